@@ -1,0 +1,127 @@
+"""Everything this library raises.
+
+SessionError                  the root: catch it to catch all
+├── InvalidInput              the caller's value cannot be stored; says which and why
+├── SessionNotFound           no session has this id
+├── CheckpointNotFound        the session has no such checkpoint
+├── InvalidTransition         the verb is forbidden in the current state
+├── Conflict                  someone else changed the same thing first
+├── RequestReused             the same request id came with another request
+├── WriteRefused              a late write of an agent, kept out of the record
+│   ├── StaleEpoch            an administrator rolled back, ended or deleted meanwhile
+│   └── SessionEnded          the session is in a final state
+├── StorageUnavailable        nothing is known to be saved; try again
+└── OrderReceived             raised at a safe point: what an administrator ordered
+    ├── RolledBack            start again from .checkpoint
+    ├── Failed
+    ├── Completed
+    └── Deleted
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent_sessions.models import AgentSession, SessionCheckpoint
+
+
+class SessionError(Exception):
+    """Something about a session went wrong."""
+
+
+class InvalidInput(SessionError, ValueError):
+    """A value cannot be stored."""
+
+
+class SessionNotFound(SessionError, LookupError):
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"there is no session {session_id}")
+        self.session_id = session_id
+
+
+class CheckpointNotFound(SessionError, LookupError):
+    def __init__(self, checkpoint_id: str) -> None:
+        super().__init__(f"there is no checkpoint {checkpoint_id} in this session")
+        self.checkpoint_id = checkpoint_id
+
+
+class InvalidTransition(SessionError):
+    def __init__(self, *, current: str, verb: str) -> None:
+        super().__init__(f"cannot {verb} a session that is {current}")
+        self.current = str(current)
+        self.verb = verb
+
+
+class Conflict(SessionError):
+    """The same thing was changed by someone else; `current` is the session as it is now."""
+
+    def __init__(self, current: AgentSession | None, paths: Sequence[str] = ()) -> None:
+        actor = current.changed_by if current else None
+        what = ", ".join(paths) or "the session"
+        super().__init__(f"{what} was changed meanwhile by {actor or 'someone else'}: load it again")
+        self.current = current
+        self.paths = list(paths)
+        self.actor = actor
+
+
+class RequestReused(SessionError):
+    """The same request id was used for another request."""
+
+
+class WriteRefused(SessionError):
+    """A late write of an agent was kept out of the record."""
+
+
+class StaleEpoch(WriteRefused):
+    def __init__(self, session_id: str, verb: str | None, actor: str | None) -> None:
+        super().__init__(
+            f"session {session_id}: {actor or 'an administrator'} ordered {verb or 'a change'} "
+            "after this copy was read; the write was refused"
+        )
+        self.session_id = session_id
+        self.verb = verb
+        self.actor = actor
+
+
+class SessionEnded(WriteRefused):
+    def __init__(self, session_id: str, state: str) -> None:
+        super().__init__(f"session {session_id} is {state}: the write was refused")
+        self.session_id = session_id
+        self.state = str(state)
+
+
+class StorageUnavailable(SessionError):
+    """PostgreSQL (or Valkey, where it is the only store) did not confirm: nothing is known to be saved."""
+
+
+class OrderReceived(SessionError):
+    """An administrator's order that ends what the agent is doing."""
+
+    def __init__(self, session: AgentSession) -> None:
+        who = f" by {session.order_actor}" if session.order_actor else ""
+        why = f": {session.order_reason}" if session.order_reason else ""
+        super().__init__(f"session {session.session_id} is {session.state.value}{who}{why}")
+        self.session = session
+
+
+class RolledBack(OrderReceived):
+    """Start again from `checkpoint`; its `data` is what was stored with it."""
+
+    def __init__(self, session: AgentSession, checkpoint: SessionCheckpoint | None) -> None:
+        super().__init__(session)
+        self.checkpoint = checkpoint
+        self.data: dict[str, Any] = dict(checkpoint.data) if checkpoint else {}
+
+
+class Failed(OrderReceived):
+    """The session was ended as failed."""
+
+
+class Completed(OrderReceived):
+    """The session was ended as completed."""
+
+
+class Deleted(OrderReceived):
+    """The session was deleted."""

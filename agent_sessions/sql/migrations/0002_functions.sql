@@ -1,0 +1,85 @@
+-- The same table as states.TRANSITIONS for writers who know no verbs; a test holds both equal.
+CREATE FUNCTION agent_session_may_go(was text, wanted text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (was, wanted) IN (
+        ('active', 'paused'), ('active', 'completed'), ('active', 'failed'), ('active', 'deleted'),
+        ('paused', 'active'), ('paused', 'completed'), ('paused', 'failed'), ('paused', 'deleted'),
+        ('completed', 'deleted'), ('failed', 'deleted'))
+$$;
+
+CREATE FUNCTION agent_session_array(value jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]'::jsonb END
+$$;
+
+-- Agents' timestamps: a missing offset means UTC, a time in the future becomes now.
+CREATE FUNCTION agent_session_time(value text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN value !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d' OR value IS NULL THEN now()
+        WHEN value ~ '(Z|[+-]\d\d:?\d\d)$' THEN least(value::timestamptz, now())
+        ELSE least((value || '+00')::timestamptz, now())
+    END
+$$;
+
+CREATE FUNCTION agent_session_history_partition(month date) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    first date := date_trunc('month', month)::date;
+    name text := 'agent_session_history_' || to_char(first, 'YYYY_MM');
+BEGIN
+    IF to_regclass(name) IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtext('agent_session_history_partition'));
+        EXECUTE format(
+            'CREATE TABLE IF NOT EXISTS %I PARTITION OF agent_session_history FOR VALUES FROM (%L) TO (%L)',
+            name, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');
+    END IF;
+END
+$$;
+
+CREATE FUNCTION agent_session_notify(changed jsonb) RETURNS void
+LANGUAGE sql AS $$
+    SELECT pg_notify('agent_sessions', jsonb_agg(pair ORDER BY o)::text)
+    FROM jsonb_array_elements(changed) WITH ORDINALITY AS e(pair, o)
+    GROUP BY (o - 1) / 100
+$$;
+
+-- The first entry of what a context change touched, one level deep: for writers who do not say it themselves.
+CREATE FUNCTION agent_session_changed_keys(was jsonb, becomes jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(jsonb_agg(key ORDER BY key), '[]') FROM (
+        SELECT coalesce(a.key, b.key) AS key
+        FROM jsonb_each(was) a FULL JOIN jsonb_each(becomes) b ON a.key = b.key
+        WHERE a.value IS DISTINCT FROM b.value LIMIT 50) changed
+$$;
+
+-- Text is an instant of its own session's clock: a check that names the value and says what is allowed.
+CREATE FUNCTION agent_session_check(state text, context jsonb, checkpoints jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF state IS NULL OR state NOT IN ('active', 'paused', 'completed', 'failed', 'deleted') THEN
+        RAISE EXCEPTION 'unknown session state %', coalesce(quote_literal(left(state, 40)), 'NULL')
+            USING ERRCODE = 'check_violation',
+                  HINT = 'Use active, paused, completed, failed or deleted.';
+    ELSIF jsonb_typeof(context) IS DISTINCT FROM 'object' THEN
+        RAISE EXCEPTION 'the context of a session must be a JSON object'
+            USING ERRCODE = 'check_violation', HINT = 'Write an object such as {"class": "7b"}.';
+    ELSIF jsonb_typeof(checkpoints) IS DISTINCT FROM 'array' THEN
+        RAISE EXCEPTION 'the checkpoints of a session must be a JSON array'
+            USING ERRCODE = 'check_violation', HINT = 'Leave the column alone or write an array.';
+    END IF;
+END
+$$;
+
+-- Checkpoints of an array that are objects with a name, numbered in order.
+CREATE FUNCTION agent_session_valid_checkpoints(value jsonb)
+RETURNS TABLE (n integer, name text, at timestamptz, data jsonb, metadata jsonb, entry jsonb)
+LANGUAGE sql STABLE AS $$
+    SELECT (row_number() OVER (ORDER BY o))::integer, left(entry->>'name', 200),
+           agent_session_time(entry->>'timestamp'),
+           CASE WHEN jsonb_typeof(entry->'data') = 'object' THEN entry->'data' ELSE '{}' END,
+           CASE WHEN jsonb_typeof(entry->'metadata') = 'object' THEN entry->'metadata' ELSE '{}' END,
+           entry
+    FROM jsonb_array_elements(agent_session_array(value)) WITH ORDINALITY AS e(entry, o)
+    WHERE jsonb_typeof(entry) = 'object' AND entry->>'name' IS NOT NULL
+$$;

@@ -1,0 +1,62 @@
+"""Which state a session may go to, by which verb. The only place in Python that knows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from agent_sessions.errors import InvalidTransition
+
+
+class SessionState(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+A, P, C, F, D = SessionState
+
+LIVE_STATES = frozenset({A, P})
+FINAL_STATES = frozenset({C, F, D})
+
+# verb -> state before -> state after. Restoring goes to the state before the deletion.
+TRANSITIONS: dict[str, dict[SessionState, SessionState]] = {
+    "pause": {A: P},
+    "resume": {P: A},
+    "complete": {A: C, P: C},
+    "fail": {A: F, P: F},
+    "rollback": {A: A, P: A, C: A, F: A},
+    "delete": {A: D, P: D, C: D, F: D},
+}
+_RESULT = {"pause": P, "resume": A, "complete": C, "fail": F, "delete": D}
+
+# What each verb leaves behind as a checkpoint.
+CHECKPOINT_NAMES = {
+    "pause": "session_paused",
+    "resume": "session_resumed",
+    "complete": "session_completed",
+    "fail": "session_failed",
+    "rollback": "session_rolled_back",
+    "delete": "session_deleted",
+    "restore": "session_restored",
+}
+CREATED = "session_created"
+
+
+def target(current: SessionState, verb: str) -> SessionState | None:
+    """The state that `verb` leads to from `current`; None when it is there already and nothing happens.
+
+    Raises InvalidTransition when the verb is forbidden in this state.
+    """
+    if _RESULT.get(verb) == current:
+        return None
+    try:
+        return TRANSITIONS[verb][current]
+    except KeyError:
+        raise InvalidTransition(current=current, verb=verb) from None
+
+
+def sources(verb: str) -> list[str]:
+    """The states in which `verb` may be used."""
+    return [state.value for state in TRANSITIONS[verb]]

@@ -1,0 +1,116 @@
+"""Unmanaged mirrors of the tables that agent_sessions owns. A test holds them equal to the database."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from agent_sessions.states import SessionState
+
+
+class State(models.TextChoices):
+    ACTIVE = SessionState.ACTIVE.value, _("active")
+    PAUSED = SessionState.PAUSED.value, _("paused")
+    COMPLETED = SessionState.COMPLETED.value, _("completed")
+    FAILED = SessionState.FAILED.value, _("failed")
+    DELETED = SessionState.DELETED.value, _("deleted")
+
+
+class AgentSession(models.Model):
+    id = models.UUIDField(primary_key=True)
+    agent_type = models.CharField(_("agent type"), max_length=50)
+    user_id = models.TextField(_("user"), null=True, blank=True)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, null=True)
+    context = models.JSONField(_("context"), null=True)
+    checkpoints = models.JSONField(_("checkpoints"), null=True)
+    created_at = models.DateTimeField(_("started"), null=True)
+    updated_at = models.DateTimeField(_("changed"), null=True)
+    last_heartbeat = models.DateTimeField(_("heartbeat"), null=True)
+    metadata = models.JSONField(_("metadata"), default=dict)
+    version = models.BigIntegerField(_("version"), default=1)
+    epoch = models.IntegerField(default=0)
+    context_version = models.BigIntegerField(default=1)
+    checkpoint_count = models.IntegerField(null=True)
+    checkpoints_through = models.IntegerField(null=True)
+    last_progress = models.DateTimeField(_("progress"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    state_before_deletion = models.CharField(max_length=20, null=True)
+    order_version = models.BigIntegerField(default=0)
+    order_verb = models.TextField(null=True)
+    order_actor = models.TextField(null=True)
+    order_reason = models.TextField(null=True)
+    ordered_at = models.DateTimeField(null=True)
+    order_checkpoint = models.IntegerField(null=True)
+    acknowledged_version = models.BigIntegerField(default=0)
+    acknowledged_at = models.DateTimeField(null=True)
+    refused_writes = models.IntegerField(default=0)
+    change_kind = models.TextField(null=True)
+    change_actor = models.TextField(null=True)
+    change_reason = models.TextField(null=True)
+    change_source = models.TextField(null=True)
+    change_id = models.UUIDField(null=True)
+    change_detail = models.JSONField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "agent_sessions"
+        verbose_name = _("agent session")
+        verbose_name_plural = _("agent sessions")
+        permissions = [("operate_agentsession", _("Can pause, resume, fail and roll back sessions"))]
+
+    def __str__(self) -> str:
+        return f"{self.agent_type} {str(self.id)[:8]}"
+
+
+class Checkpoint(models.Model):
+    pk = models.CompositePrimaryKey("session_id", "n")
+    session_id = models.UUIDField()
+    n = models.IntegerField()
+    name = models.TextField()
+    at = models.DateTimeField()
+    data = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict)
+    context_version = models.BigIntegerField(null=True)
+    version = models.BigIntegerField()
+    actor = models.TextField(null=True)
+    source = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "agent_session_checkpoints"
+
+
+class PastContext(models.Model):
+    pk = models.CompositePrimaryKey("session_id", "context_version")
+    session_id = models.UUIDField()
+    context_version = models.BigIntegerField()
+    replaced_at = models.DateTimeField()
+    context = models.JSONField()
+
+    class Meta:
+        managed = False
+        db_table = "agent_session_contexts"
+
+
+class HistoryEntry(models.Model):
+    pk = models.CompositePrimaryKey("session_id", "version", "at")
+    session_id = models.UUIDField()
+    version = models.BigIntegerField()
+    at = models.DateTimeField()
+    kind = models.TextField()
+    from_state = models.CharField(max_length=20, null=True)
+    to_state = models.CharField(max_length=20, null=True)
+    epoch = models.IntegerField()
+    checkpoint_n = models.IntegerField(null=True)
+    checkpoint_name = models.TextField(null=True)
+    paths = ArrayField(models.TextField(), null=True)
+    actor = models.TextField(null=True)
+    reason = models.TextField(null=True)
+    source = models.TextField()
+    change_id = models.UUIDField(null=True)
+    detail = models.JSONField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "agent_session_history"
