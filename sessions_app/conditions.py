@@ -1,0 +1,50 @@
+"""Late, lost, without progress, pausing: the conditions beside the state, once for SQL and once for a row."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+
+from .health import WATCHED_FOR_PROGRESS, WATCHED_FOR_SILENCE, Rule, Rules, rule_for
+
+if TYPE_CHECKING:
+    from .rows import Row
+
+LATE, LOST, NO_PROGRESS, PAUSING = CONDITIONS = ("late", "lost", "no_progress", "pausing")
+
+
+def holds(condition: str, row: "Row") -> bool:
+    return row.pausing if condition == PAUSING else row.health == condition
+
+
+def condition_q(condition: str, rules: Rules) -> Q:
+    """The same as `holds`, judged by the database's clock."""
+    if condition == PAUSING:
+        return Q(state="paused", order_verb="pause", order_version__gt=F("acknowledged_version"))
+    if condition == LOST:
+        return Q(state__in=WATCHED_FOR_SILENCE) & _lost(rules)
+    if condition == LATE:
+        late = _older("last_heartbeat", rules, lambda rule: rule.late)
+        return Q(state__in=WATCHED_FOR_SILENCE) & late & ~_lost(rules)
+    progress = _older("progressed", rules, lambda rule: rule.no_progress)
+    silent = _older("last_heartbeat", rules, lambda rule: rule.late) | Q(last_heartbeat=None)
+    return Q(state__in=WATCHED_FOR_PROGRESS) & progress & ~silent
+
+
+PROGRESSED = Coalesce("last_progress", "updated_at", "created_at")
+
+
+def _lost(rules: Rules) -> Q:
+    return _older("last_heartbeat", rules, lambda rule: rule.lost) | Q(last_heartbeat=None)
+
+
+def _older(field: str, rules: Rules, seconds: Callable[[Rule], int]) -> Q:
+    special = [name for name in rules if name != "default"]
+    default = timedelta(seconds=seconds(rule_for("default", rules)))
+    found = ~Q(agent_type__in=special) & Q(**{f"{field}__lte": Now() - default})
+    for name in special:
+        limit = timedelta(seconds=seconds(rule_for(name, rules)))
+        found |= Q(agent_type=name) & Q(**{f"{field}__lte": Now() - limit})
+    return found

@@ -1,0 +1,162 @@
+"""What the list shows, read from its address: one rule for SQL (the page) and for a single row (the feed)."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import QueryDict
+
+from .conditions import PROGRESSED, condition_q, holds
+from .models import AgentSession, Checkpoint
+from .search import STATES, Group, as_condition, looks_like_id, parse
+
+if TYPE_CHECKING:
+    from .rows import Row
+
+SORTS = ("-created", "created")
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """`states`, `conditions` and `types` come from the rail, `terms` from the search box."""
+
+    states: frozenset[str] = frozenset()
+    conditions: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    text: str = ""
+    terms: tuple[Group, ...] = ()
+    errors: tuple[str, ...] = ()
+    sort: str = SORTS[0]
+
+    @classmethod
+    def from_query(cls, query: QueryDict | str) -> "ListFilter":
+        if isinstance(query, str):
+            query = QueryDict(query.lstrip("?"))
+        wanted = {name.lower() for name in query.getlist("state")}
+        text = query.get("q", "")[:2000].strip()
+        search = parse(text)
+        users = tuple(Group("user", frozenset({user})) for user in _plain(query, "user"))
+        sort = query.get("sort", "")
+        return cls(
+            states=frozenset(wanted & set(STATES)),
+            conditions=frozenset(filter(None, map(as_condition, wanted))),
+            types=frozenset(_plain(query, "type")),
+            text=text,
+            terms=search.groups + users,
+            errors=search.errors,
+            sort=sort if sort in SORTS else SORTS[0],
+        )
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        rail = (
+            Group("state", self.states),
+            Group("condition", self.conditions),
+            Group("agent", self.types),
+        )
+        return tuple(group for group in rail if group.values) + self.terms
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.groups or self.errors)
+
+    @property
+    def shows_deleted(self) -> bool:
+        return any(key == "state" and "deleted" in values for key, values in self.groups)
+
+    def matches(self, row: "Row", *, shown: bool = False) -> bool:
+        """Whether a row belongs to this list now.
+
+        `shown` is for a row the page already shows: what was found by free text or by a checkpoint's
+        name stays found, since ids never change and checkpoints are only added; one row alone does
+        not know its older checkpoints.
+        """
+        if self.errors or (row.state == "deleted" and not self.shows_deleted):
+            return False
+        lasting = {"text", "checkpoint"} if shown else set()
+        return all(
+            any(_row_has(row, group.key, value) for value in group.values)
+            for group in self.groups
+            if group.key not in lasting
+        )
+
+    def queryset(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+        if self.errors:
+            return sessions.none()
+        sessions = sessions.annotate(progressed=PROGRESSED)
+        if not self.shows_deleted:
+            sessions = sessions.exclude(state="deleted")
+        for group in self.groups:
+            sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+        return sessions
+
+    def without(self, **facets: frozenset[str]) -> "ListFilter":
+        return replace(self, **facets)  # type: ignore[arg-type]
+
+
+def _plain(query: QueryDict, key: str) -> list[str]:
+    return [value for value in query.getlist(key) if value and "\x00" not in value]
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    found = Q()
+    for condition in conditions:
+        found |= condition
+    return found
+
+
+def _row_has(row: "Row", key: str, value: str) -> bool:
+    match key:
+        case "state":
+            return row.state == value
+        case "condition":
+            return holds(value, row)
+        case "agent":
+            return row.agent_type == value
+        case "user":
+            return row.user_id.startswith(value)
+        case "id":
+            return row.id.hex.startswith(_digits(value))
+        case "checkpoint":
+            return row.checkpoint_name.startswith(value)
+    wanted = value.casefold()
+    texts = (row.user_id, row.agent_type, row.checkpoint_name)
+    return any(wanted in text.casefold() for text in texts) or (
+        looks_like_id(value) and _row_has(row, "id", value)
+    )
+
+
+def _sql(key: str, value: str) -> Q:
+    match key:
+        case "state":
+            return Q(state=value)
+        case "condition":
+            return condition_q(value, settings.HEARTBEAT_RULES)
+        case "agent":
+            return Q(agent_type=value)
+        case "user":
+            return Q(user_id__startswith=value)
+        case "id":
+            return _id_range(value)
+        case "checkpoint":
+            return Q(_has_checkpoint(name__startswith=value))
+    found = Q(user_id__icontains=value) | Q(agent_type__icontains=value)
+    found |= Q(_has_checkpoint(name__icontains=value))
+    return found | _id_range(value) if looks_like_id(value) else found
+
+
+def _has_checkpoint(**name: str) -> Exists:
+    return Exists(Checkpoint.objects.filter(session_id=OuterRef("id"), **name))
+
+
+def _id_range(start: str) -> Q:
+    """Ids that begin with `start`, as a range the primary key can answer."""
+    digits = _digits(start)
+    return Q(id__gte=uuid.UUID(digits.ljust(32, "0")), id__lte=uuid.UUID(digits.ljust(32, "f")))
+
+
+def _digits(value: str) -> str:
+    return value.lower().replace("-", "")[:32]

@@ -1,0 +1,156 @@
+"""Words and icons: how states, conditions and orders are called on the screen."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+if TYPE_CHECKING:
+    from .rows import Row
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a state looks like: its colour's name, its icon, its word. Never the colour alone."""
+
+    name: str
+    icon: str
+    word: Text
+    hint: Text = ""
+
+
+STATES = {
+    "active": Sign("active", "play", _("Active"), _("The agent is working.")),
+    "paused": Sign("paused", "pause", _("Paused"), _("The agent waits at a safe point.")),
+    "completed": Sign("completed", "check", _("Completed"), _("The work is finished.")),
+    "failed": Sign("failed", "cross", _("Failed"), _("The work was ended by an error.")),
+    "deleted": Sign("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
+}
+CONDITIONS = {
+    "late": Sign("late", "clock", _("Late"), _("The heartbeat is overdue.")),
+    "lost": Sign("lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")),
+    "no_progress": Sign(
+        "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
+    ),
+    "pausing": Sign(
+        "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
+    ),
+}
+ORDERED = {
+    "resuming": Sign(
+        "pausing", "pausing", _("Resuming"), _("Asked to go on; the agent has not confirmed it yet.")
+    ),
+    "rolling_back": Sign(
+        "pausing", "rollback", _("Rolling back"), _("Rolled back; the agent has not confirmed it yet.")
+    ),
+}
+UNKNOWN_HINT = _("A state this page does not know.")
+
+
+def sign_of(row: "Row") -> Sign:
+    """The state as a person may believe it: an order the agent has not confirmed is no fact."""
+    if row.pausing:
+        return CONDITIONS["pausing"]
+    if row.order_open and row.state == "active" and row.order_verb in ("resume", "restore"):
+        return ORDERED["resuming"]
+    if row.order_open and row.state == "active" and row.order_verb == "rollback":
+        return ORDERED["rolling_back"]
+    return STATES.get(row.state) or Sign("deleted", "question", row.state[:20], UNKNOWN_HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One order: its address (a noun), its words, and what a person must know before giving it."""
+
+    name: str
+    noun: str
+    icon: str
+    label: Text
+    title: Text
+    done: Text
+    warning: Text
+    reason_required: bool = False
+    danger: bool = False
+
+
+VERBS = {
+    "pause": Verb(
+        "pause", "pauses", "pause", pgettext_lazy("verb", "Pause"), _("Pause this session?"),
+        _("Pause ordered."),
+        _("The agent stops at its next safe point. The step it is doing now runs to its end, and calls"
+          " it has already sent elsewhere, to a language model for example, are not called back."),
+    ),
+    "resume": Verb(
+        "resume", "resumes", "play", pgettext_lazy("verb", "Resume"), _("Resume this session?"),
+        _("Resuming ordered."),
+        _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
+          " until it is started again."),
+    ),
+    "rollback": Verb(
+        "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
+        _("Roll this session back?"), _("Rolled back."),
+        _("What the agent did outside this system is not undone: messages sent, grades handed over,"
+          " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
+        reason_required=True, danger=True,
+    ),
+    "complete": Verb(
+        "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
+        _("Complete this session?"), _("Completed."),
+        _("The session counts as finished. The agent ends its work at its next safe point; what it has"
+          " not stored by then is not stored. You can only come back from here by rolling back."),
+    ),
+    "fail": Verb(
+        "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
+        _("End this session as failed?"), _("Ended as failed."),
+        _("The agent ends its work at its next safe point, and what it writes from now on is refused."
+          " You can only come back from here by rolling back to a checkpoint."),
+        reason_required=True, danger=True,
+    ),
+    "delete": Verb(
+        "delete", "deletions", "trash", pgettext_lazy("verb", "Delete"), _("Delete this session?"),
+        _("Deleted."),
+        _("The session leaves the list and its agent ends its work. It stays in the trash, with its"
+          " whole history."),
+        reason_required=True, danger=True,
+    ),
+}  # fmt: skip
+BY_NOUN = {verb.noun: verb for verb in VERBS.values()}
+
+KINDS = {
+    "created": Sign("created", "plus", _("Created")),
+    "checkpoint": Sign("checkpoint", "flag", _("Checkpoint")),
+    "context": Sign("context", "braces", _("Context changed")),
+    "metadata": Sign("metadata", "braces", _("Metadata changed")),
+    "edit": Sign("metadata", "braces", _("Edited")),
+    "state": Sign("state", "play", _("State changed by the agent")),
+    "order": Sign("order", "hand", _("Order")),
+    "acknowledged": Sign("acknowledged", "check", _("Confirmed by the agent")),
+    "refused": Sign("refused", "shield", _("Late write refused")),
+    "adopted": Sign("adopted", "plus", _("Taken over from the old table")),
+    "purged": Sign("deleted", "trash", _("Removed for good")),
+}
+ORDER_WORDS = {
+    "pause": _("Pause ordered"),
+    "resume": _("Resume ordered"),
+    "rollback": _("Rolled back"),
+    "complete": _("Completed by order"),
+    "fail": _("Ended as failed by order"),
+    "delete": _("Deleted"),
+    "restore": _("Restored"),
+}
+SOURCES = {
+    "agent": _("agent"),
+    "old-agent": _("agent of the old kind"),
+    "page": _("dashboard"),
+    "bulk": _("dashboard, several at once"),
+    "admin": _("administration"),
+    "api": _("API"),
+    "command": _("command line"),
+    "sweeper": _("watch over silence"),
+    "sql": _("directly in the database"),
+    "migration": _("migration"),
+}

@@ -1,0 +1,117 @@
+"""One row of the list: read in one query, drawn by one template, for the page and for the feed alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject, Left, Now
+from django.template.loader import get_template
+from django.utils import translation
+from django.utils.dateparse import parse_datetime
+
+from .conditions import PROGRESSED
+from .health import Health, Rule, health, rule_for
+from .models import AgentSession, Checkpoint
+
+COLUMNS = (
+    "id", "version", "state", "agent_type", "user_id", "created_at", "updated_at", "last_heartbeat",
+    "ended_at", "order_version", "order_verb", "order_actor", "ordered_at", "acknowledged_version",
+    "refused_writes", "checkpoint_count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    id: UUID
+    version: int
+    state: str
+    agent_type: str
+    user_id: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    last_heartbeat: datetime | None
+    last_progress: datetime | None
+    ended_at: datetime | None
+    order_version: int
+    order_verb: str | None
+    order_actor: str | None
+    ordered_at: datetime | None
+    acknowledged_version: int
+    refused_writes: int
+    checkpoint_count: int
+    checkpoint_name: str
+    checkpoint_at: datetime | None
+    read_at: datetime
+
+    @property
+    def short_id(self) -> str:
+        return str(self.id)[:8]
+
+    @property
+    def order_open(self) -> bool:
+        return self.order_version > self.acknowledged_version
+
+    @property
+    def pausing(self) -> bool:
+        return self.order_open and self.order_verb == "pause" and self.state == "paused"
+
+    @property
+    def rule(self) -> Rule:
+        return rule_for(self.agent_type, settings.HEARTBEAT_RULES)
+
+    @property
+    def health(self) -> Health:
+        return health(self, settings.HEARTBEAT_RULES, self.read_at)
+
+    @property
+    def watched(self) -> bool:
+        return self.health is not Health.NOT_WATCHED
+
+    @property
+    def duration(self) -> timedelta | None:
+        if self.created_at is None:
+            return None
+        return max((self.ended_at or self.read_at) - self.created_at, timedelta())
+
+
+def with_row_columns(sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession, dict[str, Any]]:
+    newest = Checkpoint.objects.filter(session_id=OuterRef("id")).order_by("-n")
+    last = newest.values(found=JSONObject(n="n", name=Left("name", 200), at="at"))[:1]
+    return sessions.annotate(
+        last_checkpoint=Subquery(last), progressed=PROGRESSED, read_at=Now()
+    ).values(*COLUMNS, "last_checkpoint", "progressed", "read_at")
+
+
+def from_values(values: dict[str, Any]) -> Row:
+    last = values.pop("last_checkpoint") or {}
+    at = parse_datetime(last["at"]) if last else None
+    known = {
+        "state": values["state"] or "active",
+        "user_id": values["user_id"] or "",
+        "last_progress": values.pop("progressed"),
+        "checkpoint_count": values["checkpoint_count"] or last.get("n", 0),
+        "checkpoint_name": last.get("name", ""),
+        "checkpoint_at": at and as_utc(at),
+    }
+    return Row(**{**values, **known})
+
+
+def as_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def load_rows(ids: Sequence[UUID]) -> list[Row]:
+    """The rows in the order asked for; ids that do not exist are left out. One query."""
+    found = with_row_columns(AgentSession.objects.filter(id__in=ids))
+    rows = {values["id"]: from_values(values) for values in found}
+    return [rows[id] for id in ids if id in rows]
+
+
+def render_row(row: Row, *, language: str) -> str:
+    """The same for every viewer of a language: what a viewer may do is not drawn into the row."""
+    with translation.override(language):
+        return get_template("sessions/_row.html").render({"row": row})

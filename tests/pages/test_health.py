@@ -1,0 +1,72 @@
+"""Health follows from stored facts and one frozen clock."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sessions_app.health import Health, health, rule_for
+
+NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
+RULES = {
+    "default": {"interval": 10, "late": 30, "lost": 120, "no_progress": 600},
+    "tutor": {"late": 60},
+}
+
+
+@dataclass
+class Facts:
+    state: str = "active"
+    agent_type: str = "grader"
+    last_heartbeat: datetime | None = NOW
+    last_progress: datetime | None = NOW
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("silence", "expected"),
+    [
+        (0, Health.ON_TIME),
+        (29.9, Health.ON_TIME),
+        (30, Health.LATE),
+        (119.9, Health.LATE),
+        (120, Health.LOST),
+        (-5, Health.ON_TIME),
+    ],
+)
+def test_silence_turns_late_and_then_lost(silence: float, expected: Health) -> None:
+    assert health(Facts(last_heartbeat=ago(silence)), RULES, NOW) is expected
+
+
+def test_alive_without_progress_is_a_condition_of_its_own() -> None:
+    assert health(Facts(last_progress=ago(600)), RULES, NOW) is Health.NO_PROGRESS
+    assert health(Facts(last_progress=ago(599)), RULES, NOW) is Health.ON_TIME
+
+
+def test_silence_outweighs_missing_progress() -> None:
+    facts = Facts(last_heartbeat=ago(500), last_progress=ago(5000))
+    assert health(facts, RULES, NOW) is Health.LOST
+
+
+def test_a_paused_session_may_stand_still_but_not_fall_silent() -> None:
+    assert health(Facts(state="paused", last_progress=ago(9999)), RULES, NOW) is Health.ON_TIME
+    assert health(Facts(state="paused", last_heartbeat=ago(500)), RULES, NOW) is Health.LOST
+
+
+@pytest.mark.parametrize("state", ["completed", "failed", "deleted", "nonsense"])
+def test_nobody_waits_for_a_session_that_has_ended(state: str) -> None:
+    facts = Facts(state=state, last_heartbeat=ago(9999))
+    assert health(facts, RULES, NOW) is Health.NOT_WATCHED
+
+
+def test_a_session_never_heard_of_is_lost() -> None:
+    assert health(Facts(last_heartbeat=None), RULES, NOW) is Health.LOST
+
+
+def test_an_agent_type_overrides_the_default_rule_by_rule() -> None:
+    rule = rule_for("tutor", RULES)
+    assert (rule.late, rule.lost) == (60, 120)
+    assert health(Facts(agent_type="tutor", last_heartbeat=ago(45)), RULES, NOW) is Health.ON_TIME
