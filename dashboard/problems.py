@@ -1,0 +1,34 @@
+"""What a person can put right: said in one line, without a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Problem(Exception):
+    """Set-up cannot go on. The message says what is wrong and what to do."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().split())
+
+
+class BadSetting(Problem):
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        super().__init__(f"{name}={value!s} cannot be used: {expected}")
+
+
+def say(problem: Problem) -> None:
+    print(f"error: {problem}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def said_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except Problem as problem:
+        say(problem)
+        raise SystemExit(problem.exit_code) from None

@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class CollectedStorage(CompressedManifestStaticFilesStorage):
+    """Hashed and compressed, the modules that a module imports included."""
+
+    support_js_module_import_aggregation = True

@@ -1,0 +1,22 @@
+#!/usr/bin/env python
+from __future__ import annotations
+
+import os
+import sys
+
+from dashboard.problems import said_in_one_line
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    with said_in_one_line():
+        from dashboard.embedded import for_command
+
+        with for_command(sys.argv):
+            from django.core.management import execute_from_command_line
+
+            execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Who may look and who may act: two groups, made on every start."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+
+VIEW = "view_agentsession"
+OPERATE = "operate_agentsession"
+GROUPS = {"viewers": (VIEW,), "operators": (VIEW, OPERATE)}
+NAMES = {VIEW: "Can view agent sessions", OPERATE: "Can operate agent sessions"}
+
+
+def ensure_groups() -> None:
+    """Also makes the rights themselves: unmanaged models get theirs only when a migration names them."""
+    content_type, _ = ContentType.objects.get_or_create(
+        app_label="sessions_app", model="agentsession"
+    )
+    for group_name, codenames in GROUPS.items():
+        group, _ = Group.objects.get_or_create(name=group_name)
+        for codename in codenames:
+            permission, _ = Permission.objects.get_or_create(
+                codename=codename, content_type=content_type, defaults={"name": NAMES[codename]}
+            )
+            group.permissions.add(permission)

@@ -1,0 +1,21 @@
+"""The system's Chromium, for Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def chromium() -> dict[str, Any]:
+    """Launch arguments. Without a Chromium the tests fail: they are not skipped."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise RuntimeError("No Chromium is found: install it (Debian: apt-get install chromium)")
+    return {"executable_path": found, "args": ARGUMENTS}

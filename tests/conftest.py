@@ -1,0 +1,196 @@
+"""Real servers for every test: one PostgreSQL and one Redis a test process, in a temporary folder.
+
+- `database_url`, `valkey_url`: migrated and emptied for this test
+- `pool`, `redis_client`, `manager`: the library on both (async tests)
+- `db`, `transactional_db` (pytest-django): the same database, the sessions' tables emptied too
+- `operator`, `viewer`, `nobody`: the three people
+- `live_dashboard`: the real server as a process of its own; `start_dashboard` for one with other settings
+- `log_in(context, user)`: a browser context that is logged in to `live_dashboard`
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import redis
+import redis.asyncio
+from django.conf import settings
+from psycopg_pool import AsyncConnectionPool
+
+from dashboard.embedded import Servers, running
+from tests.chromium import chromium
+from tests.live import LiveDashboard, session_cookie
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from agent_sessions import SessionManager
+
+EMPTY_SESSIONS = """
+DO $$
+DECLARE tables text;
+BEGIN
+    SELECT string_agg(format('%I', relname), ', ') INTO tables FROM pg_class
+    WHERE relname LIKE 'agent\\_session%' AND relname <> 'agent_session_migrations'
+      AND relkind IN ('r', 'p') AND NOT relispartition;
+    IF tables IS NOT NULL THEN
+        SET LOCAL session_replication_role = replica;  -- the history refuses to be emptied otherwise
+        SET LOCAL lock_timeout = '10s';
+        EXECUTE 'TRUNCATE ' || tables || ' RESTART IDENTITY';
+    END IF;
+END $$
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright leaves a loop running, in which async tests cannot start theirs."""
+    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()) or _in_browser(item))
+
+
+def _in_browser(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return bool({"browser", "context", "playwright"} & set(names))
+
+
+# -- Servers -------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    with running(Servers(settings.DATA_DIR, durable=False)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def migrated(servers: Servers, django_db_blocker: Any) -> str:
+    from django.core.management import call_command
+
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+    return str(settings.DATABASE_URL)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(migrated: str) -> None:
+    """pytest-django's tests run in the same database as the library's."""
+
+
+@pytest.fixture
+def emptied(migrated: str) -> str:
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute(EMPTY_SESSIONS)
+    with redis.Redis.from_url(settings.VALKEY_URL) as client:
+        client.flushall()
+    return migrated
+
+
+@pytest.fixture(autouse=True)
+def _emptied_where_django_is_used(request: pytest.FixtureRequest) -> None:
+    uses = {"db", "transactional_db", "django_db_reset_sequences"} & set(request.fixturenames)
+    if uses or request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("emptied")
+
+
+@pytest.fixture
+def database_url(emptied: str) -> str:
+    return emptied
+
+
+@pytest.fixture
+def valkey_url(emptied: str) -> str:
+    return str(settings.VALKEY_URL)
+
+
+# -- The library ---------------------------------------------------------------------------------
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
+    async with AsyncConnectionPool(database_url, min_size=1, max_size=8, open=False) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def redis_client(valkey_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    client = redis.asyncio.Redis.from_url(valkey_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def manager(
+    pool: AsyncConnectionPool, redis_client: redis.asyncio.Redis
+) -> AsyncIterator[SessionManager]:
+    from agent_sessions import SessionManager
+
+    manager = SessionManager(redis_client, pool)
+    yield manager
+    await manager.close()
+
+
+# -- People --------------------------------------------------------------------------------------
+def _person(name: str, *groups: str) -> User:
+    from django.contrib.auth.models import Group, User
+
+    from sessions_app.rights import ensure_groups
+
+    ensure_groups()
+    user = User.objects.create_user(name, password=name, is_staff=bool(groups))
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return _person("olga", "operators")
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    return _person("viktor", "viewers")
+
+
+@pytest.fixture
+def nobody(db: None) -> User:
+    """Logged in, and without any right."""
+    return _person("nora")
+
+
+# -- The browser ---------------------------------------------------------------------------------
+@pytest.fixture
+def start_dashboard(
+    transactional_db: None, emptied: str, tmp_path: Path
+) -> Iterator[Callable[..., LiveDashboard]]:
+    started: list[LiveDashboard] = []
+
+    def start(**env: str) -> LiveDashboard:
+        live = LiveDashboard.start(tmp_path / f"daphne-{len(started)}.log", env)
+        started.append(live)
+        return live
+
+    yield start
+    for live in started:
+        live.stop()
+
+
+@pytest.fixture
+def live_dashboard(start_dashboard: Callable[..., LiveDashboard]) -> LiveDashboard:
+    return start_dashboard()
+
+
+@pytest.fixture
+def log_in(live_dashboard: LiveDashboard) -> Callable[[Any, User], None]:
+    def log_in(context: Any, user: User) -> None:
+        context.add_cookies([session_cookie(live_dashboard.url, user)])
+
+    return log_in
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_type_launch_args, **chromium()}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "locale": "de-DE", "timezone_id": "Europe/Berlin"}

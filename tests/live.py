@@ -1,0 +1,79 @@
+"""The dashboard as the operator starts it: daphne, a process of its own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from dashboard.embedded import process
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+START_SECONDS = 30
+
+
+@dataclass
+class LiveDashboard:
+    url: str
+    child: process.Child
+    log: Path
+
+    @classmethod
+    def start(cls, log: Path, env: Mapping[str, str]) -> LiveDashboard:
+        port = free_port()
+        child = process.start(
+            "daphne",
+            [
+                *(sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)),
+                "dashboard.asgi:application",
+            ],
+            log=log,
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", **env},
+        )
+        live = cls(f"http://127.0.0.1:{port}", child, log)
+        live._wait()
+        return live
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.child.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        self.stop()
+        raise AssertionError(f"daphne does not serve:\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        self.child.stop()
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def session_cookie(url: str, user: User) -> dict[str, Any]:
+    from django.test import Client
+
+    client = Client()
+    client.force_login(user)
+    name = settings.SESSION_COOKIE_NAME
+    return {"name": name, "value": client.cookies[name].value, "url": url}

@@ -1,0 +1,28 @@
+"""The dashboard's own settings on servers of this test process: nothing of the real data is touched."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_folder = tempfile.mkdtemp(prefix="dash-")
+Path(_folder).chmod(0o711)
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
+for _name in ("DATABASE_URL", "VALKEY_URL", "HEARTBEAT_RULES", "ALLOWED_HOSTS", "DEBUG"):
+    os.environ.pop(_name, None)
+    os.environ.pop(f"{_name}_FILE", None)
+os.environ["DATA_DIR"] = _folder
+os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps a loop in the main thread
+
+from dashboard.settings import *  # noqa: E402, F403
+
+# Programs that a test starts meet the same servers.
+os.environ["DATABASE_URL"] = DATABASE_URL  # noqa: F405
+os.environ["VALKEY_URL"] = VALKEY_URL  # noqa: F405
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
