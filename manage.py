@@ -13,9 +13,21 @@ def main() -> None:
         from dashboard.embedded import for_command
 
         with for_command(sys.argv):
-            from django.core.management import execute_from_command_line
+            execute()
 
-            execute_from_command_line(sys.argv)
+
+def execute() -> None:
+    from django.core.management import execute_from_command_line
+    from django.db.utils import DatabaseError
+
+    from dashboard.startup import explained
+
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        if problem := explained(error):
+            raise problem from None
+        raise
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from dashboard.problems import first_line
+
 PATIENCE = 2
 
 
@@ -43,10 +45,6 @@ def valkey_state() -> str:
     except (redis.RedisError, OSError) as error:
         return f"away: {first_line(error)}"
     return "ok"
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class HealthMiddleware:

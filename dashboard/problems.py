@@ -32,3 +32,7 @@ def said_in_one_line() -> Iterator[None]:
     except Problem as problem:
         say(problem)
         raise SystemExit(problem.exit_code) from None
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -24,8 +24,8 @@ def kept(data_dir: Path, name: str, make: Callable[[], str]) -> str:
     path = data_dir / name
     if not path.exists():
         new = data_dir / f".{name}.{os.getpid()}"
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(make() + "\n")
+        new.touch(mode=0o600)
+        new.write_text(make() + "\n")
         try:
             os.link(new, path)
         except FileExistsError:

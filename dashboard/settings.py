@@ -89,11 +89,16 @@ TEMPLATES = [
 # -- Storage -------------------------------------------------------------------------------------
 DATABASES: dict[str, Any] = {
     "default": {
-        **dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True),
+        **dj_database_url.parse(DATABASE_URL, conn_health_checks=True),
         "ENGINE": "django.db.backends.postgresql",
     }
 }
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,
+    # Under ASGI every request has a thread of its own: connections are shared through a pool.
+    "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
+    **DATABASES["default"].get("OPTIONS", {}),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {

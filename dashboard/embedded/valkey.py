@@ -33,9 +33,15 @@ def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
     log = data_dir / "redis.log"
     process.keep_log_small(log)
     options = {
-        **{"port": "0", "unixsocket": str(sockets / "redis.sock"), "unixsocketperm": "700"},
-        **{"save": "", "appendonly": "no", "dir": str(sockets), "loglevel": "warning"},
-        **{"pidfile": str(sockets / "redis.pid"), "daemonize": "no"},
+        "port": "0",
+        "unixsocket": str(sockets / "redis.sock"),
+        "unixsocketperm": "700",
+        "save": "",
+        "appendonly": "no",
+        "dir": str(sockets),
+        "pidfile": str(sockets / "redis.pid"),
+        "daemonize": "no",
+        "loglevel": "warning",
     }
     command = [program, *(word for name, value in options.items() for word in (f"--{name}", value))]
     child = process.start("Redis", command, account=account, log=log, cwd=sockets)

@@ -1,0 +1,22 @@
+"""Translations, from .po to the .mo that Django reads: in Python, so that no gettext need be installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polib
+
+
+def compile_messages(locale: Path) -> list[Path]:
+    """Compile what is missing or older than its source; returns what was written."""
+    stale = [source for source in sorted(locale.glob("*/LC_MESSAGES/*.po")) if _is_stale(source)]
+    for source in stale:
+        new = source.with_suffix(".mo.new")
+        polib.pofile(str(source)).save_as_mofile(str(new))
+        new.replace(source.with_suffix(".mo"))
+    return stale
+
+
+def _is_stale(source: Path) -> bool:
+    compiled = source.with_suffix(".mo")
+    return not compiled.exists() or compiled.stat().st_mtime <= source.stat().st_mtime

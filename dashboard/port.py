@@ -1,0 +1,46 @@
+"""The address to serve on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+
+from dashboard.problems import Problem
+
+PATIENCE = 3.0  # a run that was killed a moment ago is still letting go of it
+
+
+def url_of(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable}]:{port}/" if ":" in reachable else f"http://{reachable}:{port}/"
+
+
+def check_port(host: str, port: int, patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while (error := _bind_error(host, port)) is not None:
+        if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+            raise Problem(_meaning(host, port, error)) from None
+        time.sleep(0.2)
+
+
+def _bind_error(host: str, port: int) -> OSError | None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        return error
+    return None
+
+
+def _meaning(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is taken: stop what serves there, or choose another PORT"
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights than this account has: choose a PORT above 1023"
+    return f"HOST={host} is no address of this machine ({error.strerror}): choose another HOST"

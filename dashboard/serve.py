@@ -1,0 +1,188 @@
+"""`python -m dashboard.serve`: everything, in one terminal. Ctrl-C stops what it started, in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import NoReturn
+
+from dashboard import environment
+from dashboard.embedded import Servers, postgres, process, running, valkey
+from dashboard.embedded.process import Child
+from dashboard.environment import BASE_DIR, Environment
+from dashboard.messages import compile_messages
+from dashboard.port import check_port, url_of
+from dashboard.problems import Problem, said_in_one_line
+from dashboard.startup import check_database, explained, warn_without_valkey
+
+SERVE_SECONDS = 60
+WITHOUT = {
+    "Redis": "going on without it; orders reach agents with their next heartbeat",
+    "the demo agents": "the dashboard goes on",
+}
+
+
+class Stop(BaseException):
+    """A signal asks us to end."""
+
+
+def tell(step: str) -> None:
+    print(f"==> {step}", flush=True)
+
+
+def main() -> None:
+    settings = environment.read()
+    if "MAKELEVEL" in os.environ:
+        process.die_with_parent(signal.SIGTERM)
+    check_port(settings.host, settings.port)
+    try:
+        with stopping_on_signals(), embedded_servers(settings) as servers:
+            password = prepare(settings)
+            with Programs() as programs:
+                programs.start("daphne", daphne(settings), patience=5)
+                wait_until_served(settings, [*servers.children, *programs.children])
+                if settings.demo:
+                    programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
+                announce(settings, password)
+                watch([*servers.children, *programs.children])
+    except Stop:
+        tell("stopped")
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the block; a second one does not disturb the stopping."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise Stop(number)
+
+    for each in signals:
+        signal.signal(each, ask_to_stop)
+    yield
+
+
+@contextmanager
+def embedded_servers(settings: Environment) -> Iterator[Servers]:
+    servers = Servers(
+        settings.data_dir,
+        database=not settings.database_url,
+        valkey=not settings.valkey_url,
+        tell=tell,
+    )
+    with running(servers):
+        os.environ["DATABASE_URL"] = settings.database_url or postgres.url(settings.data_dir)
+        os.environ["VALKEY_URL"] = settings.valkey_url or valkey.url(settings.data_dir)
+        yield servers
+
+
+def prepare(settings: Environment) -> str:
+    """Database, translations, administrator; returns the administrator's password."""
+    check_database(os.environ["DATABASE_URL"], settings.startup_wait)
+    warn_without_valkey(os.environ["VALKEY_URL"])
+    compile_messages(BASE_DIR / "locale")
+    import django
+    from django.core.management import call_command
+    from django.db import DatabaseError, connections
+
+    tell("migrating the database …")
+    django.setup()
+    from dashboard.administrator import ensure_administrator
+
+    try:
+        call_command("migrate", verbosity=0)
+        return ensure_administrator()
+    except DatabaseError as error:
+        raise explained(error) or error from None
+    finally:
+        for connection in connections.all():
+            connection.close_pool()  # type: ignore[attr-defined]
+
+
+@dataclass
+class Programs:
+    """What runs beside the servers; stopped in the order of starting: no page without its data."""
+
+    children: list[Child] = field(default_factory=list)
+
+    def start(self, name: str, command: Sequence[str], patience: float = 15) -> None:
+        tell(f"starting {name} …")
+        self.children.append(process.start(name, command, cwd=BASE_DIR, patience=patience))
+
+    def __enter__(self) -> Programs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.children:
+            tell(f"stopping {child.name} …")
+            child.stop()
+
+
+def daphne(settings: Environment) -> list[str]:
+    return [
+        *(sys.executable, "-m", "daphne", "-v", "0", "--no-server-name"),
+        *(("--proxy-headers",) if settings.behind_https else ()),
+        *("-b", settings.host, "-p", str(settings.port), "dashboard.asgi:application"),
+    ]
+
+
+def wait_until_served(settings: Environment, children: list[Child]) -> None:
+    deadline = time.monotonic() + SERVE_SECONDS
+    while not served(f"{url_of(settings.host, settings.port)}healthz"):
+        gone_without(children)
+        if time.monotonic() > deadline:
+            raise Problem(f"The dashboard does not answer after {SERVE_SECONDS} s: see above")
+        time.sleep(0.1)
+
+
+def served(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  (our own address)
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def announce(settings: Environment, password: str) -> None:
+    kept = "" if settings.admin_password else f"   (kept in {settings.data_dir}/admin-password)"
+    lines = {
+        "Dashboard": url_of(settings.host, settings.port),
+        "User": "admin",
+        "Password": f"{password}{kept}" if password else "as you changed it",
+        "Stop": "Ctrl-C",
+    }
+    print("\n" + "".join(f"  {name:<11}{value}\n" for name, value in lines.items()), flush=True)
+
+
+def watch(children: list[Child], pause: Callable[[float], None] = time.sleep) -> NoReturn:
+    while True:
+        gone_without(children)
+        pause(0.5)
+
+
+def gone_without(children: list[Child]) -> None:
+    """Say which child has ended; without an essential one there is nothing left to serve."""
+    for child in [child for child in children if child.process.poll() is not None]:
+        children.remove(child)
+        ended = f"{child.name} ended by itself (exit {child.process.returncode})"
+        if child.name not in WITHOUT:
+            raise Problem(
+                f"{ended}: everything stops; what it said last stands above or in its log"
+            )
+        print(f"warning: {ended}: {WITHOUT[child.name]}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    with said_in_one_line():
+        main()

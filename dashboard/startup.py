@@ -1,0 +1,108 @@
+"""Whether what the dashboard stands on is there, asked once before it serves."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+from django.db.utils import OperationalError, ProgrammingError
+
+from agent_sessions.schema import MINIMUM_SERVER_VERSION
+from dashboard.problems import Problem, first_line
+
+HINT = "start it or correct DATABASE_URL (without one, an embedded server is used)"
+
+
+def check_database(url: str, wait: int = 0) -> None:
+    """Reachable and new enough; waits `wait` seconds for one that is still starting."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            with psycopg.connect(url, connect_timeout=5) as connection:
+                check_version(connection.info.server_version)
+            return
+        except psycopg.ProgrammingError as error:
+            raise Problem(f"DATABASE_URL cannot be used: {first_line(error)}") from None
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= deadline:
+                raise unreachable(url, error) from None
+            time.sleep(0.5)
+
+
+def check_version(version: int) -> None:
+    if version < MINIMUM_SERVER_VERSION:
+        raise Problem(
+            f"The database is PostgreSQL {version // 10000}; "
+            f"{MINIMUM_SERVER_VERSION // 10000} or newer is needed: upgrade it, or set another DATABASE_URL"
+        )
+
+
+def check_migrations() -> None:
+    """Asked in a thread of its own, because the server that imports us may be running its loop."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        missing = thread.submit(_missing_migrations).result()
+    if missing:
+        raise Problem(
+            f"The database lacks {len(missing)} migrations ({missing[0]} first): "
+            "run `python manage.py migrate`, then start again"
+        )
+
+
+def _missing_migrations() -> list[str]:
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    finally:
+        connection.close()
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def warn_without_valkey(url: str) -> None:
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        print(
+            f"warning: Valkey at {address(url)} is away ({first_line(error)}): going on without it, "
+            "orders reach agents with their next heartbeat; start it or correct VALKEY_URL",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def unreachable(url: str, error: Exception) -> Problem:
+    return Problem(f"The database at {address(url)} cannot be reached: {first_line(error)}; {HINT}")
+
+
+def explained(error: Exception) -> Problem | None:
+    """What Django's errors mean for the person who typed a command; None: a fault of ours."""
+    from django.conf import settings
+
+    if isinstance(error, OperationalError):
+        return unreachable(settings.DATABASE_URL, error)
+    if isinstance(error, ProgrammingError) and isinstance(
+        error.__cause__, psycopg.errors.UndefinedTable
+    ):
+        return Problem("The database lacks tables: run `python manage.py migrate`, then try again")
+    return None
+
+
+def address(url: str) -> str:
+    """An address without what is secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def check_before_serving() -> None:
+    from django.conf import settings
+
+    check_database(settings.DATABASE_URL, settings.ENVIRONMENT.startup_wait)
+    check_migrations()
+    warn_without_valkey(settings.VALKEY_URL)
