@@ -1,1 +1,58 @@
 """The shared session manager. Agents and the dashboard both use it; it knows nothing of Django."""
+
+from agent_sessions.agent import Run
+from agent_sessions.checkpoints import Checkpoint, CheckpointManager
+from agent_sessions.errors import (
+    CheckpointNotFound,
+    Completed,
+    Conflict,
+    Deleted,
+    Failed,
+    InvalidInput,
+    InvalidTransition,
+    OrderReceived,
+    RequestReused,
+    RolledBack,
+    SessionEnded,
+    SessionError,
+    SessionNotFound,
+    StaleEpoch,
+    StorageUnavailable,
+    WriteRefused,
+)
+from agent_sessions.manager import SessionManager
+from agent_sessions.models import AgentSession, Beat, Head, SessionCheckpoint
+from agent_sessions.operations import RollbackPreview
+from agent_sessions.states import FINAL_STATES, LIVE_STATES, TRANSITIONS, SessionState
+
+__all__ = [
+    "FINAL_STATES",
+    "LIVE_STATES",
+    "TRANSITIONS",
+    "AgentSession",
+    "Beat",
+    "Checkpoint",
+    "CheckpointManager",
+    "CheckpointNotFound",
+    "Completed",
+    "Conflict",
+    "Deleted",
+    "Failed",
+    "Head",
+    "InvalidInput",
+    "InvalidTransition",
+    "OrderReceived",
+    "RequestReused",
+    "RollbackPreview",
+    "RolledBack",
+    "Run",
+    "SessionCheckpoint",
+    "SessionEnded",
+    "SessionError",
+    "SessionManager",
+    "SessionNotFound",
+    "SessionState",
+    "StaleEpoch",
+    "StorageUnavailable",
+    "WriteRefused",
+]

@@ -60,7 +60,9 @@ class Conflict(SessionError):
     def __init__(self, current: AgentSession | None, paths: Sequence[str] = ()) -> None:
         actor = current.changed_by if current else None
         what = ", ".join(paths) or "the session"
-        super().__init__(f"{what} was changed meanwhile by {actor or 'someone else'}: load it again")
+        super().__init__(
+            f"{what} was changed meanwhile by {actor or 'someone else'}: load it again"
+        )
         self.current = current
         self.paths = list(paths)
         self.actor = actor

@@ -224,4 +224,7 @@ END
 $$;
 CREATE TRIGGER agent_session_before_update
     BEFORE UPDATE OF state, context, checkpoints, metadata, agent_type, user_id ON agent_sessions
-    FOR EACH ROW WHEN (NEW.version = OLD.version) EXECUTE FUNCTION agent_session_before_update();
+    FOR EACH ROW
+    -- Our manager moves the version or, when it only refreshes the array, checkpoints_through.
+    WHEN (NEW.version = OLD.version AND NEW.checkpoints_through IS NOT DISTINCT FROM OLD.checkpoints_through)
+    EXECUTE FUNCTION agent_session_before_update();

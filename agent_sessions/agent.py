@@ -1,0 +1,236 @@
+"""The loop an agent lives in: beats in the background, safe points at which it obeys."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from agent_sessions import validation
+from agent_sessions.checkpoints import effective
+from agent_sessions.errors import (
+    Completed,
+    Deleted,
+    Failed,
+    OrderReceived,
+    RolledBack,
+    SessionNotFound,
+    StorageUnavailable,
+    WriteRefused,
+)
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.operations import is_automatic
+from agent_sessions.states import LIVE_STATES, SessionState
+
+if TYPE_CHECKING:
+    from agent_sessions.manager import SessionManager
+
+logger = logging.getLogger(__name__)
+
+_ENDS: dict[SessionState, type[OrderReceived]] = {
+    SessionState.FAILED: Failed,
+    SessionState.COMPLETED: Completed,
+    SessionState.DELETED: Deleted,
+}
+
+
+class Run:
+    """One agent at work on one session. Made by `SessionManager.attach`."""
+
+    def __init__(self, manager: SessionManager, session: AgentSession, interval: float) -> None:
+        self.session = session
+        self.restarted_from: SessionCheckpoint | None = None
+        self._manager = manager
+        self._interval = interval
+        self._changed = asyncio.Event()
+        self._seen: Head | None = None
+        self._unstored: SessionCheckpoint | None = None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Change it in place; the next checkpoint or `save` stores it."""
+        return self.session.context
+
+    def last_checkpoint(self, name: str | None = None) -> SessionCheckpoint | None:
+        """The newest that still counts: what a rollback took back is passed over."""
+        for checkpoint in reversed(effective(self.session.checkpoints)):
+            if checkpoint.name == name or (name is None and not is_automatic(checkpoint)):
+                return checkpoint
+        return None
+
+    async def checkpoint(
+        self,
+        name: str,
+        data: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> SessionCheckpoint:
+        """Store a checkpoint with the context as it is now; then a safe point.
+
+        Waits while paused. Raises RolledBack, Failed, Completed or Deleted when an administrator ordered that,
+        StorageUnavailable when it is not stored (calling again with the same values stores it once).
+        """
+        made = self._unstored
+        if made is None or (made.name, made.data) != (name, data or {}):
+            if made is not None:
+                await self.save()
+            made = self.session.checkpoint(name, data)
+            made.metadata = dict(metadata or {})
+        self._unstored = made
+        await self.save()
+        return made
+
+    async def save(self) -> None:
+        """Store the context and whatever else changed in `session`; then a safe point."""
+        try:
+            await self._manager.update_session(self.session)
+        except WriteRefused:
+            self._discard_unstored()
+            await self._obey()
+            raise
+        except StorageUnavailable:
+            raise
+        except Exception:
+            self._discard_unstored()
+            raise
+        self._unstored = None
+        await self._obey()
+
+    async def safe_point(self) -> None:
+        """Obey what was ordered: wait while paused, raise when rolled back, ended or deleted."""
+        await self._obey()
+
+    async def complete(self, result: Any = None) -> None:
+        """The work has ended; nothing more is written after this."""
+        await self._end(lambda: self.session.complete(result))
+
+    async def fail(self, error: str, error_details: Any = None) -> None:
+        await self._end(lambda: self.session.fail(error, error_details))
+
+    async def _end(self, transition: Any) -> None:
+        before = self.session.state
+        transition()
+        try:
+            await self._manager.update_session(self.session)
+        except WriteRefused:
+            self.session.state = before
+            self._discard_unstored()
+            await self._obey()
+            raise
+
+    def _discard_unstored(self) -> None:
+        self.session.checkpoints = [c for c in self.session.checkpoints if c.stored]
+        self.session.pending_change = None
+        self._unstored = None
+
+    def notice(self, head: Head | None) -> None:
+        """This is how the session is now; None when that has to be found out."""
+        if head is None or head != self._seen:
+            self._changed.set()
+
+    async def _obey(self) -> None:
+        while True:
+            self._changed.clear()
+            head = self._seen = await self._manager.head(self.session.session_id)
+            if head.epoch != self.session.epoch or head.state not in LIVE_STATES:
+                raise await self._order_received()
+            await self._acknowledge(head)
+            if head.state != SessionState.PAUSED:
+                self.session.state = head.state
+                return
+            await self._changed.wait()
+
+    async def _acknowledge(self, head: Head) -> None:
+        if head.order_open:
+            await self._manager.acknowledge(head.session_id, head.order_version)
+
+    async def _order_received(self) -> OrderReceived:
+        session = await self._manager.read(self.session.session_id)
+        if session is None:
+            raise SessionNotFound(self.session.session_id)
+        await self._acknowledge(session.head)
+        end = _ENDS.get(session.state)
+        if end is not None:
+            return end(session)
+        return RolledBack(session, await self._manager.restart_point(session))
+
+    async def enter(self) -> None:
+        """Where the work stands: an ended session raises at once, a paused one waits here."""
+        if self.session.state not in LIVE_STATES:
+            raise _ENDS[self.session.state](self.session)
+        if _just_rolled_back(self.session):
+            self.restarted_from = await self._manager.restart_point(self.session)
+        await self._obey()
+
+    async def beat(self) -> None:
+        """Beat until cancelled. The answer brings orders that Valkey could not bring."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(self._interval)
+
+    async def tick(self) -> None:
+        try:
+            self.notice(await self._manager.heartbeat(self.session.session_id))
+        except StorageUnavailable as error:
+            logger.warning("no heartbeat for %s: %s", self.session.session_id, error)
+
+    async def leave(self, error: BaseException | None, complete: bool) -> None:
+        """The block was left: completed when it ended well, failed when it raised."""
+        if error is None:
+            if complete and self.session.state in LIVE_STATES:
+                await self.complete()
+        elif isinstance(error, Exception) and not isinstance(
+            error, OrderReceived | WriteRefused | StorageUnavailable
+        ):
+            await self._fail_with(error)
+
+    async def _fail_with(self, error: Exception) -> None:
+        if self.session.state not in LIVE_STATES:
+            return
+        self._discard_unstored()
+        where = "".join(traceback.format_exception(error, limit=-5))
+        try:
+            await self.fail(
+                f"{type(error).__name__}: {error}"[: validation.MAX_TEXT],
+                {"traceback": where[-4000:]},
+            )
+        except Exception:
+            # the agent's own error is the one that must be seen
+            logger.exception("the failure of %s could not be stored", self.session.session_id)
+
+
+def _just_rolled_back(session: AgentSession) -> bool:
+    """No work of the agent's own since the last rollback."""
+    for checkpoint in reversed(session.checkpoints):
+        if checkpoint.name == "session_rolled_back":
+            return True
+        if not is_automatic(checkpoint):
+            return False
+    return False
+
+
+@asynccontextmanager
+async def attach(
+    manager: SessionManager, session_id: str, interval: float, complete: bool
+) -> AsyncIterator[Run]:
+    """Raises SessionNotFound, and Failed, Completed or Deleted when the session has ended."""
+    session = await manager.read(session_id)
+    if session is None:
+        raise SessionNotFound(session_id)
+    run = Run(manager, session, interval)
+    manager.register(run)
+    beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
+    try:
+        await run.enter()
+        try:
+            yield run
+        except BaseException as error:
+            await run.leave(error, complete)
+            raise
+        await run.leave(None, complete)
+    finally:
+        beats.cancel()
+        await asyncio.gather(beats, return_exceptions=True)
+        manager.unregister(run)

@@ -1,0 +1,614 @@
+"""SessionManager: what agents and the dashboard call. Each verb is a few lines; the rules are elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg_pool
+from redis.asyncio import Redis
+
+from agent_sessions import operations, validation
+from agent_sessions.agent import Run, attach
+from agent_sessions.errors import (
+    CheckpointNotFound,
+    SessionNotFound,
+    StorageUnavailable,
+)
+from agent_sessions.grouping import Grouper
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
+from agent_sessions.patch import diff
+from agent_sessions.postgres import PostgresStore
+from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
+from agent_sessions.saving import Saving
+from agent_sessions.states import LIVE_STATES, SessionState
+from agent_sessions.valkey import AWAY, Copies, Names, Watch
+from agent_sessions.writes import Author
+
+logger = logging.getLogger(__name__)
+
+NOWHERE = str(uuid.UUID(int=0))
+CACHED_BYTES = 64 * 1024  # larger sessions are read again rather than kept
+
+
+class SessionManager:
+    """Live sessions in Valkey, the durable record in PostgreSQL; in memory with neither.
+
+    `redis_client` is a `redis.asyncio` client, `db_pool` a `psycopg_pool.AsyncConnectionPool`; both stay the
+    caller's. Whatever returns has been stored; whatever was not stored raises (see `agent_sessions.errors`).
+    """
+
+    def __init__(
+        self,
+        redis_client: Any = None,
+        db_pool: psycopg_pool.AsyncConnectionPool[Any] | None = None,
+        namespace: str = "breakpilot",
+        session_ttl_hours: float = 24,
+        *,
+        source: str = "agent",
+        clock: Callable[[], datetime] = utc_now,
+        cache_size: int = 10_000,
+        flush_seconds: float = 2.0,
+        retry_seconds: float = 5.0,
+    ) -> None:
+        ttl = timedelta(hours=session_ttl_hours)
+        self.names = Names(namespace)
+        self.source = source
+        self.clock = clock
+        self._cache_size = cache_size
+        self._flush_seconds = flush_seconds
+        self._copies: Copies | None = None
+        self._watch: Watch | None = None
+        self._store: PostgresStore | RecordStore
+        if db_pool is not None:
+            self._store = PostgresStore(db_pool, clock, retry_seconds=retry_seconds)
+        elif redis_client is not None:
+            self._store = RecordStore(RecordsInValkey(redis_client, namespace, ttl, clock), clock)
+        else:
+            self._store = RecordStore(RecordsInMemory(), clock)
+        self._durable = db_pool is not None
+        if redis_client is not None:
+            self._copies = Copies(redis_client, self.names, ttl, durable=self._durable)
+            self._watch = Watch(
+                redis_client,
+                self.names,
+                on_change=self._learn,
+                on_lost=self._distrust,
+                on_live=self._distrust,
+            )
+        self._cache: OrderedDict[str, str] = OrderedDict()
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._beats: dict[str, datetime] = {}
+        self._unannounced: dict[str, Head] = {}
+        self._beating: Grouper[datetime, None] = Grouper(self._send_beats, most=2_000)
+        self._flusher: asyncio.Task[None] | None = None
+        self._runs: dict[str, set[Run]] = {}
+        self._saving = Saving(self._store, clock)
+        self._owned: list[Any] = []
+
+    @classmethod
+    async def connect(
+        cls, database_url: str | None = None, valkey_url: str | None = None, **settings: Any
+    ) -> Self:
+        """A manager with a pool and a client of its own, closed by `close()`.
+
+        Raises StorageUnavailable when PostgreSQL does not answer; without Valkey it goes on.
+        """
+        pool = client = None
+        if database_url:
+            pool = psycopg_pool.AsyncConnectionPool(
+                database_url, min_size=1, max_size=8, open=False, timeout=5.0,
+                kwargs={"autocommit": True}, check=psycopg_pool.AsyncConnectionPool.check_connection,
+            )  # fmt: skip
+            try:
+                await pool.open(wait=True, timeout=10.0)
+            except psycopg_pool.PoolTimeout as error:
+                await pool.close()
+                raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+        if valkey_url:
+            client = Redis.from_url(valkey_url, socket_connect_timeout=2.0, socket_timeout=5.0)
+        manager = cls(client, pool, **settings)
+        manager._owned = [thing for thing in (client, pool) if thing is not None]
+        return manager
+
+    async def close(self) -> None:
+        """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+            self._flusher = None
+        try:
+            await self._beating.close()
+            await self._store.close()
+            if self._beats:
+                await self.tick()
+        finally:
+            if self._watch is not None:
+                await self._watch.close()
+            for thing in self._owned:
+                await (thing.aclose() if hasattr(thing, "aclose") else thing.close())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # --- sessions ---------------------------------------------------------------------------------------------
+
+    async def create_session(
+        self,
+        agent_type: str,
+        user_id: str = "",
+        context: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> AgentSession:
+        """Raises InvalidInput, StorageUnavailable."""
+        validation.json_object(context or {}, "context")
+        validation.json_object(metadata or {}, "metadata")
+        session = new_session(agent_type, user_id, context, metadata, self.clock)
+        await self._store.create(session, self._agent(session))
+        session.stored()
+        return session
+
+    async def get_session(self, session_id: str) -> AgentSession | None:
+        """From the local cache, then Valkey, then PostgreSQL. A copy that may be old is not used."""
+        session_id = validation.session_id(session_id)
+        if self._trusted() and (kept := self._cache.get(session_id)):
+            self._cache.move_to_end(session_id)
+            return self._from_copy(AgentSession.from_dict(json.loads(kept)))
+        followed = await self._follow(session_id)
+        session = await self._read_copy(session_id) or await self._store.read(session_id)
+        if session is not None and followed and self._durable:
+            self._keep(session)
+            await self._put_copy(session)
+        return self._from_copy(session) if session else None
+
+    async def read(self, session_id: str) -> AgentSession | None:
+        """From the durable record, past every cache."""
+        session = await self._store.read(validation.session_id(session_id))
+        return self._from_copy(session) if session else None
+
+    async def update_session(self, session: AgentSession) -> None:
+        """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.
+
+        Changes that others made to other parts of the context are kept and appear in `session`.
+        Raises Conflict when the same part was changed, StaleEpoch or SessionEnded when the session was rolled
+        back or ended meanwhile, InvalidTransition, InvalidInput, StorageUnavailable. Then nothing was stored.
+        """
+        validation.session_id(session.session_id)
+        stored = await self._saving.save(session, self._agent(session))
+        if stored is None:
+            await self.heartbeat(session.session_id)
+        else:
+            await self._tell(stored)
+        session.last_heartbeat = self.clock()
+
+    async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:
+        """Soft delete. True when it was there and was not deleted before."""
+        session_id = validation.session_id(session_id)
+        before = await self._store.head(session_id)
+        if before is None or before.state == SessionState.DELETED:
+            return False
+        request_id = uuid.uuid4()
+        session = await self.delete(
+            session_id, actor=actor or None, reason=reason, request_id=request_id
+        )
+        return session.order_verb == "delete" and session.version > before.version
+
+    async def get_active_sessions(
+        self, agent_type: str | None = None, user_id: str | None = None, *, limit: int = 1000
+    ) -> list[AgentSession]:
+        """At most `limit` active sessions, each with its last checkpoint only; `iterate_active_sessions` has all."""
+        return await self._store.active(agent_type, user_id, NOWHERE, limit)
+
+    async def iterate_active_sessions(
+        self, agent_type: str | None = None, user_id: str | None = None
+    ) -> AsyncIterator[AgentSession]:
+        """All active sessions, page by page in the order of their ids."""
+        after, page = NOWHERE, 500
+        while sessions := await self._store.active(agent_type, user_id, after, page):
+            for session in sessions:
+                yield session
+            after = sessions[-1].session_id
+            if len(sessions) < page:
+                return
+
+    async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
+        """Fail active sessions without a heartbeat for `max_age`; how many."""
+        count = 0
+        async for session_id, _ in self._store.stale(max_age):
+            if await self._beaten_since(session_id, self.clock() - max_age):
+                continue
+            count += await self.fail_silent(session_id, max_age)
+        return count
+
+    async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
+        """Fail one active session unless it gave a sign of life within `max_age` after all."""
+        author = Author("sweeper", "sweeper", "heartbeat_timeout")
+        decision = operations.heartbeat_timeout(author, self.clock(), max_age)
+        session = await self._operate(session_id, decision, None, None)
+        return session.order_verb == "fail" and session.order_reason == "heartbeat_timeout"
+
+    # --- signs of life ----------------------------------------------------------------------------------------
+
+    async def heartbeat(self, session_id: str) -> Head:
+        """The session lives; the answer says whether an order waits. Writes no row.
+
+        Raises SessionNotFound, and StorageUnavailable when neither Valkey nor PostgreSQL took it. The beat of a
+        session that has ended changes nothing.
+        """
+        session_id = validation.session_id(session_id)
+        head = await self.head(session_id)
+        if head.state not in LIVE_STATES:
+            return head
+        await self._beating.submit(session_id, self.clock())
+        return self._heads.get(session_id, head)
+
+    async def head(self, session_id: str) -> Head:
+        """State, version, epoch and order: known here when every change is heard, else from the store."""
+        if self._trusted() and (known := self._heads.get(session_id)):
+            return known
+        followed = await self._follow(session_id)
+        head = await self._store.head(session_id)
+        if head is None:
+            raise SessionNotFound(session_id)
+        self._learn(head, keep=followed)
+        return head
+
+    async def tick(self) -> None:
+        """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
+        beats, self._beats = self._beats, {}
+        try:
+            heads = await self._store.flush_beats(beats) if beats else []
+        except BaseException:
+            self._beats = {**beats, **self._beats}
+            raise
+        for head in heads:
+            self._learn(head)
+        if self._unannounced:
+            waiting, self._unannounced = list(self._unannounced.values()), {}
+            await self._announce(waiting)
+
+    async def _send_beats(self, group: Any) -> None:
+        beats = {w.key: w.item for w in group}
+        if self._durable:
+            self._beats.update(beats)
+            self._start_flusher()
+        else:
+            await self._store.flush_beats(beats)
+        if self._copies is not None:
+            try:
+                await self._copies.beat(beats)
+            except AWAY as error:
+                logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
+        for waiting in group:
+            waiting.answer(None)
+
+    def _start_flusher(self) -> None:
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush_for_ever(), name="agent_sessions beats")
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._flush_seconds)
+            try:
+                await self.tick()
+            except StorageUnavailable as error:
+                logger.warning("heartbeats wait for PostgreSQL: %s", error)
+            except Exception:
+                logger.exception("heartbeats were not flushed; they are kept for the next time")
+
+    async def _beaten_since(self, session_id: str, moment: datetime) -> bool:
+        if self._copies is None:
+            return False
+        try:
+            last = await self._copies.last_beat(session_id)
+        except AWAY:
+            return False
+        return last is not None and last >= moment.timestamp()
+
+    # --- an operator's verbs ----------------------------------------------------------------------------------
+
+    async def pause(self, session_id: str, **who: Any) -> AgentSession:
+        return await self._order("pause", session_id, _previous_state, **who)
+
+    async def resume(self, session_id: str, **who: Any) -> AgentSession:
+        return await self._order("resume", session_id, lambda _: {}, **who)
+
+    async def complete(self, session_id: str, result: Any = None, **who: Any) -> AgentSession:
+        validation.json_object({"result": result}, "result", validation.MAX_DATA_BYTES)
+        return await self._order("complete", session_id, lambda _: {"result": result}, **who)
+
+    async def fail(
+        self, session_id: str, error: str, error_details: Any = None, **who: Any
+    ) -> AgentSession:
+        data = {"error": validation.text(error, "error"), "details": error_details}
+        validation.json_object(data, "error_details", validation.MAX_DATA_BYTES)
+        return await self._order("fail", session_id, lambda _: data, **who)
+
+    async def delete(self, session_id: str, **who: Any) -> AgentSession:
+        """Soft delete; repeating it is harmless."""
+        return await self._order("delete", session_id, _previous_state, **who)
+
+    async def restore(
+        self,
+        session_id: str,
+        *,
+        actor: str | None,
+        reason: str | None = None,
+        request_id: uuid.UUID | None = None,
+        seen_version: int | None = None,
+        source: str | None = None,
+    ) -> AgentSession:
+        """Bring a deleted session back, to the state before."""
+        decision = operations.restore(self._author(actor, reason, source), self.clock())
+        return await self._operate(session_id, decision, request_id, seen_version)
+
+    async def rollback(
+        self,
+        session_id: str,
+        checkpoint_id: str | int,
+        *,
+        actor: str | None,
+        reason: str | None = None,
+        request_id: uuid.UUID | None = None,
+        seen_version: int | None = None,
+        source: str | None = None,
+    ) -> AgentSession:
+        """Back to a checkpoint: context restored where it was captured, epoch raised, agent told to restart."""
+        session_id = validation.session_id(session_id)
+        to, version, past = await self._target(session_id, checkpoint_id)
+        decision = operations.rollback(
+            self._author(actor, reason, source), self.clock(), to, version, past
+        )
+        return await self._operate(session_id, decision, request_id, seen_version)
+
+    async def edit(
+        self,
+        session_id: str,
+        *,
+        context: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+        actor: str | None,
+        reason: str | None = None,
+        seen_version: int | None = None,
+        request_id: uuid.UUID | None = None,
+        source: str | None = None,
+    ) -> AgentSession:
+        """An administrator's edit. Raises Conflict when the context changed after `seen_version`."""
+        for value, what in ((context, "context"), (metadata, "metadata")):
+            if value is not None:
+                validation.json_object(value, what)
+
+        def paths(session: AgentSession) -> list[str]:
+            changes = [] if context is None else list(diff(session.context, context))
+            more = [] if metadata is None else list(diff(session.metadata, metadata))
+            return [c.name for c in changes] + [f"metadata.{c.name}" for c in more]
+
+        author = self._author(actor, reason, source)
+        decision = operations.edit(author, context, metadata, seen_version, paths)
+        return await self._operate(session_id, decision, request_id, None)
+
+    async def acknowledge(self, session_id: str, order_version: int) -> None:
+        """The agent has obeyed the order that this version made."""
+        head = await self._saving.acknowledge(session_id, order_version, self.source)
+        if head is not None:
+            await self._tell(head)
+
+    async def _order(
+        self,
+        verb: str,
+        session_id: str,
+        data: Callable[[AgentSession], dict[str, Any]],
+        *,
+        actor: str | None,
+        reason: str | None = None,
+        request_id: uuid.UUID | None = None,
+        seen_version: int | None = None,
+        source: str | None = None,
+    ) -> AgentSession:
+        decision = operations.order(verb, self._author(actor, reason, source), self.clock(), data)
+        return await self._operate(session_id, decision, request_id, seen_version)
+
+    async def _operate(
+        self,
+        session_id: str,
+        decision: operations.Decision,
+        request_id: uuid.UUID | None,
+        seen_version: int | None,
+    ) -> AgentSession:
+        session = await self._store.transact(
+            validation.session_id(session_id),
+            request_id or uuid.uuid4(),
+            decision,
+            seen_version=seen_version,
+        )
+        await self._tell(session.head)
+        return session
+
+    # --- looking back -----------------------------------------------------------------------------------------
+
+    async def get_checkpoints(
+        self, session_id: str, *, after: int = 0, limit: int = 200
+    ) -> list[SessionCheckpoint]:
+        """All that were ever stored, compressed away or not, in order."""
+        return await self._store.checkpoints(validation.session_id(session_id), after, limit)
+
+    async def get_context_at(self, session_id: str, context_version: int) -> dict[str, Any] | None:
+        session_id = validation.session_id(session_id)
+        past = await self._store.past_context(session_id, context_version)
+        if past is not None:
+            return past
+        session = await self._store.read(session_id)
+        current = session is not None and session.context_version == context_version
+        return session.context if session is not None and current else None
+
+    async def preview_rollback(
+        self, session_id: str, checkpoint_id: str | int
+    ) -> operations.RollbackPreview:
+        """What a rollback would do: the context before and after, and the checkpoints that fall behind."""
+        session_id = validation.session_id(session_id)
+        to, version, past = await self._target(session_id, checkpoint_id)
+        session = await self._store.read(session_id)
+        if session is None:
+            raise SessionNotFound(session_id)
+        later = await self._store.checkpoints(session_id, to.n or 0, 1000)
+        return operations.RollbackPreview(
+            checkpoint=to,
+            context_captured=version is not None,
+            before=session.context,
+            after=session.context if past is None else past,
+            later=later,
+        )
+
+    async def restart_point(self, session: AgentSession) -> SessionCheckpoint | None:
+        """Where the agent starts again after the rollback that was ordered last."""
+        n = session.order_checkpoint
+        if n is None:
+            return None
+        known = await self._store.checkpoint(session.session_id, n)
+        if known is not None and not operations.is_automatic(known[0]):
+            return known[0]
+        return operations.restart_point(session.checkpoints, n)
+
+    async def _target(
+        self, session_id: str, checkpoint_id: str | int
+    ) -> tuple[SessionCheckpoint, int | None, dict[str, Any] | None]:
+        n = operations.checkpoint_number(session_id, checkpoint_id)
+        found = await self._store.checkpoint(session_id, n)
+        if found is None:
+            if await self._store.head(session_id) is None:
+                raise SessionNotFound(session_id)
+            raise CheckpointNotFound(str(checkpoint_id))
+        to, version = found
+        past = None if version is None else await self._store.past_context(session_id, version)
+        return to, version, past
+
+    # --- the agent's loop -------------------------------------------------------------------------------------
+
+    def attach(self, session_id: str, *, interval: float = 10.0, complete: bool = True) -> Any:
+        """`async with manager.attach(id) as run`: beats in the background, safe points in `run`."""
+        return attach(self, validation.session_id(session_id), interval, complete)
+
+    def register(self, run: Run) -> None:
+        self._runs.setdefault(run.session.session_id, set()).add(run)
+
+    def unregister(self, run: Run) -> None:
+        runs = self._runs.get(run.session.session_id, set())
+        runs.discard(run)
+        if not runs:
+            self._runs.pop(run.session.session_id, None)
+
+    # --- what is known without asking -------------------------------------------------------------------------
+
+    async def announce(self, session_ids: Iterable[str]) -> None:
+        """Tell every process of changes that were not made by a manager (psql, older agents)."""
+        heads = [await self._store.head(session_id) for session_id in session_ids]
+        await self._announce([head for head in heads if head is not None])
+
+    async def _tell(self, head: Head) -> None:
+        self._learn(head)
+        await self._announce([head])
+
+    async def _announce(self, heads: list[Head]) -> None:
+        if self._copies is None:
+            return
+        try:
+            await self._copies.announce(heads)
+        except AWAY as error:
+            # PostgreSQL has it, so it is stored; word of it is owed to the others
+            logger.warning("a change could not be announced yet: %s", error)
+            self._unannounced.update((head.session_id, head) for head in heads)
+            self._start_flusher()
+
+    def _trusted(self) -> bool:
+        return self._watch is not None and self._watch.live
+
+    async def _follow(self, session_id: str) -> bool:
+        return self._watch is not None and await self._watch.follow(session_id)
+
+    def _learn(self, head: Head, *, keep: bool = True) -> None:
+        known = self._heads.get(head.session_id)
+        if known is not None and known.version > head.version:
+            return
+        if known is None or known != head:
+            self._cache.pop(head.session_id, None)
+        if keep:
+            self._heads[head.session_id] = head
+            self._heads.move_to_end(head.session_id)
+            self._shrink()
+        for run in self._runs.get(head.session_id, ()):
+            run.notice(head)
+
+    def _distrust(self) -> None:
+        """Something may have been missed: nothing that is kept here is believed."""
+        self._cache.clear()
+        self._heads.clear()
+        for runs in self._runs.values():
+            for run in runs:
+                run.notice(None)
+
+    def _shrink(self) -> None:
+        while len(self._heads) > self._cache_size:
+            session_id, _ = self._heads.popitem(last=False)
+            self._cache.pop(session_id, None)
+            if self._watch is not None:
+                self._watch.unfollow(session_id)
+
+    def _keep(self, session: AgentSession) -> None:
+        text = json.dumps(session.to_dict())
+        known = self._heads.get(session.session_id)
+        if known is not None and known.version > session.version:
+            return
+        self._learn(session.head)
+        if len(text) <= CACHED_BYTES:
+            self._cache[session.session_id] = text
+
+    async def _read_copy(self, session_id: str) -> AgentSession | None:
+        if self._copies is None or not self._durable:
+            return None
+        try:
+            return await self._copies.get(session_id)
+        except AWAY as error:
+            logger.debug("no copy from Valkey: %s", error)
+            return None
+
+    async def _put_copy(self, session: AgentSession) -> None:
+        if self._copies is None or session.state == SessionState.DELETED:
+            return
+        try:
+            await self._copies.put(session)
+        except AWAY as error:
+            logger.debug("no copy into Valkey: %s", error)
+
+    def _from_copy(self, session: AgentSession) -> AgentSession:
+        session.clock = self.clock
+        beaten = self._beats.get(session.session_id)
+        if beaten is not None and session.state in LIVE_STATES:
+            session.last_heartbeat = max(session.last_heartbeat, beaten)
+        return session.stored()
+
+    def _author(self, actor: str | None, reason: str | None, source: str | None) -> Author:
+        actor = None if actor is None else validation.text(actor, "actor", 320)
+        reason = None if reason is None else validation.text(reason, "reason")
+        return Author(actor, source or self.source, reason)
+
+    def _agent(self, session: AgentSession) -> Author:
+        return Author(session.agent_type, self.source)
+
+
+def _previous_state(session: AgentSession) -> dict[str, Any]:
+    return {"previous_state": session.state.value}

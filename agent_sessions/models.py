@@ -1,0 +1,297 @@
+"""Sessions and their checkpoints as plain data. Nothing here talks to a store."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from agent_sessions import validation
+from agent_sessions.errors import InvalidInput
+from agent_sessions.states import (
+    CHECKPOINT_NAMES,
+    CREATED,
+    FINAL_STATES,
+    LIVE_STATES,
+    SessionState,
+    target,
+)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class SessionCheckpoint:
+    """A named point an agent can return to. `id` is "{session_id}:{n}", None until it is stored."""
+
+    name: str
+    timestamp: datetime
+    data: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    stored: bool = field(default=False, repr=False, compare=False)
+
+    @property
+    def n(self) -> int | None:
+        return int(self.id.rpartition(":")[2]) if self.id else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """{"name", "timestamp" (ISO 8601 with offset), "data"} and, where there are any, "id" and "metadata"."""
+        result = {"name": self.name, "timestamp": self.timestamp.isoformat(), "data": self.data}
+        if self.id:
+            result["id"] = self.id
+        if self.metadata:
+            result["metadata"] = self.metadata
+        return result
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Raises InvalidInput for what is no checkpoint."""
+        if not isinstance(stored, Mapping) or not isinstance(stored.get("name"), str):
+            raise InvalidInput(f"no checkpoint: {str(stored)[:60]!r}")
+        data, metadata = stored.get("data"), stored.get("metadata")
+        return cls(
+            name=stored["name"],
+            timestamp=validation.moment(stored.get("timestamp"), "timestamp"),
+            data=data if isinstance(data, dict) else {},
+            metadata=metadata if isinstance(metadata, dict) else {},
+            id=stored.get("id"),
+            stored=True,
+        )
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a heartbeat answers: enough to know whether an order waits."""
+
+    session_id: str
+    state: SessionState
+    version: int
+    epoch: int
+    order_version: int = 0
+    order_verb: str | None = None
+    acknowledged_version: int = 0
+
+    @property
+    def order_open(self) -> bool:
+        return self.order_version > self.acknowledged_version
+
+
+Beat = Head
+
+
+@dataclass
+class AgentSession:
+    """One session. Changes made here are stored by `SessionManager.update_session`."""
+
+    agent_type: str
+    user_id: str = ""
+    session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    state: SessionState = SessionState.ACTIVE
+    created_at: datetime = field(default_factory=utc_now)
+    last_heartbeat: datetime = field(default_factory=utc_now)
+    context: dict[str, Any] = field(default_factory=dict)
+    checkpoints: list[SessionCheckpoint] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    # Kept by the store; agents read them.
+    version: int = 0
+    epoch: int = 0
+    context_version: int = 1
+    checkpoint_count: int = 0
+    checkpoints_through: int = 0
+    last_progress: datetime | None = None
+    ended_at: datetime | None = None
+    state_before_deletion: str | None = None
+    order_version: int = 0
+    order_verb: str | None = None
+    order_actor: str | None = None
+    order_reason: str | None = None
+    ordered_at: datetime | None = None
+    order_checkpoint: int | None = None
+    acknowledged_version: int = 0
+    acknowledged_at: datetime | None = None
+    refused_writes: int = 0
+    changed_by: str | None = None
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
+    # What was last known to be stored: (context, metadata, state, how many checkpoints).
+    base: AgentSession | None = field(default=None, repr=False, compare=False)
+    # The id of a write whose outcome is unknown.
+    pending_change: uuid.UUID | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def order_open(self) -> bool:
+        """An administrator's order that the agent has not confirmed yet."""
+        return self.order_version > self.acknowledged_version
+
+    @property
+    def head(self) -> Head:
+        return Head(
+            self.session_id,
+            self.state,
+            self.version,
+            self.epoch,
+            self.order_version,
+            self.order_verb,
+            self.acknowledged_version,
+        )
+
+    def checkpoint(self, name: str, data: dict[str, Any] | None = None) -> SessionCheckpoint:
+        """Add a checkpoint; `update_session` stores it."""
+        validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
+        made = SessionCheckpoint(name, self.clock(), copy.deepcopy(data or {}))
+        self.checkpoints.append(made)
+        return made
+
+    def heartbeat(self) -> None:
+        self.last_heartbeat = self.clock()
+
+    def pause(self) -> None:
+        self._go("pause", {"previous_state": self.state.value})
+
+    def resume(self) -> None:
+        self._go("resume", {})
+
+    def complete(self, result: Any = None) -> None:
+        self._go("complete", {"result": result})
+
+    def fail(self, error: str, error_details: Any = None) -> None:
+        self._go("fail", {"error": str(error), "details": error_details})
+
+    def _go(self, verb: str, data: dict[str, Any]) -> None:
+        """Raises InvalidTransition; the same state again is no transition and leaves no checkpoint."""
+        to = target(self.state, verb)
+        if to is None:
+            return
+        self.checkpoint(CHECKPOINT_NAMES[verb], data)
+        self.state = to
+        self.ended_at = self.clock() if to in FINAL_STATES else None
+
+    def get_last_checkpoint(self, name: str | None = None) -> SessionCheckpoint | None:
+        matching = (c for c in reversed(self.checkpoints) if name is None or c.name == name)
+        return next(matching, None)
+
+    def get_duration(self) -> timedelta:
+        """From creation to the final state, or to now while there is none."""
+        if self.state in LIVE_STATES:
+            return self.clock() - self.created_at
+        return (self.ended_at or self._end_by_checkpoint() or self.last_heartbeat) - self.created_at
+
+    def _end_by_checkpoint(self) -> datetime | None:
+        """Rows of today's agents do not say when they ended, but their checkpoints do."""
+        ends = (CHECKPOINT_NAMES["complete"], CHECKPOINT_NAMES["fail"], CHECKPOINT_NAMES["delete"])
+        return next((c.timestamp for c in self.checkpoints if c.name in ends), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape that is stored in Valkey and that today's agents read."""
+        return {
+            "session_id": self.session_id,
+            "agent_type": self.agent_type,
+            "user_id": self.user_id,
+            "state": self.state.value,
+            "created_at": self.created_at.isoformat(),
+            "last_heartbeat": self.last_heartbeat.isoformat(),
+            "context": self.context,
+            "checkpoints": [c.to_dict() for c in self.checkpoints],
+            "metadata": self.metadata,
+            **{name: _plain(getattr(self, name)) for name in STORED},
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Reads today's agents' shape and ours. Raises InvalidInput for anything else."""
+        try:
+            return cls(
+                session_id=validation.session_id(stored["session_id"]),
+                agent_type=str(stored["agent_type"]),
+                user_id=stored.get("user_id") or "",
+                state=SessionState(stored["state"]),
+                created_at=validation.moment(stored["created_at"], "created_at"),
+                last_heartbeat=validation.moment(stored["last_heartbeat"], "last_heartbeat"),
+                context=_dict(stored.get("context")),
+                checkpoints=[
+                    SessionCheckpoint.from_dict(c) for c in stored.get("checkpoints") or []
+                ],
+                metadata=_dict(stored.get("metadata")),
+                **{name: _moments(name, stored[name]) for name in STORED if name in stored},
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InvalidInput(f"no stored session: {error}") from error
+
+    @property
+    def new_checkpoints(self) -> list[SessionCheckpoint]:
+        return [c for c in self.checkpoints if not c.stored]
+
+    def stored(self) -> Self:
+        """Mark what is here as stored: later differences are what `update_session` writes."""
+        for checkpoint in self.checkpoints:
+            checkpoint.stored = True
+        self.base = replace(
+            self,
+            context=copy.deepcopy(self.context),
+            metadata=copy.deepcopy(self.metadata),
+            checkpoints=[],
+            base=None,
+        )
+        return self
+
+
+TIMES = ("last_progress", "ended_at", "ordered_at", "acknowledged_at")
+STORED = (
+    "version",
+    "epoch",
+    "context_version",
+    "checkpoint_count",
+    "checkpoints_through",
+    "state_before_deletion",
+    "order_version",
+    "order_verb",
+    "order_actor",
+    "order_reason",
+    "order_checkpoint",
+    "acknowledged_version",
+    "refused_writes",
+    "changed_by",
+    *TIMES,
+)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _moments(name: str, value: Any) -> Any:
+    return validation.moment(value, name) if name in TIMES and value is not None else value
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def new_session(
+    agent_type: str,
+    user_id: str,
+    context: dict[str, Any] | None,
+    metadata: dict[str, Any] | None,
+    clock: Callable[[], datetime],
+) -> AgentSession:
+    """A session that is ready to be stored, with the checkpoint that every session begins with."""
+    now = clock()
+    session = AgentSession(
+        agent_type=validation.agent_type(agent_type),
+        user_id=validation.text(user_id, "user_id", 320),
+        context=copy.deepcopy(context or {}),
+        metadata=copy.deepcopy(metadata or {}),
+        created_at=now,
+        last_heartbeat=now,
+        version=1,
+        clock=clock,
+    )
+    session.checkpoint(CREATED, {"agent_type": agent_type, "user_id": user_id})
+    session.checkpoints[0].id = f"{session.session_id}:1"
+    session.checkpoint_count = session.checkpoints_through = 1
+    return session

@@ -1,0 +1,230 @@
+"""What each verb of an operator writes, decided on the locked session. The one place for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from agent_sessions import validation
+from agent_sessions.checkpoints import compress, effective
+from agent_sessions.errors import CheckpointNotFound, Conflict, InvalidInput, InvalidTransition
+from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.states import CHECKPOINT_NAMES, FINAL_STATES, SessionState, target
+from agent_sessions.writes import Author, Write
+
+AUTOMATIC = {"automatic": True}
+ANY_STATE = tuple(state.value for state in SessionState)
+
+
+class Decision:
+    """Called with the locked session; says what to write, or None when it is so already."""
+
+    def __init__(
+        self, verb: str, author: Author, decide: Callable[[AgentSession], Write | None]
+    ) -> None:
+        # what a repeated request id must agree with
+        self.request = (verb, author.reason or "", author.actor)
+        self._decide = decide
+
+    def __call__(self, session: AgentSession) -> Write | None:
+        return self._decide(session)
+
+
+def order(
+    verb: str, author: Author, now: datetime, data: Callable[[AgentSession], dict[str, Any]]
+) -> Decision:
+    """pause, resume, complete, fail, delete."""
+
+    def decide(session: AgentSession) -> Write | None:
+        to = target(session.state, verb)
+        if to is None:
+            return None
+        added = (SessionCheckpoint(CHECKPOINT_NAMES[verb], now, data(session)),)
+        return Write(
+            session.session_id,
+            "order",
+            author,
+            from_states=(session.state.value,),
+            state=to,
+            added=added,
+            compressed=compressed(session, added),
+            raise_epoch=to in FINAL_STATES,
+            verb=verb,
+            detail={"verb": verb},
+        )
+
+    return Decision(verb, author, decide)
+
+
+def restore(author: Author, now: datetime) -> Decision:
+    def decide(session: AgentSession) -> Write:
+        if session.state != SessionState.DELETED:
+            raise InvalidTransition(current=session.state, verb="restore")
+        before = SessionState(session.state_before_deletion or "active")
+        added = (SessionCheckpoint(CHECKPOINT_NAMES["restore"], now, {}),)
+        return Write(
+            session.session_id,
+            "order",
+            author,
+            from_states=(SessionState.DELETED.value,),
+            state=before,
+            added=added,
+            compressed=compressed(session, added),
+            verb="restore",
+            detail={"verb": "restore"},
+        )
+
+    return Decision("restore", author, decide)
+
+
+def rollback(
+    author: Author,
+    now: datetime,
+    to: SessionCheckpoint,
+    context_version: int | None,
+    past_context: dict[str, Any] | None,
+) -> Decision:
+    """Back to `to` and to the context captured with it, where one was; what is left behind is marked first."""
+
+    def decide(session: AgentSession) -> Write:
+        state = target(session.state, "rollback") or session.state
+        captured = context_version is not None
+        changed = captured and context_version != session.context_version
+        if changed and past_context is None:
+            raise Conflict(session, ["context"])
+        before = SessionCheckpoint(
+            f"before rollback to {to.name}"[: validation.MAX_NAME], now, {}, AUTOMATIC
+        )
+        mark = SessionCheckpoint(
+            CHECKPOINT_NAMES["rollback"],
+            now,
+            {
+                "checkpoint": to.id,
+                "n": to.n,
+                "name": to.name,
+                "context_restored": captured,
+                "previous_state": session.state.value,
+            },
+        )
+        added = (before, mark)
+        return Write(
+            session.session_id,
+            "order",
+            author,
+            from_states=(session.state.value,),
+            state=state,
+            context=past_context if changed else None,
+            added=added,
+            added_contexts=(session.context_version, None),
+            compressed=compressed(session, added),
+            raise_epoch=True,
+            verb="rollback",
+            order_checkpoint=to.n,
+            detail={
+                "verb": "rollback",
+                "to": to.n,
+                "before": session.checkpoint_count + 1,
+                "context_restored": captured,
+            },
+        )
+
+    return Decision("rollback", author, decide)
+
+
+@dataclass(frozen=True)
+class RollbackPreview:
+    """What a rollback would do. `after` equals `before` when no context was captured with the checkpoint."""
+
+    checkpoint: SessionCheckpoint
+    context_captured: bool
+    before: dict[str, Any]
+    after: dict[str, Any]
+    later: list[SessionCheckpoint]
+
+
+def heartbeat_timeout(author: Author, now: datetime, max_age: timedelta) -> Decision:
+    """Fail a session that is still silent when its row is locked; otherwise nothing."""
+    reason = "heartbeat_timeout"
+
+    def decide(session: AgentSession) -> Write | None:
+        if session.state != SessionState.ACTIVE or session.last_heartbeat > now - max_age:
+            return None
+        silent = int((now - session.last_heartbeat).total_seconds())
+        data = {"error": reason, "details": {"silent_seconds": silent}}
+        added = (SessionCheckpoint(CHECKPOINT_NAMES["fail"], now, data),)
+        return Write(
+            session.session_id,
+            "order",
+            author,
+            from_states=(SessionState.ACTIVE.value,),
+            state=SessionState.FAILED,
+            context=session.context | {"failure_reason": reason},
+            added=added,
+            compressed=compressed(session, added),
+            raise_epoch=True,
+            verb="fail",
+            detail={"verb": "fail", "paths": ["failure_reason"]},
+        )
+
+    return Decision("fail", author, decide)
+
+
+def edit(
+    author: Author,
+    context: dict[str, Any] | None,
+    metadata: dict[str, Any] | None,
+    seen_version: int | None,
+    paths: Callable[[AgentSession], list[str]],
+) -> Decision:
+    """An administrator's edit of context or metadata, refused when the context changed since it was seen."""
+
+    def decide(session: AgentSession) -> Write | None:
+        if seen_version is not None and session.context_version > seen_version:
+            raise Conflict(session, ["context"])
+        changed = paths(session)
+        if not changed:
+            return None
+        return Write(
+            session.session_id,
+            "edit",
+            author,
+            from_states=ANY_STATE,
+            context=context if context != session.context else None,
+            metadata=metadata,
+            detail={"paths": changed[:50]},
+        )
+
+    return Decision("", author, decide)
+
+
+def compressed(session: AgentSession, added: tuple[SessionCheckpoint, ...]) -> list[dict[str, Any]]:
+    """The array column as it will be: what today's agents read."""
+    for n, checkpoint in enumerate(added, session.checkpoint_count + 1):
+        checkpoint.id = f"{session.session_id}:{n}"
+    return [c.to_dict() for c in compress([*session.checkpoints, *added])]
+
+
+def restart_point(checkpoints: list[SessionCheckpoint], n: int) -> SessionCheckpoint | None:
+    """Where an agent starts again after a rollback to `n`: its own newest checkpoint that counted then."""
+    then = effective([c for c in checkpoints if c.n is not None and c.n <= n])
+    own = (c for c in reversed(then) if not is_automatic(c))
+    return next(own, None)
+
+
+def is_automatic(checkpoint: SessionCheckpoint) -> bool:
+    """Written by a transition or a rollback, not by the agent's own work."""
+    transition = checkpoint.name in (*CHECKPOINT_NAMES.values(), "session_created")
+    return transition or bool(checkpoint.metadata.get("automatic"))
+
+
+def checkpoint_number(session_id: str, checkpoint_id: str | int) -> int:
+    """`"{session_id}:{n}"` or n. Raises CheckpointNotFound for one of another session."""
+    text = str(checkpoint_id)
+    owner, _, number = text.rpartition(":")
+    if owner and owner != session_id:
+        raise CheckpointNotFound(text)
+    if not number.isascii() or not number.isdigit() or len(number) > 9:
+        raise InvalidInput(f'{text[:60]!r} is no checkpoint id: "{session_id}:n" is needed')
+    return int(number)

@@ -1,0 +1,70 @@
+"""Differences between two JSON objects, and how to bring one's own onto someone else's newer copy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+Path = tuple[str, ...]
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __deepcopy__(self, memo: Any) -> _Missing:
+        return self
+
+
+MISSING = _Missing()
+
+
+class Change(NamedTuple):
+    path: Path
+    old: Any
+    new: Any
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+
+def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Change]:
+    """Changed paths. Objects are compared key by key, everything else as a whole."""
+    for key in [*old, *(k for k in new if k not in old)]:
+        was, becomes = old.get(key, MISSING), new.get(key, MISSING)
+        if isinstance(was, dict) and isinstance(becomes, dict):
+            yield from diff(was, becomes, (*at, str(key)))
+        elif type(was) is not type(becomes) or was != becomes:
+            yield Change((*at, str(key)), was, becomes)
+
+
+def merge(
+    base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
+) -> tuple[dict[str, Any], list[Change], list[Change]]:
+    """Three-way: (merged, my changes, those of them that they changed differently)."""
+    mine_changed = list(diff(base, mine))
+    merged = copy.deepcopy(theirs)
+    conflicts = [change for change in mine_changed if not _put(merged, change)]
+    return merged, mine_changed, conflicts
+
+
+def _put(target: dict[str, Any], change: Change) -> bool:
+    """Apply one change; False when its place holds something that was not there before."""
+    *parents, last = change.path
+    for key in parents:
+        inner = target.get(key, MISSING)
+        if inner is MISSING:
+            return False
+        if not isinstance(inner, dict):
+            return False
+        target = inner
+    current = target.get(last, MISSING)
+    if current != change.old and current != change.new:
+        return False
+    if change.new is MISSING:
+        target.pop(last, None)
+    else:
+        target[last] = copy.deepcopy(change.new)
+    return True

@@ -1,0 +1,390 @@
+"""Sessions in PostgreSQL: the truth. Every method raises when it could not do what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from psycopg.rows import dict_row
+
+from agent_sessions.errors import (
+    Conflict,
+    InvalidInput,
+    RequestReused,
+    SessionNotFound,
+    StorageUnavailable,
+)
+from agent_sessions.grouping import Grouper, Waiting
+from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
+from agent_sessions.queries import query
+from agent_sessions.states import SessionState
+from agent_sessions.writes import Author, Rejected, Write, Written
+
+logger = logging.getLogger(__name__)
+
+Connection = psycopg.AsyncConnection[Any]
+Decide = Callable[[AgentSession], Write | None]
+
+# The connection, not the statement, is at fault: what was sent may or may not have been committed.
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
+PAGE = 500
+
+
+class PostgresStore:
+    def __init__(
+        self,
+        pool: psycopg_pool.AsyncConnectionPool[Any],
+        clock: Callable[[], datetime],
+        *,
+        retry_seconds: float = 5.0,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._retry_seconds = retry_seconds
+        self._writes: Grouper[Write, Written] = Grouper(self._flush_writes)
+        self._creates: Grouper[dict[str, Any], None] = Grouper(self._flush_creates)
+        self._heads: Grouper[None, Head | None] = Grouper(self._flush_heads)
+
+    async def create(self, session: AgentSession, author: Author) -> None:
+        row = session.to_dict() | {
+            "id": session.session_id,
+            "actor": author.actor,
+            "source": author.source,
+            "change_id": str(uuid.uuid4()),
+        }
+        await self._creates.submit(session.session_id, row)
+
+    async def read(self, session_id: str) -> AgentSession | None:
+        async with self._connection() as connection:
+            return await self._read(connection, session_id)
+
+    async def head(self, session_id: str) -> Head | None:
+        return await self._heads.submit(session_id, None)
+
+    async def write(self, write: Write) -> Written:
+        """Raises Rejected when a guard did not hold, StorageUnavailable when it is not known to be stored."""
+        return await self._writes.submit(write.session_id, write)
+
+    async def transact(
+        self,
+        session_id: str,
+        change_id: uuid.UUID,
+        decide: Decide,
+        *,
+        seen_version: int | None = None,
+    ) -> AgentSession:
+        """Lock the session, let `decide` say what to write (None: nothing), and return it as it then is.
+
+        A change that was stored before under the same id is not stored again.
+        """
+        stored: AgentSession = await self._again_while_lost(
+            lambda: self._transact(session_id, change_id, decide, seen_version)
+        )
+        return stored
+
+    async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
+        rows = await self._rows(
+            "flush_heartbeats", {"ids": list(beats), "times": list(beats.values())}
+        )
+        return [_head(row) for row in rows]
+
+    async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
+        """Count a late write; the version the session then has."""
+        rows = await self._rows(
+            "refuse_write",
+            {
+                "id": session_id,
+                "actor": author.actor,
+                "source": author.source,
+                "detail": json.dumps(detail),
+            },
+        )
+        return rows[0]["version"] if rows else None
+
+    async def refresh_array(self, session: AgentSession, compressed: list[dict[str, Any]]) -> None:
+        await self._execute(
+            "refresh_array",
+            {
+                "id": session.session_id,
+                "version": session.version,
+                "compressed": json.dumps(compressed),
+                "through": session.checkpoint_count,
+            },
+        )
+
+    async def active(
+        self, agent_type: str | None, user_id: str | None, after: str, limit: int
+    ) -> list[AgentSession]:
+        rows = await self._rows(
+            "read_active",
+            {"agent_type": agent_type, "user_id": user_id, "after": after, "limit": limit},
+        )
+        return [self._session(row) for row in rows]
+
+    async def stale(self, max_age: timedelta) -> AsyncIterator[tuple[str, datetime | None]]:
+        """(id, last heartbeat) of the active sessions that were silent for longer, page by page."""
+        after = str(uuid.UUID(int=0))
+        while True:
+            rows = await self._rows(
+                "read_stale", {"max_age": max_age, "after": after, "limit": PAGE}
+            )
+            for row in rows:
+                yield str(row["id"]), row["last_heartbeat"]
+            if len(rows) < PAGE:
+                return
+            after = str(rows[-1]["id"])
+
+    async def checkpoints(self, session_id: str, after: int, limit: int) -> list[SessionCheckpoint]:
+        rows = await self._rows(
+            "read_checkpoints", {"id": session_id, "after": after, "limit": limit}
+        )
+        return [_checkpoint(row) for row in rows]
+
+    async def checkpoint(
+        self, session_id: str, n: int
+    ) -> tuple[SessionCheckpoint, int | None] | None:
+        """The checkpoint and the version of the context captured with it."""
+        rows = await self._rows("read_checkpoint", {"id": session_id, "n": n})
+        return (_checkpoint(rows[0]), rows[0]["context_version"]) if rows else None
+
+    async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
+        rows = await self._rows("read_past_context", {"id": session_id, "version": context_version})
+        return rows[0]["context"] if rows else None
+
+    async def close(self) -> None:
+        for grouper in (self._writes, self._creates, self._heads):
+            await grouper.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except LOST as error:
+            raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+        except psycopg.DataError as error:
+            raise InvalidInput(f"PostgreSQL refused the value: {error}") from error
+
+    async def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        async with self._connection() as connection:
+            return await _fetch(connection, name, parameters)
+
+    async def _execute(self, name: str, parameters: dict[str, Any]) -> None:
+        async with self._connection() as connection:
+            await connection.execute(query(name), parameters)
+
+    async def _read(self, connection: Connection, session_id: str) -> AgentSession | None:
+        rows = await _fetch(connection, "read_session", {"id": session_id})
+        if not rows:
+            return None
+        session = self._session(rows[0])
+        if any(c.id is None for c in session.checkpoints):
+            numbers = await _fetch(connection, "read_checkpoint_numbers", {"id": session_id})
+            _number(session, numbers)
+        return session
+
+    def _session(self, row: dict[str, Any]) -> AgentSession:
+        return session_from_row(row, self._clock)
+
+    async def _transact(
+        self, session_id: str, change_id: uuid.UUID, decide: Decide, seen_version: int | None
+    ) -> AgentSession:
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(query("lock_session"), {"id": session_id})
+            session = await self._read(connection, session_id)
+            if session is None:
+                raise SessionNotFound(session_id)
+            done = await _fetch(
+                connection, "find_change", {"id": session_id, "change_id": change_id}
+            )
+            if done:
+                _require_same(done[0], decide, session)
+                return session
+            await self._require_seen(connection, session, seen_version)
+            write = decide(session)
+            if write is None:
+                return session
+            write = write.with_(change_id=change_id)
+            if not await _fetch(
+                connection, "write_sessions", {"writes": json.dumps([write.row()])}
+            ):
+                raise Rejected
+            stored = await self._read(connection, session_id)
+        return stored or session
+
+    async def _require_seen(
+        self, connection: Connection, session: AgentSession, seen_version: int | None
+    ) -> None:
+        if seen_version is None or seen_version >= session.version:
+            return
+        seen = {"id": session.session_id, "version": seen_version}
+        if await _fetch(connection, "find_orders_since", seen):
+            raise Conflict(session)
+
+    async def _again_while_lost(self, attempt: Callable[[], Any]) -> Any:
+        """A lost connection leaves the outcome unknown: every attempt asks first whether it was stored."""
+        deadline = asyncio.get_running_loop().time() + self._retry_seconds
+        pause = 0.05
+        while True:
+            try:
+                return await attempt()
+            except StorageUnavailable as error:
+                if asyncio.get_running_loop().time() + pause > deadline:
+                    raise
+                logger.warning("trying again in %.2f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def _flush_writes(self, group: Sequence[Waiting[Write, Written]]) -> None:
+        try:
+            rows = await self._rows(
+                "write_sessions", {"writes": json.dumps([w.item.row() for w in group])}
+            )
+        except (StorageUnavailable, psycopg.Error, InvalidInput) as error:
+            if len(group) > 1 or isinstance(error, StorageUnavailable):
+                await asyncio.gather(*(self._settle(w) for w in group))
+                return
+            raise
+        written = {str(row["id"]): _written(row) for row in rows}
+        for waiting in group:
+            if answer := written.get(waiting.key):
+                waiting.answer(answer)
+            else:
+                waiting.refuse(Rejected())
+
+    async def _settle(self, waiting: Waiting[Write, Written]) -> None:
+        """One write of a group that failed as a whole, stored once whatever became of the group."""
+        write = waiting.item
+        try:
+            session = await self.transact(write.session_id, write.change_id, _as_guarded(write))
+        except Exception as error:
+            waiting.refuse(Rejected() if isinstance(error, SessionNotFound) else error)
+            return
+        waiting.answer(
+            Written(
+                session.head,
+                session.checkpoint_count,
+                session.checkpoints_through,
+                session.context_version,
+            )
+        )
+
+    async def _flush_creates(self, group: Sequence[Waiting[dict[str, Any], None]]) -> None:
+        sessions = json.dumps([w.item for w in group])
+        await self._again_while_lost(
+            lambda: self._execute("create_sessions", {"sessions": sessions})
+        )
+        for waiting in group:
+            waiting.answer(None)
+
+    async def _flush_heads(self, group: Sequence[Waiting[None, Head | None]]) -> None:
+        rows = await self._rows("read_heads", {"ids": [w.key for w in group]})
+        heads = {str(row["id"]): _head(row) for row in rows}
+        for waiting in group:
+            waiting.answer(heads.get(waiting.key))
+
+
+def _as_guarded(write: Write) -> Decide:
+    """The guards of write_sessions.sql hold here too: an unmet one must not look like nothing to do."""
+    return lambda session: write
+
+
+def _require_same(done: dict[str, Any], decide: Decide, session: AgentSession) -> None:
+    expected = getattr(decide, "request", None)
+    if expected is not None and expected != (done["verb"], done["reason"], done["actor"]):
+        raise RequestReused(
+            "this request id was used before for another request: reload the page and try again"
+        )
+
+
+async def _fetch(
+    connection: Connection, name: str, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query(name), parameters)
+        return await cursor.fetchall()
+
+
+def _head(row: dict[str, Any]) -> Head:
+    return Head(
+        str(row["id"]),
+        SessionState(row["state"]),
+        row["version"],
+        row["epoch"],
+        row["order_version"],
+        row["order_verb"],
+        row["acknowledged_version"],
+    )
+
+
+def _written(row: dict[str, Any]) -> Written:
+    return Written(
+        _head(row), row["checkpoint_count"], row["checkpoints_through"], row["context_version"]
+    )
+
+
+def _checkpoint(row: dict[str, Any]) -> SessionCheckpoint:
+    return SessionCheckpoint(
+        row["name"], row["at"], row["data"], row["metadata"], f"{row['session_id']}:{row['n']}"
+    )
+
+
+def session_from_row(row: dict[str, Any], clock: Callable[[], datetime]) -> AgentSession:
+    """A row that someone edited into nonsense by hand is still read: what cannot be shown is left out."""
+    checkpoints = _checkpoints(row)
+    count = row["checkpoint_count"]
+    created = row["created_at"] or row["updated_at"] or clock()
+    return AgentSession(
+        session_id=str(row["id"]),
+        agent_type=row["agent_type"],
+        user_id=row["user_id"] or "",
+        state=_state(row["state"]),
+        created_at=created,
+        last_heartbeat=row["last_heartbeat"] or created,
+        context=row["context"] if isinstance(row["context"], dict) else {},
+        metadata=row["metadata"] if isinstance(row["metadata"], dict) else {},
+        checkpoints=checkpoints,
+        clock=clock,
+        changed_by=row["change_actor"],
+        **{name: row[name] for name in STORED if name not in _COMPUTED},
+        checkpoint_count=len(checkpoints) if count is None else count,
+        checkpoints_through=row["checkpoints_through"] or len(checkpoints),
+    ).stored()
+
+
+_COMPUTED = ("changed_by", "checkpoint_count", "checkpoints_through")
+
+
+def _state(stored: str | None) -> SessionState:
+    try:
+        return SessionState(stored or "active")
+    except ValueError:
+        return SessionState.FAILED
+
+
+def _checkpoints(row: dict[str, Any]) -> list[SessionCheckpoint]:
+    """The array's checkpoints and the newer rows; an entry that is no checkpoint is passed over."""
+    array = row["checkpoints"] if isinstance(row["checkpoints"], list) else []
+    result = []
+    for stored in [*array, *(row["newer"] or [])]:
+        try:
+            result.append(SessionCheckpoint.from_dict(stored))
+        except InvalidInput:
+            continue
+    return result
+
+
+def _number(session: AgentSession, rows: list[dict[str, Any]]) -> None:
+    numbers = {(row["name"], row["at"]): row["n"] for row in rows}
+    for checkpoint in session.checkpoints:
+        n = numbers.get((checkpoint.name, checkpoint.timestamp))
+        if checkpoint.id is None and n is not None:
+            checkpoint.id = f"{session.session_id}:{n}"

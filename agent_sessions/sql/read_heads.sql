@@ -1,0 +1,2 @@
+SELECT id, version, epoch, state, order_version, order_verb, acknowledged_version
+FROM agent_sessions WHERE id = ANY (%(ids)s::uuid[])

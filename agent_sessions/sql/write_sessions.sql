@@ -1,0 +1,72 @@
+-- Every write of the manager: one guarded UPDATE for one session or for a group of them, each session once.
+-- What comes back was stored; what does not come back met a guard and changed nothing.
+WITH input AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(writes)s::jsonb) AS i (
+        id uuid, epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb,
+        added jsonb, compressed jsonb, by_agent boolean, raise_epoch boolean, verb text, order_checkpoint integer,
+        acknowledged bigint, kind text, actor text, reason text, source text, change_id uuid, detail jsonb)
+), locked AS MATERIALIZED (
+    -- in the order of their ids, so that two groups never wait for each other
+    SELECT s.id FROM agent_sessions s JOIN input i ON i.id = s.id ORDER BY s.id FOR NO KEY UPDATE OF s
+), written AS (
+    UPDATE agent_sessions s SET
+        version = s.version + 1,
+        epoch = s.epoch + coalesce(i.raise_epoch, false)::integer,
+        state = coalesce(i.state, s.state),
+        state_before_deletion = CASE
+            WHEN i.state = 'deleted' THEN s.state WHEN i.verb = 'restore' THEN NULL ELSE s.state_before_deletion END,
+        context = coalesce(i.context, s.context),
+        context_version = CASE WHEN i.context IS NULL THEN s.context_version ELSE s.version + 1 END,
+        metadata = coalesce(i.metadata, s.metadata),
+        checkpoint_count = coalesce(s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints)))
+            + jsonb_array_length(i.added),
+        checkpoints = coalesce(i.compressed, s.checkpoints),
+        checkpoints_through = CASE
+            WHEN i.compressed IS NULL THEN coalesce(
+                s.checkpoints_through, s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints)))
+            ELSE coalesce(s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints)))
+                + jsonb_array_length(i.added) END,
+        updated_at = now(),
+        last_heartbeat = CASE WHEN i.by_agent THEN greatest(s.last_heartbeat, now()) ELSE s.last_heartbeat END,
+        last_progress = CASE
+            WHEN i.by_agent AND i.kind <> 'acknowledged' THEN now() ELSE s.last_progress END,
+        ended_at = CASE
+            WHEN i.state IN ('active', 'paused') THEN NULL
+            WHEN i.state IS NOT NULL THEN coalesce(s.ended_at, now()) ELSE s.ended_at END,
+        order_version = CASE WHEN i.verb IS NULL THEN s.order_version ELSE s.version + 1 END,
+        order_verb = coalesce(i.verb, s.order_verb),
+        order_actor = CASE WHEN i.verb IS NULL THEN s.order_actor ELSE i.actor END,
+        order_reason = CASE WHEN i.verb IS NULL THEN s.order_reason ELSE i.reason END,
+        ordered_at = CASE WHEN i.verb IS NULL THEN s.ordered_at
+            ELSE coalesce((i.added->-1->>'timestamp')::timestamptz, now()) END,
+        order_checkpoint = CASE WHEN i.verb IS NULL THEN s.order_checkpoint ELSE i.order_checkpoint END,
+        -- nobody is left to confirm what is ordered of a session that had ended and stays so
+        acknowledged_version = CASE
+            WHEN i.verb IS NOT NULL AND s.state NOT IN ('active', 'paused')
+                AND coalesce(i.state, s.state) NOT IN ('active', 'paused') THEN s.version + 1
+            ELSE greatest(s.acknowledged_version, i.acknowledged) END,
+        acknowledged_at = CASE
+            WHEN i.acknowledged > s.acknowledged_version THEN now() ELSE s.acknowledged_at END,
+        change_kind = i.kind,
+        change_actor = i.actor,
+        change_reason = i.reason,
+        change_source = i.source,
+        change_id = i.change_id,
+        change_detail = i.detail
+    FROM input i JOIN locked l ON l.id = i.id
+    WHERE s.id = i.id
+      AND (i.epoch IS NULL OR i.epoch = s.epoch)
+      AND (i.context_seen IS NULL OR i.context_seen = s.context_version)
+      AND s.state = ANY (i.from_states)
+    RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
+        s.checkpoint_count, s.checkpoints_through, s.context_version
+), added AS (
+    INSERT INTO agent_session_checkpoints
+        (session_id, n, name, at, data, metadata, context_version, version, actor, source)
+    SELECT w.id, w.checkpoint_count - jsonb_array_length(i.added) + c.o, c.entry->>'name',
+           (c.entry->>'timestamp')::timestamptz, c.entry->'data', coalesce(c.entry->'metadata', '{}'),
+           coalesce((c.entry->>'context_version')::bigint, w.context_version), w.version, i.actor, i.source
+    FROM written w JOIN input i ON i.id = w.id
+    CROSS JOIN LATERAL jsonb_array_elements(i.added) WITH ORDINALITY AS c (entry, o)
+)
+SELECT * FROM written

@@ -1,0 +1,98 @@
+"""One write, as every store understands it: what to change, under which guards, and who says so."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent_sessions.models import Head, SessionCheckpoint
+from agent_sessions.states import LIVE_STATES, SessionState
+
+LIVE = tuple(sorted(state.value for state in LIVE_STATES))
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who writes, through what, why. `source` is one of agent, page, bulk, admin, api, command, sweeper."""
+
+    actor: str | None
+    source: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Write:
+    """None means: keep, or do not check. Stored as one version and one entry in the history, or not at all."""
+
+    session_id: str
+    kind: str
+    author: Author
+    from_states: tuple[str, ...] = LIVE
+    change_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    epoch: int | None = None
+    context_seen: int | None = None
+    state: SessionState | None = None
+    context: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    added: tuple[SessionCheckpoint, ...] = ()
+    # for each added checkpoint: the version of the context that belongs to it, None for the one after this write
+    added_contexts: tuple[int | None, ...] = ()
+    compressed: list[dict[str, Any]] | None = None
+    by_agent: bool = False
+    raise_epoch: bool = False
+    verb: str | None = None
+    order_checkpoint: int | None = None
+    acknowledged: int | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> Write:
+        return replace(self, **changes)
+
+    def row(self) -> dict[str, Any]:
+        """As write_sessions.sql reads it."""
+        detail = dict(self.detail)
+        if self.added:
+            detail["checkpoint"] = self.added[-1].name
+        return {
+            "id": self.session_id,
+            "epoch": self.epoch,
+            "context_seen": self.context_seen,
+            "from_states": self.from_states,
+            "state": self.state,
+            "context": self.context,
+            "metadata": self.metadata,
+            "added": [self._added(i) for i in range(len(self.added))],
+            "compressed": self.compressed,
+            "by_agent": self.by_agent,
+            "raise_epoch": self.raise_epoch,
+            "verb": self.verb,
+            "order_checkpoint": self.order_checkpoint,
+            "acknowledged": self.acknowledged,
+            "kind": self.kind,
+            "actor": self.author.actor,
+            "reason": self.author.reason,
+            "source": self.author.source,
+            "change_id": str(self.change_id),
+            "detail": detail,
+        }
+
+    def _added(self, i: int) -> dict[str, Any]:
+        stored = self.added[i].to_dict()
+        if self.added_contexts and self.added_contexts[i] is not None:
+            stored["context_version"] = self.added_contexts[i]
+        return stored
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a store answers for a write that is stored."""
+
+    head: Head
+    checkpoint_count: int
+    checkpoints_through: int
+    context_version: int
+
+
+class Rejected(Exception):
+    """A guard did not hold and nothing was changed; whoever wrote finds out which and says so."""
