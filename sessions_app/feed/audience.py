@@ -1,0 +1,114 @@
+"""Who shows what: sockets with the same subscription are one group, sessions know their groups."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sessions_app.filters import ListFilter
+    from sessions_app.rows import Row
+
+    from .socket import Socket
+
+
+class Key(NamedTuple):
+    page: str
+    query: str
+    language: str
+    ids: frozenset[str]
+
+
+class Subscription:
+    """Pages that show exactly the same, in the same language, through the same filter."""
+
+    __slots__ = ("counts_sent", "filter", "key", "newcomers", "sockets")
+
+    def __init__(self, key: Key, wanted: "ListFilter") -> None:
+        self.key = key
+        self.filter = wanted
+        self.sockets: set[Socket] = set()
+        self.newcomers: dict[str, float] = {}
+        self.counts_sent: str | None = None
+
+    @property
+    def is_list(self) -> bool:
+        return self.key.page == "list"
+
+    def matches(self, row: "Row") -> bool:
+        shown = str(row.id) in self.key.ids
+        return self.filter.matches(row, shown=shown)
+
+    def newcomers_for(self, socket: "Socket") -> int:
+        return sum(1 for at in self.newcomers.values() if at >= socket.since)
+
+
+class Shown:
+    """A session that somebody looks at: the newest version and beat that were passed on."""
+
+    __slots__ = ("beat", "subscriptions", "version")
+
+    def __init__(self) -> None:
+        self.subscriptions: set[Subscription] = set()
+        self.version = 0
+        self.beat = 0
+
+
+class Audience:
+    def __init__(self) -> None:
+        self.sockets: set[Socket] = set()
+        self.subscriptions: dict[Key, Subscription] = {}
+        self.shown: dict[str, Shown] = {}
+
+    def subscribe(self, socket: "Socket", key: Key, wanted: "ListFilter") -> Subscription:
+        """From here on the socket is offered what changes; before, it was told nothing."""
+        subscription = self.subscriptions.get(key)
+        if subscription is None:
+            subscription = self.subscriptions[key] = Subscription(key, wanted)
+            for session_id in key.ids:
+                self.shown.setdefault(session_id, Shown()).subscriptions.add(subscription)
+        subscription.sockets.add(socket)
+        previous, socket.subscription = socket.subscription, subscription
+        if previous is not None and previous is not subscription:
+            self._leave(socket, previous)
+        return subscription
+
+    def remove(self, socket: "Socket") -> None:
+        self.sockets.discard(socket)
+        if socket.subscription is not None:
+            self._leave(socket, socket.subscription)
+            socket.subscription = None
+
+    def _leave(self, socket: "Socket", subscription: Subscription) -> None:
+        subscription.sockets.discard(socket)
+        if subscription.sockets or self.subscriptions.get(subscription.key) is not subscription:
+            return
+        del self.subscriptions[subscription.key]
+        for session_id in subscription.key.ids:
+            shown = self.shown[session_id]
+            shown.subscriptions.discard(subscription)
+            if not shown.subscriptions:
+                del self.shown[session_id]
+
+    def lists(self) -> list[Subscription]:
+        return [
+            subscription for subscription in self.subscriptions.values() if subscription.is_list
+        ]
+
+    def lists_showing(self, session_id: str) -> int:
+        shown = self.shown.get(session_id)
+        return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
+
+    def languages(self, ids: Iterable[str]) -> dict[str, set[str]]:
+        """In which languages rows are on screens; without those of which only their own page is open."""
+        return {
+            session_id: {s.key.language for s in shown.subscriptions if s.is_list}
+            for session_id, shown in self.those(ids).items()
+            if any(s.is_list for s in shown.subscriptions)
+        }
+
+    def chunks(self, size: int) -> Iterator[list[str]]:
+        ids = list(self.shown)
+        for start in range(0, len(ids), size):
+            yield ids[start : start + size]
+
+    def those(self, ids: Iterable[str]) -> dict[str, Shown]:
+        return {i: shown for i in ids if (shown := self.shown.get(i)) is not None}

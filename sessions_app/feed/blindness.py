@@ -1,0 +1,60 @@
+"""When the monitor could not see: nobody is judged for a silence that was ours."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+JUMP = 2.0
+STANDSTILL = 5.0
+
+
+class Interval(NamedTuple):
+    cause: str
+    since: float
+    until: float | None
+
+
+class Blindness:
+    """Intervals in seconds of the wall clock. Starts blind: what was before it began, it has not seen."""
+
+    def __init__(
+        self,
+        causes: tuple[str, ...],
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._clock, self._monotonic = clock, monotonic
+        self._looked = (clock(), monotonic())
+        self.open: dict[str, float] = dict.fromkeys(causes, clock())
+        self.past: deque[Interval] = deque(maxlen=100)
+
+    @property
+    def since(self) -> float | None:
+        return min(self.open.values(), default=None)
+
+    def begin(self, cause: str, since: float | None = None) -> None:
+        self.open.setdefault(cause, self._clock() if since is None else since)
+
+    def end(self, cause: str) -> None:
+        since = self.open.pop(cause, None)
+        if since is not None:
+            self.past.append(Interval(cause, since, self._clock()))
+
+    def intervals(self) -> list[Interval]:
+        return [*self.past, *(Interval(cause, since, None) for cause, since in self.open.items())]
+
+    def look(self) -> Interval | None:
+        """Called every second: notices that the clock jumped or that this process stood still."""
+        wall, steady = self._clock(), self._monotonic()
+        before, steady_before = self._looked
+        self._looked = (wall, steady)
+        passed, shown = steady - steady_before, wall - before
+        found = None
+        if abs(shown - passed) > JUMP:
+            found = Interval("clock", min(before, wall), max(before, wall))
+        elif passed > STANDSTILL:
+            found = Interval("standstill", before, wall)
+        if found:
+            self.past.append(found)
+        return found

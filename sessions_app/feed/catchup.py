@@ -1,0 +1,127 @@
+"""The answer to a hello: the page is subscribed already; now it is told what it has missed."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from .audience import Audience
+from .beats import BeatListener
+from .delivery import row_text, session_part
+from .limits import Limits
+from .messages import Hello
+from .newcomers import update
+from .parts import Parts, gone_fragment
+from .pending import Work
+from .reader import Reader, Snapshot, Versions, arrived_since, drawn, versions
+
+if TYPE_CHECKING:
+    from .socket import Socket
+
+CHUNK = 2000
+LONGEST_LOOK_BACK = 3600.0
+
+Hellos = dict["Socket", Hello]
+
+
+class CatchUp:
+    """Recovery is start-up: first visit, reload and reconnect take the same way."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        reader: Reader,
+        beats: BeatListener,
+        *,
+        clock: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._audience, self._reader, self._beats = audience, reader, beats
+        self._clock, self._limits = clock, limits
+        self.waiting: Hellos = {}
+
+    async def answer(self, work: Work) -> None:
+        """All who wait, together: two queries for the rows, one for the newcomers. Raises DatabaseAway."""
+        hellos = dict(self.waiting)
+        if not hellos:
+            return
+        ids = {session_id for hello in hellos.values() for session_id in hello.rows}
+        found = await self.read_versions(ids)
+        beats = await self._beats.newest(list(found))
+        read = await self._reader.read(drawn, self._newer(hellos, found), ())
+        self._tell_the_others(found, work)
+        for socket, hello in hellos.items():
+            if self.waiting.get(socket) is hello:
+                del self.waiting[socket]
+                socket.hello_seq = hello.seq
+                socket.offer(self._news(socket, hello, found, beats, read))
+        await self._tell_newcomers(hellos)
+        for socket in hellos:
+            socket.wake()
+
+    async def read_versions(self, ids: Iterable[str]) -> Versions:
+        wanted, found = list(ids), Versions()
+        for start in range(0, len(wanted), CHUNK):
+            found |= await self._reader.read(versions, wanted[start : start + CHUNK])
+        return found
+
+    def _newer(self, hellos: Hellos, found: Versions) -> dict[str, set[str]]:
+        newer: dict[str, set[str]] = {}
+        for socket, hello in hellos.items():
+            if hello.page == "list" and socket.subscription is not None:
+                for session_id, version in hello.rows.items():
+                    if session_id in found and found[session_id][0] > version:
+                        newer.setdefault(session_id, set()).add(socket.subscription.key.language)
+        return newer
+
+    def _tell_the_others(self, found: Versions, work: Work) -> None:
+        """What we find here and have not passed on, everybody else who shows it is missing too."""
+        for session_id, shown in self._audience.those(found).items():
+            version, beat = found[session_id]
+            if 0 < shown.version < version:
+                work.changed([(session_id, version)])
+            shown.version = shown.version or version
+            work.beat(session_id, beat)
+
+    def _news(
+        self, socket: "Socket", hello: Hello, found: Versions, beats: dict[str, int], read: Snapshot
+    ) -> Parts:
+        parts = Parts()
+        latest = int(self._clock() * 1000)
+        for session_id, version in hello.rows.items():
+            if session_id not in found:
+                self._tell_gone(parts, hello, session_id, version)
+                continue
+            beat = min(max(beats.get(session_id, 0), found[session_id][1]), latest)
+            if hello.page == "session":
+                parts.session = session_part(session_id, version=found[session_id][0], beat=beat)
+                continue
+            parts.beats[session_id] = beat
+            row = read.rows.get(session_id)
+            if row is None and session_id in read.missing:
+                self._tell_gone(parts, hello, session_id, version)
+            elif row is not None and row.version > version and socket.subscription is not None:
+                parts.rows[session_id] = row_text(read, row, socket.subscription) or ""
+        if socket.subscription is not None and socket.subscription.is_list:
+            parts.counts = socket.subscription.counts_sent
+        return parts
+
+    def _tell_gone(self, parts: Parts, hello: Hello, session_id: str, version: int) -> None:
+        if hello.page == "list":
+            parts.rows[session_id] = gone_fragment(session_id, version + 1)
+        else:
+            parts.session = {**session_part(session_id, version=version + 1), "gone": "true"}
+
+    async def _tell_newcomers(self, hellos: Hellos) -> None:
+        """Also those that came while the page was away."""
+        lists = [
+            s for s, hello in hellos.items() if hello.page == "list" and hello.since is not None
+        ]
+        if not lists:
+            return
+        since = max(min(s.since for s in lists), self._clock() - LONGEST_LOOK_BACK)
+        arrivals = await self._reader.read(arrived_since, since, self._limits.newcomers)
+        rows = (await self._reader.read(drawn, {}, arrivals.keys())).rows if arrivals else {}
+        subscriptions = {s.subscription for s in lists if s.subscription is not None}
+        update(subscriptions, rows, arrivals, self._limits.newcomers)
+        for socket in lists:
+            if socket.subscription is not None:
+                socket.tell_newcomers(socket.subscription.newcomers_for(socket))

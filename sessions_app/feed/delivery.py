@@ -1,0 +1,118 @@
+"""From what was heard to what each page is told: one query for the rows, each drawn once per language."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .audience import Audience, Shown, Subscription
+from .limits import Limits
+from .newcomers import Candidates, update
+from .news import News
+from .parts import gone_fragment
+from .pending import Work
+from .reader import DatabaseAway, Reader, Snapshot, snapshot
+
+if TYPE_CHECKING:
+    from sessions_app.rows import Row
+
+
+class Delivery:
+    def __init__(
+        self,
+        audience: Audience,
+        reader: Reader,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._audience, self._reader = audience, reader
+        self._clock, self._monotonic, self._limits = clock, monotonic, limits
+        self._candidates = Candidates()
+        self._candidates_at: float | None = None
+
+    @property
+    def has_newcomers_due(self) -> bool:
+        waited = self._candidates_at is None or (
+            self._monotonic() - self._candidates_at >= self._limits.counts
+        )
+        return bool(self._candidates) and waited
+
+    async def deliver(self, work: Work) -> None:
+        """Raises DatabaseAway, having told nothing of what could not be read."""
+        self._candidates.note(work.first, self._audience)
+        on_lists = self._audience.languages(work.changes)
+        found = await self._read(on_lists)
+        news = News()
+        for session_id, shown in self._audience.those(on_lists).items():
+            self._tell_row(news, session_id, shown, found, work.changes[session_id])
+        for session_id, shown in self._audience.those(work.changes).items():
+            self._tell_version(news, session_id, shown, work.changes[session_id])
+        self.tell_beats(news, work)
+        news.hand_out()
+        self._tell_newcomers(found)
+
+    async def _read(self, on_lists: dict[str, set[str]]) -> Snapshot:
+        taken: dict[str, int] = {}
+        if self.has_newcomers_due:
+            taken = self._candidates.take(self._limits.candidates)
+            self._candidates_at = self._monotonic()
+        if not on_lists and not taken:
+            return Snapshot()
+        try:
+            return await self._reader.read(snapshot, on_lists, taken)
+        except DatabaseAway:
+            self._candidates.put_back(taken)
+            raise
+
+    def _tell_row(
+        self, news: News, session_id: str, shown: Shown, found: Snapshot, version: int
+    ) -> None:
+        row = found.rows.get(session_id)
+        for subscription in shown.subscriptions:
+            if not subscription.is_list:
+                continue
+            if row is None and session_id in found.missing:
+                news.of(subscription).rows[session_id] = gone_fragment(session_id, version)
+            elif row is not None and (text := row_text(found, row, subscription)):
+                news.of(subscription).rows[session_id] = text
+        shown.version = 0 if row is None else max(shown.version, row.version)
+
+    def _tell_version(self, news: News, session_id: str, shown: Shown, version: int) -> None:
+        for subscription in shown.subscriptions:
+            if not subscription.is_list:
+                news.of(subscription).session |= session_part(session_id, version=version)
+                shown.version = max(shown.version, version)
+
+    def tell_beats(self, news: News, work: Work) -> None:
+        """A beat costs a number in a frame: no query, no drawing."""
+        latest = int(self._clock() * 1000)
+        for session_id, shown in self._audience.those(work.beats).items():
+            ms = min(work.beats[session_id], latest)
+            if ms <= shown.beat:
+                continue
+            shown.beat = ms
+            for subscription in shown.subscriptions:
+                if subscription.is_list:
+                    news.of(subscription).beats[session_id] = ms
+                else:
+                    news.of(subscription).session |= session_part(session_id, beat=ms)
+
+    def _tell_newcomers(self, found: Snapshot) -> None:
+        arrivals = dict.fromkeys(found.arrivals, self._clock())
+        lists = self._audience.lists() if arrivals else []
+        for subscription in update(lists, found.rows, arrivals, self._limits.newcomers):
+            for socket in subscription.sockets:
+                socket.tell_newcomers(subscription.newcomers_for(socket))
+                socket.wake()
+
+
+def row_text(found: Snapshot, row: "Row", subscription: Subscription) -> str | None:
+    """None for a page that came while this was being read: its own answer is read after this."""
+    fragment = found.fragments.get((str(row.id), subscription.key.language))
+    if fragment is None:
+        return None
+    return fragment + ("true}" if subscription.matches(row) else "false}")
+
+
+def session_part(session_id: str, **numbers: int) -> dict[str, str]:
+    return {"id": f'"{session_id}"', **{name: str(value) for name, value in numbers.items()}}

@@ -1,0 +1,337 @@
+"""The hub: one per web process. Hears of changes, reads what is on screens, tells every page what is new."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any
+
+from sessions_app.filters import ListFilter
+
+from . import codes, messages, metrics, rights
+from .announcer import Announcer, OnChanges
+from .audience import Audience, Key
+from .beats import BeatListener
+from .beats import Beats as HeardBeats
+from .blindness import Blindness, Interval
+from .catchup import CatchUp
+from .delivery import Delivery
+from .limits import LIMITS, Limits
+from .listener import Changes, Listener
+from .pending import Pending, Work
+from .reader import DatabaseAway, Reader
+from .rights import Viewer
+from .socket import Send, Socket
+from .status import BEATS, DATABASE, Status
+from .tally import Tally
+from .upkeep import Reconciliation, SocketCare, Timetable, compare
+
+log = logging.getLogger(__name__)
+
+
+class Hub:
+    """Lives in the server's event loop. Loops call `tick`, `watch` and `check`; tests call them too."""
+
+    def __init__(
+        self,
+        listen_parameters: Callable[[], dict[str, Any]],
+        valkey_url: str,
+        namespace: str,
+        *,
+        on_changes: OnChanges | None = None,
+        limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits, self._clock, self._monotonic = limits, clock, monotonic
+        self.audience, self.pending = Audience(), Pending()
+        self.blindness = Blindness((DATABASE, BEATS), clock=clock, monotonic=monotonic)
+        self._announcer = Announcer(on_changes)
+        self._wake = asyncio.Event()
+        self._one_tick = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stuck = False
+        self._make_readers()
+        self._make_ears(listen_parameters, valkey_url, namespace)
+        self._make_voices()
+
+    def _make_readers(self) -> None:
+        self._reader = Reader("feed", timeout=self.limits.read)
+        self._checks = Reader("feed-checks", timeout=self.limits.read)
+
+    def _make_ears(
+        self, parameters: Callable[[], dict[str, Any]], valkey_url: str, namespace: str
+    ) -> None:
+        self.listener = Listener(
+            parameters,
+            heard=self._heard,
+            connected=self._listening,
+            lost=lambda: self._blind(DATABASE),
+            monotonic=self._monotonic,
+        )
+        self.beats = BeatListener(
+            valkey_url,
+            namespace,
+            heard=self._heard_beats,
+            connected=self._hearing_beats,
+            lost=lambda: self._blind(BEATS),
+            monotonic=self._monotonic,
+        )
+
+    def _make_voices(self) -> None:
+        steady: dict[str, Any] = {"monotonic": self._monotonic, "limits": self.limits}
+        clocks = {**steady, "clock": self._clock}
+        self.status = Status(self.listener, self.beats, self.pending, self.blindness, **clocks)
+        self._delivery = Delivery(self.audience, self._reader, **clocks)
+        self._catch_up = CatchUp(
+            self.audience, self._reader, self.beats, clock=self._clock, limits=self.limits
+        )
+        self._tally = Tally(self._reader, **steady)
+        self._care = SocketCare(self.audience, close=self._close, **steady)
+        self._reconciliation = Reconciliation(
+            self.audience, self.pending, self._checks, self._monotonic
+        )
+        self._timetable = Timetable(
+            self.audience,
+            self._reconciliation,
+            self._checks,
+            close=self._close,
+            blindness=self.blindness,
+            **steady,
+        )
+
+    # Its life
+
+    def start(self) -> None:
+        self.listen()
+        self._keep(asyncio.create_task(self._tick_loop()))
+        self._keep(asyncio.create_task(self._every(self.limits.watch, self._watch_once)))
+        self._keep(asyncio.create_task(self._every(self.limits.watch, self.check)))
+
+    def listen(self) -> None:
+        """Opens both ears; who starts no more calls `tick`, `watch` and `check` himself."""
+        for ear in (self.listener, self.beats):
+            self._keep(asyncio.create_task(ear.run()))
+
+    async def stop(self) -> None:
+        await self.stop_loops()
+        await self._reader.close()
+        await self._checks.close()
+
+    async def stop_loops(self) -> None:
+        for socket in list(self.audience.sockets):
+            self.leave(socket)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._announcer.stop()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _every(self, pause: float, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await step()
+            except Exception:
+                log.exception("the feed stumbled and goes on")
+
+    async def _watch_once(self) -> None:
+        self.watch()
+
+    async def _tick_loop(self) -> None:
+        """A change after quiet goes out at once; while there is more, four times a second."""
+        while True:
+            await self._something_to_tell()
+            await self.tick()
+            await asyncio.sleep(self.limits.tick)
+
+    async def _something_to_tell(self) -> None:
+        try:
+            async with asyncio.timeout(self.limits.tick):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    # What it hears
+
+    def _heard(self, changes: Changes) -> None:
+        self.pending.changed(changes, self._monotonic())
+        self._reconciliation.heard(dict(changes))
+        self._wake.set()
+
+    def _heard_beats(self, beats: HeardBeats) -> None:
+        shown = self.audience.shown
+        for session_id, ms in beats:
+            if session_id in shown:
+                self.pending.beat(session_id, ms)
+
+    def _listening(self) -> None:
+        """Subscribed again; what was committed in between has to be read."""
+        self.pending.missed(self.blindness.open.get(DATABASE, self._clock()))
+        self._wake.set()
+
+    def _hearing_beats(self) -> None:
+        self.blindness.end(BEATS)
+        self._keep(asyncio.create_task(self._read_beats()))
+        self._tell_status()
+
+    async def _read_beats(self) -> None:
+        self._heard_beats(list((await self.beats.newest(list(self.audience.shown))).items()))
+
+    def _blind(self, cause: str) -> None:
+        self.blindness.begin(cause)
+        self._tell_status()
+
+    @property
+    def blind_since(self) -> float | None:
+        """Seconds since the epoch, or None while both ears hear."""
+        return self.blindness.since
+
+    @property
+    def blind_intervals(self) -> list[Interval]:
+        return self.blindness.intervals()
+
+    # What it tells
+
+    async def tick(self) -> None:
+        """Passes on what was heard. What cannot be read now is kept for the next tick."""
+        async with self._one_tick:
+            self._wake.clear()
+            work = self.pending.take()
+            try:
+                if work or self._catch_up.waiting or self._delivery.has_newcomers_due:
+                    with metrics.TICK_SECONDS.time():
+                        await self._tell(work)
+                await self._tell_counts(work)
+            except Exception as error:
+                self.pending.put_back(work)
+                self._complain(error)
+            except BaseException:
+                self.pending.put_back(work)
+                raise
+            else:
+                self.pending.done(work)
+                self._is_stuck = False
+        self._tell_status()
+
+    async def _tell(self, work: Work) -> None:
+        if work.gap:
+            await compare(self.audience, self._reader, work)
+        await self._catch_up.answer(work)
+        await self._delivery.deliver(work)
+        self._announcer.note(work.changes)
+
+    async def _tell_counts(self, work: Work) -> None:
+        self._tally.wanted |= bool(work.changes)
+        lists = self.audience.lists()
+        if lists and self._tally.is_due():
+            await self._tally.tell(lists)
+
+    def _complain(self, error: Exception) -> None:
+        """Once for each time that it begins: the next ticks try the same again."""
+        if not self._is_stuck:
+            unexpected = None if isinstance(error, DatabaseAway) else error
+            log.warning("the feed cannot go on and tries again: %s", error, exc_info=unexpected)
+        self._is_stuck = True
+
+    def _tell_status(self) -> None:
+        if self.status.has_changed():
+            for socket in self.audience.sockets:
+                if socket.subscription is not None:
+                    socket.due = True
+                    socket.wake()
+
+    # What it does by the clock
+
+    def watch(self) -> None:
+        jump = self.blindness.look()
+        self._care.look(stood_still=jump is not None and jump.cause == "standstill")
+        self._tell_status()
+
+    async def check(self) -> None:
+        await self._timetable.check(beats_are_live=self.beats.live)
+
+    # Its pages
+
+    async def identify(self, scope: dict[str, Any]) -> Viewer | int:
+        """Raises DatabaseAway."""
+        return await self._checks.read(rights.identify, scope)
+
+    def join(self, viewer: Viewer, send: Send) -> Socket:
+        socket = Socket(
+            send,
+            viewer,
+            header=self.status.header,
+            monotonic=self._monotonic,
+            limits=self.limits,
+        )
+        self.audience.sockets.add(socket)
+        metrics.SOCKETS.set(len(self.audience.sockets))
+        return socket
+
+    def leave(self, socket: Socket) -> None:
+        socket.drop()
+        self.audience.remove(socket)
+        self._catch_up.waiting.pop(socket, None)
+        metrics.SOCKETS.set(len(self.audience.sockets))
+
+    def hear(self, socket: Socket, message: dict[str, Any]) -> None:
+        """One message of a browser. Nothing it says can raise here."""
+        if socket.closed is not None:
+            return
+        text = message.get("text")
+        if not socket.may_speak():
+            self._close(socket, codes.FLOOD, "too many messages")
+        elif not isinstance(text, str):
+            self._close(socket, codes.MALFORMED, "only text is understood")
+        elif len(text) > self.limits.message_bytes:
+            self._close(socket, codes.TOO_LARGE, "message too large")
+        else:
+            self._understand(socket, text)
+
+    def _understand(self, socket: Socket, text: str) -> None:
+        try:
+            match messages.parse(text, self.limits):
+                case messages.Hello() as hello:
+                    self._welcome(socket, hello)
+                case messages.Ack(n):
+                    if not socket.acknowledge(n):
+                        raise messages.Malformed("acknowledges what was never sent")
+                case messages.Ping():
+                    socket.due = socket.subscription is not None
+                    socket.wake()
+        except messages.Malformed as error:
+            self._close(socket, codes.MALFORMED, str(error))
+
+    def _welcome(self, socket: Socket, hello: messages.Hello) -> None:
+        """Subscribes first; the tick that it asks for then reads what is newer."""
+        language = rights.supported(hello.language) or socket.viewer.language
+        key = Key(hello.page, hello.query, language, frozenset(hello.rows))
+        self.audience.subscribe(socket, key, _filter(hello.query))
+        now = self._clock()
+        socket.since = now if hello.since is None else min(hello.since / 1000, now)
+        self._catch_up.waiting[socket] = hello
+        self._tally.wanted = True
+        self._wake.set()
+
+    def _close(self, socket: Socket, code: int, reason: str) -> None:
+        task = socket.close(code, reason)
+        if task is not None:
+            self._keep(task)
+        self.audience.remove(socket)
+        self._catch_up.waiting.pop(socket, None)
+        metrics.SOCKETS.set(len(self.audience.sockets))
+
+
+@lru_cache(maxsize=1024)
+def _filter(query: str) -> ListFilter:
+    """Raises Malformed. Equal queries share one filter, so that its answers can be shared too."""
+    try:
+        return ListFilter.from_query(query)
+    except Exception as error:
+        raise messages.Malformed("the query cannot be read") from error

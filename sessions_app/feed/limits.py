@@ -1,0 +1,34 @@
+"""What one page may cost, and how often the hub looks at things. Seconds and bytes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    tick: float = 0.25
+    watch: float = 1.0
+    keepalive: float = 5.0
+    counts: float = 1.0
+    reconcile: float = 10.0
+    reconcile_without_beats: float = 2.0
+    rights: float = 15.0
+    proven: float = 5.0
+    overdue: float = 5.0
+    read: float = 10.0
+
+    hello: float = 10.0
+    acknowledgement: float = 30.0
+    window_frames: int = 8
+    window_bytes: int = 128 * 1024
+    frame_bytes: int = 64 * 1024
+
+    message_bytes: int = 64 * 1024
+    messages_per_second: float = 50.0
+    message_burst: float = 200.0
+    rows: int = 1000
+    query_length: int = 4000
+    newcomers: int = 1000
+    candidates: int = 2000
+
+
+LIMITS = Limits()

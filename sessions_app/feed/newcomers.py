@@ -1,0 +1,60 @@
+"""The "14 new" of a list: sessions that came into its filter since the page was drawn and are not on it."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sessions_app.rows import Row
+
+    from .audience import Audience, Subscription
+
+At = Mapping[str, float]
+
+
+class Candidates:
+    """Changes that may have brought a session into a list that does not show it."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
+    def note(self, first: Mapping[str, int], audience: "Audience") -> None:
+        lists = len(audience.lists())
+        for session_id, version in first.items() if lists else ():
+            if audience.lists_showing(session_id) < lists:
+                self._first.setdefault(session_id, version)
+
+    def take(self, most: int) -> dict[str, int]:
+        taken = dict(list(self._first.items())[:most])
+        for session_id in taken:
+            del self._first[session_id]
+        return taken
+
+    def put_back(self, taken: Mapping[str, int]) -> None:
+        self._first = {**self._first, **taken}
+
+
+def update(
+    lists: Iterable["Subscription"], rows: Mapping[str, "Row"], arrivals: At, most: int
+) -> list["Subscription"]:
+    """Counts the arrivals in or out of each list; returns the lists whose number may have changed."""
+    verdicts: dict[tuple[int, str], bool] = {}
+    touched = []
+    for subscription in lists:
+        before = len(subscription.newcomers)
+        for session_id, at in arrivals.items():
+            if session_id in subscription.key.ids:
+                continue
+            row = rows.get(session_id)
+            asked = (id(subscription.filter), session_id)
+            if asked not in verdicts:
+                verdicts[asked] = row is not None and subscription.matches(row)
+            if not verdicts[asked]:
+                subscription.newcomers.pop(session_id, None)
+            elif len(subscription.newcomers) < most:
+                subscription.newcomers.setdefault(session_id, at)
+        if before or subscription.newcomers:
+            touched.append(subscription)
+    return touched

@@ -1,0 +1,80 @@
+"""What there is to tell a page, already encoded, so that a frame is a join of texts."""
+
+import json
+from collections.abc import Mapping
+
+Beats = dict[str, int]
+
+
+def row_fragment(session_id: str, version: int, html: str | None) -> str:
+    """All of a row's entry but its last value, which depends on the page's filter."""
+    return f'"{session_id}":{{"version":{version},"html":{json.dumps(html)},"matches":'
+
+
+def gone_fragment(session_id: str, version: int) -> str:
+    return f'"{session_id}":{{"version":{version},"html":null,"matches":false,"gone":true}}'
+
+
+class Parts:
+    """News for one subscription. Shared by all its sockets until one of them has to merge."""
+
+    __slots__ = ("_body", "beats", "counts", "rows", "session")
+
+    def __init__(
+        self,
+        rows: Mapping[str, str] = {},
+        beats: Mapping[str, int] = {},
+        counts: str | None = None,
+        session: Mapping[str, str] = {},
+    ) -> None:
+        self.rows: dict[str, str] = dict(rows)
+        self.beats: Beats = dict(beats)
+        self.counts = counts
+        self.session: dict[str, str] = dict(session)
+        self._body: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.beats or self.session or self.counts is not None)
+
+    def merged(self, newer: "Parts") -> "Parts":
+        """Both in one, the newer winning: a slot never grows beyond what its page shows."""
+        return Parts(
+            self.rows | newer.rows,
+            self.beats | newer.beats,
+            self.counts if newer.counts is None else newer.counts,
+            self.session | newer.session,
+        )
+
+    def split(self, most: int) -> tuple["Parts", "Parts | None"]:
+        """What fits into one frame, and the rest."""
+        size = 0
+        first: dict[str, str] = {}
+        for session_id, fragment in self.rows.items():
+            size += len(fragment) + 1
+            if first and size > most:
+                break
+            first[session_id] = fragment
+        if len(first) == len(self.rows):
+            return self, None
+        rest = {key: value for key, value in self.rows.items() if key not in first}
+        return Parts(first, self.beats, self.counts, self.session), Parts(rest)
+
+    def body(self) -> str:
+        """The end of the frame, from the comma on. Encoded once, however many sockets send it."""
+        if self._body is None:
+            self._body = self._encode()
+        return self._body
+
+    def _encode(self) -> str:
+        texts: list[str] = []
+        if self.rows:
+            texts.append(f',"rows":{{{",".join(self.rows.values())}}}')
+        if self.beats:
+            texts.append(f',"beats":{json.dumps(self.beats, separators=(",", ":"))}')
+        if self.counts is not None:
+            texts.append(f',"counts":{self.counts}')
+        if self.session:
+            inner = ",".join(f'"{key}":{value}' for key, value in self.session.items())
+            texts.append(f',"session":{{{inner}}}')
+        texts.append("}")
+        return "".join(texts)

@@ -1,0 +1,156 @@
+"""The feed's reading of the database: in a thread of its own, so that neither pages nor sockets wait for it."""
+
+import asyncio
+import copy
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection, connections
+from django.db.utils import load_backend
+
+from sessions_app.rows import Row, load_rows, render_row
+
+from .limits import LIMITS
+from .parts import row_fragment
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Versions = dict[str, tuple[int, int]]
+
+
+class DatabaseAway(Exception):
+    """The database could not be read; what was to be read has to be read again."""
+
+
+def _connect_outside_the_pool() -> None:
+    """This thread's own connection: pages that exhaust or lose their pool do not blind the feed."""
+    given = copy.deepcopy(connections["default"].settings_dict)
+    given["OPTIONS"].pop("pool", None)
+    given["CONN_MAX_AGE"] = None
+    connections["default"] = load_backend(given["ENGINE"]).DatabaseWrapper(given, "default")
+
+
+class Reader:
+    """One thread with one connection; given up and replaced when the database does not answer."""
+
+    def __init__(self, name: str, *, timeout: float = LIMITS.read) -> None:
+        self._name, self._timeout = name, timeout
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, self._name, initializer=_connect_outside_the_pool)
+
+    async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises DatabaseAway instead of whatever the driver says, and drops the connection."""
+
+        def ask() -> T:
+            try:
+                return question(*args, **kwargs)
+            except (DatabaseError, InterfaceError):
+                connections.close_all()
+                raise
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, ask)
+        except TimeoutError:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = self._new_thread()
+            raise DatabaseAway("the database does not answer") from None
+        except (DatabaseError, InterfaceError) as error:
+            raise DatabaseAway(str(error)) from error
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._thread, connections.close_all)
+        except TimeoutError:
+            log.warning("the thread %s is still waiting for the database", self._name)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What a tick read: the rows that changed, drawn once per language."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    fragments: dict[tuple[str, str], str] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    arrivals: set[str] = field(default_factory=set)
+
+
+def snapshot(shown: Mapping[str, Collection[str]], candidates: Mapping[str, int]) -> Snapshot:
+    """`shown`: id → languages it is on screens in. `candidates`: id → the first version nobody looked at."""
+    arrivals = arrived(candidates) if candidates else set()
+    return drawn(shown, arrivals)
+
+
+def drawn(shown: Mapping[str, Collection[str]], arrivals: Collection[str]) -> Snapshot:
+    found = Snapshot(arrivals=set(arrivals))
+    wanted = [*shown, *(found.arrivals - shown.keys())]
+    for loaded in load_rows([UUID(i) for i in wanted]) if wanted else ():
+        found.rows[str(loaded.id)] = loaded
+    for session_id, languages in shown.items():
+        if row := found.rows.get(session_id):
+            for language in languages:
+                found.fragments[session_id, language] = _fragment(session_id, row, language)
+        else:
+            found.missing.add(session_id)
+    return found
+
+
+def _fragment(session_id: str, row: Row, language: str) -> str:
+    """One row that cannot be drawn costs its own drawing, not everybody's feed."""
+    try:
+        return row_fragment(session_id, row.version, render_row(row, language=language))
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("session %s cannot be drawn", session_id)
+        return row_fragment(session_id, row.version, None)
+
+
+# A checkpoint brings no session into anybody's list; its creation or another state may.
+_ARRIVED = """
+SELECT DISTINCT h.session_id::text
+FROM unnest(%s::uuid[], %s::bigint[]) AS c(id, first)
+JOIN agent_session_history h ON h.session_id = c.id AND h.version >= c.first
+WHERE h.from_state IS DISTINCT FROM h.to_state AND h.at > now() - interval '1 day'
+"""
+_ARRIVED_SINCE = """
+SELECT session_id::text, extract(epoch FROM max(at))::float8
+FROM agent_session_history
+WHERE at > to_timestamp(%s) AND from_state IS DISTINCT FROM to_state
+GROUP BY session_id ORDER BY 2 DESC LIMIT %s
+"""
+_VERSIONS = """
+SELECT id::text, version, coalesce(extract(epoch FROM last_heartbeat) * 1000, 0)::bigint
+FROM agent_sessions WHERE id = ANY(%s)
+"""
+
+
+def arrived(candidates: Mapping[str, int]) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED, [[UUID(i) for i in candidates], list(candidates.values())])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def arrived_since(since: float, most: int) -> dict[str, float]:
+    """Sessions that were created or changed their state since then, with when."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED_SINCE, [since, most])
+        return dict(cursor.fetchall())
+
+
+def versions(ids: Sequence[str]) -> Versions:
+    """id → version and last heartbeat in milliseconds; what does not exist is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSIONS, [[UUID(i) for i in ids]])
+        return {session_id: (version, beat) for session_id, version, beat in cursor.fetchall()}

@@ -1,0 +1,92 @@
+"""Who may look: asked when a page connects, and again of everybody while sockets are open. Runs in a thread."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user, get_user_model
+from django.contrib.sessions.models import Session
+from django.http import parse_cookie
+from django.utils import timezone
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from . import codes
+
+PERMISSION = "sessions_app.view_agentsession"
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+IN_DATABASE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    user_id: Any
+    session_key: str
+    auth_hash: str
+    language: str
+
+
+def identify(scope: Mapping[str, Any]) -> Viewer | int:
+    """The person behind a socket, or the code to close it with."""
+    headers = dict(scope.get("headers", ()))
+    cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin1"))
+    key = cookies.get(settings.SESSION_COOKIE_NAME)
+    if not key or "\x00" in key:
+        return codes.NOT_LOGGED_IN
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
+    if not user.is_authenticated or not user.is_active:
+        return codes.NOT_LOGGED_IN
+    if not user.has_perm(PERMISSION):
+        return codes.NOT_ALLOWED
+    return Viewer(user.pk, key, _hash(user), language_of(headers, cookies))
+
+
+def language_of(headers: Mapping[bytes, bytes], cookies: Mapping[str, str]) -> str:
+    accepted = parse_accept_lang_header(
+        headers.get(b"accept-language", b"").decode("latin1").lower()
+    )
+    for wanted in (cookies.get(settings.LANGUAGE_COOKIE_NAME, ""), *(code for code, _ in accepted)):
+        if language := supported(wanted):
+            return language
+    return settings.LANGUAGE_CODE
+
+
+def supported(language: str) -> str | None:
+    try:
+        return get_supported_language_variant(language) if language else None
+    except LookupError:
+        return None
+
+
+def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
+    """Whose session has ended or whose right was taken back, with the code; two queries for all."""
+    asked = set(viewers)
+    sessions = _living({viewer.session_key for viewer in asked})
+    users = get_user_model()._default_manager.with_perm(PERMISSION, backend=BACKEND)
+    hashes = {u.pk: _hash(u) for u in users.filter(pk__in={viewer.user_id for viewer in asked})}
+    found: dict[Viewer, int] = {}
+    for viewer in asked:
+        if viewer.session_key not in sessions:
+            found[viewer] = codes.NOT_LOGGED_IN
+        elif viewer.user_id not in hashes:
+            found[viewer] = codes.NOT_ALLOWED
+        elif viewer.auth_hash != hashes[viewer.user_id]:
+            found[viewer] = codes.NOT_LOGGED_IN
+    return found
+
+
+def _living(keys: Collection[str]) -> set[str]:
+    if settings.SESSION_ENGINE in IN_DATABASE:
+        living = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+        return set(living.values_list("session_key", flat=True))
+    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    return {key for key in keys if store.exists(key)}
+
+
+def _hash(user: Any) -> str:
+    get_hash = getattr(user, "get_session_auth_hash", None)
+    return get_hash() if get_hash else ""

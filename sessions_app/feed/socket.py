@@ -1,0 +1,172 @@
+"""One open page: a slot for the newest news, a writer of its own, and credit that the browser grants."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from . import metrics
+from .limits import LIMITS, Limits
+from .parts import Parts
+
+if TYPE_CHECKING:
+    from .audience import Subscription
+    from .rights import Viewer
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Header = Callable[[], str]
+
+
+class Socket:
+    """Without credit the slot only conflates; the hub closes who stays without it too long."""
+
+    __slots__ = (
+        "_closing", "_header", "_limits", "_monotonic", "_send", "_sizes", "_writer", "acked",
+        "closed", "due", "hello_seq", "last_frame_at", "new", "new_sent", "opened_at", "parts",
+        "sent", "since", "subscription", "tokens", "tokens_at", "unacked_bytes", "viewer",
+        "waiting_since",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        send: Send,
+        viewer: "Viewer",
+        *,
+        header: Header,
+        monotonic: Callable[[], float],
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._send, self._header, self._monotonic, self._limits = send, header, monotonic, limits
+        self.viewer = viewer
+        self.subscription: Subscription | None = None
+        self.since = 0.0
+        self.parts: Parts | None = None
+        self.due = False
+        self.new: int | None = None
+        self.new_sent = 0
+        self.hello_seq: int | None = None
+        self.sent = self.acked = self.unacked_bytes = 0
+        self._sizes: deque[int] = deque()
+        self.opened_at = self.last_frame_at = self.tokens_at = monotonic()
+        self.waiting_since: float | None = None
+        self.tokens = limits.message_burst
+        self.closed: int | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    def offer(self, parts: Parts) -> None:
+        """Takes news for the next frame; what was not yet sent is merged, never queued."""
+        if self.parts is None:
+            self.parts = parts
+        else:
+            metrics.CONFLATED.inc()
+            self.parts = self.parts.merged(parts)
+
+    def tell_newcomers(self, n: int) -> None:
+        if n != self.new_sent or self.new is not None:
+            self.new = n
+
+    def wake(self) -> None:
+        """Starts the writer when there is something to write and credit to write it with."""
+        if self._writer is None and self.closed is None and self._has_news and self.has_credit:
+            self._writer = asyncio.create_task(self._write())
+
+    @property
+    def _has_news(self) -> bool:
+        return (
+            self.due or self.parts is not None or self.new is not None or self.hello_seq is not None
+        )
+
+    @property
+    def has_credit(self) -> bool:
+        waiting = self.sent - self.acked
+        return waiting == 0 or (
+            waiting < self._limits.window_frames and self.unacked_bytes < self._limits.window_bytes
+        )
+
+    async def _write(self) -> None:
+        try:
+            while self.closed is None and self._has_news and self.has_credit:
+                await self._send({"type": "websocket.send", "text": self._next_frame()})
+        except Exception as error:  # whatever the server raises for a peer that has gone
+            log.debug("page went away while being written to: %r", error)
+        finally:
+            self._writer = None
+
+    def _next_frame(self) -> str:
+        self.sent += 1
+        head = [f'{{"n":{self.sent},', self._header()]
+        if self.new is not None:
+            head.append(f',"new":{self.new}')
+            self.new_sent, self.new = self.new, None
+        parts, rest = self.parts.split(self._limits.frame_bytes) if self.parts else (None, None)
+        self.parts, self.due = rest, False
+        if rest is not None:
+            head.append(',"more":true')
+        elif self.hello_seq is not None:
+            head.append(f',"hello":{self.hello_seq}')
+            self.hello_seq = None
+        frame = "".join(head) + (parts.body() if parts else "}")
+        self._count(len(frame))
+        return frame
+
+    def _count(self, size: int) -> None:
+        self.last_frame_at = self._monotonic()
+        self.waiting_since = self.waiting_since or self.last_frame_at
+        self._sizes.append(size)
+        self.unacked_bytes += size
+        metrics.FRAMES.inc()
+        metrics.BYTES.inc(size)
+
+    def acknowledge(self, n: int) -> bool:
+        """False when the browser acknowledges what was never sent."""
+        if n > self.sent:
+            return False
+        while self.acked < n:
+            self.acked += 1
+            self.unacked_bytes -= self._sizes.popleft()
+        self.waiting_since = self._monotonic() if self._sizes else None
+        self.wake()
+        return True
+
+    def may_speak(self) -> bool:
+        """Counts one message against the bucket that floods empty."""
+        now = self._monotonic()
+        gained = (now - self.tokens_at) * self._limits.messages_per_second
+        self.tokens = min(self._limits.message_burst, self.tokens + gained) - 1
+        self.tokens_at = now
+        return self.tokens >= 0
+
+    def close(self, code: int, reason: str) -> asyncio.Task[None] | None:
+        """Ends the socket once; the task is the caller's to keep."""
+        if self.closed is not None:
+            return None
+        self.closed = code
+        metrics.CLOSED.labels(str(code)).inc()
+        log.info("closing a page: %s %s", code, reason)
+        self._closing = asyncio.create_task(self._close(code, reason))
+        return self._closing
+
+    async def _close(self, code: int, reason: str) -> None:
+        self.drop()
+        try:
+            async with asyncio.timeout(self._limits.hello):
+                await self._send({"type": "websocket.close", "code": code, "reason": reason[:120]})
+        except Exception as error:
+            log.debug("page had gone before it could be closed: %r", error)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written at this moment."""
+        closing = self._closing is not None and not self._closing.done()
+        return self._writer is not None or closing
+
+    def drop(self) -> None:
+        """Lets go of everything held for this page."""
+        self.closed = self.closed or 1000
+        self.parts = None
+        if self._writer is not None:
+            self._writer.cancel()

@@ -1,0 +1,96 @@
+"""What the pages are told about the feed itself: live only when that was proven just now."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .beats import BeatListener
+from .blindness import Blindness
+from .limits import Limits
+from .listener import Listener
+from .pending import Pending
+
+DATABASE, BEATS = "postgresql", "valkey"
+
+
+class Told(NamedTuple):
+    status: str
+    since: int | None
+    beats_since: int | None
+
+
+class Status:
+    def __init__(
+        self,
+        listener: Listener,
+        beats: BeatListener,
+        pending: Pending,
+        blindness: Blindness,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._listener, self._beats, self._pending = listener, beats, pending
+        self._blindness = blindness
+        self._clock, self._monotonic, self._limits = clock, monotonic, limits
+        self._last: Told | None = None
+        self._text = ""
+
+    def current(self) -> Told:
+        beats_since = _ms(self._blindness.open.get(BEATS))
+        if not self.is_proven:
+            return Told("blind", _ms(self._blindness.open.get(DATABASE)), beats_since)
+        if self._pending.has_gap or self._is_overdue:
+            return Told("catching-up", self._behind_since(), beats_since)
+        return Told("live", None, beats_since)
+
+    @property
+    def is_proven(self) -> bool:
+        proven_at = self._listener.proven_at
+        return proven_at is not None and self._monotonic() - proven_at <= self._limits.proven
+
+    @property
+    def _is_overdue(self) -> bool:
+        oldest = self._pending.oldest
+        return oldest is not None and self._monotonic() - oldest > self._limits.overdue
+
+    def _behind_since(self) -> int | None:
+        oldest = self._pending.oldest
+        return None if oldest is None else _ms(self._clock() - (self._monotonic() - oldest))
+
+    def keep_books(self) -> None:
+        """Opens and closes the blind interval when the proof runs out or comes back without a word."""
+        if self.is_proven:
+            self._blindness.end(DATABASE)
+        elif DATABASE not in self._blindness.open:
+            proven_at = self._listener.proven_at
+            age = 0.0 if proven_at is None else self._monotonic() - proven_at
+            self._blindness.begin(DATABASE, self._clock() - age)
+
+    def has_changed(self) -> bool:
+        """Whether the pages were last told something else."""
+        self.keep_books()
+        current = self.current()
+        if self._last is not None and current.status == self._last.status == "catching-up":
+            current = current._replace(since=self._last.since)
+        changed = current != self._last
+        if changed:
+            self._last, self._text = current, _encoded(current)
+        return changed
+
+    def header(self) -> str:
+        if self._last is None or not self.is_proven:
+            self.has_changed()
+        return f'"now":{int(self._clock() * 1000)},"feed":{self._text}'
+
+
+def _encoded(told: Told) -> str:
+    fields: dict[str, str | int | None] = {"status": told.status, "since": told.since}
+    if told.beats_since is not None:
+        fields["beats_since"] = told.beats_since
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1000)

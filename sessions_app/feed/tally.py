@@ -1,0 +1,44 @@
+"""The counts beside the list: read at most once a second, sent to a page only when they differ."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sessions_app.counts import counts
+
+from .limits import Limits
+from .news import News
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from .audience import Subscription
+
+
+class Tally:
+    def __init__(self, reader: Reader, *, monotonic: Callable[[], float], limits: Limits) -> None:
+        self._reader, self._monotonic, self._limits = reader, monotonic, limits
+        self._read_at: float | None = None
+        self.wanted = False
+
+    def is_due(self) -> bool:
+        """Sessions become late by the clock alone, so counts grow stale without any change."""
+        if self._read_at is None:
+            return True
+        age = self._monotonic() - self._read_at
+        return age >= (self._limits.counts if self.wanted else self._limits.keepalive)
+
+    async def tell(self, lists: Iterable["Subscription"]) -> None:
+        """Raises DatabaseAway."""
+        self.wanted, self._read_at = False, self._monotonic()
+        found = await self._reader.read(counts)
+        texts: dict[int, str] = {}
+        news = News()
+        for subscription in lists:
+            wanted = subscription.filter
+            if id(wanted) not in texts:
+                frame = found.facets(wanted).as_frame()
+                texts[id(wanted)] = json.dumps(frame, separators=(",", ":"))
+            text = texts[id(wanted)]
+            if text != subscription.counts_sent:
+                subscription.counts_sent = news.of(subscription).counts = text
+        news.hand_out()

@@ -1,0 +1,76 @@
+"""Where the hub gets its parts from: Django's settings, and one hub for each event loop."""
+
+import asyncio
+import atexit
+from importlib import import_module
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import connections
+
+from .announcer import OnChanges
+from .hub import Hub
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """This process's hub, started with the first page. Servers give the feed no other moment to start."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = found = Hub(
+            listen_parameters,
+            settings.VALKEY_URL,
+            settings.SESSION_NAMESPACE,
+            on_changes=announce_through_the_manager(),
+        )
+        found.start()
+        atexit.register(_end, loop, found)
+    return _hubs[loop]
+
+
+def running_hub() -> Hub | None:
+    """The hub of this loop or, asked from a thread, of this process."""
+    return next(iter(_hubs.values()), None)
+
+
+def listen_parameters() -> dict[str, Any]:
+    """For a connection outside every pool: LISTEN does not survive a transaction pooler."""
+    direct = getattr(settings, "LISTEN_DATABASE_URL", "")
+    if direct:
+        return {"conninfo": direct, "connect_timeout": 3}
+    given = connections["default"].settings_dict
+    names = {
+        "NAME": "dbname",
+        "USER": "user",
+        "PASSWORD": "password",
+        "HOST": "host",
+        "PORT": "port",
+    }
+    parameters = {name: given[key] for key, name in names.items() if given.get(key)}
+    ssl = {key: value for key, value in given.get("OPTIONS", {}).items() if key.startswith("ssl")}
+    alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    return {**parameters, **ssl, **alive, "connect_timeout": 3, "application_name": "sessions feed"}
+
+
+def announce_through_the_manager() -> OnChanges | None:
+    """What psql or one of today's agents wrote, the agents' managers hear from ours."""
+    try:
+        bridge = import_module("sessions_app.bridge")
+    except ModuleNotFoundError:
+        return None
+    announce = getattr(bridge, "announce", None)
+    if announce is None:
+        return None
+
+    async def on_changes(changes: list[tuple[str, int]]) -> None:
+        await asyncio.to_thread(announce, [session_id for session_id, _version in changes])
+
+    return on_changes
+
+
+def _end(loop: asyncio.AbstractEventLoop, ending: Hub) -> None:
+    """daphne tells nobody that it stops: end the loops that are left, so that none is torn apart."""
+    if not loop.is_running() and not loop.is_closed():
+        loop.run_until_complete(ending.stop_loops())

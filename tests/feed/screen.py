@@ -1,0 +1,61 @@
+"""A page without a network: what a socket is sent, kept as a browser would show it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from sessions_app.feed.hub import Hub
+from sessions_app.feed.rights import Viewer
+from sessions_app.feed.socket import Socket
+
+VIEWER = Viewer(1, "key", "hash", "de")
+
+
+class Screen:
+    """Acknowledges every frame, unless it is told to stall."""
+
+    def __init__(self, hub: Hub, *, acknowledges: bool = True, viewer: Viewer = VIEWER) -> None:
+        self.hub, self.acknowledges = hub, acknowledges
+        self.frames: list[dict[str, Any]] = []
+        self.closed: tuple[int, str] | None = None
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.beats: dict[str, int] = {}
+        self._arrived = asyncio.Event()
+        self.socket: Socket = hub.join(viewer, self._send)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.close":
+            self.closed = (message["code"], message["reason"])
+        else:
+            frame = json.loads(message["text"])
+            self.frames.append(frame)
+            self.rows.update(frame.get("rows", {}))
+            self.beats.update(frame.get("beats", {}))
+            if self.acknowledges:
+                self.says({"type": "ack", "n": frame["n"]})
+        self._arrived.set()
+
+    def says(self, message: Any) -> None:
+        text = message if isinstance(message, str) else json.dumps(message)
+        self.hub.hear(self.socket, {"type": "websocket.receive", "text": text})
+
+    async def shows(self, rows: dict[str, int] | list[str], query: str = "", **more: Any) -> None:
+        if isinstance(rows, list):
+            rows = dict.fromkeys(rows, 1)
+        self.says({"type": "hello", "page": "list", "query": query, "rows": rows, **more})
+        await self.hub.tick()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Until the socket's writer has written all that it may."""
+        while self.socket.is_busy:
+            await asyncio.sleep(0)
+
+    def last(self, part: str) -> Any:
+        return next((frame[part] for frame in reversed(self.frames) if part in frame), None)
+
+    @property
+    def status(self) -> Any:
+        return self.last("feed")["status"]
