@@ -117,8 +117,34 @@ VERBS = {
           " whole history."),
         reason_required=True, danger=True,
     ),
+    "restore": Verb(
+        "restore", "restorations", "rollback", pgettext_lazy("verb", "Restore"),
+        _("Restore this session?"), _("Restored."),
+        _("The session comes back in the state it had before it was deleted. Its agent does not start"
+          " again by itself."),
+    ),
 }  # fmt: skip
 BY_NOUN = {verb.noun: verb for verb in VERBS.values()}
+
+STATE_ADJECTIVES = {
+    "active": _("The session is active already."),
+    "paused": _("The session is paused already."),
+    "completed": _("The session is completed; only rolling back leads on from there."),
+    "failed": _("The session has failed; only rolling back leads on from there."),
+    "deleted": _("The session is deleted; it must be restored first."),
+}
+
+
+def why_not(verb: Verb, state: str, allowed: bool) -> Text:
+    """Why a verb cannot be used now; empty when it can."""
+    if allowed:
+        return ""
+    if verb.name == "restore":
+        return _("The session is not deleted.")
+    if verb.name == "delete":
+        return _("The session is deleted already.")
+    return STATE_ADJECTIVES.get(state, UNKNOWN_HINT)
+
 
 KINDS = {
     "created": Sign("created", "plus", _("Created")),

@@ -1,0 +1,130 @@
+"""What the session page shows: the session, its newest checkpoints, its newest history."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import IntegerField, TextField
+from django.db.models.expressions import Func, RawSQL
+from django.db.models.functions import Cast, Left
+
+from agent_sessions.states import CHECKPOINT_NAMES, TRANSITIONS, SessionState
+
+from .models import AgentSession, Checkpoint, HistoryEntry
+from .presentation import VERBS, Text, Verb, why_not
+from .rows import Row, from_values, with_row_columns
+
+CHECKPOINTS = 200
+HISTORY = 100
+AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), "session_created"})
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A checkpoint as it is listed."""
+
+    n: int
+    name: str
+    at: datetime
+    actor: str
+    source: str
+    size: int
+    captured: bool
+    automatic: bool
+    preview: str
+    since_previous: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    verb: Verb
+    why_not: Text = ""
+
+    @property
+    def possible(self) -> bool:
+        return not self.why_not
+
+
+def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
+    """Everything but the array of checkpoints, and its row, in one query each."""
+    session = AgentSession.objects.defer("checkpoints").filter(id=session_id).first()
+    if session is None:
+        return None
+    values = with_row_columns(AgentSession.objects.filter(id=session_id)).first()
+    return None if values is None else (session, from_values(values))
+
+
+def read_checkpoints(session_id: UUID, limit: int = CHECKPOINTS) -> list[Flag]:
+    """Newest first."""
+    text = Cast("data", TextField())
+    found = (
+        Checkpoint.objects.filter(session_id=session_id)
+        .annotate(
+            size=Func(text, function="octet_length", output_field=IntegerField()),
+            preview=Left(text, 400),
+            made_automatically=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
+        )
+        .order_by("-n")
+        .values(
+            "n", "name", "at", "actor", "source", "context_version", "size", "preview",
+            "made_automatically",
+        )[: limit + 1]
+    )  # fmt: skip
+    flags = list(found)
+    earlier = [*(flag["at"] for flag in flags[1:]), None]
+    pairs = zip(flags, earlier, strict=True)
+    return [_flag(flag, before) for flag, before in pairs][:limit]
+
+
+def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
+    return Flag(
+        n=values["n"],
+        name=values["name"],
+        at=values["at"],
+        actor=values["actor"] or "",
+        source=values["source"],
+        size=values["size"],
+        captured=values["context_version"] is not None,
+        automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
+        preview=values["preview"],
+        since_previous=before and max(values["at"] - before, timedelta()),
+    )
+
+
+def read_history(session_id: UUID, before: int | None = None) -> tuple[list[HistoryEntry], bool]:
+    """Newest first, and whether there are older ones."""
+    entries = HistoryEntry.objects.filter(session_id=session_id)
+    if before is not None:
+        entries = entries.filter(version__lt=before)
+    found = list(entries.order_by("-version", "-at")[: HISTORY + 1])
+    return found[:HISTORY], len(found) > HISTORY
+
+
+def newest(checkpoints: list[Flag], *, own: bool = False, name: str = "") -> Flag | None:
+    found = (
+        flag
+        for flag in checkpoints
+        if (not name or flag.name == name) and not (own and flag.automatic)
+    )
+    return next(found, None)
+
+
+def actions(state: str) -> list[Action]:
+    """Every verb, and why it cannot be used where it cannot."""
+    return [Action(verb, why_not(verb, state, _allowed(verb, state))) for verb in VERBS.values()]
+
+
+def _allowed(verb: Verb, state: str) -> bool:
+    if verb.name == "restore":
+        return state == "deleted"
+    return state in SessionState.__members__.values() and state in TRANSITIONS[verb.name]
+
+
+LIKELY = {
+    "active": "pause",
+    "paused": "resume",
+    "completed": "rollback",
+    "failed": "rollback",
+    "deleted": "restore",
+}

@@ -1,0 +1,63 @@
+"""Times and spans in words. `static/js/clock.js` says the same in the browser; a test holds both equal."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def short(seconds: float) -> str:
+    """One unit: 12 s, 3 min, 2 h, 5 d."""
+    whole = max(int(seconds), 0)
+    if whole < MINUTE:
+        return _("%(s)s s") % {"s": whole}
+    if whole < HOUR:
+        return _("%(min)s min") % {"min": whole // MINUTE}
+    if whole < DAY:
+        return _("%(h)s h") % {"h": whole // HOUR}
+    return _("%(d)s d") % {"d": whole // DAY}
+
+
+def long(seconds: float) -> str:
+    """Two units: 3 min 12 s, 1 h 05 min, 2 d 4 h."""
+    whole = max(int(seconds), 0)
+    if whole < MINUTE:
+        return short(whole)
+    if whole < HOUR:
+        return _("%(min)s min %(s)s s") % {"min": whole // MINUTE, "s": f"{whole % MINUTE:02}"}
+    if whole < DAY:
+        return _("%(h)s h %(min)s min") % {
+            "h": whole // HOUR,
+            "min": f"{whole % HOUR // MINUTE:02}",
+        }
+    return _("%(d)s d %(h)s h") % {"d": whole // DAY, "h": whole % DAY // HOUR}
+
+
+def ago(seconds: float) -> str:
+    return _("%(span)s ago") % {"span": short(seconds)}
+
+
+def absolute(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), pgettext("full time", "j M Y, H:i:s"))
+
+
+def compact(moment: datetime, now: datetime) -> str:
+    """The time today, the day and time this year, the date before."""
+    local, today = timezone.localtime(moment), timezone.localtime(now)
+    if local.date() == today.date():
+        return date_format(local, pgettext("time today", "H:i:s"))
+    if local.year == today.year:
+        return date_format(local, pgettext("time this year", "j M, H:i"))
+    return date_format(local, pgettext("date of another year", "j M Y"))
+
+
+def milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def seconds_between(earlier: datetime, later: datetime) -> float:
+    return (later - earlier) / timedelta(seconds=1)

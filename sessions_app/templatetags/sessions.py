@@ -1,0 +1,128 @@
+"""Small pieces of the pages: icons, states, times."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sessions_app import presentation, spans
+from sessions_app.presentation import Sign
+from sessions_app.rows import Row
+
+register = template.Library()
+
+THEMES = ("system", "light", "dark")
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    return format_html(
+        '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        f" {classes}" if classes else "",
+        static("img/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def sign(what: Sign, classes: str = "") -> SafeString:
+    return format_html(
+        '<span class="sign{}" data-tone="{}" title="{}">{}<span>{}</span></span>',
+        f" {classes}" if classes else "",
+        what.name,
+        what.hint,
+        icon(what.icon),
+        what.word,
+    )
+
+
+@register.filter
+def sign_of(row: Row) -> Sign:
+    return presentation.sign_of(row)
+
+
+@register.filter
+def condition_sign(name: str) -> Sign | None:
+    return presentation.CONDITIONS.get(name)
+
+
+@register.simple_tag
+def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
+    """A time that the page's clock keeps true: `12 s ago`, the absolute time on hover."""
+    if moment is None:
+        return "–"
+    text = spans.ago(spans.seconds_between(moment, now or timezone.now()))
+    return _time(moment, text, "ago")
+
+
+@register.simple_tag
+def age(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
+    """The bare span since then, ticking: `12 s`."""
+    if moment is None:
+        return "–"
+    return _time(moment, spans.short(spans.seconds_between(moment, now or timezone.now())), "age")
+
+
+@register.simple_tag
+def running(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
+    """The span since then in two units, ticking: `3 min 12 s`."""
+    if moment is None:
+        return "–"
+    return _time(moment, spans.long(spans.seconds_between(moment, now or timezone.now())), "running")
+
+
+@register.simple_tag
+def moment(when: datetime | None, now: datetime | None = None) -> SafeString | str:
+    """A fixed time, as short as it stays clear."""
+    if when is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        when.isoformat(),
+        spans.absolute(when),
+        spans.compact(when, now or timezone.now()),
+    )
+
+
+@register.filter
+def absolute(when: datetime | None) -> str:
+    return "–" if when is None else spans.absolute(when)
+
+
+@register.filter
+def span(duration: timedelta | None) -> str:
+    return "–" if duration is None else spans.long(duration.total_seconds())
+
+
+@register.filter
+def ms(when: datetime | None) -> str:
+    found = spans.milliseconds(when)
+    return "" if found is None else str(found)
+
+
+def _time(when: datetime, text: str, kind: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" data-relative="{}" title="{}">{}</time>',
+        when.isoformat(),
+        kind,
+        spans.absolute(when),
+        text,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: dict[str, Any]) -> str:
+    request: HttpRequest | None = context.get("request")
+    chosen = request.COOKIES.get("theme", "") if request else ""
+    return chosen if chosen in THEMES else THEMES[0]
+
+
+@register.filter
+def initials(name: str) -> str:
+    words = [word for word in name.replace(".", " ").replace("_", " ").split() if word]
+    return "".join(word[0] for word in words[:2]) or "?"
