@@ -515,9 +515,11 @@ class SessionManager:
     # --- what is known without asking -------------------------------------------------------------------------
 
     async def announce(self, session_ids: Iterable[str]) -> None:
-        """Tell every process of changes that were not made by a manager (psql, older agents)."""
-        heads = [await self._store.head(session_id) for session_id in session_ids]
-        await self._announce([head for head in heads if head is not None])
+        """Tell every process of changes that their writers told nobody (psql, older agents)."""
+        heads = await self._store.foreign_heads(list(session_ids))
+        for head in heads:
+            self._learn(head, keep=False)
+        await self._announce(heads)
 
     async def _tell(self, head: Head) -> None:
         self._learn(head)

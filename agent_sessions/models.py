@@ -117,6 +117,7 @@ class AgentSession:
     acknowledged_at: datetime | None = None
     refused_writes: int = 0
     changed_by: str | None = None
+    change_id: uuid.UUID | None = field(default=None, compare=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
     # What was last known to be stored: (context, metadata, state, how many checkpoints).
     base: AgentSession | None = field(default=None, repr=False, compare=False)

@@ -69,6 +69,9 @@ class PostgresStore:
     async def head(self, session_id: str) -> Head | None:
         return await self._heads.submit(session_id, None)
 
+    async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
+        return [_head(row) for row in await self._rows("read_foreign_heads", {"ids": session_ids})]
+
     async def write(self, write: Write) -> Written:
         """Raises Rejected when a guard did not hold, StorageUnavailable when it is not known to be stored."""
         return await self._writes.submit(write.session_id, write)
@@ -354,6 +357,7 @@ def session_from_row(row: dict[str, Any], clock: Callable[[], datetime]) -> Agen
         checkpoints=checkpoints,
         clock=clock,
         changed_by=row["change_actor"],
+        change_id=row["change_id"],
         **{name: row[name] for name in STORED if name not in _COMPUTED},
         checkpoint_count=len(checkpoints) if count is None else count,
         checkpoints_through=row["checkpoints_through"] or len(checkpoints),

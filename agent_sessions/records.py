@@ -166,6 +166,10 @@ class RecordStore:
         record = await self._records.load(session_id)
         return record.session.head if record else None
 
+    async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
+        """Nobody but this library writes these records."""
+        return []
+
     async def write(self, write: Write) -> Written:
         session = await self._change(write.session_id, write.change_id, lambda _: write, None)
         return Written(
@@ -233,6 +237,7 @@ class RecordStore:
         session.version += 1
         session.epoch += write.raise_epoch
         session.changed_by = write.author.actor
+        session.change_id = write.change_id
         self._apply_state(session, write, now)
         if write.context is not None:
             record.past_contexts[session.context_version] = session.context

@@ -57,7 +57,9 @@ class AgentSession(models.Model):
         db_table = "agent_sessions"
         verbose_name = _("agent session")
         verbose_name_plural = _("agent sessions")
-        permissions = [("operate_agentsession", _("Can pause, resume, fail and roll back sessions"))]
+        permissions = [
+            ("operate_agentsession", _("Can pause, resume, fail and roll back sessions"))
+        ]
 
     def __str__(self) -> str:
         return f"{self.agent_type} {str(self.id)[:8]}"
@@ -80,6 +82,9 @@ class Checkpoint(models.Model):
         managed = False
         db_table = "agent_session_checkpoints"
 
+    def __str__(self) -> str:
+        return f"{self.n} {self.name}"
+
 
 class PastContext(models.Model):
     pk = models.CompositePrimaryKey("session_id", "context_version")
@@ -91,6 +96,9 @@ class PastContext(models.Model):
     class Meta:
         managed = False
         db_table = "agent_session_contexts"
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.context_version}"
 
 
 class HistoryEntry(models.Model):
@@ -114,3 +122,6 @@ class HistoryEntry(models.Model):
     class Meta:
         managed = False
         db_table = "agent_session_history"
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.version} {self.kind}"

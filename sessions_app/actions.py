@@ -1,0 +1,157 @@
+"""What a person can do to a session. Pages, bulk, admin, API and commands all come through `perform`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from prometheus_client import Counter
+
+from agent_sessions import (
+    AgentSession,
+    CheckpointNotFound,
+    Conflict,
+    InvalidInput,
+    InvalidTransition,
+    RequestReused,
+    SessionError,
+    SessionManager,
+    SessionNotFound,
+    StorageUnavailable,
+)
+
+from . import bridge
+
+logger = structlog.get_logger(__name__)
+ACTIONS = Counter("agent_session_actions", "Actions of people", ["verb", "source", "outcome"])
+
+
+@dataclass(frozen=True)
+class Verb:
+    """`states`: where it may be used. `reason_required`: what cannot be undone by a click says why."""
+
+    name: str
+    label: Promise
+    states: frozenset[str]
+    reason_required: bool
+    call: Callable[..., Awaitable[AgentSession]]
+
+
+LIVE = frozenset({"active", "paused"})
+ENDED = frozenset({"completed", "failed"})
+
+
+async def _fail(manager: SessionManager, session_id: str, **who: Any) -> AgentSession:
+    return await manager.fail(session_id, who.get("reason") or "failed", **who)
+
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb("pause", gettext_lazy("Pause"), frozenset({"active"}), False, SessionManager.pause),
+        Verb("resume", gettext_lazy("Resume"), frozenset({"paused"}), False, SessionManager.resume),
+        Verb("complete", gettext_lazy("Complete"), LIVE, False, SessionManager.complete),
+        Verb("fail", gettext_lazy("Fail"), LIVE, True, _fail),
+        Verb("rollback", gettext_lazy("Roll back"), LIVE | ENDED, True, SessionManager.rollback),
+        Verb("delete", gettext_lazy("Delete"), LIVE | ENDED, True, SessionManager.delete),
+        Verb(
+            "restore",
+            gettext_lazy("Restore"),
+            frozenset({"deleted"}),
+            False,
+            SessionManager.restore,
+        ),
+        Verb("edit", gettext_lazy("Edit"), LIVE | ENDED, True, SessionManager.edit),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`changed` is false when it was so already."""
+
+    session: AgentSession
+    changed: bool
+
+
+def perform(
+    verb: str,
+    session_id: uuid.UUID | str,
+    *,
+    actor: str,
+    reason: str = "",
+    source: str = "page",
+    request_id: uuid.UUID | None = None,
+    seen_version: int | None = None,
+    **extra: Any,
+) -> Outcome:
+    """Do it through the shared manager, and tell log and metric.
+
+    `extra` is `checkpoint_id` for rollback, `context` and `metadata` for edit. Raises what the manager raises
+    (`explain` says it in the reader's language), InvalidInput when a reason is needed and missing.
+    """
+    known = VERBS[verb]
+    if known.reason_required and not reason.strip():
+        ACTIONS.labels(verb, source, "InvalidInput").inc()
+        raise InvalidInput(_("Please give a reason: it is stored with the action."))
+    request_id = request_id or uuid.uuid4()
+    log = logger.bind(verb=verb, session=str(session_id), actor=actor, source=source)
+    try:
+        session = bridge.call(
+            lambda manager: known.call(
+                manager,
+                str(session_id),
+                actor=actor,
+                reason=reason.strip() or None,
+                source=source,
+                request_id=request_id,
+                seen_version=seen_version,
+                **extra,
+            )
+        )
+    except SessionError as error:
+        ACTIONS.labels(verb, source, type(error).__name__).inc()
+        log.warning("action refused", error=str(error))
+        raise
+    changed = session.change_id == request_id
+    ACTIONS.labels(verb, source, "done" if changed else "already").inc()
+    log.info("action done", changed=changed, version=session.version)
+    return Outcome(session, changed)
+
+
+_STATES = {
+    "active": gettext_lazy("active"),
+    "paused": gettext_lazy("paused"),
+    "completed": gettext_lazy("completed"),
+    "failed": gettext_lazy("failed"),
+    "deleted": gettext_lazy("deleted"),
+}
+
+
+def explain(error: SessionError) -> str:
+    """One sentence in the reader's language: what happened and what to do."""
+    if isinstance(error, InvalidTransition):
+        label = VERBS[error.verb].label if error.verb in VERBS else error.verb
+        return _("“%(verb)s” is not possible: the session is %(state)s.") % {
+            "verb": label,
+            "state": _STATES.get(error.current, error.current),
+        }
+    if isinstance(error, Conflict):
+        return _("%(actor)s changed this session meanwhile. Look at it again, then decide.") % {
+            "actor": error.actor or _("Someone else")
+        }
+    if isinstance(error, StorageUnavailable):
+        return _("The database does not answer. Nothing is known to be saved: try again.")
+    if isinstance(error, RequestReused):
+        return _("This form was already used for something else. Reload the page and try again.")
+    if isinstance(error, SessionNotFound):
+        return _("There is no such session.")
+    if isinstance(error, CheckpointNotFound):
+        return _("There is no such checkpoint in this session.")
+    return str(error)

@@ -1,0 +1,215 @@
+"""The sessions in Django's admin: the same verbs as on the pages, through the same function."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from agent_sessions import CheckpointNotFound, SessionError
+
+from .actions import VERBS, explain, perform
+from .models import AgentSession, Checkpoint
+from .rights import OPERATE, VIEW
+
+COUNTED_AT_MOST = 10_000
+VERBS_WITHOUT_MORE = ("pause", "resume", "complete", "fail", "delete", "restore")
+
+
+class CappedPaginator(Paginator[Any]):
+    """At a million rows an exact count and a page at its end cost seconds: the newest 10,000 are paged."""
+
+    @cached_property
+    def count(self) -> int:
+        return len(self.object_list.values_list("pk", flat=True)[:COUNTED_AT_MOST])
+
+
+class OrderForm(ActionForm):
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=2000)
+    checkpoint = forms.CharField(
+        label=gettext_lazy("Checkpoint (to roll back to)"), required=False, max_length=200
+    )
+
+
+class SessionForm(forms.ModelForm[AgentSession]):
+    """Saving goes through the manager while the form is still on the screen: a refusal loses no input."""
+
+    verb = forms.ChoiceField(label=gettext_lazy("Action"), required=False)
+    checkpoint = forms.CharField(
+        label=gettext_lazy("Checkpoint (to roll back to)"),
+        help_text=gettext_lazy("Its number or its name; of several with one name the newest."),
+        required=False,
+        max_length=200,
+    )
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=2000)
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    request_id = forms.UUIDField(widget=forms.HiddenInput)
+    actor: str
+
+    class Meta:
+        model = AgentSession
+        fields = ("context", "metadata")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        possible = [v for v in VERBS.values() if self.instance.state in v.states]
+        self.fields["verb"].choices = [  # type: ignore[attr-defined]
+            ("", _("none")),
+            *((v.name, v.label) for v in possible if v.name != "edit"),
+        ]
+        self.fields["seen_version"].initial = self.instance.version
+        self.fields["request_id"].initial = uuid.uuid4()
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if cleaned is not None and not self.errors:
+            try:
+                self._perform(cleaned)
+            except SessionError as error:
+                self.add_error(None, explain(error))
+        return cleaned
+
+    def _perform(self, cleaned: dict[str, Any]) -> None:
+        who = {"actor": self.actor, "reason": cleaned["reason"], "source": "admin"}
+        seen, request_id = cleaned["seen_version"], cleaned["request_id"]
+        session_id = self.instance.pk
+        edited = {
+            name: cleaned[name] for name in ("context", "metadata") if name in self.changed_data
+        }
+        if edited:
+            edit_id = uuid.uuid5(request_id, "edit")
+            perform("edit", session_id, seen_version=seen, request_id=edit_id, **who, **edited)
+        verb = cleaned["verb"]
+        if verb:
+            extra = checkpoint_for(verb, session_id, cleaned["checkpoint"])
+            perform(verb, session_id, seen_version=seen, request_id=request_id, **who, **extra)
+
+    def save(self, commit: bool = True) -> AgentSession:
+        """It is stored already, by the manager."""
+        return AgentSession.objects.get(pk=self.instance.pk)
+
+    def save_m2m(self) -> None:
+        """There is none."""
+
+
+def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, Any]:
+    """The checkpoint a person named, by number or name. Raises CheckpointNotFound."""
+    if verb != "rollback":
+        return {}
+    if wanted.isdigit():
+        return {"checkpoint_id": int(wanted)}
+    found = Checkpoint.objects.filter(session_id=session_id, name=wanted).order_by("-n").first()
+    if found is None:
+        raise CheckpointNotFound(wanted)
+    return {"checkpoint_id": found.n}
+
+
+def admin_action(verb: str) -> Callable[..., None]:
+    @admin.action(description=VERBS[verb].label, permissions=["operate"])
+    def act(
+        modeladmin: SessionAdmin, request: HttpRequest, queryset: QuerySet[AgentSession]
+    ) -> None:
+        done = 0
+        for session in queryset:
+            try:
+                extra = checkpoint_for(verb, session.pk, request.POST.get("checkpoint", ""))
+                perform(
+                    verb,
+                    session.pk,
+                    actor=request.user.get_username(),
+                    reason=request.POST.get("reason", ""),
+                    source="admin",
+                    **extra,
+                )
+                done += 1
+            except SessionError as error:
+                modeladmin.message_user(request, f"{session}: {explain(error)}", messages.ERROR)
+        if done:
+            text = ngettext("%d session: ordered.", "%d sessions: ordered.", done) % done
+            modeladmin.message_user(request, text, messages.SUCCESS)
+
+    act.__name__ = f"{verb}_sessions"
+    return act
+
+
+@admin.register(AgentSession)
+class SessionAdmin(admin.ModelAdmin[AgentSession]):
+    form = SessionForm
+    action_form = OrderForm
+    actions = [admin_action(verb) for verb in (*VERBS_WITHOUT_MORE, "rollback")]
+    list_display = (
+        "short_id", "agent_type", "user_id", "state", "last_heartbeat", "created_at", "order",
+    )  # fmt: skip
+    list_filter = ("state",)
+    search_fields = ("=id", "=user_id", "=agent_type")
+    search_help_text = gettext_lazy("A whole id, user or agent type")
+    ordering = ("-created_at", "-id")
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    readonly_fields = (
+        "id", "agent_type", "user_id", "state", "version", "created_at", "updated_at", "last_heartbeat",
+        "last_progress", "ended_at", "order", "refused_writes", "checkpoint_names",
+    )  # fmt: skip
+    fieldsets = (
+        (None, {"fields": readonly_fields}),
+        (gettext_lazy("Content"), {"fields": ("context", "metadata")}),
+        (
+            gettext_lazy("Order"),
+            {"fields": ("verb", "checkpoint", "reason", "seen_version", "request_id")},
+        ),
+    )
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.actor = request.user.get_username()
+        return form
+
+    @admin.display(description=gettext_lazy("id"), ordering="id")
+    def short_id(self, session: AgentSession) -> str:
+        return str(session.pk)[:8]
+
+    @admin.display(description=gettext_lazy("order"))
+    def order(self, session: AgentSession) -> str:
+        if not session.order_verb:
+            return "–"
+        verb = VERBS[session.order_verb].label
+        if session.order_version > session.acknowledged_version:
+            return _("%(verb)s by %(actor)s, not yet confirmed") % {
+                "verb": verb, "actor": session.order_actor,
+            }  # fmt: skip
+        return _("%(verb)s by %(actor)s, confirmed") % {"verb": verb, "actor": session.order_actor}
+
+    @admin.display(description=gettext_lazy("newest checkpoints"))
+    def checkpoint_names(self, session: AgentSession) -> str:
+        newest = Checkpoint.objects.filter(session_id=session.pk).order_by("-n")[:10]
+        return ", ".join(f"{c.n} {c.name}" for c in newest) or "–"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
+        """Deleting is an order like the others; rows are not removed here."""
+        return False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"sessions_app.{OPERATE}")
+
+    def has_change_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
+        return self.has_operate_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
+        return request.user.has_perm(f"sessions_app.{VIEW}") or self.has_operate_permission(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
