@@ -1,0 +1,46 @@
+"""Without a Valkey, memory is the store: the same steps as `exchange.py`, and nothing to wait for."""
+
+from __future__ import annotations
+
+import itertools
+
+from agent_sessions.conversation.counts import Counts
+from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.snapshot import Snapshot
+
+
+class Alone:
+    def __init__(self, local: LocalConversations, counts: Counts, language: str) -> None:
+        self._local = local
+        self._counts = counts
+        self._language = language
+        self._versions = itertools.count(1)
+
+    async def refresh(self, entry: Entry, *, keep: bool) -> bool:
+        return entry.known is not None
+
+    async def push(self, entry: Entry) -> None:
+        if entry.known is None:
+            entry.known = Snapshot(language=self._language)
+            self._counts.created += 1
+        while entry.pending:
+            entry.known.add(entry.pending.popleft())
+        entry.known.stamp = self._stamp()
+        self._local.settle(entry)
+
+    async def replace(self, entry: Entry, snapshot: Snapshot, expected: str) -> str | None:
+        if expected and entry.known and entry.known.stamp != expected:
+            return None
+        self._counts.created += entry.known is None
+        entry.known = snapshot.copy()
+        entry.known.stamp = self._stamp()
+        entry.size = sum(len(turn.encode()) for turn in snapshot.turns)
+        return entry.known.stamp
+
+    async def delete(self, entry: Entry) -> bool:
+        existed = entry.known is not None
+        entry.known = None
+        return existed
+
+    def _stamp(self) -> str:
+        return f"{next(self._versions)}:memory"

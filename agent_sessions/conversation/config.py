@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent_sessions.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class ConversationConfig:
+    ttl_seconds: float = 1800
+    cleanup_interval_seconds: float = 300
+    max_sessions: int = 10_000
+    valkey_url: str | None = None
+    valkey_prefix: str = "heritage:session:"
+    valkey_db: int = 1
+    """Always this database, whatever the URL says."""
+    valkey_timeout_seconds: float = 2.0
+    """How long one answer may take before Valkey counts as away."""
+    retry_first_seconds: float = 0.5
+    retry_longest_seconds: float = 30.0
+    max_bytes: int = 8 * 1024 * 1024
+    """How large one conversation may grow."""
+    default_language: str = "nl"
+
+    def __post_init__(self) -> None:
+        positive = (
+            "ttl_seconds", "cleanup_interval_seconds", "max_sessions", "max_bytes",
+            "valkey_timeout_seconds", "retry_first_seconds", "retry_longest_seconds",
+        )  # fmt: skip
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise InvalidInput(f"{name} must be greater than 0, not {getattr(self, name)}")
+        if not self.valkey_prefix:
+            raise InvalidInput("valkey_prefix is missing: the keys need a name of their own")

@@ -1,0 +1,177 @@
+"""Keeps one remembered conversation and its stored one in step. Every method is called under the entry's lock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+
+from agent_sessions.conversation.counts import Counts
+from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.snapshot import Addition, Snapshot
+from agent_sessions.conversation.store import (
+    NOTHING_STORED,
+    Appended,
+    CameBackEmpty,
+    ConversationStore,
+    Unreachable,
+)
+from agent_sessions.errors import InvalidInput
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+ATTEMPTS = 20
+Result = TypeVar("Result")
+
+
+class Exchange:
+    def __init__(
+        self, store: ConversationStore, local: LocalConversations, counts: Counts, language: str
+    ) -> None:
+        self._store = store
+        self._local = local
+        self._counts = counts
+        self._language = language
+
+    async def refresh(self, entry: Entry, *, keep: bool) -> bool:
+        """True when what was remembered is what is stored. Raises Unreachable."""
+
+        async def step() -> bool:
+            await self._push(entry)
+            return await self._read(entry, keep=keep)
+
+        return await self._in_step_with_memory(entry, step)
+
+    async def push(self, entry: Entry) -> None:
+        """Sends what waits. Raises Unreachable; what cannot be stored at all is marked refused instead."""
+        await self._in_step_with_memory(entry, lambda: self._push(entry))
+
+    async def replace(self, entry: Entry, snapshot: Snapshot, expected: str) -> str | None:
+        """The new stamp; None when what is stored was changed since `expected`. Raises Unreachable."""
+
+        async def step() -> str | None:
+            await self._push(entry)
+            stamp = await self._store.replace(entry.id, snapshot, expected)
+            return stamp or await self._stamp_if_ours(entry, snapshot)
+
+        stamp = await self._in_step_with_memory(entry, step)
+        if stamp:
+            entry.known = snapshot.copy()
+            entry.known.stamp = stamp
+        return stamp
+
+    async def delete(self, entry: Entry) -> bool:
+        entry.known = None
+        return await self._in_step_with_memory(entry, lambda: self._store.delete(entry.id))
+
+    async def _in_step_with_memory(
+        self, entry: Entry, step: Callable[[], Awaitable[Result]]
+    ) -> Result:
+        for _ in range(ATTEMPTS):
+            try:
+                await self._store.connect()
+                if entry.memory != self._store.memory:
+                    await self._rejoin(entry)
+                    entry.memory = self._store.memory
+                return await step()
+            except CameBackEmpty:
+                continue
+        raise Unreachable("Valkey keeps losing its memory")
+
+    async def _read(self, entry: Entry, *, keep: bool) -> bool:
+        known = entry.known
+        reading = await self._store.read(entry.id, known.stamp if known else "", keep=keep)
+        if not reading.found:
+            entry.known = None
+            return False
+        if reading.text is None:
+            return True
+        if known and _went_back(known.stamp, reading.stamp):
+            await self._rejoin(entry)
+        else:
+            entry.known = Snapshot.of_text(reading.text, reading.stamp)
+        return False
+
+    async def _push(self, entry: Entry) -> None:
+        while entry.pending:
+            batch = list(islice(entry.pending, BATCH))
+            try:
+                appended = await self._append(entry, batch)
+            except (InvalidInput, RedisError) as error:
+                self._refuse(entry, batch, error)
+            else:
+                await self._confirm(entry, batch, appended)
+        entry.size = 0
+        self._local.settle(entry)
+
+    async def _append(self, entry: Entry, batch: list[Addition]) -> Appended:
+        for _ in range(ATTEMPTS):
+            appended = await self._store.append(entry.id, batch, self._language)
+            if appended:
+                return appended
+            await self._rewrite_in_our_order(entry.id)
+        raise Unreachable("another program keeps rewriting this conversation")
+
+    async def _confirm(self, entry: Entry, batch: list[Addition], appended: Appended) -> None:
+        known = entry.known
+        if known and _went_back(known.stamp, appended.before):
+            await self._rejoin(entry)
+        else:
+            if known is None or appended.before == NOTHING_STORED:
+                known = Snapshot(language=self._language, stamp=NOTHING_STORED)
+                self._counts.created += appended.before == NOTHING_STORED
+            in_step = known.stamp == appended.before
+            for addition in batch:
+                known.add(addition)
+            known.stamp = appended.after if in_step else ""
+            entry.known = known
+        for _ in batch:
+            entry.pending.popleft()
+
+    def _refuse(self, entry: Entry, batch: list[Addition], error: Exception) -> None:
+        logger.error("conversation %s: %d additions refused: %s", entry.id, len(batch), error)
+        self._counts.refused += len(batch)
+        for addition in batch:
+            addition.refused = error
+            entry.pending.popleft()
+
+    async def _rewrite_in_our_order(self, conversation_id: str) -> None:
+        reading = await self._store.read(conversation_id, "", keep=False)
+        if reading.found and reading.text is not None:
+            snapshot = Snapshot.of_text(reading.text)
+            await self._store.replace(conversation_id, snapshot, reading.stamp)
+
+    async def _stamp_if_ours(self, entry: Entry, snapshot: Snapshot) -> str | None:
+        """A rewrite whose answer was lost may have been stored: then it is there already."""
+        reading = await self._store.read(entry.id, "", keep=True)
+        stored = reading.text is not None and reading.text.rstrip() == snapshot.to_text()
+        return reading.stamp if stored else None
+
+    async def _rejoin(self, entry: Entry) -> None:
+        """Valkey came back without its latest memory: what is remembered here is given back to it."""
+        if entry.known is None:
+            return
+        for _ in range(ATTEMPTS):
+            reading = await self._store.read(entry.id, "", keep=False)
+            joined = entry.known.copy()
+            if reading.text is not None:
+                joined = entry.known.joined_with(Snapshot.of_text(reading.text))
+            stamp = await self._store.replace(entry.id, joined, reading.stamp or NOTHING_STORED)
+            if stamp:
+                joined.stamp = stamp
+                entry.known = joined
+                return
+        raise Unreachable("another program keeps rewriting this conversation")
+
+
+def _went_back(known: str, stored: str) -> bool:
+    """Valkey was restored from an older copy. Version 0 was written by another program, which counts nothing."""
+    return 0 < _version(stored) < _version(known)
+
+
+def _version(stamp: str) -> int:
+    return int(stamp.partition(":")[0] or 0)

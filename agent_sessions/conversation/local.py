@@ -1,0 +1,120 @@
+"""What one process remembers: least recently used first, so that recency and eviction cost the same however many there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from agent_sessions.conversation.snapshot import Addition, Snapshot
+from agent_sessions.errors import StorageUnavailable
+
+
+@dataclass(eq=False)
+class Entry:
+    id: str
+    used: float
+    known: Snapshot | None = None
+    """As last seen in the store (or, without one, as it is). None: nothing is known of it."""
+    pending: deque[Addition] = field(default_factory=deque)
+    """Added here and not yet confirmed by the store, oldest first."""
+    memory: int = 0
+    """Which memory of the store `known` was seen in."""
+    size: int = 0
+    """Bytes added that no store has judged."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def unknown(self) -> bool:
+        return self.known is None and not self.pending
+
+    def view(self, language: str) -> Snapshot | None:
+        """What the conversation is as far as this process can tell."""
+        if self.unknown:
+            return None
+        view = self.known.copy() if self.known else Snapshot(language=language)
+        for addition in self.pending:
+            view.add(addition)
+        return view
+
+
+class LocalConversations:
+    """`settled` may be evicted; `waiting` holds what only this process has, and is never dropped for space."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._settled: OrderedDict[str, Entry] = OrderedDict()
+        self._waiting: dict[str, Entry] = {}
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._settled) + len(self._waiting)
+
+    @property
+    def waiting(self) -> list[Entry]:
+        return list(self._waiting.values())
+
+    def newest_first(self) -> Iterator[Entry]:
+        return chain(list(self._waiting.values())[::-1], reversed(self._settled.values()))
+
+    def find(self, conversation_id: str) -> Entry | None:
+        return self._settled.get(conversation_id) or self._waiting.get(conversation_id)
+
+    def open(self, conversation_id: str, now: float) -> Entry:
+        """Raises StorageUnavailable when memory is full of what only this process has."""
+        entry = self.find(conversation_id)
+        if entry is None:
+            self._make_room()
+            entry = self._settled[conversation_id] = Entry(conversation_id, now)
+        self.touch(entry, now)
+        return entry
+
+    def keep(self, entry: Entry, now: float) -> None:
+        """Remembers what was found, unless another reader of the same conversation already did."""
+        if self.find(entry.id) is None:
+            try:
+                self._make_room()
+            except StorageUnavailable:
+                return
+            self._settled[entry.id] = entry
+        self.touch(entry, now)
+
+    def touch(self, entry: Entry, now: float) -> None:
+        entry.used = now
+        if self._settled.get(entry.id) is entry:
+            self._settled.move_to_end(entry.id)
+
+    def wait(self, entry: Entry) -> None:
+        self._settled.pop(entry.id, None)
+        self._waiting[entry.id] = entry
+
+    def settle(self, entry: Entry) -> None:
+        if self._waiting.pop(entry.id, None) is not None:
+            self._settled[entry.id] = entry
+
+    def forget(self, entry: Entry) -> None:
+        for entries in (self._settled, self._waiting):
+            if entries.get(entry.id) is entry:
+                del entries[entry.id]
+
+    def drop_idle(self, since: float) -> list[Entry]:
+        """Takes out what nobody used after `since`."""
+        idle = [entry for entry in self._waiting.values() if entry.used <= since]
+        for entry in self._settled.values():
+            if entry.used > since:
+                break
+            idle.append(entry)
+        for entry in idle:
+            self.forget(entry)
+        return idle
+
+    def _make_room(self) -> None:
+        while len(self) >= self._limit:
+            if not self._settled:
+                raise StorageUnavailable(
+                    f"{len(self._waiting):,} conversations wait for Valkey: nothing more is taken on"
+                )
+            self._settled.popitem(last=False)
+            self.evicted += 1

@@ -1,0 +1,2 @@
+trim(1000)
+return {'ok'}

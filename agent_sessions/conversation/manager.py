@@ -1,0 +1,289 @@
+"""The one door to conversations. Each verb is a few lines; `exchange.py` talks to Valkey, `local.py` remembers."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any, Self
+
+from agent_sessions.conversation.alone import Alone
+from agent_sessions.conversation.config import ConversationConfig
+from agent_sessions.conversation.counts import Counts
+from agent_sessions.conversation.exchange import Exchange
+from agent_sessions.conversation.listing import (
+    MAX_PAGE,
+    ConversationPage,
+    local_page,
+    parse_cursor,
+    stored_page,
+)
+from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.models import ConversationState, ConversationTurn
+from agent_sessions.conversation.snapshot import Addition, Snapshot
+from agent_sessions.conversation.store import (
+    NOTHING_STORED,
+    CameBackEmpty,
+    ConversationStore,
+    Unreachable,
+    full,
+)
+from agent_sessions.conversation.upkeep import Upkeep
+from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+_ID = re.compile(r"[A-Za-z0-9_.:@~+=-]{1,200}")
+_RESERVED = {"index", "store", "changes"}
+
+
+class ConversationManager:
+    """Conversations in memory and, where configured, in Valkey. Belongs to one event loop.
+
+    `async with`, `await manager` and `start()` all start it; without that everything works too, except that nothing
+    is tidied and nothing that waits is sent before the next call for the same conversation.
+    """
+
+    def __init__(
+        self,
+        config: ConversationConfig | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config or ConversationConfig()
+        self._clock = clock
+        self._counts = Counts()
+        self._local = LocalConversations(self.config.max_sessions)
+        self._numbers = itertools.count(1)
+        self._store: ConversationStore | None = None
+        self._exchange: Exchange | Alone
+        shared = (self._local, self._counts, self.config.default_language)
+        if self.config.valkey_url:
+            self._store = ConversationStore(self.config.valkey_url, self.config, clock)
+            self._exchange = Exchange(self._store, *shared)
+        else:
+            self._exchange = Alone(*shared)
+        self._upkeep = Upkeep(
+            self.config, self._local, self._counts, clock, self._store, self._exchange
+        )
+
+    async def start(self) -> None:
+        """Succeeds without Valkey too: `redis_available` says whether it answers, and it is tried again."""
+        await self._upkeep.start()
+
+    async def stop(self) -> None:
+        """Sends what waits. Says in the log what Valkey never got."""
+        await self._upkeep.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
+
+    def generate_session_id(self) -> str:
+        return str(uuid.uuid4())
+
+    async def get(self, session_id: str) -> ConversationState | None:
+        """A copy; reading keeps the conversation alive."""
+        view = await self._look(check_id(session_id), keep=True)
+        return view.to_state() if view else None
+
+    async def peek(self, session_id: str) -> ConversationState | None:
+        """A copy for an onlooker: looking neither keeps it alive nor counts."""
+        view = await self._look(check_id(session_id), keep=False)
+        return view.to_state() if view else None
+
+    async def get_or_create(self, session_id: str | None = None) -> tuple[str, ConversationState]:
+        session_id = check_id(session_id) if session_id is not None else self.generate_session_id()
+        view = await self._look(session_id, keep=True)
+        if view is None:
+            entry = await self._append(session_id, Addition())
+            view = entry.view(self.config.default_language) or Snapshot()
+            if not view.stamp and self._reachable:  # another process was first
+                view = await self._look(session_id, keep=True) or view
+        return session_id, view.to_state()
+
+    async def update(self, session_id: str, state: ConversationState) -> None:
+        """Stores what was changed since `state` was got, beside what others added meanwhile.
+
+        Turns taken away or rewritten replace what is stored, unless someone changed it meanwhile: then Conflict. A state that
+        was not got from here replaces whatever is stored; one whose conversation is gone is stored anew.
+        """
+        session_id = check_id(session_id)
+        mine, origin = Snapshot.of_state(state), state.origin
+        addition = origin.addition_to(mine) if origin else None
+        if origin is None or addition is None:
+            expected = (origin.stamp or "unknown") if origin else ""
+            stored = await self._replace(session_id, mine, expected)
+        elif await self._look(session_id, keep=True) is None and self._reachable:
+            stored = await self._replace(session_id, mine, NOTHING_STORED)
+        elif addition.empty:
+            stored = origin.stamp
+        else:
+            known = (await self._append(session_id, addition)).known
+            stored = known.stamp if known else ""
+        mine.stamp = stored
+        state.origin = mine
+
+    async def delete(self, session_id: str) -> bool:
+        """True when there was one. Raises StorageUnavailable when Valkey cannot be told."""
+        session_id = check_id(session_id)
+        entry = self._find_live(session_id) or Entry(session_id, self._clock())
+        async with entry.lock:
+            entry.pending.clear()
+            self._local.forget(entry)
+            try:
+                return await self._exchange.delete(entry)
+            except Unreachable as error:
+                raise StorageUnavailable(f"{session_id} is not deleted: {error}") from error
+
+    async def add_turn_to_session(
+        self,
+        session_id: str,
+        question: str,
+        answer: str,
+        resolved_question: str | None = None,
+        template_id: str | None = None,
+        slots: dict[str, str] | None = None,
+        results: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """A question and its answer, together or not at all, however many processes do so at once."""
+        asked = ConversationTurn("user", question, resolved_question, template_id, slots or {})
+        answered = ConversationTurn("assistant", answer, results=results or [])
+        await self._append(check_id(session_id), Addition.of_turns([asked, answered]))
+
+    async def list_conversations(
+        self, limit: int = 50, after: str | None = None
+    ) -> ConversationPage:
+        """Live conversations, most recently used first. Looking keeps none of them alive."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput(f"limit must be 1 to {MAX_PAGE}, not {limit}")
+        after_at, after_id = parse_cursor(after)
+        if self._store:
+            try:
+                now, rows = await self._store.page(limit, after_at, after_id)
+                return stored_page(now, rows, limit)
+            except (Unreachable, CameBackEmpty):
+                pass
+        return local_page(
+            self._local.newest_first(),
+            now=self._clock(),
+            ttl=self.config.ttl_seconds,
+            limit=limit,
+            after=after_id,
+            complete=self._store is None,
+        )
+
+    def get_stats(self) -> dict[str, int | bool]:
+        since = self._clock() - self.config.ttl_seconds
+        return {
+            "sessions_created": self._counts.created,
+            "sessions_expired": self._counts.expired,
+            "sessions_evicted": self._local.evicted,
+            "cache_hits": self._counts.hits,
+            "cache_misses": self._counts.misses,
+            "active_sessions": sum(entry.used > since for entry in self._local.newest_first()),
+            "redis_available": self._reachable,
+            "sessions_waiting": len(self._local.waiting),
+            "writes_refused": self._counts.refused,
+        }
+
+    @property
+    def changes_channel(self) -> str:
+        return f"{self.config.valkey_prefix}changes"
+
+    async def tick(self) -> None:
+        """Tries Valkey again when that is due, sends what waits, forgets what is idle."""
+        await self._upkeep.tick()
+
+    @property
+    def _reachable(self) -> bool:
+        return self._store is not None and self._store.available
+
+    def _find_live(self, session_id: str) -> Entry | None:
+        """Without an answer from Valkey, the time to live is judged here."""
+        entry = self._local.find(session_id)
+        if entry is None or self._reachable:
+            return entry
+        if self._clock() - entry.used < self.config.ttl_seconds:
+            return entry
+        self._local.forget(entry)
+        self._counts.expired += 1
+        return None
+
+    async def _look(self, session_id: str, *, keep: bool) -> Snapshot | None:
+        entry = self._find_live(session_id) or Entry(session_id, self._clock())
+        async with entry.lock:
+            hit = known = entry.known is not None
+            try:
+                hit = await self._exchange.refresh(entry, keep=keep)
+            except Unreachable:
+                pass
+            view = entry.view(self.config.default_language)
+            if view is None:
+                self._local.forget(entry)
+                self._counts.expired += known
+            elif keep:
+                self._local.keep(entry, self._clock())
+        if keep:
+            self._counts.hits += hit
+            self._counts.misses += not hit
+        return view
+
+    async def _append(self, session_id: str, addition: Addition) -> Entry:
+        """Stored when this returns, or kept here for when Valkey is back."""
+        self._find_live(session_id)
+        entry = self._local.open(session_id, self._clock())
+        if entry.size + addition.size > self.config.max_bytes:
+            raise full(session_id, self.config)
+        addition.number = next(self._numbers)
+        entry.size += addition.size
+        entry.pending.append(addition)
+        self._local.wait(entry)
+        async with entry.lock:
+            try:
+                await self._exchange.push(entry)
+            except Unreachable:
+                logger.debug("conversation %s waits for Valkey", session_id)
+            if entry.unknown:
+                self._local.forget(entry)
+        if addition.refused:
+            raise addition.refused
+        return entry
+
+    async def _replace(self, session_id: str, mine: Snapshot, expected: str) -> str:
+        entry = self._local.open(session_id, self._clock())
+        async with entry.lock:
+            try:
+                stamp = await self._exchange.replace(entry, mine, expected)
+            except Unreachable as error:
+                raise StorageUnavailable(f"{session_id} is not stored: {error}") from error
+            finally:
+                if entry.unknown:
+                    self._local.forget(entry)
+        if stamp is None:
+            raise Conflict(None, ["the conversation"])
+        return stamp
+
+
+def check_id(session_id: object) -> str:
+    """Ids of other programs are taken as they are, as long as they can be part of a key."""
+    if not isinstance(session_id, str) or not _ID.fullmatch(session_id) or session_id in _RESERVED:
+        raise InvalidInput(
+            f"{str(session_id)[:60]!r} is no conversation id: 1 to 200 of the characters A-Z a-z 0-9 _ . : @ ~ + = -"
+        )
+    return session_id

@@ -1,0 +1,162 @@
+"""A conversation as it is stored, each turn already JSON, and what is added to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from agent_sessions.conversation.models import (
+    MAX_SLOT,
+    ConversationState,
+    ConversationTurn,
+    check_slots,
+)
+from agent_sessions.errors import InvalidInput
+from agent_sessions.validation import text as check_text
+
+QUESTION_LENGTH = 200
+
+
+def dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass
+class Addition:
+    """What one call adds: turns, and what they change in the head. `number` makes sending it twice harmless."""
+
+    turns: list[str] = field(default_factory=list)
+    slots: dict[str, str | None] = field(default_factory=dict)  # None: the slot is taken away
+    template_id: str | None = None
+    language: str | None = None
+    question: str | None = None
+    number: int = 0
+    refused: Exception | None = None
+
+    @classmethod
+    def of_turns(cls, turns: Sequence[ConversationTurn]) -> Self:
+        encoded = [turn.encode() for turn in turns]
+        later = ConversationState(turns=[])
+        for turn in turns:
+            later.add_turn(turn)
+        previous = later.get_previous_user_turn()
+        return cls(
+            turns=encoded,
+            slots=dict(later.current_slots),
+            template_id=later.current_template_id,
+            question=previous.content[:QUESTION_LENGTH] if previous else None,
+        )
+
+    @property
+    def size(self) -> int:
+        return sum(len(turn.encode()) + 1 for turn in self.turns)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.turns or self.slots or self.template_id or self.language)
+
+
+@dataclass
+class Snapshot:
+    turns: list[str] = field(default_factory=list)
+    slots: dict[str, str] = field(default_factory=dict)
+    template_id: str | None = None
+    language: str = "nl"
+    stamp: str = ""
+    """Which stored version this is; "" when it is not known to be any."""
+
+    @classmethod
+    def of_state(cls, state: ConversationState) -> Self:
+        """Raises InvalidInput for what may not be stored."""
+        check_slots(state.current_slots, "current_slots")
+        if state.current_template_id is not None:
+            check_text(state.current_template_id, "current_template_id", MAX_SLOT)
+        check_text(state.language, "language", 35, required=True)
+        turns = [turn.encode() for turn in state.turns]
+        return cls(turns, dict(state.current_slots), state.current_template_id, state.language)
+
+    @classmethod
+    def of_text(cls, text: str, stamp: str = "") -> Self:
+        """What is stored is read as generously as it can be. Raises InvalidInput for what is no conversation."""
+        try:
+            state = ConversationState.from_dict(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput(f"what is stored is no conversation: {error}") from None
+        turns = [dumps(turn.to_dict()) for turn in state.turns]
+        return cls(turns, state.current_slots, state.current_template_id, state.language, stamp)
+
+    def to_text(self) -> str:
+        head = dumps(
+            {
+                "current_slots": self.slots,
+                "current_template_id": self.template_id,
+                "language": self.language,
+            }
+        )
+        return f'{{"turns":[{",".join(self.turns)}],{head[1:]}'
+
+    def to_state(self) -> ConversationState:
+        """A copy that shares nothing with this."""
+        state = ConversationState(
+            turns=[ConversationTurn.from_dict(json.loads(turn)) for turn in self.turns],
+            current_slots=dict(self.slots),
+            current_template_id=self.template_id,
+            language=self.language,
+        )
+        state.origin = self.copy()
+        return state
+
+    def copy(self) -> Snapshot:
+        return Snapshot(
+            list(self.turns), dict(self.slots), self.template_id, self.language, self.stamp
+        )
+
+    def add(self, addition: Addition) -> None:
+        self.turns.extend(addition.turns)
+        for name, value in addition.slots.items():
+            if value is None:
+                self.slots.pop(name, None)
+            else:
+                self.slots[name] = value
+        self.template_id = addition.template_id or self.template_id
+        self.language = addition.language or self.language
+
+    def addition_to(self, later: Snapshot) -> Addition | None:
+        """What `later` adds to this; None when it is no mere addition but took away or rewrote something."""
+        count = len(self.turns)
+        if later.turns[:count] != self.turns or (self.template_id and not later.template_id):
+            return None
+        changed: dict[str, str | None] = {
+            name: value for name, value in later.slots.items() if self.slots.get(name) != value
+        }
+        changed.update({name: None for name in self.slots if name not in later.slots})
+        return Addition(
+            turns=later.turns[count:],
+            slots=changed,
+            template_id=later.template_id if later.template_id != self.template_id else None,
+            language=later.language if later.language != self.language else None,
+            question=last_question(later.turns[count:]),
+        )
+
+    def joined_with(self, other: Snapshot) -> Snapshot:
+        """Two that grew apart from one beginning: the beginning, then what only this has, then what only `other` has."""
+        shared = 0
+        for mine, theirs in zip(self.turns, other.turns, strict=False):
+            if mine != theirs:
+                break
+            shared += 1
+        joined = other.copy()
+        joined.turns = self.turns + other.turns[shared:]
+        joined.slots = {**self.slots, **other.slots}
+        joined.template_id = other.template_id or self.template_id
+        return joined
+
+
+def last_question(turns: Sequence[str]) -> str | None:
+    for turn in reversed(turns):
+        stored = json.loads(turn)
+        if stored["role"] == "user":
+            return str(stored["content"])[:QUESTION_LENGTH]
+    return None

@@ -1,0 +1,225 @@
+"""Conversations in Valkey: one script a step, and the truth about whether it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis.exceptions as refusals
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from agent_sessions.conversation.config import ConversationConfig
+from agent_sessions.conversation.scripts import script
+from agent_sessions.conversation.snapshot import Addition, Snapshot, dumps, last_question
+from agent_sessions.errors import InvalidInput
+
+logger = logging.getLogger(__name__)
+
+CANNOT_WRITE = (
+    "READONLY",
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "MASTERDOWN",
+    "LOADING",
+    "BUSY",
+    "NOPERM",
+)
+NOTHING_STORED = "0:0"
+MAX_CONNECTIONS = 16
+
+
+class Unreachable(Exception):
+    """Valkey does not answer, or cannot write, for now."""
+
+
+class CameBackEmpty(Exception):
+    """Valkey lost its memory since it was last asked."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    found: bool
+    stamp: str = ""
+    text: str | None = None
+    """None: it is as the reader has it."""
+
+
+@dataclass(frozen=True)
+class Appended:
+    before: str
+    after: str
+
+
+class ConversationStore:
+    def __init__(self, url: str, config: ConversationConfig, clock: Callable[[], float]) -> None:
+        self._config = config
+        self._clock = clock
+        self._writer = uuid.uuid4().hex
+        self._client = _client(url, config)
+        self._connecting = asyncio.Lock()
+        self._name = ""
+        self._failures = 0
+        self.retry_at = 0.0
+        self.available = False
+        self.memory = 0
+        """Counts how often Valkey came with another memory."""
+        self.went_away = asyncio.Event()
+
+    @property
+    def channel(self) -> str:
+        return f"{self._config.valkey_prefix}changes"
+
+    async def connect(self) -> None:
+        """Raises Unreachable, at once while the next attempt is not due."""
+        if self.available:
+            return
+        async with self._connecting:
+            if self.available:
+                return
+            if self._clock() < self.retry_at:
+                raise Unreachable("the next attempt is not due yet")
+            name = await self._ask_name()
+            if name != self._name:
+                self.memory += 1
+            self._name, self._failures, self.available = name, 0, True
+
+    async def close(self) -> None:
+        self.available = False
+        await self._client.aclose()
+
+    async def read(self, conversation_id: str, stamp: str, *, keep: bool) -> Reading:
+        reply = await self._run("read", conversation_id, stamp, int(keep))
+        match reply[0]:
+            case "missing":
+                return Reading(found=False)
+            case "same":
+                return Reading(found=True, stamp=stamp)
+            case _:
+                return Reading(found=True, stamp=reply[1], text=reply[2])
+
+    async def append(
+        self, conversation_id: str, additions: Sequence[Addition], language: str
+    ) -> Appended | None:
+        """None when the stored text was not written in our order of fields. Raises InvalidInput when it is full."""
+        arguments: list[str | int] = [self._writer, self._config.max_bytes, language]
+        for addition in additions:
+            arguments += [
+                addition.number, ",".join(addition.turns), len(addition.turns), dumps(addition.slots),
+                addition.template_id or "", addition.language or "", addition.question or "",
+            ]  # fmt: skip
+        reply = await self._run("append", conversation_id, *arguments)
+        if reply[0] == "full":
+            raise full(conversation_id, self._config)
+        return None if reply[0] == "foreign" else Appended(reply[1], reply[2])
+
+    async def replace(self, conversation_id: str, snapshot: Snapshot, expected: str) -> str | None:
+        """The new stamp; None when what is stored is not the `expected` ("" for any)."""
+        text = snapshot.to_text()
+        if len(text.encode()) > self._config.max_bytes:
+            raise full(conversation_id, self._config)
+        question = last_question(snapshot.turns) or ""
+        reply = await self._run(
+            "replace", conversation_id, expected, text, len(snapshot.turns), question, snapshot.language
+        )  # fmt: skip
+        return str(reply[1]) if reply[0] == "ok" else None
+
+    async def delete(self, conversation_id: str) -> bool:
+        return bool((await self._run("delete", conversation_id))[1])
+
+    async def page(self, limit: int, after_at: str, after_id: str) -> tuple[str, list[list[str]]]:
+        reply = await self._run("list", "", limit, after_at, after_id)
+        return reply[1], reply[2]
+
+    async def how_many(self, conversation_ids: Sequence[str]) -> int:
+        """How many of them are still stored."""
+        await self.connect()
+        keys = [f"{self._config.valkey_prefix}{name}" for name in conversation_ids]
+        try:
+            return int(await self._client.exists(*keys)) if keys else 0
+        except (refusals.RedisError, OSError) as error:
+            raise self._judge(error, "") from error
+
+    async def trim(self) -> None:
+        await self._run("trim", "")
+
+    async def _run(self, name: str, conversation_id: str, *arguments: str | int) -> list[Any]:
+        await self.connect()
+        prefix = self._config.valkey_prefix
+        text = f"{prefix}{conversation_id}"
+        keys = [text, f"{text}#about", f"{prefix}index", f"{prefix}store"]
+        ttl = max(1, int(self._config.ttl_seconds * 1000))
+        try:
+            reply: list[Any] = _decode(
+                await self._client.register_script(script(name))(
+                    keys, [self._name, conversation_id, ttl, self.channel, *arguments]
+                )
+            )
+        except UnicodeDecodeError:
+            raise InvalidInput(f"what is stored as {text} is no text") from None
+        except (refusals.RedisError, OSError) as error:
+            raise self._judge(error, text) from error
+        if reply[0] == "other":
+            self.available = False
+            raise CameBackEmpty
+        return reply
+
+    async def _ask_name(self) -> str:
+        key = f"{self._config.valkey_prefix}store"
+        try:
+            await self._client.set(key, uuid.uuid4().hex, nx=True)
+            return str(_decode(await self._client.get(key)))
+        except (refusals.RedisError, OSError) as error:
+            raise self._judge(error, key) from error
+
+    def _judge(self, error: Exception, key: str) -> Exception:
+        """A broken connection or a server that cannot write is waited for; anything else is said as it is."""
+        message = str(error)
+        if isinstance(error, refusals.ResponseError) and not any(
+            code in message for code in CANNOT_WRITE
+        ):
+            if "WRONGTYPE" in message:
+                return InvalidInput(f"what is stored as {key} is no conversation")
+            return error
+        longest = self._config.retry_longest_seconds
+        delay = min(longest, self._config.retry_first_seconds * 2 ** min(self._failures, 20))
+        self.retry_at = self._clock() + delay * random.uniform(0.5, 1)  # noqa: S311
+        self._failures += 1
+        if self.available or self._failures == 1:
+            logger.warning("Valkey does not answer, conversations are kept in memory: %s", message)
+        self.available = False
+        self.went_away.set()
+        return Unreachable(message)
+
+
+def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:
+    return InvalidInput(
+        f"conversation {conversation_id} is full: {config.max_bytes:,} bytes are allowed"
+    )
+
+
+def _client(url: str, config: ConversationConfig) -> Redis:
+    """Never retries on its own: a retry nobody sees would hide that Valkey was away."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=None,
+        socket_timeout=config.valkey_timeout_seconds,
+        socket_connect_timeout=config.valkey_timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
+    pool.connection_kwargs["db"] = config.valkey_db
+    return Redis.from_pool(pool)
+
+
+def _decode(reply: Any) -> Any:
+    if isinstance(reply, bytes):
+        return reply.decode()
+    return [_decode(part) for part in reply] if isinstance(reply, list) else reply

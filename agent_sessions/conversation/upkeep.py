@@ -1,0 +1,115 @@
+"""What happens on its own: Valkey tried again, what waits sent, what is idle forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from agent_sessions.conversation.alone import Alone
+from agent_sessions.conversation.config import ConversationConfig
+from agent_sessions.conversation.counts import Counts
+from agent_sessions.conversation.exchange import Exchange
+from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
+
+logger = logging.getLogger(__name__)
+
+
+class Upkeep:
+    def __init__(
+        self,
+        config: ConversationConfig,
+        local: LocalConversations,
+        counts: Counts,
+        clock: Callable[[], float],
+        store: ConversationStore | None,
+        exchange: Exchange | Alone,
+    ) -> None:
+        self._config = config
+        self._local = local
+        self._counts = counts
+        self._clock = clock
+        self._store = store
+        self._exchange = exchange
+        self._memory_seen = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="conversations")
+            await self._try_to_connect()
+
+    async def stop(self) -> None:
+        task, self._task = self._task, None
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if self._store:
+            await self._send_waiting()
+            if waiting := self._local.waiting:
+                logger.error("%d conversations hold turns that Valkey never got", len(waiting))
+            await self._store.close()
+
+    async def tick(self) -> None:
+        await self._send_waiting()
+        idle = self._local.drop_idle(self._clock() - self._config.ttl_seconds)
+        for entry in idle:
+            if entry.pending:
+                logger.error("conversation %s expired before Valkey was back", entry.id)
+        self._counts.expired += len(idle) - await self._still_stored(idle)
+
+    async def _run(self) -> None:
+        while True:
+            await self._pause()
+            try:
+                await self.tick()
+            except Exception:
+                logger.exception("tidying conversations failed, and is tried again")
+
+    async def _pause(self) -> None:
+        delay = self._config.cleanup_interval_seconds
+        if self._store is None:
+            await asyncio.sleep(delay)
+            return
+        if not self._store.available:
+            delay = min(delay, max(0.01, self._store.retry_at - self._clock()))
+        try:
+            await asyncio.wait_for(self._store.went_away.wait(), delay)
+        except TimeoutError:
+            pass
+        self._store.went_away.clear()
+
+    async def _try_to_connect(self) -> bool:
+        if self._store is None:
+            return False
+        try:
+            await self._store.connect()
+        except Unreachable:
+            return False
+        return True
+
+    async def _send_waiting(self) -> None:
+        """After Valkey came back with another memory, everything remembered is offered to it."""
+        if not self._store or not await self._try_to_connect():
+            return
+        entries = self._local.waiting
+        if self._memory_seen != self._store.memory:
+            entries = list(self._local.newest_first())
+        try:
+            for entry in entries:
+                async with entry.lock:
+                    await self._exchange.push(entry)
+            await self._store.trim()
+            self._memory_seen = self._store.memory
+        except (Unreachable, CameBackEmpty):
+            return
+
+    async def _still_stored(self, idle: list[Entry]) -> int:
+        """Others may have kept alive what nobody used here."""
+        if not self._store:
+            return 0
+        try:
+            return await self._store.how_many([entry.id for entry in idle])
+        except Unreachable:
+            return 0
