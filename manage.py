@@ -17,11 +17,15 @@ def main() -> None:
 
 
 def execute() -> None:
+    from django.conf import settings
     from django.core.management import execute_from_command_line
     from django.db.utils import DatabaseError
 
-    from dashboard.startup import explained
+    from dashboard.embedded import needs_servers
+    from dashboard.startup import check_database, explained
 
+    if needs_servers(sys.argv):
+        check_database(settings.DATABASE_URL)
     try:
         execute_from_command_line(sys.argv)
     except DatabaseError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,8 @@ from dashboard import environment
 from dashboard.embedded import postgres, valkey
 from dashboard.log import logging_config
 from dashboard.secret import secret_key
+
+django_stubs_ext.monkeypatch()  # generic classes such as Paginator[Any] stay so at run time
 
 ENVIRONMENT = environment.read()
 BASE_DIR = environment.BASE_DIR

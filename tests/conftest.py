@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from dashboard.embedded import Servers, running
 from tests.chromium import chromium
-from tests.live import LiveDashboard, session_cookie
+from tests.live import ASYNC_UNSAFE, LiveDashboard, session_cookie
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -46,14 +46,23 @@ END $$
 """
 
 
+def in_browser(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return bool({"browser", "context", "page", "playwright"} & set(names))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright leaves a loop running, in which async tests cannot start theirs."""
-    items.sort(key=lambda item: "page" in getattr(item, "fixturenames", ()) or _in_browser(item))
+    items.sort(key=in_browser)
 
 
-def _in_browser(item: pytest.Item) -> bool:
-    names = getattr(item, "fixturenames", ())
-    return bool({"browser", "context", "playwright"} & set(names))
+@pytest.fixture(autouse=True)
+def _database_beside_playwright(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django refuses its database where a loop runs, and Playwright's runs in the main thread."""
+    if in_browser(request.node):
+        monkeypatch.setenv(ASYNC_UNSAFE, "true")
 
 
 # -- Servers -------------------------------------------------------------------------------------

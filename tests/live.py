@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 START_SECONDS = 30
+ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
 
 @dataclass
@@ -40,7 +41,7 @@ class LiveDashboard:
             ],
             log=log,
             cwd=settings.BASE_DIR,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", **env},
+            env=own_environment(env),
         )
         live = cls(f"http://127.0.0.1:{port}", child, log)
         live._wait()
@@ -62,6 +63,12 @@ class LiveDashboard:
 
     def __str__(self) -> str:
         return self.url
+
+
+def own_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """As in production: the tests' own settings and licences stay with the tests."""
+    inherited = {name: value for name, value in os.environ.items() if name != ASYNC_UNSAFE}
+    return {**inherited, "DJANGO_SETTINGS_MODULE": "dashboard.settings", **env}
 
 
 def free_port() -> int:

@@ -17,8 +17,8 @@ for _name in ("DATABASE_URL", "VALKEY_URL", "HEARTBEAT_RULES", "ALLOWED_HOSTS", 
     os.environ.pop(f"{_name}_FILE", None)
 os.environ["DATA_DIR"] = _folder
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps a loop in the main thread
 
+from dashboard.messages import compile_messages  # noqa: E402
 from dashboard.settings import *  # noqa: E402, F403
 
 # Programs that a test starts meet the same servers.
@@ -26,3 +26,6 @@ os.environ["DATABASE_URL"] = DATABASE_URL  # noqa: F405
 os.environ["VALKEY_URL"] = VALKEY_URL  # noqa: F405
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    compile_messages(BASE_DIR / "locale")  # noqa: F405

@@ -17,8 +17,8 @@ from dashboard.embedded.data_folder import Lock, prepare
 from dashboard.embedded.process import Child
 
 NEEDS_NO_SERVER = {
-    *("help", "--help", "-h", "version", "--version", "makemessages", "compilemessages"),
-    *("collectstatic", "findstatic", "startapp", "test"),
+    *("help", "--help", "-h", "version", "--version", "check", "collectstatic", "findstatic"),
+    *("makemessages", "compilemessages", "startapp"),
 }
 
 
@@ -64,17 +64,20 @@ def running(servers: Servers) -> Iterator[Servers]:
             servers.stop()
 
 
+def needs_servers(argv: Sequence[str]) -> bool:
+    return len(argv) > 1 and argv[1] not in NEEDS_NO_SERVER and "--help" not in argv
+
+
 @contextmanager
 def for_command(argv: Sequence[str]) -> Iterator[None]:
     """The servers for a management command, unless it needs none or they run already."""
     settings = environment.read()
-    given = settings.database_url and settings.valkey_url
-    if given or len(argv) < 2 or argv[1] in NEEDS_NO_SERVER:
-        yield
-        return
     servers = Servers(
         settings.data_dir, database=not settings.database_url, valkey=not settings.valkey_url
     )
+    if not (needs_servers(argv) and (servers.database or servers.valkey)):
+        yield
+        return
     prepare(settings.data_dir)
     if Lock(settings.data_dir).is_held_elsewhere():
         yield

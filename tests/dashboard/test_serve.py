@@ -20,7 +20,7 @@ import pytest
 
 from dashboard.embedded import Servers
 from tests.dashboard.old_postgres import OldPostgres
-from tests.live import free_port
+from tests.live import free_port, own_environment
 
 Start = Callable[..., "Run"]
 UNSET = ("DATABASE_URL", "VALKEY_URL", "MAKELEVEL", "DASHBOARD_ADMIN_PASSWORD")
@@ -76,7 +76,12 @@ def start() -> Iterator[Start]:
 
         def start(**env: str) -> Run:
             inherited = {name: value for name, value in os.environ.items() if name not in UNSET}
-            ours = {"DATA_DIR": f"{folder}/data", "DEMO": "0", "PORT": str(free_port())}
+            ours = {
+                "DATA_DIR": f"{folder}/data",
+                "DEMO": "0",
+                "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+                "PORT": str(free_port()),
+            }
             runs.append(Run({**inherited, **ours, **env}))
             return runs[-1]
 
@@ -200,7 +205,7 @@ def test_a_bad_value(start: Start) -> None:
 def by_hand(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings", **env},
+        env=own_environment(env),
         capture_output=True,
         text=True,
         timeout=60,

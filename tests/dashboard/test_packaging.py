@@ -1,0 +1,144 @@
+"""`pip install .` gives an agent the shared manager alone; the pins say everything that is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from dashboard.environment import BASE_DIR
+
+BUILT_WITH = re.compile(r"^[a-z0-9-]+(\[[a-z,]+\])?==[0-9][^ ]*( +# via .*)?$")
+NEEDED_BY_AN_AGENT = ("psycopg", "psycopg_binary", "psycopg_pool", "redis", "typing_extensions.py")
+
+
+@pytest.fixture(scope="module")
+def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package installed as pip does it, beside its two dependencies and nothing else."""
+    folder = tmp_path_factory.mktemp("agent")
+    source, environment = folder / "source", folder / "environment"
+    source.mkdir()
+    shutil.copy(BASE_DIR / "pyproject.toml", source)
+    for name in ("agent_sessions", "sessions_app", "dashboard"):
+        shutil.copytree(BASE_DIR / name, source / name)
+    if (readme := BASE_DIR / "README.md").exists():
+        shutil.copy(readme, source)
+    venv.create(environment, with_pip=False, symlinks=True)
+    (packages,) = environment.glob("lib/python3*/site-packages")
+    for name in (*NEEDED_BY_AN_AGENT, "psycopg_binary.libs"):
+        found = Path(sysconfig.get_path("purelib")) / name
+        if found.exists():
+            (packages / name).symlink_to(found)
+    install(source, packages)
+    return environment
+
+
+def install(source: Path, packages: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation"),
+            *("--no-index", "--quiet", "--target", packages, source),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def ask(environment: Path, program: str) -> str:
+    done = subprocess.run(
+        [environment / "bin" / "python", "-I", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_an_agent_has_the_manager_and_no_web(bare_environment: Path) -> None:
+    program = """
+import importlib.util, pkgutil, agent_sessions
+for module in pkgutil.walk_packages(agent_sessions.__path__, "agent_sessions."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+web = ("django", "channels", "sessions_app", "dashboard")
+print([name for name in web if importlib.util.find_spec(name)], agent_sessions.__file__)
+"""
+    found = ask(bare_environment, program)
+    assert found.startswith("[] ")
+    assert str(bare_environment) in found
+
+
+def test_the_sql_files_and_the_type_marker_come_along(bare_environment: Path) -> None:
+    def files(root: Path) -> set[str]:
+        package = root / "agent_sessions"
+        found = [*package.rglob("*.sql"), *package.rglob("py.typed")]
+        return {str(path.relative_to(root)) for path in found}
+
+    (packages,) = bare_environment.glob("lib/python3*/site-packages")
+    assert files(packages) == files(BASE_DIR)
+    assert "agent_sessions/py.typed" in files(BASE_DIR)
+
+
+def test_an_agent_can_bring_a_database_up_to_date(
+    bare_environment: Path, database_url: str
+) -> None:
+    program = f"import agent_sessions.schema as s; print(s.migrate({database_url!r}))"
+    assert ask(bare_environment, program) == "[]"
+
+
+def test_what_an_agent_installs_is_psycopg_and_redis() -> None:
+    project = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]
+    assert {Requirement(each).name for each in project["dependencies"]} == {"psycopg", "redis"}
+
+
+def pins(name: str) -> dict[str, Requirement]:
+    lines = (BASE_DIR / name).read_text().splitlines()
+    found = [Requirement(line.split("#")[0]) for line in lines if line and line[0] not in "#-"]
+    return {canonicalize_name(each.name): each for each in found}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_one_version_of_one_name(name: str) -> None:
+    lines = (BASE_DIR / name).read_text().splitlines()
+    wrong = [each for each in lines if each and each[0] != "#" and not BUILT_WITH.match(each)]
+    assert wrong in ([], ["-r requirements.txt"])
+
+
+def test_what_is_pinned_is_all_that_is_needed() -> None:
+    pinned = {**pins("requirements.txt"), **pins("requirements-dev.txt")}
+    missing = {
+        f"{needed.name} (for {name})"
+        for name, pin in pinned.items()
+        for needed in map(Requirement, distribution(name).requires or [])
+        if _applies(needed, pin.extras) and canonicalize_name(needed.name) not in pinned
+    }
+    assert missing == set()
+
+
+def _applies(needed: Requirement, extras: set[str]) -> bool:
+    marker = needed.marker
+    return marker is None or any(marker.evaluate({"extra": each}) for each in {*extras, ""})
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    pinned = {**pins("requirements.txt"), **pins("requirements-dev.txt")}
+    other = {
+        name: distribution(name).version
+        for name, pin in pinned.items()
+        if not pin.specifier.contains(distribution(name).version)
+    }
+    assert other == {}

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from dashboard import environment
+from tests.live import own_environment
+
+
+def test_nothing_from_elsewhere_and_nothing_inline_may_run(db: None) -> None:
+    policy = Client().get("/login/")["Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert rules["frame-ancestors"] == rules["base-uri"] == rules["object-src"] == "'none'"
+    assert "unsafe" not in policy
+
+
+def test_every_answer_has_the_headers_that_protect_it(db: None) -> None:
+    answer = Client().get("/login/")
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(("said", "spoken"), [("de", "de"), ("en", "en"), ("fr", "de")])
+def test_the_page_speaks_the_readers_language_or_german(db: None, said: str, spoken: str) -> None:
+    answer = Client().get("/login/", headers={"accept-language": said})
+    assert answer["Content-Language"] == spoken
+
+
+def test_figures_are_for_staff_only(admin_user: User, viewer: User) -> None:
+    client = Client()
+    assert client.get("/metrics").status_code == 302
+    viewer.is_staff = False
+    viewer.save()
+    client.force_login(viewer)
+    assert client.get("/metrics").status_code == 302
+    client.force_login(admin_user)
+    assert b"django_http_requests_total" in client.get("/metrics").content
+
+
+def test_static_files_are_served_without_being_collected(db: None) -> None:
+    assert Client().get("/static/admin/css/base.css").status_code == 200
+
+
+def check_deploy(**env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        env=own_environment(env),
+        cwd=environment.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_behind_https_django_has_nothing_to_say_against_the_settings() -> None:
+    done = check_deploy(BEHIND_HTTPS="1", ALLOWED_HOSTS="dashboard.example.org")
+    assert done.returncode == 0, done.stderr
+
+
+def test_single_sign_on_is_there_when_it_is_configured() -> None:
+    values = dict.fromkeys(environment.OIDC_REQUIRED, "https://login.example.org/x")
+    program = (
+        "import django; django.setup(); from django.urls import reverse;"
+        "print(reverse('oidc_authentication_init'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=own_environment(values),
+        cwd=environment.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "/oidc/authenticate/", done.stderr
