@@ -1,0 +1,63 @@
+"""What an agent's process is told by its environment, and how it keeps time."""
+
+import asyncio
+import os
+import platform
+import random
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VERSION = "demo-1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a step takes beside its work, so that a person can follow. 0 is as fast as it goes."""
+
+    factor: float = 1.0
+    chance: random.Random = field(default_factory=random.Random)
+
+    def seconds(self, shortest: float, longest: float) -> float:
+        return self.factor * self.chance.uniform(shortest, longest)
+
+    async def step(self, shortest: float = 0.5, longest: float = 3.0) -> None:
+        await asyncio.sleep(self.seconds(shortest, longest))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    worker: str
+    database_url: str
+    valkey_url: str | None
+    namespace: str = "breakpilot"
+    pace: Pace = field(default_factory=Pace)
+    folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / "agent-demo")
+    beat_seconds: float = 10.0
+
+    @classmethod
+    def read(cls, worker: str, environ: Mapping[str, str] = os.environ) -> "Surroundings":
+        default = Path(tempfile.gettempdir()) / "agent-demo"
+        return cls(
+            worker=worker,
+            database_url=environ["DATABASE_URL"],
+            valkey_url=environ.get("VALKEY_URL") or None,
+            namespace=environ.get("SESSION_NAMESPACE") or "breakpilot",
+            pace=Pace(float(environ.get("DEMO_PACE") or 1)),
+            folder=Path(environ.get("DEMO_DIR") or default),
+            beat_seconds=float(environ.get("DEMO_BEAT") or 10),
+        )
+
+    def metadata(self, model: str) -> dict[str, Any]:
+        return {"worker": self.worker, "model": model, **self.process()}
+
+    def process(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+        }

@@ -1,0 +1,70 @@
+"""`manage.py demo_agents`: real agents at work, as processes of their own, until Ctrl-C."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from demo.supervisor import Supervisor, crew
+
+
+class Command(BaseCommand):
+    help = str(gettext_lazy("Starts demo agents as processes of their own, until Ctrl-C."))
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--graders", type=int, default=3, help=_("how many grader processes"))
+        parser.add_argument("--tutors", type=int, default=2, help=_("how many tutor processes"))
+        parser.add_argument(
+            "--pace", type=float, help=_("multiplies every pause of the agents (DEMO_PACE)")
+        )
+        parser.add_argument(
+            "--no-kills", action="store_true", help=_("kill no agent process now and then")
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        check_table()
+        supervisor = Supervisor(
+            crew(options["graders"], options["tutors"]),
+            environment(options["graders"], options["pace"]),
+            self.say,
+            kills=not options["no_kills"],
+        )
+        self.say(_("%(count)d agent processes are starting.") % {"count": len(supervisor.programs)})
+        supervisor.run()
+        self.say(_("All agent processes have ended."))
+
+    def say(self, message: str) -> None:
+        self.stdout.write(f"demo: {message}")
+        self.stdout.flush()
+
+
+def check_table() -> None:
+    try:
+        if "agent_sessions" not in connection.introspection.table_names():
+            raise CommandError(
+                _("The table agent_sessions is missing. Run: python manage.py migrate")
+            )
+    finally:
+        connection.close()
+
+
+def environment(graders: int, pace: float | None) -> dict[str, str]:
+    """What the agents need, and nothing of Django."""
+    added = {
+        "DATABASE_URL": str(settings.DATABASE_URL),
+        "VALKEY_URL": str(settings.VALKEY_URL),
+        "SESSION_NAMESPACE": str(settings.SESSION_NAMESPACE),
+        "DEMO_DIR": os.environ.get("DEMO_DIR") or str(settings.DATA_DIR / "demo"),
+        "DEMO_GRADERS": str(graders),
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(settings.BASE_DIR), os.environ.get("PYTHONPATH")])
+        ),
+    }
+    if pace is not None:
+        added["DEMO_PACE"] = str(pace)
+    return {**os.environ, **added}
