@@ -26,6 +26,7 @@ from agent_sessions.operations import is_automatic
 from agent_sessions.states import LIVE_STATES, SessionState
 
 if TYPE_CHECKING:
+    from agent_sessions.knowledge import Knowledge
     from agent_sessions.manager import SessionManager
 
 logger = logging.getLogger(__name__)
@@ -213,14 +214,18 @@ def _just_rolled_back(session: AgentSession) -> bool:
 
 @asynccontextmanager
 async def attach(
-    manager: SessionManager, session_id: str, interval: float, complete: bool
+    manager: SessionManager,
+    knowledge: Knowledge,
+    session_id: str,
+    interval: float,
+    complete: bool,
 ) -> AsyncIterator[Run]:
     """Raises SessionNotFound, and Failed, Completed or Deleted when the session has ended."""
     session = await manager.read(session_id)
     if session is None:
         raise SessionNotFound(session_id)
     run = Run(manager, session, interval)
-    manager.register(run)
+    knowledge.register(run)
     beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
     try:
         await run.enter()
@@ -233,4 +238,4 @@ async def attach(
     finally:
         beats.cancel()
         await asyncio.gather(beats, return_exceptions=True)
-        manager.unregister(run)
+        knowledge.unregister(run)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 import uuid
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -16,26 +12,24 @@ import psycopg_pool
 from redis.asyncio import Redis
 
 from agent_sessions import operations, validation
-from agent_sessions.agent import Run, attach
+from agent_sessions.agent import attach
 from agent_sessions.errors import (
     CheckpointNotFound,
     SessionNotFound,
     StorageUnavailable,
 )
-from agent_sessions.grouping import Grouper
+from agent_sessions.heartbeats import Heartbeats
+from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.patch import diff
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES, SessionState
-from agent_sessions.valkey import AWAY, Copies, Names, Watch
+from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
-logger = logging.getLogger(__name__)
-
 NOWHERE = str(uuid.UUID(int=0))
-CACHED_BYTES = 64 * 1024  # larger sessions are read again rather than kept
 
 
 class SessionManager:
@@ -62,10 +56,6 @@ class SessionManager:
         self.names = Names(namespace)
         self.source = source
         self.clock = clock
-        self._cache_size = cache_size
-        self._flush_seconds = flush_seconds
-        self._copies: Copies | None = None
-        self._watch: Watch | None = None
         self._store: PostgresStore | RecordStore
         if db_pool is not None:
             self._store = PostgresStore(db_pool, clock, retry_seconds=retry_seconds)
@@ -73,23 +63,11 @@ class SessionManager:
             self._store = RecordStore(RecordsInValkey(redis_client, namespace, ttl, clock), clock)
         else:
             self._store = RecordStore(RecordsInMemory(), clock)
-        self._durable = db_pool is not None
-        if redis_client is not None:
-            self._copies = Copies(redis_client, self.names, ttl, durable=self._durable)
-            self._watch = Watch(
-                redis_client,
-                self.names,
-                on_change=self._learn,
-                on_lost=self._distrust,
-                on_live=self._distrust,
-            )
-        self._cache: OrderedDict[str, str] = OrderedDict()
-        self._heads: OrderedDict[str, Head] = OrderedDict()
-        self._beats: dict[str, datetime] = {}
-        self._unannounced: dict[str, Head] = {}
-        self._beating: Grouper[datetime, None] = Grouper(self._send_beats, most=2_000)
-        self._flusher: asyncio.Task[None] | None = None
-        self._runs: dict[str, set[Run]] = {}
+        durable = db_pool is not None
+        self._knowledge = Knowledge(redis_client, self.names, ttl, durable=durable, size=cache_size)
+        self._heartbeats = Heartbeats(
+            self._store, self._knowledge, durable=durable, flush_seconds=flush_seconds
+        )
         self._saving = Saving(self._store, clock)
         self._owned: list[Any] = []
 
@@ -120,18 +98,11 @@ class SessionManager:
 
     async def close(self) -> None:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
-        if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
-            self._flusher = None
         try:
-            await self._beating.close()
+            await self._heartbeats.close()
             await self._store.close()
-            if self._beats:
-                await self.tick()
         finally:
-            if self._watch is not None:
-                await self._watch.close()
+            await self._knowledge.close()
             for thing in self._owned:
                 await (thing.aclose() if hasattr(thing, "aclose") else thing.close())
 
@@ -166,20 +137,18 @@ class SessionManager:
     async def get_session(self, session_id: str) -> AgentSession | None:
         """From the local cache, then Valkey, then PostgreSQL. A copy that may be old is not used."""
         session_id = validation.session_id(session_id)
-        if self._trusted() and (kept := self._cache.get(session_id)):
-            self._cache.move_to_end(session_id)
-            return self._from_copy(AgentSession.from_dict(json.loads(kept)))
-        followed = await self._follow(session_id)
-        session = await self._read_copy(session_id) or await self._store.read(session_id)
-        if session is not None and followed and self._durable:
-            self._keep(session)
-            await self._put_copy(session)
-        return self._from_copy(session) if session else None
+        if kept := self._knowledge.session(session_id):
+            return self._ready(kept)
+        followed = await self._knowledge.follow(session_id)
+        session = await self._knowledge.copy(session_id) or await self._store.read(session_id)
+        if session is not None and followed:
+            await self._knowledge.keep(session)
+        return self._ready(session) if session else None
 
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
         session = await self._store.read(validation.session_id(session_id))
-        return self._from_copy(session) if session else None
+        return self._ready(session) if session else None
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.
@@ -193,7 +162,7 @@ class SessionManager:
         if stored is None:
             await self.heartbeat(session.session_id)
         else:
-            await self._tell(stored)
+            await self._knowledge.tell(stored)
         session.last_heartbeat = self.clock()
 
     async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:
@@ -254,68 +223,29 @@ class SessionManager:
         head = await self.head(session_id)
         if head.state not in LIVE_STATES:
             return head
-        await self._beating.submit(session_id, self.clock())
-        return self._heads.get(session_id, head)
+        await self._heartbeats.beat(session_id, self.clock())
+        return self._knowledge.head(session_id) or head
 
     async def head(self, session_id: str) -> Head:
         """State, version, epoch and order: known here when every change is heard, else from the store."""
-        if self._trusted() and (known := self._heads.get(session_id)):
+        if known := self._knowledge.head(session_id):
             return known
-        followed = await self._follow(session_id)
+        followed = await self._knowledge.follow(session_id)
         head = await self._store.head(session_id)
         if head is None:
             raise SessionNotFound(session_id)
-        self._learn(head, keep=followed)
+        self._knowledge.learn(head, keep=followed)
         return head
 
     async def tick(self) -> None:
-        """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
-        beats, self._beats = self._beats, {}
-        try:
-            heads = await self._store.flush_beats(beats) if beats else []
-        except BaseException:
-            self._beats = {**beats, **self._beats}
-            raise
-        for head in heads:
-            self._learn(head)
-        if self._unannounced:
-            waiting, self._unannounced = list(self._unannounced.values()), {}
-            await self._announce(waiting)
-
-    async def _send_beats(self, group: Any) -> None:
-        beats = {w.key: w.item for w in group}
-        if self._durable:
-            self._beats.update(beats)
-            self._start_flusher()
-        else:
-            await self._store.flush_beats(beats)
-        if self._copies is not None:
-            try:
-                await self._copies.beat(beats)
-            except AWAY as error:
-                logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
-        for waiting in group:
-            waiting.answer(None)
-
-    def _start_flusher(self) -> None:
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush_for_ever(), name="agent_sessions beats")
-
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._flush_seconds)
-            try:
-                await self.tick()
-            except StorageUnavailable as error:
-                logger.warning("heartbeats wait for PostgreSQL: %s", error)
-            except Exception:
-                logger.exception("heartbeats were not flushed; they are kept for the next time")
+        """Bring the newest beats into PostgreSQL; happens by itself every few seconds."""
+        await self._heartbeats.tick()
 
     async def _beaten_since(self, session_id: str, moment: datetime) -> bool:
-        if self._copies is None:
+        if self._knowledge.copies is None:
             return False
         try:
-            last = await self._copies.last_beat(session_id)
+            last = await self._knowledge.copies.last_beat(session_id)
         except AWAY:
             return False
         return last is not None and last >= moment.timestamp()
@@ -406,7 +336,7 @@ class SessionManager:
         """The agent has obeyed the order that this version made."""
         head = await self._saving.acknowledge(session_id, order_version, self.source)
         if head is not None:
-            await self._tell(head)
+            await self._knowledge.tell(head)
 
     async def _order(
         self,
@@ -436,7 +366,7 @@ class SessionManager:
             decision,
             seen_version=seen_version,
         )
-        await self._tell(session.head)
+        await self._knowledge.tell(session.head)
         return session
 
     # --- looking back -----------------------------------------------------------------------------------------
@@ -501,104 +431,18 @@ class SessionManager:
 
     def attach(self, session_id: str, *, interval: float = 10.0, complete: bool = True) -> Any:
         """`async with manager.attach(id) as run`: beats in the background, safe points in `run`."""
-        return attach(self, validation.session_id(session_id), interval, complete)
-
-    def register(self, run: Run) -> None:
-        self._runs.setdefault(run.session.session_id, set()).add(run)
-
-    def unregister(self, run: Run) -> None:
-        runs = self._runs.get(run.session.session_id, set())
-        runs.discard(run)
-        if not runs:
-            self._runs.pop(run.session.session_id, None)
-
-    # --- what is known without asking -------------------------------------------------------------------------
+        return attach(self, self._knowledge, validation.session_id(session_id), interval, complete)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
         """Tell every process of changes that their writers told nobody (psql, older agents)."""
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:
-            self._learn(head, keep=False)
-        await self._announce(heads)
+            self._knowledge.learn(head, keep=False)
+        await self._knowledge.announce(heads)
 
-    async def _tell(self, head: Head) -> None:
-        self._learn(head)
-        await self._announce([head])
-
-    async def _announce(self, heads: list[Head]) -> None:
-        if self._copies is None:
-            return
-        try:
-            await self._copies.announce(heads)
-        except AWAY as error:
-            # PostgreSQL has it, so it is stored; word of it is owed to the others
-            logger.warning("a change could not be announced yet: %s", error)
-            self._unannounced.update((head.session_id, head) for head in heads)
-            self._start_flusher()
-
-    def _trusted(self) -> bool:
-        return self._watch is not None and self._watch.live
-
-    async def _follow(self, session_id: str) -> bool:
-        return self._watch is not None and await self._watch.follow(session_id)
-
-    def _learn(self, head: Head, *, keep: bool = True) -> None:
-        known = self._heads.get(head.session_id)
-        if known is not None and known.version > head.version:
-            return
-        if known is None or known != head:
-            self._cache.pop(head.session_id, None)
-        if keep:
-            self._heads[head.session_id] = head
-            self._heads.move_to_end(head.session_id)
-            self._shrink()
-        for run in self._runs.get(head.session_id, ()):
-            run.notice(head)
-
-    def _distrust(self) -> None:
-        """Something may have been missed: nothing that is kept here is believed."""
-        self._cache.clear()
-        self._heads.clear()
-        for runs in self._runs.values():
-            for run in runs:
-                run.notice(None)
-
-    def _shrink(self) -> None:
-        while len(self._heads) > self._cache_size:
-            session_id, _ = self._heads.popitem(last=False)
-            self._cache.pop(session_id, None)
-            if self._watch is not None:
-                self._watch.unfollow(session_id)
-
-    def _keep(self, session: AgentSession) -> None:
-        text = json.dumps(session.to_dict())
-        known = self._heads.get(session.session_id)
-        if known is not None and known.version > session.version:
-            return
-        self._learn(session.head)
-        if len(text) <= CACHED_BYTES:
-            self._cache[session.session_id] = text
-
-    async def _read_copy(self, session_id: str) -> AgentSession | None:
-        if self._copies is None or not self._durable:
-            return None
-        try:
-            return await self._copies.get(session_id)
-        except AWAY as error:
-            logger.debug("no copy from Valkey: %s", error)
-            return None
-
-    async def _put_copy(self, session: AgentSession) -> None:
-        if self._copies is None or session.state == SessionState.DELETED:
-            return
-        try:
-            await self._copies.put(session)
-        except AWAY as error:
-            logger.debug("no copy into Valkey: %s", error)
-
-    def _from_copy(self, session: AgentSession) -> AgentSession:
+    def _ready(self, session: AgentSession) -> AgentSession:
         session.clock = self.clock
-        beaten = self._beats.get(session.session_id)
+        beaten = self._heartbeats.newest(session.session_id)
         if beaten is not None and session.state in LIVE_STATES:
             session.last_heartbeat = max(session.last_heartbeat, beaten)
         return session.stored()

@@ -85,10 +85,10 @@ class Copies:
             logger.warning("unreadable copy of session %s in Valkey: %s", session_id, error)
             return None
 
-    async def put(self, session: AgentSession) -> None:
+    async def put(self, session: AgentSession, text: str) -> None:
         await self._put(
             keys=[self._names.copy(session.session_id), self._names.version(session.session_id)],
-            args=[session.version, self._ttl, json.dumps(session.to_dict())],
+            args=[session.version, self._ttl, text],
         )
 
     async def announce(self, heads: Iterable[Head]) -> None:

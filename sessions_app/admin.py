@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -22,16 +22,25 @@ from .actions import VERBS, explain, perform
 from .models import AgentSession, Checkpoint
 from .rights import OPERATE, VIEW
 
+if TYPE_CHECKING:
+    AnyPaginator = Paginator[Any]
+    ModelForm = forms.ModelForm[AgentSession]
+    ModelAdmin = admin.ModelAdmin[AgentSession]
+else:
+    AnyPaginator, ModelForm, ModelAdmin = Paginator, forms.ModelForm, admin.ModelAdmin
+
 COUNTED_AT_MOST = 10_000
 VERBS_WITHOUT_MORE = ("pause", "resume", "complete", "fail", "delete", "restore")
 
 
-class CappedPaginator(Paginator[Any]):
+class CappedPaginator(AnyPaginator):
     """At a million rows an exact count and a page at its end cost seconds: the newest 10,000 are paged."""
 
     @cached_property
     def count(self) -> int:
-        return len(self.object_list.values_list("pk", flat=True)[:COUNTED_AT_MOST])
+        return len(
+            cast("QuerySet[AgentSession]", self.object_list).values_list("pk")[:COUNTED_AT_MOST]
+        )
 
 
 class OrderForm(ActionForm):
@@ -41,7 +50,7 @@ class OrderForm(ActionForm):
     )
 
 
-class SessionForm(forms.ModelForm[AgentSession]):
+class SessionForm(ModelForm):
     """Saving goes through the manager while the form is still on the screen: a refusal loses no input."""
 
     verb = forms.ChoiceField(label=gettext_lazy("Action"), required=False)
@@ -115,7 +124,6 @@ def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, A
 
 
 def admin_action(verb: str) -> Callable[..., None]:
-    @admin.action(description=VERBS[verb].label, permissions=["operate"])
     def act(
         modeladmin: SessionAdmin, request: HttpRequest, queryset: QuerySet[AgentSession]
     ) -> None:
@@ -139,11 +147,13 @@ def admin_action(verb: str) -> Callable[..., None]:
             modeladmin.message_user(request, text, messages.SUCCESS)
 
     act.__name__ = f"{verb}_sessions"
+    act.short_description = VERBS[verb].label  # type: ignore[attr-defined]
+    act.allowed_permissions = ["operate"]  # type: ignore[attr-defined]
     return act
 
 
 @admin.register(AgentSession)
-class SessionAdmin(admin.ModelAdmin[AgentSession]):
+class SessionAdmin(ModelAdmin):
     form = SessionForm
     action_form = OrderForm
     actions = [admin_action(verb) for verb in (*VERBS_WITHOUT_MORE, "rollback")]
@@ -172,8 +182,7 @@ class SessionAdmin(admin.ModelAdmin[AgentSession]):
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        form.actor = request.user.get_username()
-        return form
+        return type(form.__name__, (form,), {"actor": request.user.get_username()})
 
     @admin.display(description=gettext_lazy("id"), ordering="id")
     def short_id(self, session: AgentSession) -> str:

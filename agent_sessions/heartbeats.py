@@ -1,0 +1,95 @@
+"""Signs of life: at once into Valkey, every few seconds into PostgreSQL, no row per beat."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from agent_sessions.errors import StorageUnavailable
+from agent_sessions.grouping import Grouper, Waiting
+from agent_sessions.knowledge import Knowledge
+from agent_sessions.postgres import PostgresStore
+from agent_sessions.records import RecordStore
+from agent_sessions.valkey import AWAY
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeats:
+    def __init__(
+        self,
+        store: PostgresStore | RecordStore,
+        knowledge: Knowledge,
+        *,
+        durable: bool,
+        flush_seconds: float,
+    ) -> None:
+        self._store = store
+        self._knowledge = knowledge
+        self._durable = durable
+        self._flush_seconds = flush_seconds
+        self._waiting: dict[str, datetime] = {}
+        self._sending: Grouper[datetime, None] = Grouper(self._send, most=2_000)
+        self._flusher: asyncio.Task[None] | None = None
+        knowledge.when_owed = self.start
+
+    async def beat(self, session_id: str, at: datetime) -> None:
+        await self._sending.submit(session_id, at)
+
+    def newest(self, session_id: str) -> datetime | None:
+        """A beat that PostgreSQL does not have yet."""
+        return self._waiting.get(session_id)
+
+    async def tick(self) -> None:
+        """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
+        beats, self._waiting = self._waiting, {}
+        try:
+            heads = await self._store.flush_beats(beats) if beats else []
+        except BaseException:
+            self._waiting = {**beats, **self._waiting}
+            raise
+        for head in heads:
+            self._knowledge.learn(head)
+        await self._knowledge.announce_what_is_owed()
+
+    def start(self) -> None:
+        """Flush from now on; told once is enough."""
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush_for_ever(), name="agent_sessions beats")
+
+    async def close(self) -> None:
+        """Raises StorageUnavailable when the last beats are not stored."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+            self._flusher = None
+        await self._sending.close()
+        if self._waiting:
+            await self.tick()
+
+    async def _send(self, group: Sequence[Waiting[datetime, None]]) -> None:
+        beats = {waiting.key: waiting.item for waiting in group}
+        if self._durable:
+            self._waiting.update(beats)
+            self.start()
+        else:
+            await self._store.flush_beats(beats)
+        if self._knowledge.copies is not None:
+            try:
+                await self._knowledge.copies.beat(beats)
+            except AWAY as error:
+                logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
+        for waiting in group:
+            waiting.answer(None)
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._flush_seconds)
+            try:
+                await self.tick()
+            except StorageUnavailable as error:
+                logger.warning("heartbeats wait for PostgreSQL: %s", error)
+            except Exception:
+                logger.exception("heartbeats were not flushed; they are kept for the next time")

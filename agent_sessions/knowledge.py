@@ -1,0 +1,155 @@
+"""What one process knows of sessions without asking PostgreSQL, and when it may believe it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from agent_sessions.models import AgentSession, Head
+from agent_sessions.states import SessionState
+from agent_sessions.valkey import AWAY, Copies, Names, Watch
+
+if TYPE_CHECKING:
+    from agent_sessions.agent import Run
+
+logger = logging.getLogger(__name__)
+
+CACHED_BYTES = 64 * 1024  # larger sessions are read again rather than kept
+
+
+class Knowledge:
+    """Heads and copies of the sessions that are followed; bounded, and forgotten at every doubt.
+
+    Only while every change is heard (`trusted`) is anything here an answer. Without Valkey nothing is.
+    """
+
+    def __init__(
+        self, client: Any, names: Names, ttl: timedelta, *, durable: bool, size: int
+    ) -> None:
+        self._durable = durable
+        self._size = size
+        self._sessions: OrderedDict[str, str] = OrderedDict()
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._unannounced: dict[str, Head] = {}
+        self._runs: dict[str, set[Run]] = {}
+        # Called when a change could not be announced: someone has to try again.
+        self.when_owed: Callable[[], None] = lambda: None
+        self.copies: Copies | None = None
+        self._watch: Watch | None = None
+        if client is not None:
+            self.copies = Copies(client, names, ttl, durable=durable)
+            self._watch = Watch(
+                client,
+                names,
+                on_change=self.learn,
+                on_lost=self._doubt,
+                on_live=self._doubt,
+            )
+
+    @property
+    def trusted(self) -> bool:
+        return self._watch is not None and self._watch.live
+
+    async def follow(self, session_id: str) -> bool:
+        """True when every later change will be heard."""
+        return self._watch is not None and await self._watch.follow(session_id)
+
+    def head(self, session_id: str) -> Head | None:
+        return self._heads.get(session_id) if self.trusted else None
+
+    def session(self, session_id: str) -> AgentSession | None:
+        kept = self._sessions.get(session_id) if self.trusted else None
+        if kept is None:
+            return None
+        self._sessions.move_to_end(session_id)
+        return AgentSession.from_dict(json.loads(kept))
+
+    def learn(self, head: Head, *, keep: bool = True) -> None:
+        """This is how the session is now, unless something newer is known."""
+        known = self._heads.get(head.session_id)
+        if known is not None and known.version > head.version:
+            return
+        if known != head:
+            self._sessions.pop(head.session_id, None)
+        if keep:
+            self._heads[head.session_id] = head
+            self._heads.move_to_end(head.session_id)
+            self._shrink()
+        for run in self._runs.get(head.session_id, ()):
+            run.notice(head)
+
+    async def keep(self, session: AgentSession) -> None:
+        """Keep a session that was just read, here and in Valkey, unless something newer is known."""
+        known = self._heads.get(session.session_id)
+        if not self._durable or (known is not None and known.version > session.version):
+            return
+        self.learn(session.head)
+        text = json.dumps(session.to_dict())
+        if len(text) <= CACHED_BYTES:
+            self._sessions[session.session_id] = text
+        if self.copies is None or session.state == SessionState.DELETED:
+            return
+        try:
+            await self.copies.put(session, text)
+        except AWAY as error:
+            logger.debug("no copy into Valkey: %s", error)
+
+    async def copy(self, session_id: str) -> AgentSession | None:
+        """Valkey's copy, where it can be believed."""
+        if self.copies is None or not self._durable:
+            return None
+        try:
+            return await self.copies.get(session_id)
+        except AWAY as error:
+            logger.debug("no copy from Valkey: %s", error)
+            return None
+
+    async def tell(self, head: Head) -> None:
+        self.learn(head)
+        await self.announce([head])
+
+    async def announce(self, heads: list[Head]) -> None:
+        """PostgreSQL has it, so it is stored; word of it that cannot be given now is owed."""
+        if self.copies is None or not heads:
+            return
+        try:
+            await self.copies.announce(heads)
+        except AWAY as error:
+            logger.warning("a change could not be announced yet: %s", error)
+            self._unannounced.update((head.session_id, head) for head in heads)
+            self.when_owed()
+
+    async def announce_what_is_owed(self) -> None:
+        waiting, self._unannounced = list(self._unannounced.values()), {}
+        await self.announce(waiting)
+
+    def register(self, run: Run) -> None:
+        self._runs.setdefault(run.session.session_id, set()).add(run)
+
+    def unregister(self, run: Run) -> None:
+        runs = self._runs.get(run.session.session_id, set())
+        runs.discard(run)
+        if not runs:
+            self._runs.pop(run.session.session_id, None)
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            await self._watch.close()
+
+    def _doubt(self) -> None:
+        self._sessions.clear()
+        self._heads.clear()
+        for runs in self._runs.values():
+            for run in runs:
+                run.notice(None)
+
+    def _shrink(self) -> None:
+        while len(self._heads) > self._size:
+            session_id, _ = self._heads.popitem(last=False)
+            self._sessions.pop(session_id, None)
+            if self._watch is not None:
+                self._watch.unfollow(session_id)
