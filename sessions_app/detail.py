@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import IntegerField, TextField
+from django.db.models import F, IntegerField, Q, TextField
 from django.db.models.expressions import Func, RawSQL
 from django.db.models.functions import Cast, Left
 
-from agent_sessions.states import CHECKPOINT_NAMES, TRANSITIONS, SessionState
+from agent_sessions.states import CHECKPOINT_NAMES
 
+from .actions import VERBS as PERFORMED
 from .models import AgentSession, Checkpoint, HistoryEntry
 from .presentation import VERBS, Text, Verb, why_not
 from .rows import Row, from_values, with_row_columns
@@ -112,13 +113,11 @@ def newest(checkpoints: list[Flag], *, own: bool = False, name: str = "") -> Fla
 
 def actions(state: str) -> list[Action]:
     """Every verb, and why it cannot be used where it cannot."""
-    return [Action(verb, why_not(verb, state, _allowed(verb, state))) for verb in VERBS.values()]
+    return [action(verb, state) for verb in VERBS.values()]
 
 
-def _allowed(verb: Verb, state: str) -> bool:
-    if verb.name == "restore":
-        return state == "deleted"
-    return state in SessionState.__members__.values() and state in TRANSITIONS[verb.name]
+def action(verb: Verb, state: str) -> Action:
+    return Action(verb, why_not(verb, state, state in PERFORMED[verb.name].states))
 
 
 LIKELY = {
@@ -128,3 +127,10 @@ LIKELY = {
     "failed": "rollback",
     "deleted": "restore",
 }
+
+
+def last_decision(session_id: UUID, since: int) -> HistoryEntry | None:
+    """Who changed the state of a session after a version, and when: what a conflict is about."""
+    decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
+    entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
+    return entries.filter(decisive).order_by("-version", "-at").first()

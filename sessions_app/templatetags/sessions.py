@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sessions_app import presentation, spans
+from sessions_app.models import HistoryEntry
 from sessions_app.presentation import Sign
 from sessions_app.rows import Row
 
@@ -126,3 +127,25 @@ def theme(context: dict[str, Any]) -> str:
 def initials(name: str) -> str:
     words = [word for word in name.replace(".", " ").replace("_", " ").split() if word]
     return "".join(word[0] for word in words[:2]) or "?"
+
+
+@register.filter
+def kind_sign(entry: HistoryEntry) -> Sign:
+    return presentation.KINDS.get(entry.kind) or Sign("other", "question", entry.kind[:40])
+
+
+@register.filter
+def event_words(entry: HistoryEntry) -> str:
+    verb = (entry.detail or {}).get("verb") if entry.kind == "order" else None
+    return str(presentation.ORDER_WORDS.get(str(verb)) or kind_sign(entry).word)
+
+
+@register.filter
+def state_word(state: str) -> str:
+    found = presentation.STATES.get(state)
+    return str(found.word) if found else state
+
+
+@register.filter
+def source_word(source: str) -> str:
+    return str(presentation.SOURCES.get(source, source))

@@ -1,0 +1,176 @@
+"""One page for each order: what it does, what it does not, the reason; and then the order itself."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from agent_sessions import CheckpointNotFound, Conflict, InvalidInput, SessionError
+from agent_sessions.operations import RollbackPreview
+
+from .. import actions, bridge, detail
+from ..differences import Differences, differences
+from ..models import HistoryEntry
+from ..presentation import BY_NOUN, VERBS, Verb
+from ..rows import Row, load_rows
+from .access import operators_only
+from .preferences import back
+
+LONGEST_REASON = 2000
+
+
+@dataclass(slots=True)
+class Asked:
+    """What the form sends: `seen` is the version the person decided upon, `id` makes a double click one."""
+
+    id: UUID
+    seen: int | None
+    reason: str
+    checkpoint: int | None = None
+
+    @classmethod
+    def from_post(cls, request: HttpRequest) -> "Asked":
+        post = request.POST
+        return cls(
+            _uuid(post.get("request_id", "")),
+            _number(post.get("seen_version", "")),
+            post.get("reason", "")[:LONGEST_REASON],
+            _number(post.get("checkpoint", "")),
+        )
+
+    @classmethod
+    def anew(cls, row: Row, checkpoint: int | None = None, reason: str = "") -> "Asked":
+        return cls(uuid.uuid4(), row.version, reason, checkpoint)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return {} if self.checkpoint is None else {"checkpoint_id": self.checkpoint}
+
+
+@dataclass(slots=True)
+class Form:
+    verb: Verb
+    row: Row
+    asked: Asked
+    why_not: Any = ""
+    error: str = ""
+    conflict: HistoryEntry | None = None
+    preview: RollbackPreview | None = None
+    found: Differences | None = None
+    now: Any = field(default_factory=timezone.now)
+
+    @property
+    def action(self) -> str:
+        return reverse("order", args=[self.row.id, self.verb.noun])
+
+
+@operators_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
+    verb = BY_NOUN.get(noun)
+    if verb is None:
+        raise Http404
+    row = _row_or_404(id)
+    if request.method == "POST":
+        return _perform(request, verb, row, Asked.from_post(request))
+    if verb.name == "rollback":
+        return HttpResponseRedirect(f"{reverse('session', args=[id])}#checkpoints")
+    return _ask(request, _form(verb, row, Asked.anew(row)))
+
+
+@operators_only
+@require_GET
+def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
+    """The preview: what would change, what falls after, and whether the context was captured."""
+    row = _row_or_404(id)
+    checkpoint = _number(request.GET.get("checkpoint", ""))
+    if checkpoint is None:
+        raise Http404
+    return _ask(request, _form(VERBS["rollback"], row, Asked.anew(row, checkpoint)))
+
+
+def _form(verb: Verb, row: Row, asked: Asked, **more: Any) -> Form:
+    form = Form(verb, row, asked, detail.action(verb, row.state).why_not, **more)
+    if verb.name == "rollback":
+        try:
+            form.preview = bridge.call(lambda m: m.preview_rollback(str(row.id), asked.checkpoint or 0))
+        except CheckpointNotFound:
+            raise Http404 from None
+        form.found = differences(form.preview.before, form.preview.after)
+    return form
+
+
+def _ask(request: HttpRequest, form: Form, status: int = 200) -> HttpResponse:
+    template = "_order_form.html" if is_fetch(request) else "order.html"
+    context = {"form": form, "row": form.row, "verb": form.verb, "now": form.now}
+    return render(request, f"sessions/{template}", context, status=status)
+
+
+def _perform(request: HttpRequest, verb: Verb, row: Row, asked: Asked) -> HttpResponse:
+    try:
+        outcome = actions.perform(
+            verb.name,
+            row.id,
+            actor=request.user.get_username(),
+            reason=asked.reason,
+            source="page",
+            request_id=asked.id,
+            seen_version=asked.seen,
+            **asked.extra,
+        )
+    except Conflict as error:
+        return _conflict(request, verb, asked, row, error)
+    except SessionError as error:
+        status = 422 if isinstance(error, InvalidInput) else 409
+        form = _form(verb, _row_or_404(row.id), asked, error=actions.explain(error))
+        return _ask(request, form, status)
+    text = str(verb.done) if outcome.changed else _("It was so already; nothing was changed.")
+    return _done(request, text, [row.id])
+
+
+def _conflict(
+    request: HttpRequest, verb: Verb, asked: Asked, row: Row, error: Conflict
+) -> HttpResponse:
+    """Shown again as it is now; who still wants it decides anew."""
+    newer = _row_or_404(row.id)
+    entry = detail.last_decision(row.id, asked.seen or 0)
+    again = Asked.anew(newer, asked.checkpoint, asked.reason)
+    form = _form(verb, newer, again, conflict=entry, error="" if entry else actions.explain(error))
+    return _ask(request, form, 409)
+
+
+def _done(request: HttpRequest, text: str, ids: list[UUID]) -> HttpResponse:
+    if is_fetch(request):
+        return JsonResponse({"message": text, "ids": [str(id) for id in ids]})
+    messages.success(request, text)
+    return HttpResponseRedirect(back(request, reverse("session", args=ids)))
+
+
+def is_fetch(request: HttpRequest) -> bool:
+    return request.headers.get("X-Requested-With") == "fetch"
+
+
+def _row_or_404(id: UUID) -> Row:
+    rows = load_rows([id])
+    if not rows:
+        raise Http404
+    return rows[0]
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        return uuid.uuid4()
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 19 else None
