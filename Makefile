@@ -1,7 +1,9 @@
 # `make run` and `make test` set up what they need. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+INSTALL := .ci/install
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint format types messages clean
@@ -18,13 +20,11 @@ help: ## this list
 	@touch $@
 
 .venv/runtime: requirements.txt | .venv/made
-	@echo "==> installing the packages of requirements.txt (a minute the first time)"
-	@$(PIP) -r requirements.txt
+	@$(INSTALL) requirements.txt
 	@touch $@
 
 .venv/development: requirements-dev.txt .venv/runtime
-	@echo "==> installing the packages of requirements-dev.txt"
-	@$(PIP) -r requirements-dev.txt
+	@$(INSTALL) requirements-dev.txt
 	@touch $@
 
 setup: .venv/development ## everything for development, in .venv

@@ -94,7 +94,7 @@ def _flag(name: str, *, default: bool) -> bool:
 
 
 def _list(name: str) -> list[str]:
-    items = _read(name, "give names separated by commas", lambda: env.list(name, []))
+    items: list[str] = _read(name, "give names separated by commas", lambda: env.list(name, []))
     return [item.strip() for item in items if item.strip()]
 
 

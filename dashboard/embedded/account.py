@@ -23,6 +23,18 @@ class Account:
     step_down: bool = False
     wrapper: list[str] = field(default_factory=list)
 
+    @property
+    def new_uid(self) -> int | None:
+        return self.uid if self.step_down else None
+
+    @property
+    def new_gid(self) -> int | None:
+        return self.gid if self.step_down else None
+
+    @property
+    def new_groups(self) -> list[int] | None:
+        return [] if self.step_down else None
+
 
 def account_for(*paths: Path) -> Account:
     """Ours; as root the unprivileged one, able to reach these paths."""

@@ -76,7 +76,9 @@ def start(
             cwd=cwd,
             start_new_session=True,
             preexec_fn=_before_exec(stop_signal),
-            **_as_account(account),
+            user=account.new_uid if account else None,
+            group=account.new_gid if account else None,
+            extra_groups=account.new_groups if account else None,
         )
     finally:
         if output:
@@ -94,18 +96,14 @@ def run(
         text=True,
         cwd=cwd,
         check=False,
-        **_as_account(account),
+        user=account.new_uid,
+        group=account.new_gid,
+        extra_groups=account.new_groups,
     )
 
 
 def _before_exec(number: int) -> Callable[[], None]:
     return lambda: die_with_parent(number)
-
-
-def _as_account(account: Account | None) -> dict[str, object]:
-    if account is None or not account.step_down:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def stop_leftover(pid_file: Path, program: str, stop_signal: int) -> None:

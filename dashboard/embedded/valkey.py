@@ -43,7 +43,9 @@ def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
         "daemonize": "no",
         "loglevel": "warning",
     }
-    command = [program, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    command: list[str | Path] = [program]
+    for name, value in options.items():
+        command += [f"--{name}", value]
     child = process.start("Redis", command, account=account, log=log, cwd=sockets)
     try:
         _wait(child, data_dir)

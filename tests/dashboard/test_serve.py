@@ -52,7 +52,7 @@ class Run:
         return self.words
 
     def everything(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
+        return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
