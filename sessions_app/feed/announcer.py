@@ -2,33 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Collection
 
 log = logging.getLogger(__name__)
 
-OnChanges = Callable[[list[tuple[str, int]]], Awaitable[None]]
+Announce = Callable[[list[str]], None]
 
 
 class Announcer:
     """One call at a time; what comes meanwhile is conflated into the next."""
 
-    def __init__(self, on_changes: OnChanges | None) -> None:
-        self._on_changes = on_changes
-        self._waiting: dict[str, int] = {}
+    def __init__(self, announce: Announce | None) -> None:
+        self._announce_now = announce
+        self._waiting: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, changes: Mapping[str, int]) -> None:
-        if self._on_changes is None or not changes:
+    def note(self, session_ids: Collection[str]) -> None:
+        if self._announce_now is None or not session_ids:
             return
-        self._waiting.update(changes)
+        self._waiting.update(session_ids)
         if self._task is None:
-            self._task = asyncio.create_task(self._announce(self._on_changes))
+            self._task = asyncio.create_task(self._announce(self._announce_now))
 
-    async def _announce(self, on_changes: OnChanges) -> None:
+    async def _announce(self, announce: Announce) -> None:
         try:
             while self._waiting:
-                changes, self._waiting = self._waiting, {}
-                await on_changes(list(changes.items()))
+                session_ids, self._waiting = self._waiting, set()
+                await asyncio.to_thread(announce, list(session_ids))
         except Exception as error:  # agents hear of it with their next heartbeat's answer
             log.warning("changes could not be announced to the agents: %s", error)
         finally:

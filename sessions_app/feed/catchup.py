@@ -77,7 +77,7 @@ class CatchUp:
         for session_id, shown in self._audience.those(found).items():
             version, beat = found[session_id]
             if 0 < shown.version < version:
-                work.changed([(session_id, version)])
+                work.changed([(session_id, version)], self._clock())
             shown.version = shown.version or version
             work.beat(session_id, beat)
 

@@ -8,7 +8,7 @@ from .limits import Limits
 from .newcomers import Candidates, update
 from .news import News
 from .parts import gone_fragment
-from .pending import Work
+from .pending import Heard, Work
 from .reader import DatabaseAway, Reader, Snapshot, snapshot
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Delivery:
         """Raises DatabaseAway, having told nothing of what could not be read."""
         self._candidates.note(work.first, self._audience)
         on_lists = self._audience.languages(work.changes)
-        found = await self._read(on_lists)
+        found, heard = await self._read(on_lists)
         news = News()
         for session_id, shown in self._audience.those(on_lists).items():
             self._tell_row(news, session_id, shown, found, work.changes[session_id])
@@ -49,17 +49,17 @@ class Delivery:
             self._tell_version(news, session_id, shown, work.changes[session_id])
         self.tell_beats(news, work)
         news.hand_out()
-        self._tell_newcomers(found)
+        self._tell_newcomers(found, heard)
 
-    async def _read(self, on_lists: dict[str, set[str]]) -> Snapshot:
-        taken: dict[str, int] = {}
+    async def _read(self, on_lists: dict[str, set[str]]) -> tuple[Snapshot, dict[str, Heard]]:
+        taken: dict[str, Heard] = {}
         if self.has_newcomers_due:
             taken = self._candidates.take(self._limits.candidates)
             self._candidates_at = self._monotonic()
         if not on_lists and not taken:
-            return Snapshot()
+            return Snapshot(), taken
         try:
-            return await self._reader.read(snapshot, on_lists, taken)
+            return await self._reader.read(snapshot, on_lists, taken), taken
         except DatabaseAway:
             self._candidates.put_back(taken)
             raise
@@ -97,8 +97,8 @@ class Delivery:
                 else:
                     news.of(subscription).session |= session_part(session_id, beat=ms)
 
-    def _tell_newcomers(self, found: Snapshot) -> None:
-        arrivals = dict.fromkeys(found.arrivals, self._clock())
+    def _tell_newcomers(self, found: Snapshot, heard: dict[str, Heard]) -> None:
+        arrivals = {session_id: heard[session_id].at for session_id in found.arrivals}
         lists = self._audience.lists() if arrivals else []
         for subscription in update(lists, found.rows, arrivals, self._limits.newcomers):
             for socket in subscription.sockets:

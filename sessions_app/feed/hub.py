@@ -10,7 +10,7 @@ from typing import Any
 from sessions_app.filters import ListFilter
 
 from . import codes, messages, metrics, rights
-from .announcer import Announcer, OnChanges
+from .announcer import Announce, Announcer
 from .audience import Audience, Key
 from .beats import BeatListener
 from .beats import Beats as HeardBeats
@@ -39,7 +39,7 @@ class Hub:
         valkey_url: str,
         namespace: str,
         *,
-        on_changes: OnChanges | None = None,
+        announce: Announce | None = None,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -47,12 +47,12 @@ class Hub:
         self.limits, self._clock, self._monotonic = limits, clock, monotonic
         self.audience, self.pending = Audience(), Pending()
         self.blindness = Blindness((DATABASE, BEATS), clock=clock, monotonic=monotonic)
-        self._announcer = Announcer(on_changes)
         self._wake = asyncio.Event()
         self._one_tick = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stuck = False
         self._make_readers()
+        self._announcer = Announcer(announce)
         self._make_ears(listen_parameters, valkey_url, namespace)
         self._make_voices()
 
@@ -90,7 +90,11 @@ class Hub:
         self._tally = Tally(self._reader, **steady)
         self._care = SocketCare(self.audience, close=self._close, **steady)
         self._reconciliation = Reconciliation(
-            self.audience, self.pending, self._checks, self._monotonic
+            self.audience,
+            self.pending,
+            self._checks,
+            clock=self._clock,
+            monotonic=self._monotonic,
         )
         self._timetable = Timetable(
             self.audience,
@@ -160,7 +164,7 @@ class Hub:
     # What it hears
 
     def _heard(self, changes: Changes) -> None:
-        self.pending.changed(changes, self._monotonic())
+        self.pending.changed(changes, at=self._clock(), now=self._monotonic())
         self._reconciliation.heard(dict(changes))
         self._wake.set()
 
@@ -221,7 +225,7 @@ class Hub:
 
     async def _tell(self, work: Work) -> None:
         if work.gap:
-            await compare(self.audience, self._reader, work)
+            await compare(self.audience, self._reader, work, self._clock())
         await self._catch_up.answer(work)
         await self._delivery.deliver(work)
         self._announcer.note(work.changes)
@@ -252,6 +256,10 @@ class Hub:
         jump = self.blindness.look()
         self._care.look(stood_still=jump is not None and jump.cause == "standstill")
         self._tell_status()
+
+    async def reconcile(self) -> None:
+        """What no notification told is found here. Raises DatabaseAway."""
+        await self._reconciliation.compare()
 
     async def check(self) -> None:
         await self._timetable.check(beats_are_live=self.beats.live)

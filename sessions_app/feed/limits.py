@@ -11,7 +11,7 @@ class Limits:
     counts: float = 1.0
     reconcile: float = 10.0
     reconcile_without_beats: float = 2.0
-    rights: float = 15.0
+    rights: float = 5.0
     proven: float = 5.0
     overdue: float = 5.0
     read: float = 10.0

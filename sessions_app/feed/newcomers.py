@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from .pending import Heard
+
 if TYPE_CHECKING:
     from sessions_app.rows import Row
 
@@ -15,24 +17,24 @@ class Candidates:
     """Changes that may have brought a session into a list that does not show it."""
 
     def __init__(self) -> None:
-        self._first: dict[str, int] = {}
+        self._first: dict[str, Heard] = {}
 
     def __bool__(self) -> bool:
         return bool(self._first)
 
-    def note(self, first: Mapping[str, int], audience: "Audience") -> None:
+    def note(self, first: Mapping[str, Heard], audience: "Audience") -> None:
         lists = len(audience.lists())
-        for session_id, version in first.items() if lists else ():
+        for session_id, heard in first.items() if lists else ():
             if audience.lists_showing(session_id) < lists:
-                self._first.setdefault(session_id, version)
+                self._first.setdefault(session_id, heard)
 
-    def take(self, most: int) -> dict[str, int]:
+    def take(self, most: int) -> dict[str, Heard]:
         taken = dict(list(self._first.items())[:most])
         for session_id in taken:
             del self._first[session_id]
         return taken
 
-    def put_back(self, taken: Mapping[str, int]) -> None:
+    def put_back(self, taken: Mapping[str, Heard]) -> None:
         self._first = {**self._first, **taken}
 
 

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Heard(NamedTuple):
+    """The first version that nobody has looked at yet, and when we heard of it (wall clock)."""
+
+    version: int
+    at: float
 
 
 @dataclass(slots=True)
 class Work:
-    """One tick's worth. `first` is the oldest version that nobody has looked at yet."""
+    """One tick's worth: the newest of each session, and `first` for who may be a newcomer."""
 
     changes: dict[str, int] = field(default_factory=dict)
-    first: dict[str, int] = field(default_factory=dict)
+    first: dict[str, Heard] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     gap: int = 0
     gap_since: float = 0.0
@@ -18,12 +26,12 @@ class Work:
     def __bool__(self) -> bool:
         return bool(self.changes or self.beats or self.gap)
 
-    def changed(self, changes: Iterable[tuple[str, int]]) -> None:
+    def changed(self, changes: Iterable[tuple[str, int]], at: float) -> None:
         for session_id, version in changes:
             if version > self.changes.get(session_id, 0):
                 self.changes[session_id] = version
-            if version < self.first.get(session_id, version + 1):
-                self.first[session_id] = version
+            if session_id not in self.first or version < self.first[session_id].version:
+                self.first[session_id] = Heard(version, at)
 
     def beat(self, session_id: str, ms: int) -> None:
         if ms > self.beats.get(session_id, 0):
@@ -46,8 +54,9 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(self._work)
 
-    def changed(self, changes: Iterable[tuple[str, int]], now: float) -> None:
-        self._work.changed(changes)
+    def changed(self, changes: Iterable[tuple[str, int]], *, at: float, now: float) -> None:
+        """`at` is the wall clock's, `now` the steady clock's."""
+        self._work.changed(changes, at)
         if self._work.changes and self._work.oldest is None:
             self._work.oldest = now
 
@@ -58,6 +67,10 @@ class Pending:
         """Notifications may have been missed since then: everything shown has to be compared."""
         self._gaps += 1
         self._work.missed(self._gaps, since)
+
+    def knows(self, session_id: str) -> int:
+        """The version of a change that waits to be passed on, or 0."""
+        return self._work.changes.get(session_id, 0)
 
     @property
     def has_gap(self) -> bool:
@@ -80,9 +93,9 @@ class Pending:
     def put_back(self, work: Work) -> None:
         """A tick that could not read the database loses nothing: the next one has it all again."""
         newer = self._work
-        newer.changed(work.changes.items())
-        for session_id, first in work.first.items():
-            newer.first[session_id] = min(first, newer.first.get(session_id, first))
+        for session_id, version in work.changes.items():
+            newer.changes[session_id] = max(version, newer.changes.get(session_id, 0))
+        newer.first |= work.first
         for session_id, ms in work.beats.items():
             newer.beat(session_id, ms)
         if work.gap:

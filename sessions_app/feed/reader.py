@@ -16,6 +16,7 @@ from sessions_app.rows import Row, load_rows, render_row
 
 from .limits import LIMITS
 from .parts import row_fragment
+from .pending import Heard
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,8 @@ class Snapshot:
     arrivals: set[str] = field(default_factory=set)
 
 
-def snapshot(shown: Mapping[str, Collection[str]], candidates: Mapping[str, int]) -> Snapshot:
-    """`shown`: id → languages it is on screens in. `candidates`: id → the first version nobody looked at."""
+def snapshot(shown: Mapping[str, Collection[str]], candidates: Mapping[str, Heard]) -> Snapshot:
+    """`shown`: id → languages it is on screens in. `candidates`: those that may be newcomers."""
     arrivals = arrived(candidates) if candidates else set()
     return drawn(shown, arrivals)
 
@@ -136,9 +137,12 @@ FROM agent_sessions WHERE id = ANY(%s)
 """
 
 
-def arrived(candidates: Mapping[str, int]) -> set[str]:
+def arrived(candidates: Mapping[str, Heard]) -> set[str]:
     with connection.cursor() as cursor:
-        cursor.execute(_ARRIVED, [[UUID(i) for i in candidates], list(candidates.values())])
+        cursor.execute(
+            _ARRIVED,
+            [[UUID(i) for i in candidates], [heard.version for heard in candidates.values()]],
+        )
         return {row[0] for row in cursor.fetchall()}
 
 

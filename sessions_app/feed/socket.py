@@ -158,11 +158,10 @@ class Socket:
         except Exception as error:
             log.debug("page had gone before it could be closed: %r", error)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is being written at this moment."""
-        closing = self._closing is not None and not self._closing.done()
-        return self._writer is not None or closing
+    async def idle(self) -> None:
+        """Until nothing is being written: the slot is empty, or there is no credit."""
+        while tasks := [t for t in (self._writer, self._closing) if t is not None and not t.done()]:
+            await asyncio.wait(tasks)
 
     def drop(self) -> None:
         """Lets go of everything held for this page."""

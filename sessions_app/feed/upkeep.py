@@ -51,10 +51,16 @@ class Reconciliation:
     """A notification that was lost heals here, and is counted: silence is checked, not trusted."""
 
     def __init__(
-        self, audience: Audience, pending: Pending, reader: Reader, monotonic: Callable[[], float]
+        self,
+        audience: Audience,
+        pending: Pending,
+        reader: Reader,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._audience, self._pending, self._reader = audience, pending, reader
-        self._monotonic = monotonic
+        self._clock, self._monotonic = clock, monotonic
         self._suspects: dict[str, int] = {}
 
     def heard(self, changes: Mapping[str, int]) -> None:
@@ -68,25 +74,26 @@ class Reconciliation:
         metrics.HEALS.inc(len(self._suspects))
         self._suspects.clear()
         found = Work()
-        await compare(self._audience, self._reader, found)
+        at = self._clock()
+        await compare(self._audience, self._reader, found, at)
         self._suspects.update(found.changes)
-        self._pending.changed(found.changes.items(), self._monotonic())
+        self._pending.changed(found.changes.items(), at=at, now=self._monotonic())
         for session_id, ms in found.beats.items():
             self._pending.beat(session_id, ms)
 
 
-async def compare(audience: Audience, reader: Reader, work: Work) -> None:
+async def compare(audience: Audience, reader: Reader, work: Work, at: float) -> None:
     """Adds to the work whatever is on a screen and older than in the database."""
     for ids in list(audience.chunks(CHUNK)):
         found: Versions = await reader.read(versions, ids)
         for session_id, shown in audience.those(ids).items():
             if session_id not in found:
                 if shown.version:
-                    work.changed([(session_id, shown.version + 1)])
+                    work.changed([(session_id, shown.version + 1)], at)
                 continue
             version, beat = found[session_id]
             if version > shown.version:
-                work.changed([(session_id, version)])
+                work.changed([(session_id, version)], at)
             if beat > shown.beat:
                 work.beat(session_id, beat)
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import atexit
-from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connections
 
-from .announcer import OnChanges
+from sessions_app.bridge import announce
+
 from .hub import Hub
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
@@ -23,7 +23,7 @@ def hub() -> Hub:
             listen_parameters,
             settings.VALKEY_URL,
             settings.SESSION_NAMESPACE,
-            on_changes=announce_through_the_manager(),
+            announce=announce,
         )
         found.start()
         atexit.register(_end, loop, found)
@@ -52,22 +52,6 @@ def listen_parameters() -> dict[str, Any]:
     ssl = {key: value for key, value in given.get("OPTIONS", {}).items() if key.startswith("ssl")}
     alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     return {**parameters, **ssl, **alive, "connect_timeout": 3, "application_name": "sessions feed"}
-
-
-def announce_through_the_manager() -> OnChanges | None:
-    """What psql or one of today's agents wrote, the agents' managers hear from ours."""
-    try:
-        bridge = import_module("sessions_app.bridge")
-    except ModuleNotFoundError:
-        return None
-    announce = getattr(bridge, "announce", None)
-    if announce is None:
-        return None
-
-    async def on_changes(changes: list[tuple[str, int]]) -> None:
-        await asyncio.to_thread(announce, [session_id for session_id, _version in changes])
-
-    return on_changes
 
 
 def _end(loop: asyncio.AbstractEventLoop, ending: Hub) -> None:

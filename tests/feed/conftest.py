@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.wiring import listen_parameters
+
+from . import writers
 
 NAMESPACE = "breakpilot"
 
@@ -24,18 +27,74 @@ class Clock:
         self.steady += seconds
 
 
-async def until(condition: Callable[[], object], step: Callable[[], Awaitable[object]]) -> None:
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def until(
+    condition: Callable[[], object], step: Callable[[], Awaitable[object]] | None = None
+) -> None:
     """Takes steps until it holds. Waits for real events, not for an amount of time."""
     async with asyncio.timeout(15):
         while not condition():
-            await step()
+            if step is not None:
+                await step()
             await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-async def hub(transactional_db: None, database_url: str, valkey_url: str) -> AsyncIterator[Hub]:
-    hub = Hub(listen_parameters, valkey_url, NAMESPACE)
-    hub.listen()
-    await until(lambda: hub.status.current().status == "live" and hub.beats.live, hub.tick)
+async def start_hub(
+    transactional_db: None, database_url: str, valkey_url: str
+) -> AsyncIterator[Callable[..., Awaitable[Hub]]]:
+    started: list[Hub] = []
+
+    async def start(**parts: Any) -> Hub:
+        hub = Hub(listen_parameters, valkey_url, NAMESPACE, **parts)
+        started.append(hub)
+        hub.listen()
+        await until(lambda: hub.status.current().status == "live" and hub.beats.live, hub.tick)
+        return hub
+
+    yield start
+    for hub in started:
+        await hub.stop()
+
+
+@pytest.fixture
+async def hub(start_hub: Callable[..., Awaitable[Hub]]) -> Hub:
+    return await start_hub()
+
+
+@pytest.fixture
+async def clocked(start_hub: Callable[..., Awaitable[Hub]], clock: Clock) -> Hub:
+    """A hub whose time stands still until the test's clock moves."""
+    return await start_hub(clock=lambda: clock.wall, monotonic=lambda: clock.steady)
+
+
+async def heard(hub: Hub, session_id: str, version: int) -> None:
+    """Until the notification has arrived; the tick is the test's."""
+    await until(lambda: hub.pending.knows(session_id) >= version)
+
+
+@pytest.fixture
+async def hub_without_ears() -> AsyncIterator[Hub]:
+    """For what needs no storage."""
+    hub = Hub(dict, "redis://127.0.0.1:1", NAMESPACE)
     yield hub
     await hub.stop()
+
+
+def time_passes(hub: Hub, clock: Clock, seconds: float) -> None:
+    """With an ear that hears all the while."""
+    clock.passes(seconds)
+    hub.listener.proven_at = clock.steady
+
+
+async def created(hub: Hub, database_url: str, n: int = 1) -> list[str]:
+    """Sessions whose creation is no news any more."""
+    ids = writers.create(database_url, n)
+    for session_id in ids:
+        await heard(hub, session_id, 1)
+    await hub.tick()
+    return ids

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -22,7 +21,6 @@ class Screen:
         self.closed: tuple[int, str] | None = None
         self.rows: dict[str, dict[str, Any]] = {}
         self.beats: dict[str, int] = {}
-        self._arrived = asyncio.Event()
         self.socket: Socket = hub.join(viewer, self._send)
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -35,7 +33,6 @@ class Screen:
             self.beats.update(frame.get("beats", {}))
             if self.acknowledges:
                 self.says({"type": "ack", "n": frame["n"]})
-        self._arrived.set()
 
     def says(self, message: Any) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
@@ -50,8 +47,7 @@ class Screen:
 
     async def settled(self) -> None:
         """Until the socket's writer has written all that it may."""
-        while self.socket.is_busy:
-            await asyncio.sleep(0)
+        await self.socket.idle()
 
     def last(self, part: str) -> Any:
         return next((frame[part] for frame in reversed(self.frames) if part in frame), None)
