@@ -16,6 +16,7 @@ from demo.patience import AWAY, patiently
 from demo.surroundings import Surroundings
 
 log = logging.getLogger("demo")
+STOP_SECONDS = 6.0  # less than the supervisor waits before it kills
 Open = Callable[[SessionManager, Surroundings], Awaitable[Desk]]
 
 
@@ -61,19 +62,24 @@ async def connected(around: Surroundings) -> AsyncIterator[SessionManager]:
 
 
 async def until_told(work: Awaitable[None]) -> None:
-    """Run until SIGTERM or SIGINT, or until whoever started us is gone."""
+    """Run until SIGTERM or SIGINT, or until whoever started us is gone. Then end, tidily or not."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.call_later(STOP_SECONDS, os._exit, 1)
+        task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     if os.environ.get("DEMO_LIFELINE"):
-        loop.add_reader(sys.stdin.fileno(), _when_the_line_is_cut, loop, task)
+        loop.add_reader(sys.stdin.fileno(), _when_the_line_is_cut, loop, stop)
     with suppress(asyncio.CancelledError):
         await task
 
 
-def _when_the_line_is_cut(loop: asyncio.AbstractEventLoop, task: "asyncio.Future[None]") -> None:
+def _when_the_line_is_cut(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Our standard input is a pipe that nobody writes to: it ends when its other end dies."""
     if not os.read(sys.stdin.fileno(), 1024):
         loop.remove_reader(sys.stdin.fileno())
-        task.cancel()
+        stop()

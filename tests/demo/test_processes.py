@@ -1,0 +1,230 @@
+"""Real operating-system processes: what the supervisor starts, restarts and leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from django.conf import settings
+
+from demo.supervisor import Program, Supervisor, crew
+
+STARTS_IT_AND_SLEEPS = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "manage.py", "demo_agents", "--graders", "1"])
+time.sleep(600)
+"""
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def environ(database_url: str, valkey_url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "VALKEY_URL": valkey_url,
+        "DEMO_DIR": str(tmp_path),
+        "DEMO_PACE": "0.02",
+        "DEMO_GRADERS": "1",
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+
+
+@pytest.fixture
+def command(environ: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`manage.py demo_agents`, as a person starts it."""
+    with (tmp_path / "demo.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "demo_agents", "--graders", "1", "--tutors", "1"],
+            cwd=settings.BASE_DIR,
+            env={**environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
+            stdout=log,
+            stderr=log,
+        )
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def agents_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return found
+
+
+def ask(url: str, question: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(question.encode()).fetchall()
+
+
+def working_types(url: str) -> set[object]:
+    progressed = "SELECT DISTINCT agent_type FROM agent_sessions WHERE checkpoint_count > 1"
+    return {row[0] for row in ask(url, progressed)}
+
+
+def test_five_kinds_of_agents_work_and_none_is_left_after_sigterm(command, database_url, tmp_path):
+    everyone = {"grader", "tutor", "quality-judge", "alert", "orchestrator"}
+    until(lambda: working_types(database_url) == everyone, 60)
+    agents = agents_of(command)
+    assert len(agents) == len(crew(1, 1))
+    assert not any("django" in " ".join(agent.cmdline()) for agent in agents)
+    command.send_signal(signal.SIGTERM)
+    assert command.wait(20) == 0, (tmp_path / "demo.log").read_text()
+    assert gone(agents)
+    assert "Traceback" not in (tmp_path / "demo.log").read_text()
+
+
+def test_no_agent_outlives_a_supervisor_that_was_killed(command):
+    until(lambda: len(agents_of(command)) == len(crew(1, 1)))
+    agents = agents_of(command)
+    command.kill()
+    command.wait()
+    until(lambda: gone(agents), 20)
+
+
+def test_everything_ends_when_whoever_started_it_is_gone(environ, tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STARTS_IT_AND_SLEEPS],
+        cwd=settings.BASE_DIR,
+        env={**environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
+        stdout=subprocess.DEVNULL,
+    )
+    until(lambda: len(agents_of(parent)) > len(crew(1, 2)))
+    family = agents_of(parent)
+    parent.kill()
+    parent.wait()
+    until(lambda: gone(family), 25)
+
+
+def test_a_killed_grader_finds_its_sessions_again(environ, database_url):
+    environ = {**environ, "DEMO_PACE": "0.1"}
+    programs = [p for p in crew(1, 1) if p.worker in ("grader-1", "orchestrator-1")]
+    supervisor = Supervisor(programs, environ, print, kills=False)
+    try:
+        tick_until(supervisor, lambda: _graded(database_url) >= 1)
+        grader = next(p for p in programs if p.worker == "grader-1")
+        grader.kill(back_at=0)
+        held = {row[0] for row in ask(database_url, ACTIVE_GRADERS)}
+        before = _graded(database_url)
+        tick_until(supervisor, lambda: _graded(database_url) > before)
+        until(lambda: held - {row[0] for row in ask(database_url, ACTIVE_GRADERS)}, 60)
+        assert ask(database_url, MARKED_TWICE) == []
+    finally:
+        supervisor.stop()
+
+
+def tick_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
+    def step() -> object:
+        supervisor.tick(time.monotonic())
+        return condition()
+
+    until(step)
+
+
+ACTIVE_GRADERS = "SELECT id FROM agent_sessions WHERE agent_type = 'grader' AND state = 'active'"
+MARKED_TWICE = """
+    SELECT session_id, data ->> 'essay' FROM agent_session_checkpoints WHERE name = 'essay_marked'
+    GROUP BY 1, 2 HAVING count(*) > 1"""
+
+
+def _graded(url: str) -> int:
+    counted = "SELECT count(*) FROM agent_session_checkpoints WHERE name = 'essay_marked'"
+    return int(str(ask(url, counted)[0][0]))
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def supervisor(
+    clock: Clock, *programs: Program, kills: bool = False
+) -> tuple[Supervisor, list[str]]:
+    said: list[str] = []
+    return (
+        Supervisor(programs, os.environ, said.append, kills, clock, random.Random(1)),
+        said,
+    )
+
+
+def running(program: Program) -> subprocess.Popen[bytes]:
+    assert program.process is not None
+    return program.process
+
+
+def test_what_ends_is_started_again_and_waits_longer_each_time():
+    clock = Clock()
+    program = Program("broken", "demo.no_such_module", ())
+    boss, said = supervisor(clock, program)
+    waits = []
+    for _ in range(3):
+        boss.tick(clock.now)
+        running(program).wait()
+        boss.tick(clock.now)
+        waits.append(program.start_at - clock.now)
+        clock.now = program.start_at
+    boss.stop()
+    assert waits == [2.0, 4.0, 8.0]
+    assert len(said) == 3
+
+
+def test_a_killed_program_stays_away_long_enough_to_count_as_lost():
+    clock = Clock()
+    program = Program("holder", "demo.gradebook", ("9c",), may_be_killed=True)
+    boss, said = supervisor(clock, program, kills=True)
+    boss.tick(clock.now)
+    victim = running(program)
+    clock.now = boss.next_kill
+    boss.tick(clock.now)
+    assert victim.returncode == -signal.SIGKILL
+    assert "on purpose" in said[-1]
+    clock.now += 130  # 120 seconds of silence are a lost heartbeat
+    boss.tick(clock.now)
+    assert not program.process
+    clock.now += 100
+    boss.tick(clock.now)
+    again = running(program)
+    boss.stop()
+    assert again.returncode is not None
+
+
+def test_a_program_that_does_not_listen_is_ended_all_the_same(monkeypatch):
+    monkeypatch.setattr("demo.supervisor.STOP_SECONDS", 0.2)
+    program = Program("deaf", "demo", ())
+    program.process = subprocess.Popen(
+        [sys.executable, "-c", DEAF], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    process = program.process
+    assert process.stdout is not None
+    process.stdout.readline()
+    boss, _ = supervisor(Clock(), program)
+    boss.stop()
+    process.stdout.close()
+    assert process.returncode == -signal.SIGKILL
