@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import traceback
 from collections.abc import AsyncIterator
@@ -48,7 +49,9 @@ class Run:
         self._interval = interval
         self._changed = asyncio.Event()
         self._seen: Head | None = None
-        self._unstored: SessionCheckpoint | None = None
+        self._unanswered: list[
+            SessionCheckpoint
+        ] = []  # their callers do not know that they are stored
 
     @property
     def context(self) -> dict[str, Any]:
@@ -73,31 +76,43 @@ class Run:
         Waits while paused. Raises RolledBack, Failed, Completed or Deleted when an administrator ordered that,
         StorageUnavailable when it is not stored (calling again with the same values stores it once).
         """
-        made = self._unstored
-        if made is None or (made.name, made.data) != (name, data or {}):
-            if made is not None:
-                await self.save()
-            made = self.session.checkpoint(name, data)
-            made.metadata = dict(metadata or {})
-        self._unstored = made
-        await self.save()
+        metadata = {} if metadata is None else metadata
+        validation.json_object(metadata, "the checkpoint's metadata", validation.MAX_DATA_BYTES)
+        made = self._sent_before(name, data or {}) or self.session.checkpoint(name, data)
+        made.metadata = copy.deepcopy(metadata)
+        try:
+            await self._store()
+            await self._obey()
+        except (StorageUnavailable, asyncio.CancelledError):
+            self._unanswered.append(made)
+            raise
+        except Exception:
+            self._discard(made)
+            raise
         return made
+
+    def _sent_before(self, name: str, data: dict[str, Any]) -> SessionCheckpoint | None:
+        for made in self._unanswered:
+            if (made.name, made.data) == (name, data):
+                self._unanswered.remove(made)
+                return made
+        return None
+
+    def _discard(self, made: SessionCheckpoint) -> None:
+        if not made.stored:
+            self.session.checkpoints = [c for c in self.session.checkpoints if c is not made]
 
     async def save(self) -> None:
         """Store the context and whatever else changed in `session`; then a safe point."""
+        await self._store()
+        await self._obey()
+
+    async def _store(self) -> None:
         try:
             await self._manager.update_session(self.session)
         except WriteRefused:
-            self._discard_unstored()
             await self._obey()
             raise
-        except StorageUnavailable:
-            raise
-        except Exception:
-            self._discard_unstored()
-            raise
-        self._unstored = None
-        await self._obey()
 
     async def safe_point(self) -> None:
         """Obey what was ordered: wait while paused, raise when rolled back, ended or deleted."""
@@ -111,20 +126,18 @@ class Run:
         await self._end(lambda: self.session.fail(error, error_details))
 
     async def _end(self, transition: Any) -> None:
-        before = self.session.state
+        before, known = self.session.state, list(self.session.checkpoints)
         transition()
+        made = [c for c in self.session.checkpoints if not any(c is k for k in known)]
         try:
-            await self._manager.update_session(self.session)
-        except WriteRefused:
-            self.session.state = before
-            self._discard_unstored()
-            await self._obey()
+            await self._store()
+        except (StorageUnavailable, asyncio.CancelledError):
             raise
-
-    def _discard_unstored(self) -> None:
-        self.session.checkpoints = [c for c in self.session.checkpoints if c.stored]
-        self.session.pending_change = None
-        self._unstored = None
+        except Exception:
+            self.session.state = before
+            for checkpoint in made:
+                self._discard(checkpoint)
+            raise
 
     def notice(self, head: Head | None) -> None:
         """This is how the session is now; None when that has to be found out."""
@@ -190,7 +203,8 @@ class Run:
     async def _fail_with(self, error: Exception) -> None:
         if self.session.state not in LIVE_STATES:
             return
-        self._discard_unstored()
+        for checkpoint in self.session.new_checkpoints:
+            self._discard(checkpoint)
         where = "".join(traceback.format_exception(error, limit=-5))
         try:
             await self.fail(

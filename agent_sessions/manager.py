@@ -99,6 +99,7 @@ class SessionManager:
     async def close(self) -> None:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
         try:
+            await self._saving.close()
             await self._heartbeats.close()
             await self._store.close()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import uuid
 from collections.abc import Callable, Mapping
@@ -121,8 +122,9 @@ class AgentSession:
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
     # What was last known to be stored: (context, metadata, state, how many checkpoints).
     base: AgentSession | None = field(default=None, repr=False, compare=False)
-    # The id of a write whose outcome is unknown.
-    pending_change: uuid.UUID | None = field(default=None, repr=False, compare=False)
+    # A write that is on its way, or whose outcome is unknown.
+    attempt: Attempt | None = field(default=None, repr=False, compare=False)
+    turn: Turn = field(default_factory=lambda: Turn(), repr=False, compare=False)
 
     @property
     def order_open(self) -> bool:
@@ -142,9 +144,11 @@ class AgentSession:
         )
 
     def checkpoint(self, name: str, data: dict[str, Any] | None = None) -> SessionCheckpoint:
-        """Add a checkpoint; `update_session` stores it."""
+        """Add a checkpoint; `update_session` stores it. Raises InvalidInput for what could not be stored."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
-        made = SessionCheckpoint(name, self.clock(), copy.deepcopy(data or {}))
+        data = {} if data is None else data
+        validation.json_object(data, "the checkpoint's data", validation.MAX_DATA_BYTES)
+        made = SessionCheckpoint(name, self.clock(), copy.deepcopy(data))
         self.checkpoints.append(made)
         return made
 
@@ -237,8 +241,27 @@ class AgentSession:
             metadata=copy.deepcopy(self.metadata),
             checkpoints=[],
             base=None,
+            attempt=None,
         )
         return self
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a copy held when its write set out; unchanged parts are the very objects of its base."""
+
+    change_id: uuid.UUID
+    state: SessionState
+    context: dict[str, Any]
+    metadata: dict[str, Any]
+    added: tuple[SessionCheckpoint, ...]
+
+
+class Turn(asyncio.Lock):
+    """Tasks that share one copy of a session save it one after the other."""
+
+    def __deepcopy__(self, memo: object) -> Turn:
+        return Turn()
 
 
 TIMES = ("last_progress", "ended_at", "ordered_at", "acknowledged_at")

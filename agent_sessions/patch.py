@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 Path = tuple[str, ...]
@@ -68,3 +68,19 @@ def _put(target: dict[str, Any], change: Change) -> bool:
     else:
         target[last] = copy.deepcopy(change.new)
     return True
+
+
+def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
+    """Make every change, whatever was in its place before. Objects that do not change stay the same objects."""
+    for change in list(changes):
+        *parents, last = change.path
+        place = target
+        for key in parents:
+            inner = place.get(key)
+            if not isinstance(inner, dict):
+                inner = place[key] = {}
+            place = inner
+        if change.new is MISSING:
+            place.pop(last, None)
+        else:
+            place[last] = copy.deepcopy(change.new)

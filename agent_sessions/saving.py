@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -14,10 +16,12 @@ from agent_sessions.errors import (
     SessionEnded,
     SessionNotFound,
     StaleEpoch,
+    StorageUnavailable,
+    WriteRefused,
 )
-from agent_sessions.models import AgentSession, Head
+from agent_sessions.models import AgentSession, Attempt, Head
 from agent_sessions.operations import ANY_STATE, Decision, compressed
-from agent_sessions.patch import diff, merge
+from agent_sessions.patch import apply, diff, merge
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordStore
 from agent_sessions.states import LIVE_STATES, SessionState, target
@@ -36,27 +40,64 @@ class Saving:
     def __init__(self, store: PostgresStore | RecordStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
+        self._on_their_way: set[asyncio.Task[Head | None]] = set()
 
     async def save(self, session: AgentSession, author: Author) -> Head | None:
-        """The head after the write; None when nothing but a heartbeat is to be told."""
-        base = session.base or await self._base_of(session)
-        context = session.context != base.context
-        metadata = session.metadata != base.metadata
-        state = session.state != base.state
-        _check(session, context, metadata)
-        if not (context or metadata or state or session.new_checkpoints):
-            return None
-        change_id = _change_id(session)
-        try:
-            if state or metadata:
-                head = await self._save_carefully(session, base, author, change_id)
-            else:
-                head = await self._save_fast(session, base, author, change_id, context)
-        except (StaleEpoch, SessionEnded) as error:
-            await self._refuse(session, base, author, error)
-            raise
-        session.pending_change = None
-        return head
+        """The head after the write; None when nothing but a heartbeat is to be told.
+
+        The write goes on when its caller is cancelled: the copy must learn whether it was stored.
+        """
+        task = asyncio.create_task(self._in_turn(session, author))
+        self._on_their_way.add(task)
+        task.add_done_callback(self._arrived)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for what is on its way."""
+        await asyncio.gather(*self._on_their_way, return_exceptions=True)
+
+    def _arrived(self, task: asyncio.Task[Head | None]) -> None:
+        self._on_their_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller, where there still is one, has it
+
+    async def _in_turn(self, session: AgentSession, author: Author) -> Head | None:
+        """Tasks that share one copy save one after the other, each what was there when its turn came."""
+        async with session.turn:
+            base = session.base or await self._base_of(session)
+            if session.attempt is not None:
+                await self._find_out(session, base, session.attempt)
+                base = session.base or base
+            attempt = _attempt(session, base)
+            if attempt is None:
+                return None
+            session.attempt = attempt
+            try:
+                head = await self._write(session, base, attempt, author)
+            except StorageUnavailable:
+                raise  # the attempt is kept: its outcome is not known
+            except Exception as error:
+                session.attempt = None
+                if isinstance(error, WriteRefused):
+                    await self._refuse(session, base, author, error)
+                raise
+            session.attempt = None
+            return head
+
+    async def _write(
+        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
+    ) -> Head:
+        if attempt.state != base.state or attempt.metadata is not base.metadata:
+            return await self._save_carefully(session, base, attempt, author)
+        return await self._save_fast(session, base, attempt, author)
+
+    async def _find_out(self, session: AgentSession, base: AgentSession, attempt: Attempt) -> None:
+        """Was the write stored whose answer was lost? Then only what was changed since is still to be written."""
+        missing: list[AgentSession] = []
+        stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
+        if not missing:
+            session.attempt = None
+            _adopt(session, base, attempt, stored)
 
     async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
         """None when it was acknowledged before."""
@@ -87,49 +128,44 @@ class Saving:
         return session.base
 
     async def _save_fast(
-        self,
-        session: AgentSession,
-        base: AgentSession,
-        author: Author,
-        change_id: uuid.UUID,
-        context_changed: bool,
+        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
     ) -> Head:
         """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
-        added = tuple(session.new_checkpoints)
-        changes = list(diff(base.context, session.context)) if context_changed else []
+        context = None if attempt.context is base.context else attempt.context
+        changes = [] if context is None else list(diff(base.context, context))
         write = Write(
             session.session_id,
-            "checkpoint" if added else "context",
+            "checkpoint" if attempt.added else "context",
             author,
-            change_id=change_id,
+            change_id=attempt.change_id,
             epoch=base.epoch,
-            context_seen=base.context_version if context_changed else None,
-            context=session.context if context_changed else None,
-            added=added,
+            context_seen=None if context is None else base.context_version,
+            context=context,
+            added=attempt.added,
             by_agent=True,
             detail={"paths": [c.name for c in changes[:50]]} if changes else {},
         )
         try:
             written = await self._store.write(write)
         except Rejected:
-            return await self._save_carefully(session, base, author, change_id)
-        _accept(session, base, written, context_changed)
+            return await self._save_carefully(session, base, attempt, author)
+        _accept(session, base, attempt, written)
         if written.checkpoint_count - written.checkpoints_through >= COMPRESS_AFTER:
             await self._refresh_array(session.session_id)
         return written.head
 
     async def _save_carefully(
-        self, session: AgentSession, base: AgentSession, author: Author, change_id: uuid.UUID
+        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
     ) -> Head:
         """On the locked row: transitions, metadata, and whatever met a guard."""
 
         def decide(current: AgentSession) -> Write | None:
-            return _decide(session, base, current, author)
+            return _decide(attempt, base, current, author)
 
         stored = await self._store.transact(
-            session.session_id, change_id, Decision("", author, decide)
+            session.session_id, attempt.change_id, Decision("", author, decide)
         )
-        _adopt(session, stored)
+        _adopt(session, base, attempt, stored)
         return stored.head
 
     async def _refresh_array(self, session_id: str) -> None:
@@ -152,92 +188,117 @@ class Saving:
         await self._store.refuse(session.session_id, author, {"refused": wanted})
 
 
-def _change_id(session: AgentSession) -> uuid.UUID:
-    """The same until it is stored: a caller who tries again after an unknown outcome writes once."""
-    if session.pending_change is None:
-        session.pending_change = uuid.uuid4()
-    return session.pending_change
+def _attempt(session: AgentSession, base: AgentSession) -> Attempt | None:
+    """What is to be written, as it is now. None when nothing was changed. Raises InvalidInput.
 
-
-def _check(session: AgentSession, context: bool, metadata: bool) -> None:
-    if context:
+    Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
+    """
+    context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
+    if session.context != base.context:
         validation.json_object(session.context, "context")
-    if metadata:
+        context = copy.deepcopy(session.context)
+    if session.metadata != base.metadata:
         validation.json_object(session.metadata, "metadata")
-    for checkpoint in session.new_checkpoints:
+        metadata = copy.deepcopy(session.metadata)
+    for checkpoint in added:
         validation.json_object(checkpoint.data, "the checkpoint's data", validation.MAX_DATA_BYTES)
         validation.json_object(checkpoint.metadata, "the checkpoint's metadata")
+    unchanged = context is base.context and metadata is base.metadata
+    if unchanged and session.state == base.state and not added:
+        return None
+    change_id = session.attempt.change_id if session.attempt else uuid.uuid4()
+    return Attempt(change_id, session.state, context, metadata, added)
 
 
 def _decide(
-    session: AgentSession, base: AgentSession, current: AgentSession, author: Author
+    attempt: Attempt, base: AgentSession, current: AgentSession, author: Author
 ) -> Write | None:
     if current.epoch != base.epoch:
-        raise StaleEpoch(session.session_id, current.order_verb, current.order_actor)
-    to = _next_state(session, base, current)
+        raise StaleEpoch(current.session_id, current.order_verb, current.order_actor)
+    to = _next_state(attempt, base, current)
     if to is None and current.state not in LIVE_STATES:
-        raise SessionEnded(session.session_id, current.state.value)
-    context, context_changes, conflicts = merge(base.context, session.context, current.context)
-    metadata, metadata_changes, more = merge(base.metadata, session.metadata, current.metadata)
+        raise SessionEnded(current.session_id, current.state.value)
+    context, context_changes, conflicts = merge(base.context, attempt.context, current.context)
+    metadata, metadata_changes, more = merge(base.metadata, attempt.metadata, current.metadata)
     if conflicts or more:
         names = [c.name for c in conflicts] + [f"metadata.{c.name}" for c in more]
         raise Conflict(current, names)
-    added = tuple(session.new_checkpoints)
-    kind = (
-        "state" if to else "checkpoint" if added else "context" if context_changes else "metadata"
-    )
+    kind = "checkpoint" if attempt.added else "context" if context_changes else "metadata"
     return Write(
-        session.session_id,
-        kind,
+        current.session_id,
+        "state" if to else kind,
         author,
         from_states=(current.state.value,),
         state=to,
         context=context if context_changes else None,
         metadata=metadata if metadata_changes else None,
-        added=added,
-        compressed=compressed(current, added) if to else None,
+        added=attempt.added,
+        compressed=compressed(current, attempt.added) if to else None,
         by_agent=True,
         detail={"paths": [c.name for c in context_changes[:50]]} if context_changes else {},
     )
 
 
-def _next_state(
-    session: AgentSession, base: AgentSession, current: AgentSession
-) -> SessionState | None:
+def _next_state(attempt: Attempt, base: AgentSession, current: AgentSession) -> SessionState | None:
     """The transition the agent made in its copy, if it may still be made. None: no transition."""
-    if session.state == base.state or session.state == current.state:
+    if attempt.state == base.state or attempt.state == current.state:
         return None
-    if session.state in LIVE_STATES and current.order_version > base.order_version:
+    if attempt.state in LIVE_STATES and current.order_version > base.order_version:
         raise Conflict(current, ["state"])
-    return target(current.state, _VERBS[session.state])
+    return target(current.state, _VERBS[attempt.state])
 
 
-def _accept(
-    session: AgentSession, base: AgentSession, written: Written, context_changed: bool
-) -> None:
-    """After the fast way: everything here is stored; ids are known."""
+def _accept(session: AgentSession, base: AgentSession, attempt: Attempt, written: Written) -> None:
+    """After the fast way: what was attempted is stored; what was changed here meanwhile is not."""
     head = written.head
-    first = written.checkpoint_count - len(session.new_checkpoints) + 1
-    for n, checkpoint in enumerate(session.new_checkpoints, first):
-        checkpoint.id = f"{session.session_id}:{n}"
+    _number(session, attempt, written.checkpoint_count)
+    if session.state == attempt.state:
+        session.state = head.state
     session.version = head.version
-    session.state = head.state
     session.order_version, session.order_verb = head.order_version, head.order_verb
     session.acknowledged_version = head.acknowledged_version
     session.checkpoint_count = written.checkpoint_count
     session.checkpoints_through = written.checkpoints_through
-    if context_changed:
-        session.context_version = written.context_version
-        session.stored()
-        return
-    for checkpoint in session.new_checkpoints:
-        checkpoint.stored = True
+    if attempt.context is not base.context:
+        base.context = attempt.context
+        session.context_version = base.context_version = written.context_version
     base.state = head.state
     base.order_version = head.order_version
 
 
-def _adopt(session: AgentSession, stored: AgentSession) -> None:
-    """After the careful way: the copy becomes what is stored, others' changes included."""
+def _adopt(
+    session: AgentSession, base: AgentSession, attempt: Attempt, stored: AgentSession
+) -> None:
+    """After the careful way: the copy becomes what is stored, others' changes included.
+
+    What was changed here while the write was on its way stays, and is written next. The dicts stay the same
+    objects: an agent may hold on to them.
+    """
+    if stored.epoch != base.epoch:
+        # ordered since then: the copy stays what it was, so that the agent hears of it
+        base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
+        _number(session, attempt, None)
+        return
+    _number(session, attempt, stored.checkpoint_count)
+    late = session.new_checkpoints
+    state = stored.state if session.state == attempt.state else session.state
+    kept = {"context": attempt.context, "metadata": attempt.metadata}
     for name, value in vars(stored).items():
-        if name not in ("clock", "pending_change"):
+        if name in kept:
+            mine = getattr(session, name)
+            changed_since = list(diff(kept[name], mine))
+            apply(mine, diff(mine, value))
+            apply(mine, changed_since)
+        elif name not in ("clock", "attempt", "turn", "state"):
             setattr(session, name, value)
+    session.state = state
+    own = {c.id: c for c in attempt.added if c.id}
+    session.checkpoints = [own.get(c.id, c) if c.id else c for c in stored.checkpoints] + late
+
+
+def _number(session: AgentSession, attempt: Attempt, count: int | None) -> None:
+    """The attempt's checkpoints are stored: as the newest of `count`, if that is known."""
+    for i, checkpoint in enumerate(attempt.added, 1):
+        if count is not None:
+            checkpoint.id = f"{session.session_id}:{count - len(attempt.added) + i}"
+        checkpoint.stored = True
