@@ -75,6 +75,7 @@ class Verb:
     warning: Text
     reason_required: bool = False
     danger: bool = False
+    rare: bool = False
 
 
 VERBS = {
@@ -122,6 +123,7 @@ VERBS = {
         _("Restore this session?"), _("Restored."),
         _("The session comes back in the state it had before it was deleted. Its agent does not start"
           " again by itself."),
+        rare=True,
     ),
 }  # fmt: skip
 BY_NOUN = {verb.noun: verb for verb in VERBS.values()}

@@ -1,5 +1,6 @@
 """One session: the page, the part of it that is renewed live, and its context piece by piece."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +65,7 @@ class SessionPage:
 
     @property
     def others(self) -> list[Action]:
-        return [action for action in self.actions if action.verb.name != self.likely.verb.name]
+        return [a for a in self.actions if a is not self.likely and (a.possible or not a.verb.rare)]
 
     @cached_property
     def last_good(self) -> Flag | None:
@@ -83,6 +84,20 @@ class SessionPage:
     def order_target(self) -> Flag | None:
         wanted = self.session.order_checkpoint
         return next((flag for flag in self.checkpoints if flag.n == wanted), None)
+
+    @property
+    def shows_order(self) -> bool:
+        """While it is open; afterwards where no banner tells of it."""
+        told = self.rolled_back or (self.session.order_verb == "pause" and self.row.state == "paused")
+        return self.order_verb is not None and (self.row.order_open or not told)
+
+    @property
+    def confirmed_at(self) -> datetime | None:
+        """When the agent confirmed the last order; None while it has not."""
+        session = self.session
+        if self.row.order_open or not session.acknowledged_at or not session.ordered_at:
+            return None
+        return session.acknowledged_at if session.acknowledged_at >= session.ordered_at else None
 
     @property
     def rolled_back(self) -> bool:

@@ -19,7 +19,7 @@ const ACK_AFTER = 200;
 const ASK_AGAIN_AFTER = 300;
 const NOT_LOGGED_IN = 4401;
 const NOT_ALLOWED = 4403;
-const IMPATIENT = new Set([4400, 4429, 1009]); // our own fault: do not come back quickly
+const IMPATIENT = new Set([4400, 4413, 4429, 1009]); // our own fault: do not come back quickly
 
 export function connect(options) {
   const feed = new Feed(options);

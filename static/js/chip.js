@@ -1,0 +1,31 @@
+// The connection chip tells what was proven, not what looks connected.
+
+export function showStatus({ state, since, code }) {
+  const chip = document.getElementById("connection");
+  chip.dataset.status = state;
+  set(chip.firstElementChild, words(state, since, code));
+}
+
+function words(state, since, code) {
+  if (state === "live") return gettext("Live");
+  if (state === "catching-up") return gettext("Catching up");
+  if (state === "reconnecting") return gettext("Reconnecting");
+  if (code === 4403) return gettext("Not live: your right to look was withdrawn");
+  if (!since) return gettext("Offline, data may be old");
+  return interpolate(gettext("Offline since %(time)s, data may be old"), { time: clockTime(since) }, true);
+}
+
+export function showHeld() {
+  const chip = document.getElementById("connection");
+  chip.dataset.status = "held";
+  set(chip.firstElementChild, gettext("Held"));
+}
+
+function clockTime(ms) {
+  const options = { hour: "2-digit", minute: "2-digit" };
+  return new Date(ms).toLocaleTimeString(document.documentElement.lang, options);
+}
+
+function set(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

@@ -1,0 +1,96 @@
+// One timer for all relative times, by the server's clock. Says the same as sessions_app/spans.py.
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86400;
+const two = (n) => String(n).padStart(2, "0");
+const fill = (text, values) => interpolate(text, values, true);
+
+// What the server's clock shows, minus ours; renewed by every frame of the feed.
+let offset = Number(document.body.dataset.now || Date.now()) - Date.now();
+
+export function setServerTime(ms) {
+  offset = ms - Date.now();
+}
+
+export function serverNow() {
+  return Date.now() + offset;
+}
+
+export function short(seconds) {
+  const s = Math.max(Math.trunc(seconds), 0);
+  if (s < MINUTE) return fill(gettext("%(s)s s"), { s });
+  if (s < HOUR) return fill(gettext("%(min)s min"), { min: Math.trunc(s / MINUTE) });
+  if (s < DAY) return fill(gettext("%(h)s h"), { h: Math.trunc(s / HOUR) });
+  return fill(gettext("%(d)s d"), { d: Math.trunc(s / DAY) });
+}
+
+export function long(seconds) {
+  const s = Math.max(Math.trunc(seconds), 0);
+  if (s < MINUTE) return short(s);
+  if (s < HOUR) return fill(gettext("%(min)s min %(s)s s"), { min: Math.trunc(s / MINUTE), s: two(s % MINUTE) });
+  if (s < DAY) {
+    return fill(gettext("%(h)s h %(min)s min"), { h: Math.trunc(s / HOUR), min: two(Math.trunc((s % HOUR) / MINUTE)) });
+  }
+  return fill(gettext("%(d)s d %(h)s h"), { d: Math.trunc(s / DAY), h: Math.trunc((s % DAY) / HOUR) });
+}
+
+export function ago(seconds) {
+  return fill(gettext("%(span)s ago"), { span: short(seconds) });
+}
+
+const FORMS = { ago, age: short, running: long };
+
+function set(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function tickTime(time, now = serverNow()) {
+  time.since ??= Date.parse(time.dateTime);
+  set(time, FORMS[time.dataset.relative]((now - time.since) / 1000));
+}
+
+// Health flips by the clock alone; the rule is the server's (sessions_app/health.py), its limits come with the row.
+function healthOf({ heartbeat, progress, late, lost, stuck, state }, now) {
+  const silence = (now - heartbeat) / 1000;
+  if (!heartbeat || silence >= lost) return "lost";
+  if (silence >= late) return "late";
+  return state === "active" && (now - progress) / 1000 >= stuck ? "no_progress" : "on_time";
+}
+
+export function tickRow(row, now = serverNow()) {
+  const data = row.dataset;
+  if (!data.late) return;
+  const health = healthOf(data, now);
+  if (data.health !== health) data.health = health;
+  const share = Math.min(Math.max((now - data.heartbeat) / 1000 / data.late, 0), 1);
+  const dashes = `${Math.round(share * 100)} 100`;
+  const ring = row.ring?.isConnected ? row.ring : (row.ring = row.querySelector(".ring-fill"));
+  if (ring && ring.getAttribute("stroke-dasharray") !== dashes) ring.setAttribute("stroke-dasharray", dashes);
+}
+
+// A heartbeat that came over the feed, without a new row.
+export function beat(row, ms) {
+  if (!row.dataset.late || ms <= Number(row.dataset.heartbeat)) return;
+  row.dataset.heartbeat = ms;
+  const time = row.querySelector(".beat time");
+  if (time) {
+    time.dateTime = new Date(ms).toISOString();
+    time.since = ms;
+    time.title = new Date(ms).toLocaleString(document.documentElement.lang);
+    tickTime(time);
+  }
+  tickRow(row);
+}
+
+export function tick(root = document) {
+  const now = serverNow();
+  for (const time of root.querySelectorAll("time[data-relative]")) tickTime(time, now);
+  for (const row of root.querySelectorAll(".row[data-late]")) tickRow(row, now);
+}
+
+export function start() {
+  tick();
+  setInterval(() => document.hidden || tick(), 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || tick());
+}

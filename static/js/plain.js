@@ -1,0 +1,5 @@
+// Pages without live content: menus and theme only.
+
+import * as shell from "./shell.js";
+
+shell.start();
