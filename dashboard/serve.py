@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
@@ -35,7 +35,9 @@ class Stop(BaseException):
 
 
 def tell(step: str) -> None:
-    print(f"==> {step}", flush=True)
+    """A terminal that is gone keeps nobody from stopping."""
+    with suppress(OSError):
+        print(f"==> {step}", flush=True)
 
 
 def main() -> None:
@@ -64,12 +66,16 @@ def stopping_on_signals() -> Iterator[None]:
 
     def ask_to_stop(number: int, _frame: FrameType | None) -> NoReturn:
         for each in signals:
-            signal.signal(each, signal.SIG_IGN)
+            signal.signal(each, _heard_already)
         raise Stop(number)
 
     for each in signals:
         signal.signal(each, ask_to_stop)
     yield
+
+
+def _heard_already(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 @contextmanager

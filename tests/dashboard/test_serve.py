@@ -107,6 +107,18 @@ def test_one_command_serves_and_ctrl_c_leaves_no_process(start: Start) -> None:
     assert "Traceback" not in run.words
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_is_gone_stops_everything_too(start: Start, number: int) -> None:
+    run = start()
+    run.read_until("Ctrl-C")
+    processes = run.everything()
+    assert run.process.stdout
+    run.process.stdout.close()
+    run.process.send_signal(number)
+    run.process.wait(30)
+    assert [each for each in processes if each.is_running()] == []
+
+
 def test_a_second_start_has_the_same_password_even_after_a_kill(start: Start) -> None:
     first = start()
     password = password_of(first.read_until("Ctrl-C"))
