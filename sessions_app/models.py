@@ -125,3 +125,35 @@ class HistoryEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id} {self.version} {self.kind}"
+
+
+class Monitor(models.Model):
+    """When a watch began and when it last looked."""
+
+    source = models.TextField(primary_key=True)
+    began_at = models.DateTimeField()
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "agent_session_monitors"
+
+    def __str__(self) -> str:
+        return self.source
+
+
+class Blindness(models.Model):
+    """From when to when a watch could not see; without an end it still cannot."""
+
+    pk = models.CompositePrimaryKey("source", "cause", "started_at")
+    source = models.TextField()
+    cause = models.TextField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "agent_session_blindness"
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.cause} {self.started_at}"
