@@ -35,7 +35,8 @@ def compress(
     """The first, the last 20 and the newest of each other name between them; never more than `limit`."""
     if len(checkpoints) <= min(after, limit):
         return list(checkpoints)
-    first, between, last = checkpoints[:1], checkpoints[1:-KEEP_LAST], checkpoints[-KEEP_LAST:]
+    first, rest = checkpoints[:1], checkpoints[1:]
+    between, last = rest[:-KEEP_LAST], rest[-KEEP_LAST:]
     shown = {c.name for c in [*first, *last]}
     newest = {c.name: i for i, c in enumerate(between) if c.name not in shown}
     kept = [*first, *(between[i] for i in sorted(newest.values())), *last]
@@ -98,6 +99,7 @@ class CheckpointManager:
         """Raises InvalidInput for what cannot be stored. A callback that raises is logged and costs nothing."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
         validation.json_object(data, "data", validation.MAX_DATA_BYTES)
+        validation.json_object({} if metadata is None else metadata, "metadata")
         made = Checkpoint(
             f"{self.session_id}:{self._next}",
             name,
@@ -193,7 +195,7 @@ class CheckpointManager:
         try:
             entries = json.loads(exported)
             entries = entries["checkpoints"] if isinstance(entries, dict) else entries
-            read = [SessionCheckpoint.from_dict(entry) for entry in entries]
+            read = [_importable(entry) for entry in entries]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidInput(f"these are no exported checkpoints: {error}") from None
         imported = [
@@ -209,3 +211,11 @@ class CheckpointManager:
 
     def __iter__(self) -> Iterator[Checkpoint]:
         return iter(self.get_all())
+
+
+def _importable(entry: Any) -> SessionCheckpoint:
+    read = SessionCheckpoint.from_dict(entry)
+    validation.text(read.name, "the checkpoint's name", validation.MAX_NAME, required=True)
+    validation.json_object(read.data, "data", validation.MAX_DATA_BYTES)
+    validation.json_object(read.metadata, "metadata")
+    return read

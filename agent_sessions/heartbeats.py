@@ -12,6 +12,7 @@ from agent_sessions.grouping import Grouper, Waiting
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordStore
+from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,19 @@ class Heartbeats:
             raise
         for head in heads:
             self._knowledge.learn(head)
+            beats.pop(head.session_id, None)
+        for session_id, at in beats.items():
+            await self._keep_if_alive(session_id, at)
         await self._knowledge.announce_what_is_owed()
+
+    async def _keep_if_alive(self, session_id: str, at: datetime) -> None:
+        """A row that took no beat was held by another writer, or its session has ended."""
+        head = await self._store.head(session_id)
+        if head is None:
+            return
+        self._knowledge.learn(head)
+        if head.state in LIVE_STATES:
+            self._waiting.setdefault(session_id, at)
 
     def start(self) -> None:
         """Flush from now on; told once is enough."""

@@ -69,13 +69,13 @@ class Knowledge:
         return AgentSession.from_dict(json.loads(kept))
 
     def learn(self, head: Head, *, keep: bool = True) -> None:
-        """This is how the session is now, unless something newer is known."""
+        """This is how the session is now, unless something newer is known. Kept only when what follows is heard."""
         known = self._heads.get(head.session_id)
         if known is not None and known.version > head.version:
             return
         if known != head:
             self._sessions.pop(head.session_id, None)
-        if keep:
+        if keep and self._watch is not None and self._watch.follows(head.session_id):
             self._heads[head.session_id] = head
             self._heads.move_to_end(head.session_id)
             self._shrink()

@@ -25,7 +25,7 @@ from agent_sessions.patch import diff
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
 from agent_sessions.saving import Saving
-from agent_sessions.states import LIVE_STATES, SessionState
+from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
@@ -128,20 +128,23 @@ class SessionManager:
         metadata: dict[str, Any] | None = None,
     ) -> AgentSession:
         """Raises InvalidInput, StorageUnavailable."""
-        validation.json_object(context or {}, "context")
-        validation.json_object(metadata or {}, "metadata")
+        validation.json_object({} if context is None else context, "context")
+        validation.json_object({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock)
         await self._store.create(session, self._agent(session))
         session.stored()
         return session
 
     async def get_session(self, session_id: str) -> AgentSession | None:
-        """From the local cache, then Valkey, then PostgreSQL. A copy that may be old is not used."""
+        """From the local cache, then Valkey, then PostgreSQL. A copy that is not the newest is not used."""
         session_id = validation.session_id(session_id)
-        if kept := self._knowledge.session(session_id):
+        kept = self._knowledge.session(session_id)
+        if kept is not None and await self._is_newest(kept):
             return self._ready(kept)
         followed = await self._knowledge.follow(session_id)
-        session = await self._knowledge.copy(session_id) or await self._store.read(session_id)
+        session = await self._knowledge.copy(session_id)
+        if session is None or not await self._is_newest(session):
+            session = await self._store.read(session_id)
         if session is not None and followed:
             await self._knowledge.keep(session)
         return self._ready(session) if session else None
@@ -150,6 +153,19 @@ class SessionManager:
         """From the durable record, past every cache."""
         session = await self._store.read(validation.session_id(session_id))
         return self._ready(session) if session else None
+
+    async def _is_newest(self, copy: AgentSession) -> bool:
+        """PostgreSQL knows: older agents and psql tell nobody. While it is away, what is heard must do."""
+        try:
+            head = await self._store.head(copy.session_id)
+        except StorageUnavailable:
+            if self._knowledge.head(copy.session_id) == copy.head:
+                return True
+            raise
+        if head is None or head.version != copy.version:
+            return False
+        copy.last_heartbeat = max(copy.last_heartbeat, head.last_heartbeat or copy.last_heartbeat)
+        return True
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.
@@ -168,15 +184,13 @@ class SessionManager:
 
     async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:
         """Soft delete. True when it was there and was not deleted before."""
-        session_id = validation.session_id(session_id)
-        before = await self._store.head(session_id)
-        if before is None or before.state == SessionState.DELETED:
+        author = self._author(actor or None, reason, None)
+        decision = operations.order("delete", author, self.clock(), _previous_state)
+        try:
+            await self._operate(session_id, decision, None, None)
+        except SessionNotFound:
             return False
-        request_id = uuid.uuid4()
-        session = await self.delete(
-            session_id, actor=actor or None, reason=reason, request_id=request_id
-        )
-        return session.order_verb == "delete" and session.version > before.version
+        return decision.wrote
 
     async def get_active_sessions(
         self, agent_type: str | None = None, user_id: str | None = None, *, limit: int = 1000
@@ -209,8 +223,8 @@ class SessionManager:
         """Fail one active session unless it gave a sign of life within `max_age` after all."""
         author = Author("sweeper", "sweeper", "heartbeat_timeout")
         decision = operations.heartbeat_timeout(author, self.clock(), max_age)
-        session = await self._operate(session_id, decision, None, None)
-        return session.order_verb == "fail" and session.order_reason == "heartbeat_timeout"
+        await self._operate(session_id, decision, None, None)
+        return decision.wrote
 
     # --- signs of life ----------------------------------------------------------------------------------------
 
@@ -259,16 +273,27 @@ class SessionManager:
     async def resume(self, session_id: str, **who: Any) -> AgentSession:
         return await self._order("resume", session_id, lambda _: {}, **who)
 
-    async def complete(self, session_id: str, result: Any = None, **who: Any) -> AgentSession:
-        validation.json_object({"result": result}, "result", validation.MAX_DATA_BYTES)
-        return await self._order("complete", session_id, lambda _: {"result": result}, **who)
+    async def complete(
+        self, session_id: str, result: Any = None, *, actor: str | None = None, **who: Any
+    ) -> AgentSession:
+        data = {"result": result}
+        validation.json_object(data, "result", validation.MAX_DATA_BYTES)
+        return await self._order(
+            "complete", session_id, lambda _: data, actor=actor, body=data, **who
+        )
 
     async def fail(
-        self, session_id: str, error: str, error_details: Any = None, **who: Any
+        self,
+        session_id: str,
+        error: str,
+        error_details: Any = None,
+        *,
+        actor: str | None = None,
+        **who: Any,
     ) -> AgentSession:
         data = {"error": validation.text(error, "error"), "details": error_details}
         validation.json_object(data, "error_details", validation.MAX_DATA_BYTES)
-        return await self._order("fail", session_id, lambda _: data, **who)
+        return await self._order("fail", session_id, lambda _: data, actor=actor, body=data, **who)
 
     async def delete(self, session_id: str, **who: Any) -> AgentSession:
         """Soft delete; repeating it is harmless."""
@@ -350,8 +375,10 @@ class SessionManager:
         request_id: uuid.UUID | None = None,
         seen_version: int | None = None,
         source: str | None = None,
+        body: object = None,
     ) -> AgentSession:
-        decision = operations.order(verb, self._author(actor, reason, source), self.clock(), data)
+        author = self._author(actor, reason, source)
+        decision = operations.order(verb, author, self.clock(), data, body)
         return await self._operate(session_id, decision, request_id, seen_version)
 
     async def _operate(

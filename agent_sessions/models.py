@@ -77,6 +77,7 @@ class Head:
     order_version: int = 0
     order_verb: str | None = None
     acknowledged_version: int = 0
+    last_heartbeat: datetime | None = field(default=None, compare=False)
 
     @property
     def order_open(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,21 +21,36 @@ ANY_STATE = tuple(state.value for state in SessionState)
 
 
 class Decision:
-    """Called with the locked session; says what to write, or None when it is so already."""
+    """Called with the locked session; says what to write, or None when it is so already.
+
+    `wrote` tells afterwards whether there was anything to write.
+    """
 
     def __init__(
-        self, verb: str, author: Author, decide: Callable[[AgentSession], Write | None]
+        self,
+        verb: str,
+        author: Author,
+        decide: Callable[[AgentSession], Write | None],
+        body: object = None,
     ) -> None:
+        asked = json.dumps([verb, author.actor, author.reason or "", body], sort_keys=True)
         # what a repeated request id must agree with
-        self.request = (verb, author.reason or "", author.actor)
+        self.request = hashlib.sha256(asked.encode()).hexdigest()[:16]
+        self.wrote = False
         self._decide = decide
 
     def __call__(self, session: AgentSession) -> Write | None:
-        return self._decide(session)
+        write = self._decide(session)
+        self.wrote = write is not None
+        return write and write.with_(detail=write.detail | {"request": self.request})
 
 
 def order(
-    verb: str, author: Author, now: datetime, data: Callable[[AgentSession], dict[str, Any]]
+    verb: str,
+    author: Author,
+    now: datetime,
+    data: Callable[[AgentSession], dict[str, Any]],
+    body: object = None,
 ) -> Decision:
     """pause, resume, complete, fail, delete."""
 
@@ -55,7 +72,7 @@ def order(
             detail={"verb": verb},
         )
 
-    return Decision(verb, author, decide)
+    return Decision(verb, author, decide, body)
 
 
 def restore(author: Author, now: datetime) -> Decision:
@@ -130,7 +147,7 @@ def rollback(
             },
         )
 
-    return Decision("rollback", author, decide)
+    return Decision("rollback", author, decide, to.n)
 
 
 @dataclass(frozen=True)
@@ -196,7 +213,7 @@ def edit(
             detail={"paths": changed[:50]},
         )
 
-    return Decision("", author, decide)
+    return Decision("edit", author, decide, [context, metadata])
 
 
 def compressed(session: AgentSession, added: tuple[SessionCheckpoint, ...]) -> list[dict[str, Any]]:

@@ -302,7 +302,7 @@ def _as_guarded(write: Write) -> Decide:
 
 def _require_same(done: dict[str, Any], decide: Decide, session: AgentSession) -> None:
     expected = getattr(decide, "request", None)
-    if expected is not None and expected != (done["verb"], done["reason"], done["actor"]):
+    if expected is not None and expected != done["request"]:
         raise RequestReused(
             "this request id was used before for another request: reload the page and try again"
         )
@@ -319,12 +319,13 @@ async def _fetch(
 def _head(row: dict[str, Any]) -> Head:
     return Head(
         str(row["id"]),
-        SessionState(row["state"]),
+        _state(row["state"]),
         row["version"],
         row["epoch"],
         row["order_version"],
         row["order_verb"],
         row["acknowledged_version"],
+        row.get("last_heartbeat"),
     )
 
 

@@ -215,11 +215,7 @@ class RecordStore:
         if not done:
             return False
         request = getattr(decide, "request", None)
-        if request is not None and request != (
-            done[0]["verb"] or "",
-            done[0]["reason"] or "",
-            done[0]["actor"],
-        ):
+        if request is not None and request != done[0]["request"]:
             raise RequestReused(
                 "this request id was used before for another request: reload and try again"
             )
@@ -316,7 +312,7 @@ class RecordStore:
             "actor": author.actor,
             "reason": author.reason,
             "source": author.source,
-            "verb": write.verb if write else None,
+            "request": write.detail.get("request") if write else None,
             "change_id": str(write.change_id) if write else None,
         }
 

@@ -20,7 +20,7 @@ from agent_sessions.errors import (
     WriteRefused,
 )
 from agent_sessions.models import AgentSession, Attempt, Head
-from agent_sessions.operations import ANY_STATE, Decision, compressed
+from agent_sessions.operations import ANY_STATE, compressed
 from agent_sessions.patch import apply, diff, merge
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordStore
@@ -162,9 +162,7 @@ class Saving:
         def decide(current: AgentSession) -> Write | None:
             return _decide(attempt, base, current, author)
 
-        stored = await self._store.transact(
-            session.session_id, attempt.change_id, Decision("", author, decide)
-        )
+        stored = await self._store.transact(session.session_id, attempt.change_id, decide)
         _adopt(session, base, attempt, stored)
         return stored.head
 

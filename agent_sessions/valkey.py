@@ -178,6 +178,10 @@ class Watch:
         await asyncio.wait([heard], timeout=SILENCE)
         return self.live and channel not in self._waiting
 
+    def follows(self, session_id: str) -> bool:
+        channel = self._names.changes(session_id)
+        return self.live and channel in self._wanted and channel not in self._waiting
+
     def unfollow(self, session_id: str) -> None:
         """Done in the background: whoever forgets a session need not wait for it."""
         channel = self._names.changes(session_id)

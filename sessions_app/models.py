@@ -71,6 +71,7 @@ class Checkpoint(models.Model):
     n = models.IntegerField()
     name = models.TextField()
     at = models.DateTimeField()
+    claimed = models.TextField(null=True)
     data = models.JSONField(default=dict)
     metadata = models.JSONField(default=dict)
     context_version = models.BigIntegerField(null=True)

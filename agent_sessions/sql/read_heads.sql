@@ -1,2 +1,3 @@
-SELECT id, version, epoch, state, order_version, order_verb, acknowledged_version
+SELECT id, version, epoch, state, order_version, order_verb, acknowledged_version,
+    last_heartbeat
 FROM agent_sessions WHERE id = ANY (%(ids)s::uuid[])

@@ -57,16 +57,17 @@ WITH input AS MATERIALIZED (
     WHERE s.id = i.id
       AND (i.epoch IS NULL OR i.epoch = s.epoch)
       AND (i.context_seen IS NULL OR i.context_seen = s.context_version)
-      AND s.state = ANY (i.from_states)
+      AND agent_session_state(s.state) = ANY (i.from_states)
     RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
         s.checkpoint_count, s.checkpoints_through, s.context_version
 ), added AS (
     INSERT INTO agent_session_checkpoints
-        (session_id, n, name, at, data, metadata, context_version, version, actor, source)
+        (session_id, n, name, at, claimed, data, metadata, context_version, version, actor, source)
     SELECT w.id, w.checkpoint_count - jsonb_array_length(i.added) + c.o, c.entry->>'name',
-           (c.entry->>'timestamp')::timestamptz, c.entry->'data', coalesce(c.entry->'metadata', '{}'),
+           least(said, now()), CASE WHEN said > now() THEN (said AT TIME ZONE 'UTC')::text END, c.entry->'data', coalesce(c.entry->'metadata', '{}'),
            coalesce((c.entry->>'context_version')::bigint, w.context_version), w.version, i.actor, i.source
     FROM written w JOIN input i ON i.id = w.id
     CROSS JOIN LATERAL jsonb_array_elements(i.added) WITH ORDINALITY AS c (entry, o)
+    CROSS JOIN LATERAL CAST(c.entry->>'timestamp' AS timestamptz) AS said
 )
 SELECT * FROM written

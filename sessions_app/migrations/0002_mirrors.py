@@ -89,6 +89,7 @@ class Migration(migrations.Migration):
                 ("n", models.IntegerField()),
                 ("name", models.TextField()),
                 ("at", models.DateTimeField()),
+                ("claimed", models.TextField(null=True)),
                 ("data", models.JSONField(default=dict)),
                 ("metadata", models.JSONField(default=dict)),
                 ("context_version", models.BigIntegerField(null=True)),

@@ -39,6 +39,11 @@ ALTER TABLE agent_sessions
     ADD COLUMN IF NOT EXISTS change_id uuid,
     ADD COLUMN IF NOT EXISTS change_detail jsonb;
 
+-- Times that no program can read never get in. What is there already is not looked at.
+ALTER TABLE agent_sessions ADD CONSTRAINT agent_sessions_times_are_readable CHECK (
+    created_at BETWEEN '0002-01-01' AND '9999-01-01' AND updated_at BETWEEN '0002-01-01' AND '9999-01-01'
+    AND last_heartbeat BETWEEN '0002-01-01' AND '9999-01-01') NOT VALID;
+
 -- Free space on each page keeps heartbeats HOT; last_heartbeat is for the same reason never indexed.
 ALTER TABLE agent_sessions SET (
     fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_limit = 1000
@@ -56,6 +61,8 @@ CREATE TABLE agent_session_checkpoints (
     n integer NOT NULL,
     name text NOT NULL,
     at timestamptz NOT NULL,
+    -- what the agent said, where that was in the future or no time: by it the checkpoint is known again
+    claimed text,
     data jsonb NOT NULL DEFAULT '{}',
     metadata jsonb NOT NULL DEFAULT '{}',
     context_version bigint,

@@ -12,14 +12,26 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]'::jsonb END
 $$;
 
--- Agents' timestamps: a missing offset means UTC, a time in the future becomes now.
-CREATE FUNCTION agent_session_time(value text) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN value !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d' OR value IS NULL THEN now()
-        WHEN value ~ '(Z|[+-]\d\d:?\d\d)$' THEN least(value::timestamptz, now())
-        ELSE least((value || '+00')::timestamptz, now())
-    END
+-- What an adopted row may hold is read like this, in Python too.
+CREATE FUNCTION agent_session_state(value text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN value IN ('active', 'paused', 'completed', 'failed', 'deleted') THEN value
+        WHEN value IS NULL THEN 'active' ELSE 'failed' END
+$$;
+
+-- Agents' timestamps: a missing offset means UTC, NULL is what is no time.
+CREATE FUNCTION agent_session_moment(value text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    moment timestamptz;
+BEGIN
+    IF value ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d' THEN
+        moment := CASE WHEN value ~ '(Z|[+-]\d\d:?\d\d)$' THEN value ELSE value || '+00' END;
+    END IF;
+    RETURN CASE WHEN moment BETWEEN '0002-01-01' AND '9999-01-01' THEN moment END;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END
 $$;
 
 CREATE FUNCTION agent_session_history_partition(month date) RETURNS void
@@ -49,7 +61,8 @@ CREATE FUNCTION agent_session_changed_keys(was jsonb, becomes jsonb) RETURNS jso
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(jsonb_agg(key ORDER BY key), '[]') FROM (
         SELECT coalesce(a.key, b.key) AS key
-        FROM jsonb_each(was) a FULL JOIN jsonb_each(becomes) b ON a.key = b.key
+        FROM jsonb_each(CASE jsonb_typeof(was) WHEN 'object' THEN was END) a
+        FULL JOIN jsonb_each(CASE jsonb_typeof(becomes) WHEN 'object' THEN becomes END) b ON a.key = b.key
         WHERE a.value IS DISTINCT FROM b.value LIMIT 50) changed
 $$;
 
@@ -71,15 +84,19 @@ BEGIN
 END
 $$;
 
--- Checkpoints of an array that are objects with a name, numbered in order.
+-- Checkpoints of an array that are objects with a name, numbered in order; `said` is the time as the agent gave it,
+-- `claimed` the same where it cannot be believed.
 CREATE FUNCTION agent_session_valid_checkpoints(value jsonb)
-RETURNS TABLE (n integer, name text, at timestamptz, data jsonb, metadata jsonb, entry jsonb)
+RETURNS TABLE (
+    n integer, name text, moment timestamptz, at timestamptz, said text, claimed text, data jsonb, metadata jsonb, entry jsonb)
 LANGUAGE sql STABLE AS $$
     SELECT (row_number() OVER (ORDER BY o))::integer, left(entry->>'name', 200),
-           agent_session_time(entry->>'timestamp'),
+           moment, least(coalesce(moment, now()), now()), said, CASE WHEN moment <= now() THEN NULL ELSE said END,
            CASE WHEN jsonb_typeof(entry->'data') = 'object' THEN entry->'data' ELSE '{}' END,
            CASE WHEN jsonb_typeof(entry->'metadata') = 'object' THEN entry->'metadata' ELSE '{}' END,
            entry
     FROM jsonb_array_elements(agent_session_array(value)) WITH ORDINALITY AS e(entry, o)
+    CROSS JOIN LATERAL agent_session_moment(entry->>'timestamp') AS moment
+    CROSS JOIN LATERAL coalesce((moment AT TIME ZONE 'UTC')::text, entry->>'timestamp', '') AS said
     WHERE jsonb_typeof(entry) = 'object' AND entry->>'name' IS NOT NULL
 $$;

@@ -27,13 +27,14 @@ DECLARE
     added integer;
 BEGIN
     INSERT INTO agent_session_checkpoints
-        (session_id, n, name, at, data, metadata, context_version, version, actor, source)
-    SELECT session.id, count_before + row_number() OVER (ORDER BY v.n), v.name, v.at, v.data, v.metadata,
+        (session_id, n, name, at, claimed, data, metadata, context_version, version, actor, source)
+    SELECT session.id, count_before + row_number() OVER (ORDER BY v.n), v.name, v.at, v.claimed, v.data, v.metadata,
            captured, new_version, session.agent_type, source
     FROM agent_session_valid_checkpoints(wanted) v
     WHERE NOT EXISTS (
         SELECT FROM agent_session_checkpoints c
-        WHERE c.session_id = session.id AND c.name = v.name AND c.at = v.at);
+        WHERE c.session_id = session.id AND c.name = v.name
+          AND CASE WHEN c.claimed IS NULL THEN c.at = v.moment ELSE c.claimed = v.said END);
     GET DIAGNOSTICS added = ROW_COUNT;
     RETURN added;
 END
@@ -42,12 +43,12 @@ $$;
 -- Old array and new array, each checkpoint once, in time order.
 CREATE FUNCTION agent_session_united(was jsonb, wanted jsonb) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-    SELECT coalesce(jsonb_agg(entry ORDER BY at, source, n), '[]') FROM (
-        SELECT DISTINCT ON (name, at) * FROM (
+    SELECT coalesce(jsonb_agg(entry ORDER BY at, said, source, n), '[]') FROM (
+        SELECT DISTINCT ON (name, said) * FROM (
             SELECT 0 AS source, * FROM agent_session_valid_checkpoints(was)
             UNION ALL
             SELECT 1, * FROM agent_session_valid_checkpoints(wanted)) both_arrays
-        ORDER BY name, at, source) once
+        ORDER BY name, said, source) once
 $$;
 
 CREATE FUNCTION agent_session_person_writes(was agent_sessions, becomes agent_sessions) RETURNS agent_sessions
@@ -85,13 +86,13 @@ BEGIN
                 WHEN 'complete' THEN '{"result": null}'
                 WHEN 'fail' THEN jsonb_build_object('error', 'set to failed by ' || session_user, 'details', NULL)
                 ELSE '{}' END);
-        becomes.checkpoints := becomes.checkpoints || entry;
+        becomes.checkpoints := agent_session_array(becomes.checkpoints) || entry;
         becomes.change_detail := jsonb_build_object('verb', becomes.order_verb, 'checkpoint', entry->>'name');
         IF was.state NOT IN ('active', 'paused') AND becomes.state NOT IN ('active', 'paused') THEN
             becomes.acknowledged_version := becomes.version;
         END IF;
     ELSE
-        becomes.change_kind := CASE WHEN becomes.context <> was.context THEN 'context' ELSE 'edit' END;
+        becomes.change_kind := CASE WHEN becomes.context IS DISTINCT FROM was.context THEN 'context' ELSE 'edit' END;
         becomes.change_detail := '{}';
     END IF;
     RETURN becomes;
@@ -102,7 +103,7 @@ CREATE FUNCTION agent_session_old_agent_writes(was agent_sessions, becomes agent
 LANGUAGE plpgsql AS $$
 DECLARE
     saw_order boolean := was.order_version = 0 OR was.order_version <= was.acknowledged_version OR EXISTS (
-        SELECT FROM agent_session_valid_checkpoints(becomes.checkpoints) c WHERE c.at = was.ordered_at);
+        SELECT FROM agent_session_valid_checkpoints(becomes.checkpoints) c WHERE c.moment = was.ordered_at);
     overtaken boolean := NOT saw_order AND was.order_verb NOT IN ('pause', 'resume');
     ended boolean := was.state NOT IN ('active', 'paused');
     wanted text := becomes.state;
@@ -121,12 +122,12 @@ BEGIN
             refused := jsonb_build_object('state', wanted);
         END IF;
     END IF;
-    IF becomes.context <> was.context THEN
+    IF becomes.context IS DISTINCT FROM was.context THEN
         IF overtaken OR ended THEN
             refused := refused || jsonb_build_object(
                 'paths', agent_session_changed_keys(was.context, becomes.context));
             becomes.context := was.context;
-        ELSIF becomes.change_kind = 'checkpoint' AND becomes.checkpoints = was.checkpoints THEN
+        ELSIF becomes.change_kind = 'checkpoint' AND becomes.checkpoints IS NOT DISTINCT FROM was.checkpoints THEN
             becomes.change_kind := 'context';
         END IF;
     END IF;
@@ -169,7 +170,14 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    PERFORM agent_session_check(NEW.state, NEW.context, NEW.checkpoints);
+    -- An adopted row may hold nonsense; it is not held against whoever changes something else.
+    IF NEW.state IS NOT DISTINCT FROM OLD.state THEN
+        NEW.state := agent_session_state(OLD.state);
+    END IF;
+    OLD.state := agent_session_state(OLD.state);
+    PERFORM agent_session_check(NEW.state,
+        CASE WHEN NEW.context IS NOT DISTINCT FROM OLD.context THEN '{}' ELSE NEW.context END,
+        CASE WHEN NEW.checkpoints IS NOT DISTINCT FROM OLD.checkpoints THEN '[]' ELSE NEW.checkpoints END);
     NEW.version := OLD.version + 1;
     NEW.change_id := NULL;
     NEW.change_reason := NULL;

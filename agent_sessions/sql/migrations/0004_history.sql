@@ -4,8 +4,8 @@ CREATE FUNCTION agent_session_after_insert() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO agent_session_checkpoints
-        (session_id, n, name, at, data, metadata, context_version, version, actor, source)
-    SELECT s.id, v.n, v.name, v.at, v.data, v.metadata,
+        (session_id, n, name, at, claimed, data, metadata, context_version, version, actor, source)
+    SELECT s.id, v.n, v.name, v.at, v.claimed, v.data, v.metadata,
            CASE WHEN s.change_id IS NOT NULL THEN s.context_version END, s.version, s.change_actor, s.change_source
     FROM new_rows s CROSS JOIN LATERAL agent_session_valid_checkpoints(s.checkpoints) v;
     INSERT INTO agent_session_history
@@ -29,7 +29,8 @@ DECLARE
 BEGIN
     WITH pairs AS (
         SELECT o.state AS from_state, o.context AS from_context, o.context_version AS from_context_version,
-               o.agent_type AS from_type, coalesce(o.checkpoint_count, 0) AS from_count, n.*
+               o.agent_type AS from_type, coalesce(
+                   o.checkpoint_count, jsonb_array_length(agent_session_array(o.checkpoints))) AS from_count, n.*
         FROM new_rows n JOIN old_rows o ON o.id = n.id
         WHERE n.version <> o.version
     ), history AS (
@@ -45,7 +46,7 @@ BEGIN
         FROM pairs
     ), contexts AS (
         INSERT INTO agent_session_contexts (session_id, context_version, replaced_at, context)
-        SELECT id, from_context_version, clock_timestamp(), from_context
+        SELECT id, from_context_version, clock_timestamp(), coalesce(from_context, '{}')
         FROM pairs WHERE context_version <> from_context_version
         ON CONFLICT DO NOTHING
     ), counts AS (
@@ -105,8 +106,8 @@ SELECT agent_session_history_partition((date_trunc('month', now()) + make_interv
 FROM generate_series(0, 3) AS m;
 
 -- What the adopted table holds: the arrays' checkpoints, the counts, and one line of history each.
-INSERT INTO agent_session_checkpoints (session_id, n, name, at, data, metadata, version, actor, source)
-SELECT s.id, v.n, v.name, v.at, v.data, v.metadata, s.version, s.agent_type, 'old-agent'
+INSERT INTO agent_session_checkpoints (session_id, n, name, at, claimed, data, metadata, version, actor, source)
+SELECT s.id, v.n, v.name, v.at, v.claimed, v.data, v.metadata, s.version, s.agent_type, 'old-agent'
 FROM agent_sessions s CROSS JOIN LATERAL agent_session_valid_checkpoints(s.checkpoints) v;
 INSERT INTO agent_session_history (session_id, version, at, kind, to_state, epoch, source)
 SELECT id, version, clock_timestamp(), 'adopted', state, epoch, 'migration' FROM agent_sessions;
