@@ -28,11 +28,12 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Seconds of one agent type: from when it is late, lost, and alive without getting on."""
+    """Seconds of one agent type: from when it is late, lost, alive without getting on, and given up."""
 
     late: int = 30
     lost: int = 120
     no_progress: int = 600
+    fail_after: int = 3600
 
 
 Rules = Mapping[str, Mapping[str, int]]
@@ -44,7 +45,8 @@ WATCHED_FOR_PROGRESS = frozenset({"active"})
 
 def rule_for(agent_type: str, rules: Rules) -> Rule:
     merged = {**rules.get("default", {}), **rules.get(agent_type, {})}
-    return Rule(**{key: merged[key] for key in ("late", "lost", "no_progress") if key in merged})
+    names = ("late", "lost", "no_progress", "fail_after")
+    return Rule(**{name: merged[name] for name in names if name in merged})
 
 
 def health(facts: Facts, rules: Rules, now: datetime) -> Health:

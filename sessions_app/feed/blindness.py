@@ -23,8 +23,10 @@ class Blindness:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
+        standstill: float = STANDSTILL,
     ) -> None:
         self._clock, self._monotonic = clock, monotonic
+        self._standstill = standstill
         self._looked = (clock(), monotonic())
         self.open: dict[str, float] = dict.fromkeys(causes, clock())
         self.past: deque[Interval] = deque(maxlen=100)
@@ -45,7 +47,7 @@ class Blindness:
         return [*self.past, *(Interval(cause, since, None) for cause, since in self.open.items())]
 
     def look(self) -> Interval | None:
-        """Called every second: notices that the clock jumped or that this process stood still."""
+        """Called every second or so: notices that the clock jumped or that this process stood still."""
         wall, steady = self._clock(), self._monotonic()
         before, steady_before = self._looked
         self._looked = (wall, steady)
@@ -53,7 +55,7 @@ class Blindness:
         found = None
         if abs(shown - passed) > JUMP:
             found = Interval("clock", min(before, wall), max(before, wall))
-        elif passed > STANDSTILL:
+        elif passed > self._standstill:
             found = Interval("standstill", before, wall)
         if found:
             self.past.append(found)
