@@ -1,12 +1,15 @@
-"""Why the server closes a socket. The browser decides by the code whether to come back."""
+"""Why the server closes a socket. The browser decides by the code whether to come back.
+
+All from 4000 up: daphne refuses to send the standard's own codes (1009, 1013) for an application.
+"""
 
 MALFORMED = 4400
 NOT_LOGGED_IN = 4401
 NOT_ALLOWED = 4403
 NO_ACKNOWLEDGEMENT = 4408
 FLOOD = 4429
-TOO_LARGE = 1009
-TRY_AGAIN_LATER = 1013
+TOO_LARGE = 4413
+TRY_AGAIN_LATER = 4503
 
 REASONS = {
     NOT_LOGGED_IN: "not logged in",

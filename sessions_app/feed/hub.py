@@ -29,6 +29,8 @@ from .upkeep import Reconciliation, SocketCare, Timetable, compare
 
 log = logging.getLogger(__name__)
 
+STUBBORN = 6  # a driver may swallow a cancellation that meets its own timeout: asked again
+
 
 class Hub:
     """Lives in the server's event loop. Loops call `tick`, `watch` and `check`; tests call them too."""
@@ -126,10 +128,11 @@ class Hub:
     async def stop_loops(self) -> None:
         for socket in list(self.audience.sockets):
             self.leave(socket)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(STUBBORN):
+            for task in (left := list(self._tasks)):
+                task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=0.5)
         await self._announcer.stop()
 
     def _keep(self, task: asyncio.Task[None]) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.wiring import listen_parameters
+from tests.live import LiveDashboard, session_cookie
 
 from . import writers
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 NAMESPACE = "breakpilot"
 
@@ -98,3 +102,8 @@ async def created(hub: Hub, database_url: str, n: int = 1) -> list[str]:
         await heard(hub, session_id, 1)
     await hub.tick()
     return ids
+
+
+@pytest.fixture
+def cookie(live_dashboard: LiveDashboard, viewer: User) -> dict[str, Any]:
+    return session_cookie(live_dashboard.url, viewer)

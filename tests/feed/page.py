@@ -1,0 +1,184 @@
+"""An open page on a real socket, following the rules of static/js/feed.js and shown.js."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+ASK_AGAIN_AFTER = 0.3
+ACK_EVERY = 4
+ACK_AFTER = 0.2
+
+Wire = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
+
+
+def straight(frame: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    return [frame]
+
+
+class Lossy:
+    """Loses 5 % of the frames and lets the rest overtake one another."""
+
+    def __init__(self, seed: int, loss: float = 0.05) -> None:
+        self._chance, self._loss = random.Random(seed), loss
+        self._held: list[dict[str, Any]] = []
+        self.lost = self.overtaken = 0
+
+    def __call__(self, frame: dict[str, Any]) -> list[dict[str, Any]]:
+        if self._chance.random() < self._loss:
+            self.lost += 1
+            return []
+        self._held.append(frame)
+        if len(self._held) < self._chance.randint(1, 3):
+            return []
+        released, self._held = self._held, []
+        self._chance.shuffle(released)
+        self.overtaken += sum(a["n"] > b["n"] for a, b in pairwise(released))
+        return released
+
+
+class Page:
+    def __init__(
+        self,
+        url: str,
+        cookie: dict[str, Any] | None,
+        rows: Iterable[str] = (),
+        *,
+        query: str = "",
+        origin: str | None = None,
+        wire: Wire = straight,
+    ) -> None:
+        self.url = f"ws://{urlsplit(url).netloc}/ws/sessions/"
+        self.headers = {"Cookie": f"{cookie['name']}={cookie['value']}"} if cookie else {}
+        self.origin = url if origin is None else origin
+        self.versions = dict.fromkeys(rows, 0)
+        self.html: dict[str, str] = {}
+        self.beats: dict[str, int] = {}
+        self.query, self.wire = query, wire
+        self.frames = 0
+        self.last = self.acked = self.seq = 0
+        self.told: dict[str, Any] = {}
+        self.statuses: list[str] = []
+        self.new = 0
+        self.counts: dict[str, Any] = {}
+        self.answered = self.missing = False
+        self.code: int | None = None
+        self._changed = asyncio.Event()
+        self._asking: asyncio.TimerHandle | None = None
+        self._acking: asyncio.TimerHandle | None = None
+        self._sends: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Page:
+        self.socket: ClientConnection = await connect(
+            self.url, origin=self.origin, additional_headers=self.headers, max_size=None
+        )
+        self._reading = asyncio.create_task(self._read())
+        self.hello()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for timer in (self._asking, self._acking):
+            if timer:
+                timer.cancel()
+        await self.socket.close()
+        await self._reading
+        await asyncio.gather(*self._sends, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            async for text in self.socket:
+                for frame in self.wire(json.loads(text)):
+                    self._receive(frame)
+                self._changed.set()
+        except websockets.ConnectionClosed:
+            pass
+        self.code = self.socket.close_code
+        self._changed.set()
+
+    def says(self, message: Any) -> None:
+        task = asyncio.create_task(self._send(json.dumps(message)))
+        self._sends.add(task)
+        task.add_done_callback(self._sends.discard)
+
+    async def _send(self, text: str) -> None:
+        try:
+            await self.socket.send(text)
+        except websockets.ConnectionClosed:
+            pass
+
+    def hello(self) -> None:
+        self._asking = None
+        self.answered = self.missing = False
+        self.seq += 1
+        hello = {"type": "hello", "page": "list", "query": self.query, "rows": self.versions}
+        self.says({**hello, "seq": self.seq})
+
+    def _receive(self, frame: dict[str, Any]) -> None:
+        self.frames += 1
+        late = frame["n"] <= self.last
+        if frame["n"] > self.last + 1:
+            self._miss()
+        if not late:
+            self._note(frame)
+        for session_id, row in frame.get("rows", {}).items():
+            if row["version"] > self.versions.get(session_id, 2**63):
+                self.versions[session_id] = 0 if row.get("gone") else row["version"]
+                self.html[session_id] = row["html"]
+        for session_id, ms in frame.get("beats", {}).items():
+            self.beats[session_id] = max(ms, self.beats.get(session_id, 0))
+        self._acknowledge()
+
+    def _note(self, frame: dict[str, Any]) -> None:
+        self.last, self.told = frame["n"], frame["feed"]
+        if self.statuses[-1:] != [frame["feed"]["status"]]:
+            self.statuses.append(frame["feed"]["status"])
+        if frame.get("hello") == self.seq:
+            self.answered = True
+        self.new = frame.get("new", self.new)
+        self.counts = frame.get("counts", self.counts)
+
+    def _miss(self) -> None:
+        self.missing = True
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().call_later(ASK_AGAIN_AFTER, self.hello)
+
+    def _acknowledge(self) -> None:
+        if self.last - self.acked >= ACK_EVERY:
+            self._ack()
+        elif self._acking is None:
+            self._acking = asyncio.get_running_loop().call_later(ACK_AFTER, self._ack)
+
+    def _ack(self) -> None:
+        if self._acking:
+            self._acking.cancel()
+        self._acking = None
+        if self.last > self.acked:
+            self.acked = self.last
+            self.says({"type": "ack", "n": self.last})
+
+    @property
+    def is_live(self) -> bool:
+        return self.answered and not self.missing and self.told["status"] == "live"
+
+    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self._changed.clear()
+                if self.code is not None and self._reading.done():
+                    assert condition(), f"closed with {self.code}"
+                    return
+                await self._changed.wait()
+
+    async def is_closed(self, seconds: float = 20) -> int:
+        async with asyncio.timeout(seconds):
+            await asyncio.wait([self._reading])
+        assert self.code is not None
+        return self.code

@@ -1,0 +1,55 @@
+"""Whatever the order of commits and whatever is lost on the way: at the end the page equals the database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.live import LiveDashboard
+
+from . import writers
+from .page import Lossy, Page
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WRITERS = 16
+
+
+async def test_sixteen_writers_with_random_commit_delays_lose_nothing(
+    live_dashboard: LiveDashboard, cookie: dict[str, Any], database_url: str
+) -> None:
+    ids = writers.create(database_url, 20)
+    async with (
+        Page(live_dashboard.url, cookie, ids) as whole,
+        Page(live_dashboard.url, cookie, ids[:7]) as part,
+        Page(live_dashboard.url, cookie, ids, wire=Lossy(seed=1)) as lossy,
+        Page(live_dashboard.url, cookie, ids, wire=Lossy(seed=2)) as lossier,
+    ):
+        await whole.until(lambda: whole.is_live)
+        writing = [
+            asyncio.to_thread(writers.write_at_random, database_url, ids, 12, seed)
+            for seed in range(WRITERS)
+        ]
+        await asyncio.gather(*writing)
+        truth = writers.versions(database_url, ids)
+        for page in (whole, part, lossy, lossier):
+            expected = {session_id: truth[session_id] for session_id in page.versions}
+            await page.until(lambda page=page, expected=expected: page.versions == expected)
+            for session_id, version in expected.items():
+                assert f'data-version="{version}"' in page.html[session_id]
+        assert sum(truth.values()) > WRITERS * 12
+        assert whole.frames < sum(truth.values())
+
+
+async def test_a_page_that_loses_one_frame_in_four_still_equals_the_database(
+    live_dashboard: LiveDashboard, cookie: dict[str, Any], database_url: str
+) -> None:
+    ids = writers.create(database_url, 10)
+    wire = Lossy(seed=3, loss=0.25)
+    async with Page(live_dashboard.url, cookie, ids, wire=wire) as page:
+        for n in range(30):
+            await asyncio.to_thread(writers.write_at_random, database_url, ids, 4, n)
+        truth = writers.versions(database_url, ids)
+        await page.until(lambda: page.versions == truth)
+        assert wire.lost > 0
