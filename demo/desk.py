@@ -26,6 +26,7 @@ from demo.surroundings import Surroundings
 
 log = logging.getLogger("demo")
 LOOK_SECONDS = 2.0
+TRY_AGAIN_SECONDS = 5.0
 
 
 class ReadAgain(WriteRefused):
@@ -99,19 +100,21 @@ class Desk:
         self.agent_type = agent_type
         self.job = job
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.not_before: dict[str, float] = {}
 
     async def tick(self) -> None:
         """Take up what is mine and not in hand yet."""
         self._clear()
         for session in await self.mine():
-            if session.session_id not in self.tasks:
+            if session.session_id not in self.tasks and self._may_try(session.session_id):
                 self.take(session.session_id)
 
     async def mine(self) -> list[AgentSession]:
-        sessions = await patiently(
-            "looking for work", lambda: self.manager.get_active_sessions(self.agent_type)
-        )
-        return [s for s in sessions if s.metadata.get("worker") == self.around.worker]
+        return await patiently("looking for work", self._mine)
+
+    async def _mine(self) -> list[AgentSession]:
+        everyone = self.manager.iterate_active_sessions(self.agent_type)
+        return [s async for s in everyone if s.metadata.get("worker") == self.around.worker]
 
     def take(self, session_id: str) -> None:
         self.tasks[session_id] = asyncio.create_task(
@@ -119,9 +122,12 @@ class Desk:
         )
 
     async def run(self) -> None:
+        """Looking through thousands of sessions takes long; then it is done less often."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             await self.tick()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(max(LOOK_SECONDS, 10 * (loop.time() - began)))
 
     async def close(self) -> None:
         """Let go without ending anything: the sessions wait for the next process of this name."""
@@ -136,6 +142,13 @@ class Desk:
             task = self.tasks.pop(session_id)
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.info("%s failed: %s: %s", session_id, type(error).__name__, error)
+                self.not_before[session_id] = task.get_loop().time() + TRY_AGAIN_SECONDS
+
+    def _may_try(self, session_id: str) -> bool:
+        """What failed and is active all the same (rolled back, or its end not stored) may wait a little."""
+        now = asyncio.get_running_loop().time()
+        self.not_before = {one: until for one, until in self.not_before.items() if until > now}
+        return session_id not in self.not_before
 
 
 class Rota(Desk):

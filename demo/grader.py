@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 from agent_sessions import SessionManager
-from demo import essays, gradebook, grading, readability
+from demo import essays, gradebook, grading, readability, spelling
 from demo.desk import Desk, Work
 from demo.process import main
 from demo.surroundings import Surroundings
@@ -22,7 +22,7 @@ async def mark_essays(work: Work) -> None:
     _restart(work)
     for essay in todo[len(work.context["grades"]) :]:
         text = essays.read(essay)
-        await _read_slowly(work, text)
+        await _read_twice(work, text)
         mark = grading.mark(text, essays.school_year(work.context["class"]))
         _note(work.context, essay, mark)
         await work.checkpoint("essay_marked", {"essay": essay, **mark.to_dict()})
@@ -40,10 +40,16 @@ def _restart(work: Work) -> None:
     context["grades"] = {essay: grades[essay] for essay in marked if essay in grades}
 
 
-async def _read_slowly(work: Work, text: str) -> None:
-    """Portion by portion, each a safe point: a long text is long without a checkpoint."""
-    for portion in essays.portions(text):
+async def _read_twice(work: Work, text: str) -> None:
+    """For the contents, then for the language; portion by portion, each a safe point.
+
+    A long text is long without a checkpoint.
+    """
+    for portion in essays.portions(text, size=15):
         readability.measure(portion)
+        await work.step()
+    for portion in essays.portions(text, size=40):
+        spelling.check(portion)
         await work.step()
 
 

@@ -16,7 +16,7 @@ AGENT_TYPE = "orchestrator"
 MODEL = "verteiler-1"
 PLACES = 3
 ESSAYS_A_GRADER = 4
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 480.0
 ENDED = (SessionState.COMPLETED, SessionState.FAILED, SessionState.DELETED)
 
 
@@ -82,6 +82,12 @@ async def _wait_for_grades(work: Work) -> None:
                 last_news = loop.time()
 
 
+def _returned(context: dict[str, Any]) -> list[str]:
+    """As they were handed out: a stored object does not keep the order of its names."""
+    assigned = (one["session"] for one in context["assigned"])
+    return [session for session in assigned if session in context["returned"]]
+
+
 def _missing(context: dict[str, Any]) -> list[str]:
     assigned = (one["session"] for one in context["assigned"])
     return [session for session in assigned if session not in context["returned"]]
@@ -101,7 +107,7 @@ async def _order_second_look(work: Work, school_class: essays.SchoolClass) -> No
     context = {
         "class": school_class.name,
         "subject": school_class.subject,
-        "sessions": list(work.context["returned"]),
+        "sessions": _returned(work.context),
         "checked": [],
         "ordered_by": work.session_id,
     }
@@ -171,7 +177,7 @@ class Office:
 async def open_desk(manager: SessionManager, around: Surroundings) -> Desk:
     office = Office(manager, around)
     return Rota(
-        manager, around, AGENT_TYPE, hand_out, office.begin, places=PLACES, rest=(15.0, 40.0)
+        manager, around, AGENT_TYPE, hand_out, office.begin, places=PLACES, rest=(10.0, 25.0)
     )
 
 

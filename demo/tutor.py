@@ -84,7 +84,7 @@ def reply(question: quiz.Question, verdict: quiz.Verdict, attempt: int) -> str:
 
 async def hold_quiz(work: Work) -> None:
     while (question := Lesson(work.session_id, work.context).current) is not None:
-        for _ in range(3):  # ask, think, answer
+        for _ in range(5):  # ask, let think, hear, judge, reply
             await work.step()
         turn = Lesson(work.session_id, work.context).take_turn(question)
         await dialogue.remember(work.session_id, turn, work.context["subject"])

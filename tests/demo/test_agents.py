@@ -260,7 +260,7 @@ async def test_the_orchestrator_hands_out_a_class_and_orders_a_second_look(
     done = await read(manager, session.session_id)
     assert set(done.context["grades"]) == set(done.context["essays"])
     judge = await read(manager, done.context["judged_by"])
-    assert judge.context["sessions"] == list(done.context["returned"])
+    assert judge.context["sessions"] == [one["session"] for one in done.context["assigned"]]
 
 
 async def test_a_desk_takes_only_what_is_addressed_to_it_and_takes_it_again(manager, around):

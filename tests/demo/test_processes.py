@@ -87,9 +87,14 @@ def working_types(url: str) -> set[object]:
     return {row[0] for row in ask(url, progressed)}
 
 
+def _all_of(wanted: set[str], found: set[object]) -> bool:
+    print("missing:", wanted - found)
+    return wanted == found
+
+
 def test_five_kinds_of_agents_work_and_none_is_left_after_sigterm(command, database_url, tmp_path):
     everyone = {"grader", "tutor", "quality-judge", "alert", "orchestrator"}
-    until(lambda: working_types(database_url) == everyone, 60)
+    until(lambda: _all_of(everyone, working_types(database_url)), 60)
     agents = agents_of(command)
     assert len(agents) == len(crew(1, 1))
     assert not any("django" in " ".join(agent.cmdline()) for agent in agents)
@@ -97,6 +102,21 @@ def test_five_kinds_of_agents_work_and_none_is_left_after_sigterm(command, datab
     assert command.wait(20) == 0, (tmp_path / "demo.log").read_text()
     assert gone(agents)
     assert "Traceback" not in (tmp_path / "demo.log").read_text()
+
+
+def test_a_second_crew_is_refused_in_one_line(command, environ):
+    until(lambda: agents_of(command))
+    second = subprocess.run(
+        [sys.executable, "manage.py", "demo_agents"],
+        cwd=settings.BASE_DIR,
+        env={**environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert second.stderr.startswith("CommandError: ")
+    assert second.stderr.count("\n") == 1
 
 
 def test_no_agent_outlives_a_supervisor_that_was_killed(command):

@@ -1,6 +1,10 @@
 """`manage.py demo_agents`: real agents at work, as processes of their own, until Ctrl-C."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -28,19 +32,29 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         check_table()
-        supervisor = Supervisor(
-            crew(options["graders"], options["tutors"]),
-            environment(options["graders"], options["pace"]),
-            self.say,
-            kills=not options["no_kills"],
-        )
-        self.say(_("%(count)d agent processes are starting.") % {"count": len(supervisor.programs)})
-        supervisor.run()
+        environ = environment(options["graders"], options["pace"])
+        programs = crew(options["graders"], options["tutors"])
+        supervisor = Supervisor(programs, environ, self.say, kills=not options["no_kills"])
+        with only_once(Path(environ["DEMO_DIR"])):
+            self.say(_("%(count)d agent processes are starting.") % {"count": len(programs)})
+            supervisor.run()
         self.say(_("All agent processes have ended."))
 
     def say(self, message: str) -> None:
         self.stdout.write(f"demo: {message}")
         self.stdout.flush()
+
+
+@contextmanager
+def only_once(folder: Path) -> Iterator[None]:
+    """Two crews of the same names would work on the same sessions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "agents.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(_("The demo agents are running already.")) from None
+        yield
 
 
 def check_table() -> None:
