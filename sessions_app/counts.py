@@ -1,5 +1,6 @@
 """How many sessions there are of each kind: one query, whatever is filtered."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from psycopg.types.json import Jsonb
 
 from .conditions import CONDITIONS, PAUSING
 from .filters import ListFilter
@@ -17,7 +17,7 @@ from .search import STATES
 # What has ended is known from the counters; what lives is few and is judged by the clock.
 _SQL = """
 WITH rules AS (
-    SELECT * FROM jsonb_to_recordset(%(rules)s)
+    SELECT * FROM jsonb_to_recordset(%(rules)s::jsonb)
         AS r(agent_type text, late float8, lost float8, no_progress float8)
 ), live AS (
     SELECT s.agent_type, s.state, r.late, r.lost, r.no_progress,
@@ -85,14 +85,19 @@ class Counts:
 
 def counts() -> Counts:
     with connection.cursor() as cursor:
-        cursor.execute(_SQL, {"rules": Jsonb(_rules(settings.HEARTBEAT_RULES))})
+        cursor.execute(_SQL, {"rules": json.dumps(_rules(settings.HEARTBEAT_RULES))})
         return Counts(tuple(Cell(*values) for values in cursor.fetchall()))
 
 
 def _rules(rules: Rules) -> list[dict[str, object]]:
     names = {"": "default"} | {name: name for name in rules if name != "default"}
     return [
-        {"agent_type": as_name, "late": rule.late, "lost": rule.lost, "no_progress": rule.no_progress}
+        {
+            "agent_type": as_name,
+            "late": rule.late,
+            "lost": rule.lost,
+            "no_progress": rule.no_progress,
+        }
         for as_name, rule in ((as_name, rule_for(name, rules)) for as_name, name in names.items())
     ]
 

@@ -72,7 +72,7 @@ def read_checkpoints(session_id: UUID, limit: int = CHECKPOINTS) -> list[Flag]:
             "made_automatically",
         )[: limit + 1]
     )  # fmt: skip
-    flags = list(found)
+    flags: list[dict[str, Any]] = [dict(values) for values in found]
     earlier = [*(flag["at"] for flag in flags[1:]), None]
     pairs = zip(flags, earlier, strict=True)
     return [_flag(flag, before) for flag, before in pairs][:limit]
@@ -89,7 +89,7 @@ def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
         captured=values["context_version"] is not None,
         automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
         preview=values["preview"],
-        since_previous=before and max(values["at"] - before, timedelta()),
+        since_previous=None if before is None else max(values["at"] - before, timedelta()),
     )
 
 

@@ -32,7 +32,9 @@ STATES = {
 }
 CONDITIONS = {
     "late": Sign("late", "clock", _("Late"), _("The heartbeat is overdue.")),
-    "lost": Sign("lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")),
+    "lost": Sign(
+        "lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")
+    ),
     "no_progress": Sign(
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
     ),
@@ -42,10 +44,16 @@ CONDITIONS = {
 }
 ORDERED = {
     "resuming": Sign(
-        "pausing", "pausing", _("Resuming"), _("Asked to go on; the agent has not confirmed it yet.")
+        "pausing",
+        "pausing",
+        _("Resuming"),
+        _("Asked to go on; the agent has not confirmed it yet."),
     ),
     "rolling_back": Sign(
-        "pausing", "rollback", _("Rolling back"), _("Rolled back; the agent has not confirmed it yet.")
+        "pausing",
+        "rollback",
+        _("Rolling back"),
+        _("Rolled back; the agent has not confirmed it yet."),
     ),
 }
 UNKNOWN_HINT = _("A state this page does not know.")

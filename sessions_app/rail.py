@@ -50,7 +50,9 @@ def rail(query: QueryDict, wanted: ListFilter, facets: Facets) -> list[Group]:
 def _all(query: QueryDict, wanted: ListFilter, facets: Facets) -> Item:
     href = address(_without(query, "state"))
     plain = not wanted.states and not wanted.conditions
-    return Item(_("All"), href, facets.total, "state:all", plain, "rail", hint=_("All but the trash"))
+    return Item(
+        _("All"), href, facets.total, "state:all", plain, "rail", hint=_("All but the trash")
+    )
 
 
 def _states(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[Item]:

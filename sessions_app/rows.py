@@ -81,9 +81,12 @@ class Row:
 def with_row_columns(sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession, dict[str, Any]]:
     newest = Checkpoint.objects.filter(session_id=OuterRef("id")).order_by("-n")
     last = newest.values(found=JSONObject(n="n", name=Left("name", 200), at="at"))[:1]
-    return sessions.annotate(
+    annotated = sessions.annotate(
         last_checkpoint=Subquery(last), progressed=PROGRESSED, read_at=Now()
-    ).values(*COLUMNS, "last_checkpoint", "progressed", "read_at")
+    )
+    found: QuerySet[AgentSession, dict[str, Any]]
+    found = annotated.values(*COLUMNS, "last_checkpoint", "progressed", "read_at")
+    return found
 
 
 def from_values(values: dict[str, Any]) -> Row:

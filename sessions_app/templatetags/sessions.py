@@ -74,7 +74,9 @@ def running(moment: datetime | None, now: datetime | None = None) -> SafeString 
     """The span since then in two units, ticking: `3 min 12 s`."""
     if moment is None:
         return "–"
-    return _time(moment, spans.long(spans.seconds_between(moment, now or timezone.now())), "running")
+    return _time(
+        moment, spans.long(spans.seconds_between(moment, now or timezone.now())), "running"
+    )
 
 
 @register.simple_tag

@@ -53,6 +53,10 @@ def _page(query: QueryDict, wanted: ListFilter) -> Page:
 
 def _neighbours(query: QueryDict, page: Page) -> dict[str, str | None]:
     return {
-        "newer_href": page.previous and address(with_value(query, before=page.previous)),
-        "older_href": page.next and address(with_value(query, after=page.next)),
+        "newer_href": _place(query, "before", page.previous),
+        "older_href": _place(query, "after", page.next),
     }
+
+
+def _place(query: QueryDict, side: str, key: Key | None) -> str | None:
+    return None if key is None else address(with_value(query, **{side: key}))

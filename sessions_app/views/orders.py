@@ -101,7 +101,9 @@ def _form(verb: Verb, row: Row, asked: Asked, **more: Any) -> Form:
     form = Form(verb, row, asked, detail.action(verb, row.state).why_not, **more)
     if verb.name == "rollback":
         try:
-            form.preview = bridge.call(lambda m: m.preview_rollback(str(row.id), asked.checkpoint or 0))
+            form.preview = bridge.call(
+                lambda m: m.preview_rollback(str(row.id), asked.checkpoint or 0)
+            )
         except CheckpointNotFound:
             raise Http404 from None
         form.found = differences(form.preview.before, form.preview.after)

@@ -88,7 +88,9 @@ class SessionPage:
     @property
     def shows_order(self) -> bool:
         """While it is open; afterwards where no banner tells of it."""
-        told = self.rolled_back or (self.session.order_verb == "pause" and self.row.state == "paused")
+        told = self.rolled_back or (
+            self.session.order_verb == "pause" and self.row.state == "paused"
+        )
         return self.order_verb is not None and (self.row.order_open or not told)
 
     @property

@@ -1,6 +1,7 @@
 """A context is shown as a bounded tree, and two contexts as the list of what differs."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_a_megabyte_is_bounded_and_says_where_it_goes_on() -> None:
 
 
 def test_a_context_nested_ten_thousand_deep_is_cut_and_not_followed() -> None:
-    deep: dict = {}
+    deep: dict[str, Any] = {}
     inner = deep
     for _ in range(10_000):
         inner["a"] = {}
@@ -55,7 +56,9 @@ def test_an_address_of_nothing_is_a_lookup_error(address: str) -> None:
 
 
 def test_differences_name_added_removed_and_changed_paths() -> None:
-    found = differences({"a": 1, "b": [1, 2], "c": {"d": 1}}, {"a": 2, "b": [1], "c": {"d": 1, "e": None}})
+    found = differences(
+        {"a": 1, "b": [1, 2], "c": {"d": 1}}, {"a": 2, "b": [1], "c": {"d": 1, "e": None}}
+    )
     assert [(d.kind, d.path, d.before, d.after) for d in found.shown] == [
         ("changed", "a", "1", "2"),
         ("removed", "b[1]", "2", ""),

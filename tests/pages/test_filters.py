@@ -1,0 +1,111 @@
+"""What SQL finds, the rule for a single row finds too, and the counts agree with both."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.http import QueryDict
+
+from agent_sessions import AgentSession
+from sessions_app import actions
+from sessions_app.counts import counts
+from sessions_app.filters import ListFilter
+from sessions_app.models import AgentSession as Stored
+from sessions_app.rows import load_rows
+
+Make = Callable[..., AgentSession]
+
+
+@pytest.fixture
+def sessions(make_session: Make) -> list[str]:
+    made = [
+        make_session("grader", user_id="maria", checkpoints=("essay_marked",)),
+        make_session("tutor", user_id="jonas", silent=50),
+        make_session("grader", user_id="", silent=500),
+        make_session("alert", stuck=5000),
+        make_session("tutor", user_id="100%_sure"),
+        make_session("grader", user_id="Maria-Luise", checkpoints=("essay_marked", "rubric")),
+        make_session("quality-judge"),
+    ]
+    ids = [session.session_id for session in made]
+    actions.perform("pause", ids[4], actor="olga", reason="wait")
+    actions.perform("fail", ids[5], actor="olga", reason="broken")
+    actions.perform("delete", ids[6], actor="olga", reason="test")
+    return ids
+
+
+QUERIES = [
+    "",
+    "state=active",
+    "state=active&state=paused&type=grader",
+    "state=late",
+    "state=lost",
+    "state=no_progress",
+    "state=pausing",
+    "state=deleted",
+    "state=late&state=active&type=tutor",
+    "q=late+lost",
+    "q=agent:grader+state:failed",
+    "q=user:mar",
+    "user=jonas",
+    "q=maria",
+    "q=essay_marked",
+    "q=checkpoint:rub",
+    "q=100%25_",
+    "q=nothing-like-this",
+    "q=colour:red",
+    "type=%00&user=%00",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_page_and_the_feed_agree_on_who_is_in_the_list(sessions: list[str], query: str) -> None:
+    wanted = ListFilter.from_query(query)
+    in_sql = {str(id) for id in wanted.queryset(Stored.objects.all()).values_list("id", flat=True)}
+    rows = load_rows([UUID(id) for id in sessions])
+    certain = {str(row.id) for row in rows if wanted.matches(row)}
+    possible = {str(row.id) for row in rows if wanted.matches(row, shown=True)}
+    assert certain <= in_sql <= possible
+    if not {"text", "checkpoint"} & {group.key for group in wanted.groups}:
+        assert certain == possible
+
+
+@pytest.mark.parametrize("name", ["active", "paused", "completed", "failed", "deleted"])
+def test_the_counts_equal_what_the_filter_finds(sessions: list[str], name: str) -> None:
+    agrees_with_the_filter(name)
+
+
+@pytest.mark.parametrize("name", ["late", "lost", "no_progress", "pausing"])
+def test_the_conditions_counts_equal_what_the_filter_finds(sessions: list[str], name: str) -> None:
+    agrees_with_the_filter(name)
+
+
+def agrees_with_the_filter(name: str) -> None:
+    everything = ListFilter.from_query("")
+    found = ListFilter.from_query(f"state={name}").queryset(Stored.objects.all()).count()
+    assert counts().facets(everything).states[name] == found
+
+
+def test_a_chosen_type_narrows_the_states_but_not_the_types(sessions: list[str]) -> None:
+    facets = counts().facets(ListFilter.from_query("type=grader"))
+    assert facets.states["active"] == 2
+    assert facets.types["tutor"] == 2
+    assert facets.total == 3
+
+
+def test_what_was_found_by_text_stays_found_while_it_is_shown(sessions: list[str]) -> None:
+    wanted = ListFilter.from_query("q=essay_marked")
+    (row,) = load_rows([UUID(sessions[5])])
+    assert row.checkpoint_name == "session_failed"
+    assert wanted.matches(row, shown=True)
+
+
+def test_ids_are_found_by_how_they_begin(sessions: list[str]) -> None:
+    wanted = ListFilter.from_query(QueryDict(f"q=id:{sessions[0][:10]}"))
+    found = wanted.queryset(Stored.objects.all()).values_list("id", flat=True)
+    assert [str(id) for id in found] == [sessions[0]]
+
+
+def test_a_percent_sign_is_a_sign_and_no_wildcard(sessions: list[str]) -> None:
+    wanted = ListFilter.from_query("q=100%25_")
+    assert wanted.queryset(Stored.objects.all()).count() == 1

@@ -1,0 +1,300 @@
+"""The session page, and the orders given from it."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agent_sessions import AgentSession
+from sessions_app import actions, bridge
+from sessions_app.models import AgentSession as Stored
+from sessions_app.models import HistoryEntry
+
+from .test_list import Rows
+
+Make = Callable[..., AgentSession]
+FETCH = {"X-Requested-With": "fetch", "Accept-Language": "en"}
+ENGLISH = {"Accept-Language": "en"}
+
+
+@pytest.fixture
+def look(client: Client, viewer: Any) -> Client:
+    client.force_login(viewer)
+    return client
+
+
+@pytest.fixture
+def act(client: Client, operator: Any) -> Client:
+    client.force_login(operator)
+    return client
+
+
+def text(response: Any) -> str:
+    return str(response.content.decode())
+
+
+def page_of(client: Client, made: AgentSession, tail: str = "") -> str:
+    response = client.get(f"/sessions/{made.session_id}/{tail}", headers=ENGLISH)
+    assert response.status_code == 200
+    return text(response)
+
+
+def order(client: Client, made: AgentSession, noun: str, **more: Any) -> Any:
+    data = {"request_id": str(uuid.uuid4()), "seen_version": made.version, "reason": "test", **more}
+    return client.post(f"/sessions/{made.session_id}/{noun}/", data, headers=FETCH)
+
+
+def stored(made: AgentSession) -> Stored:
+    return Stored.objects.get(id=made.session_id)
+
+
+def test_the_page_shows_facts_checkpoints_context_and_history(
+    look: Client, make_session: Make
+) -> None:
+    made = make_session(
+        context={"class": "7b", "grades": [{"essay": "e1"}]}, checkpoints=("marked",)
+    )
+    page = page_of(look, made)
+    for expected in ("7b", "grades", "e1", "marked", made.session_id, "Created", "Checkpoint"):
+        assert expected in page
+    assert Rows(page).inline == []
+
+
+def test_the_page_needs_few_queries_however_much_happened(
+    look: Client, make_session: Make, django_assert_max_num_queries: Any
+) -> None:
+    made = make_session(checkpoints=tuple(f"step{n}" for n in range(30)))
+    with django_assert_max_num_queries(9):
+        page_of(look, made)
+
+
+def test_a_viewer_sees_no_orders_and_may_give_none(look: Client, make_session: Make) -> None:
+    made = make_session(checkpoints=("marked",))
+    page = page_of(look, made)
+    assert "data-dialog" not in page
+    assert "/pauses/" not in page
+    assert order(look, made, "pauses").status_code == 403
+    assert look.get(f"/sessions/{made.session_id}/rollbacks/new/?checkpoint=2").status_code == 403
+    assert look.post("/bulk/", {"verb": "pause", "id": made.session_id}).status_code == 403
+    assert stored(made).state == "active"
+
+
+def test_what_is_not_possible_says_why(act: Client, make_session: Make) -> None:
+    made = make_session()
+    actions.perform("fail", made.session_id, actor="olga", reason="stuck in a loop")
+    page = page_of(act, made)
+    assert "The session has failed; only rolling back leads on from there." in page
+    assert "stuck in a loop" in page
+
+
+def test_an_open_order_is_never_shown_as_obeyed(act: Client, make_session: Make) -> None:
+    made = make_session()
+    order(act, made, "pauses", reason="check the rubric")
+    page = page_of(act, made)
+    assert "Pausing" in page
+    assert "not yet confirmed" in page
+    assert "check the rubric" in page
+    ordered = stored(made).order_version
+    bridge.call(lambda m: m.acknowledge(made.session_id, ordered))
+    page = page_of(act, made)
+    assert "not yet confirmed" not in page
+    assert "Confirmed by the agent:" in page
+
+
+@pytest.mark.parametrize(
+    ("noun", "state"),
+    [
+        ("pauses", "paused"),
+        ("completions", "completed"),
+        ("failures", "failed"),
+        ("deletions", "deleted"),
+    ],
+)
+def test_each_order_has_a_page_of_its_own_and_does_what_it_says(
+    act: Client, make_session: Make, noun: str, state: str
+) -> None:
+    made = make_session()
+    assert "Cancel" in page_of(act, made, f"{noun}/")
+    response = order(act, made, noun)
+    assert response.status_code == 200
+    assert response.json()["ids"] == [made.session_id]
+    assert stored(made).state == state
+    last = HistoryEntry.objects.filter(session_id=made.session_id, kind="order").latest("version")
+    assert (last.actor, last.reason, last.source) == ("olga", "test", "page")
+
+
+def test_a_deleted_session_can_be_restored(act: Client, make_session: Make) -> None:
+    made = make_session()
+    order(act, made, "deletions")
+    assert "Restore" in page_of(act, made)
+    assert order(act, made, "restorations", seen_version="").status_code == 200
+    assert stored(made).state == "active"
+
+
+def test_a_double_click_is_one_order(act: Client, make_session: Make) -> None:
+    made = make_session()
+    same = {"request_id": str(uuid.uuid4())}
+    first, second = (order(act, made, "pauses", **same) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    orders = HistoryEntry.objects.filter(session_id=made.session_id, kind="order")
+    assert orders.count() == 1
+
+
+@pytest.mark.parametrize("noun", ["failures", "deletions"])
+def test_what_cannot_be_undone_needs_a_reason(act: Client, make_session: Make, noun: str) -> None:
+    made = make_session()
+    response = order(act, made, noun, reason="  ")
+    assert response.status_code == 422
+    assert "reason" in text(response)
+    assert stored(made).state == "active"
+
+
+def test_a_conflict_says_who_changed_it_and_asks_again(act: Client, make_session: Make) -> None:
+    made = make_session()
+    actions.perform("pause", made.session_id, actor="viktoria", reason="lunch")
+    response = order(act, made, "failures", reason="still broken")
+    page = text(response)
+    assert response.status_code == 409
+    assert "Changed meanwhile by viktoria" in page
+    assert "lunch" in page
+    assert "still broken" in page
+    assert f'name="seen_version" value="{stored(made).version}"' in page
+    assert stored(made).state == "paused"
+
+
+def test_an_impossible_order_is_refused_and_explained(act: Client, make_session: Make) -> None:
+    made = make_session()
+    response = order(act, made, "resumes", seen_version="")
+    assert response.status_code == 200
+    assert "nothing was changed" in response.json()["message"]
+    actions.perform("complete", made.session_id, actor="x")
+    response = order(act, made, "pauses", seen_version="")
+    assert response.status_code == 409
+    assert "not possible" in text(response)
+
+
+def test_the_rollback_page_shows_what_would_change_and_what_falls_after(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session(context={"keep": 1}, checkpoints=("first", "second", "third"))
+    page = page_of(act, made, "rollbacks/new/?checkpoint=2")
+    assert "The session goes back to checkpoint 2" in page
+    assert "step" in page
+    assert "2 checkpoints fall after it" in page
+    assert "is not undone" in page
+    response = order(act, made, "rollbacks", checkpoint=2, reason="wrong rubric")
+    assert response.status_code == 200
+    assert stored(made).context == {"keep": 1, "step": 1}
+    page = page_of(act, made)
+    assert "Rolled back" in page
+    assert "wrong rubric" in page
+
+
+def test_a_checkpoint_without_captured_context_says_that_the_context_stays(
+    act: Client, make_session: Make
+) -> None:
+    from django.db import connection
+
+    made = make_session(checkpoints=("old",))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE agent_session_checkpoints SET context_version = NULL WHERE n = 2")
+    assert "without context" in page_of(act, made)
+
+
+@pytest.mark.parametrize("checkpoint", ["", "x", "99", "-1", "9" * 30])
+def test_a_checkpoint_that_is_not_there_is_not_found(
+    act: Client, make_session: Make, checkpoint: str
+) -> None:
+    made = make_session()
+    address = f"/sessions/{made.session_id}/rollbacks/new/"
+    assert act.get(address, {"checkpoint": checkpoint}).status_code == 404
+
+
+def test_without_scripting_an_order_leads_back_to_the_session(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session()
+    response = act.post(f"/sessions/{made.session_id}/pauses/", {"reason": ""}, follow=True)
+    assert response.redirect_chain == [(f"/sessions/{made.session_id}/", 302)]
+    assert "Pause angeordnet." in text(response)
+
+
+def test_hostile_texts_of_agents_and_people_are_shown_as_texts(
+    act: Client, make_session: Make
+) -> None:
+    evil = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    made = make_session(context={evil: {evil: evil}, "list": [evil] * 3}, checkpoints=(evil,))
+    order(act, made, "pauses", reason=evil)
+    for tail in ("", "panels/", "rollbacks/new/?checkpoint=2", "context/"):
+        page = page_of(act, made, tail)
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert Rows(page).inline == []
+
+
+def test_a_megabyte_of_context_stays_a_small_page(look: Client, make_session: Make) -> None:
+    made = make_session(context={f"k{i}": {"text": "x" * 300} for i in range(3000)})
+    page = page_of(look, made)
+    assert len(page) < 200_000
+    branch = page_of(look, made, "context/?path=%5B%5D&start=2900")
+    assert "k2900" in branch
+
+
+def test_a_branch_or_a_long_text_of_the_context_can_be_read_alone(
+    look: Client, make_session: Make
+) -> None:
+    made = make_session(context={"essay": "ö" * 900, "deep": {"a": {"b": [1]}}})
+    response = look.get(f"/sessions/{made.session_id}/context/", {"path": '["essay"]'})
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert text(response) == "ö" * 900
+    assert "b" in page_of(look, made, "context/?path=%5B%22deep%22%2C%22a%22%5D")
+    missing = look.get(f"/sessions/{made.session_id}/context/", {"path": '["no"]'})
+    assert missing.status_code == 404
+
+
+def test_a_session_that_does_not_exist_is_not_found(look: Client, db: None) -> None:
+    for tail in ("", "panels/", "context/"):
+        assert look.get(f"/sessions/{uuid.uuid4()}/{tail}").status_code == 404
+
+
+def test_an_unknown_order_is_not_found(act: Client, make_session: Make) -> None:
+    assert order(act, make_session(), "explosions").status_code == 404
+
+
+def test_bulk_says_first_what_would_happen_and_then_does_it(
+    act: Client, make_session: Make
+) -> None:
+    made = [make_session() for _ in range(3)]
+    actions.perform("pause", made[0].session_id, actor="x")
+    ids = [session.session_id for session in made]
+    asked = text(act.post("/bulk/", {"verb": "pause", "id": ids}, headers=ENGLISH))
+    assert "<strong>2</strong> sessions will get the order." in asked
+    assert "The session is paused already." in asked
+    assert {stored(session).state for session in made[1:]} == {"active"}
+    pinned = [f"{session.session_id}:{session.version}" for session in made[1:]]
+    answer = act.post(
+        "/bulk/",
+        {"verb": "pause", "confirmed": "yes", "id": pinned, "reason": "break"},
+        headers=FETCH,
+    )
+    assert answer.json()["message"] == "Pause: done for 2 sessions."
+    assert {stored(session).state for session in made} == {"paused"}
+
+
+def test_bulk_does_the_rest_when_one_was_changed_meanwhile(act: Client, make_session: Make) -> None:
+    one, other = make_session(), make_session()
+    actions.perform("pause", one.session_id, actor="viktoria")
+    pinned = [f"{session.session_id}:{session.version}" for session in (one, other)]
+    data = {"verb": "fail", "confirmed": "yes", "id": pinned, "reason": "broken"}
+    answer = act.post("/bulk/", data, headers=FETCH).json()
+    assert answer["failed"] == 1
+    assert "viktoria" in answer["message"]
+    assert (stored(one).state, stored(other).state) == ("paused", "failed")
+
+
+@pytest.mark.parametrize("data", [{}, {"verb": "pause"}, {"verb": "nonsense", "id": "x"}])
+def test_bulk_without_a_selection_says_so(act: Client, data: dict[str, str]) -> None:
+    response = act.post("/bulk/", data, follow=True, headers=ENGLISH)
+    assert "Nothing was selected" in text(response)
