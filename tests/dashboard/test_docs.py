@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import re
+
+from dashboard.environment import BASE_DIR, OIDC_REQUIRED
+
+OPERATIONS = (BASE_DIR / "docs" / "operations.md").read_text()
+READ = re.compile(r'_(?:text|flag|list|number|url)\(\s*"([A-Z_]+)"')
+
+
+def test_every_setting_is_documented_and_nothing_else_is() -> None:
+    source = (BASE_DIR / "dashboard" / "environment.py").read_text()
+    table = OPERATIONS.split("## Settings")[1].split("`HEARTBEAT_RULES` is JSON")[0]
+    documented = set(re.findall(r"`([A-Z_]{4,})`", table))
+    assert documented == {*READ.findall(source), *OIDC_REQUIRED}
+
+
+def test_every_make_target_says_what_it_is_for() -> None:
+    makefile = (BASE_DIR / "Makefile").read_text()
+    targets = re.findall(r"^([a-z]+):(.*)$", makefile, re.MULTILINE)
+    assert {name for name, rest in targets if "##" not in rest} == {"chromium"}
