@@ -1,0 +1,54 @@
+"""`python -m bench [--only ROW …] [--pairs N] [--write]`: measure, print one table, keep it in docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from rich.console import Console
+
+from bench import report
+from bench.compare import Result, compare
+from bench.rows import ROWS
+from bench.stage import Stage, stage
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", nargs="+", choices=list(ROWS), metavar="ROW", help=", ".join(ROWS)
+    )
+    parser.add_argument("--pairs", type=int, default=5, help="of interleaved runs, 5 by default")
+    parser.add_argument(
+        "--write", action="store_true", help="keep the figures of a partial run too"
+    )
+    return parser.parse_args(argv)
+
+
+async def measure(ready: Stage, names: list[str], pairs: int, console: Console) -> list[Result]:
+    results: list[Result] = []
+    for name in names:
+        async for comparison in ROWS[name](ready):
+            with console.status(f"{name}: {comparison.work}"):
+                found = await compare(name, comparison, pairs)
+            for result in found:
+                console.print("  ".join(report.cells(result)), soft_wrap=True)
+            results += found
+    return results
+
+
+def main(argv: list[str]) -> int:
+    options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 170)
+    names = options.only or list(ROWS)
+    with stage() as ready:
+        facts = ready.facts()
+        results = asyncio.run(measure(ready, names, options.pairs, console))
+    report.show(console, results, facts)
+    if options.write or not options.only:
+        report.write(results, facts, " ".join(["python -m bench", *argv]))
+    return 0 if all(result.holds for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

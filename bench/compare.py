@@ -1,0 +1,106 @@
+"""Two arms, interleaved, and what their medians say."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+Figures = Mapping[str, float]
+Arm = Callable[[], Awaitable[Figures]]
+
+
+class NotRight(Exception):
+    """An arm finished, but what it should have stored is not there."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What the ratio ours / peer must reach; without a peer, what the figure itself must reach."""
+
+    figure: str
+    unit: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self, value: float) -> bool:
+        return (self.at_least is None or value >= self.at_least) and (
+            self.at_most is None or value <= self.at_most
+        )
+
+    @property
+    def text(self) -> str:
+        if self.at_least is not None:
+            return f"≥ {_number(self.at_least)}"
+        return f"≤ {_number(self.at_most)}" if self.at_most is not None else "—"
+
+
+def _number(value: float) -> str:
+    return f"1/{1 / value:,.0f}" if value < 0.05 else f"{value:,.10g}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms run once a pair, in alternating order, each on a warm system; an arm leaves nothing undone behind."""
+
+    work: str
+    peer: str
+    ours: Arm
+    theirs: Arm | None
+    bars: tuple[Bar, ...]
+    warm: bool = True
+    pairs: int | None = None
+
+
+@dataclass
+class Result:
+    row: str
+    work: str
+    peer: str
+    bar: Bar
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+
+    @property
+    def value(self) -> float:
+        """The median of the pairs' ratios: what slowed the machine slowed both arms of a pair."""
+        if not self.theirs:
+            return median(self.ours)
+        return median(
+            o / t if t else float("inf") for o, t in zip(self.ours, self.theirs, strict=True)
+        )
+
+    @property
+    def holds(self) -> bool:
+        return self.bar.holds(self.value)
+
+
+async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
+    results = [Result(row, comparison.work, comparison.peer, bar) for bar in comparison.bars]
+    if comparison.warm:
+        await comparison.ours()
+        if comparison.theirs is not None:
+            await comparison.theirs()
+    for pair in range(comparison.pairs or pairs):
+        ours, theirs = await _pair(comparison, ours_first=pair % 2 == 0)
+        for result in results:
+            result.ours.append(ours[result.bar.figure])
+            if theirs is not None:
+                result.theirs.append(theirs[result.bar.figure])
+    return results
+
+
+async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Figures, Figures | None]:
+    if comparison.theirs is None:
+        return await _once(comparison.ours), None
+    if ours_first:
+        ours = await _once(comparison.ours)
+        return ours, await _once(comparison.theirs)
+    theirs = await _once(comparison.theirs)
+    return await _once(comparison.ours), theirs
+
+
+async def _once(arm: Arm) -> Figures:
+    gc.collect()
+    return await arm()

@@ -1,0 +1,53 @@
+"""Many agents at once, and how long they take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Act = Callable[[str], Awaitable[Any]]
+
+
+@dataclass
+class Done:
+    """How often each agent's act returned, and when its last one began."""
+
+    times: dict[str, int] = field(default_factory=dict)
+    last: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.times.values())
+
+
+async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | None = None) -> Done:
+    """Each agent acts again and again for so long, or so often. An act that raises ends the bench."""
+    deadline = time.perf_counter() + seconds
+    done = Done()
+
+    async def agent(session_id: str) -> None:
+        count = 0
+        while time.perf_counter() < deadline and count != most:
+            begun = time.time()
+            await act(session_id)
+            count += 1
+        done.times[session_id] = count
+        done.last[session_id] = datetime.fromtimestamp(begun, UTC)
+
+    await asyncio.gather(*(agent(session_id) for session_id in ids))
+    return done
+
+
+async def each(ids: Iterable[str], clients: int, act: Act) -> None:
+    """Every id once, by so many at a time."""
+    rest = iter(ids)
+
+    async def client() -> None:
+        for session_id in rest:
+            await act(session_id)
+
+    await asyncio.gather(*(client() for _ in range(clients)))

@@ -1,0 +1,80 @@
+"""The table: on the screen, and in docs/performance.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.compare import Result
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+HEADINGS = ("row", "work", "beside", "ours", "peer", "ratio", "bar", "")
+
+
+def number(value: float) -> str:
+    if value == 0 or value >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:,.3g}"
+
+
+def ratio(result: Result) -> str:
+    if not result.theirs:
+        return "—"
+    if result.bar.at_most is not None and result.value < 0.1:
+        return f"1/{1 / result.value:,.0f}"
+    return f"{result.value:,.2f} ×"
+
+
+def cells(result: Result) -> list[str]:
+    from statistics import median
+
+    ours = f"{number(median(result.ours))} {result.bar.unit}"
+    theirs = number(median(result.theirs)) if result.theirs else "—"
+    judged = "" if result.bar.text == "—" else "✓" if result.holds else "✗"
+    return [
+        *(result.row, result.work, result.peer or "—", ours, theirs),
+        *(ratio(result), result.bar.text, judged),
+    ]
+
+
+def show(console: Console, results: Iterable[Result], facts: Sequence[str]) -> None:
+    table = Table(*HEADINGS, caption="\n".join(facts), caption_justify="left")
+    for result in results:
+        style = "" if result.holds else "yellow"
+        table.add_row(*cells(result), style=style)
+    console.print(table)
+
+
+def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None:
+    """A full run's figures replace all; a partial run's only those of the rows that were measured."""
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    old, _, after = rest.partition(END)
+    measured = {result.row for result in results}
+    kept = [line for line in old.splitlines() if _row(line) not in measured | {None, HEADINGS[0]}]
+    lines = [*kept, *(f"| {' | '.join(cells(result))} |" for result in results)]
+    order = list(dict.fromkeys(_order() + [str(_row(line)) for line in lines]))
+    lines.sort(key=lambda line: order.index(str(_row(line))))
+    block = [
+        *(BEGIN, "", f"`{command}`, {date.today().isoformat()}  "),
+        *(f"{fact}  " for fact in facts),
+        *("", f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}", *lines, "", END),
+    ]
+    PAGE.write_text(before + "\n".join(block) + after)
+
+
+def _row(line: str) -> str | None:
+    found = re.match(r"\| ([a-z-]+) \|", line)
+    return found[1] if found and set(found[1]) != {"-"} else None
+
+
+def _order() -> list[str]:
+    from bench.rows import ROWS
+
+    return list(ROWS)

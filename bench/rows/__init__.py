@@ -1,0 +1,31 @@
+"""One file a row of the table. Each is an async generator of comparisons: it sets the stage, yields, tidies up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from bench.compare import Comparison
+from bench.rows import (
+    beats_for_ever,
+    checkpoint,
+    create,
+    heartbeat,
+    old_upsert,
+    read,
+    sweep,
+    writers,
+)
+from bench.stage import Stage
+
+Row = Callable[[Stage], AsyncIterator[Comparison]]
+
+ROWS: dict[str, Row] = {
+    "heartbeat": heartbeat.row,
+    "checkpoint": checkpoint.row,
+    "create": create.row,
+    "read": read.row,
+    "writers": writers.row,
+    "old-upsert": old_upsert.row,
+    "hot": beats_for_ever.row,
+    "sweep": sweep.row,
+}

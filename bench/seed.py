@@ -1,0 +1,73 @@
+"""Sessions to measure with: the same for every arm."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from bench.stage import OLD, Stage
+
+_INSERT = """
+INSERT INTO agent_sessions (id, agent_type, user_id, state, context, checkpoints, created_at, updated_at, last_heartbeat)
+VALUES (%s, 'grader', 'teacher-1', 'active', %s, %s, now(), now(), now() - interval '1 minute')
+"""
+
+
+def payload(size: int, seed: int = 0) -> str:
+    """Text that no compression shrinks, so that bytes are bytes."""
+    return base64.b64encode(random.Random(seed).randbytes(size * 3 // 4)).decode()
+
+
+def data(size: int = 850, seed: int = 0) -> dict[str, Any]:
+    """What an agent says with one checkpoint: 0.9 KB as JSON."""
+    return {"essay": seed, "grade": "2+", "remarks": payload(size, seed)}
+
+
+def context(size: int = 1_700) -> dict[str, Any]:
+    return {"class": "7b", "subject": "Deutsch", "notes": payload(size - 60)}
+
+
+def checkpoints(count: int) -> list[dict[str, Any]]:
+    now = datetime.now(UTC).isoformat()
+    return [
+        {"name": f"essay_{i % 8}", "timestamp": now, "data": data(seed=i)} for i in range(count)
+    ]
+
+
+def sessions(stage: Stage, database: str, count: int, *, earlier: int = 0) -> list[str]:
+    """The table emptied, then this many sessions with so many earlier checkpoints, as an agent of the old kind leaves them."""
+    stage.prepare(database)
+    ids = [str(uuid.uuid4()) for _ in range(count)]
+    array, notes = json.dumps(checkpoints(earlier)), json.dumps(context())
+    with psycopg.connect(stage.url(database), autocommit=True) as connection:
+        empty(connection, database)
+        with connection.cursor() as cursor:
+            cursor.executemany(_INSERT, [(id, notes, array) for id in ids])
+    stage.settle(database)
+    return ids
+
+
+def empty(connection: psycopg.Connection[Any], database: str) -> None:
+    tables = "agent_sessions"
+    if database != OLD:
+        tables += ", agent_session_checkpoints, agent_session_contexts, agent_session_history, agent_session_counts"
+    connection.execute(
+        "SET session_replication_role = replica"
+    )  # the history refuses to be emptied otherwise
+    connection.execute(f"TRUNCATE {tables}")
+    connection.execute("RESET session_replication_role")
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value)
+
+
+def announced(payload: str) -> list[tuple[str, int]]:
+    """The pairs of id and version that one notification carries."""
+    return [(session_id, version) for session_id, version in json.loads(payload)]
