@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from agent_sessions import validation
@@ -94,11 +95,23 @@ class ConversationState:
     def get_previous_user_turn(self) -> ConversationTurn | None:
         return next((turn for turn in reversed(self.turns) if turn.role == "user"), None)
 
-    def to_dspy_history(self) -> Any:
-        """The last six turns as a `dspy.History`, or as our History where DSPy is not installed."""
+    def to_dspy_history(self, *, question: str | None = None, answer: str | None = None) -> Any:
+        """The last six turns as a `dspy.History`, or as our History where DSPy is not installed.
+
+        Each turn is a message with role and content. DSPy's own adapters read a history by the names of the signature's
+        fields instead and show the model nothing of other messages: name these (`question="question", answer="answer"`), and
+        each answered question becomes one message of theirs.
+        """
+        turns = self.turns[-HISTORY_TURNS:]
+        if question and answer:
+            pairs = [
+                {question: asked.resolved_question or asked.content, answer: answered.content}
+                for asked, answered in pairwise(turns)
+                if (asked.role, answered.role) == ROLES
+            ]
+            return history_type()(messages=pairs)
         messages = [
-            {"role": turn.role, "content": turn.resolved_question or turn.content}
-            for turn in self.turns[-HISTORY_TURNS:]
+            {"role": turn.role, "content": turn.resolved_question or turn.content} for turn in turns
         ]
         return history_type()(messages=messages)
 

@@ -79,17 +79,19 @@ class ConversationStore:
 
     async def connect(self) -> None:
         """Raises Unreachable, at once while the next attempt is not due."""
+        if not self.available:
+            async with self._connecting:
+                await self._connect_unless_another_did()
+
+    async def _connect_unless_another_did(self) -> None:
         if self.available:
             return
-        async with self._connecting:
-            if self.available:
-                return
-            if self._clock() < self.retry_at:
-                raise Unreachable("the next attempt is not due yet")
-            name = await self._ask_name()
-            if name != self._name:
-                self.memory += 1
-            self._name, self._failures, self.available = name, 0, True
+        if self._clock() < self.retry_at:
+            raise Unreachable("the next attempt is not due yet")
+        name = await self._ask_name()
+        if name != self._name:
+            self.memory += 1
+        self._name, self._failures, self.available = name, 0, True
 
     async def close(self) -> None:
         self.available = False

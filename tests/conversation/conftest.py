@@ -106,3 +106,8 @@ def fragile(tmp_path: Path) -> Iterator[FragileValkey]:
     server = FragileValkey(tmp_path, port)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def conversations_in_valkey(make: Make, valkey_url: str) -> ConversationManager:
+    return make(valkey_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,11 @@ from agent_sessions.conversation import ConversationConfig, ConversationState, C
 from agent_sessions.errors import InvalidInput
 
 
-def asked(content: str, **more) -> ConversationTurn:
+def asked(content, **more) -> ConversationTurn:
     return ConversationTurn("user", content, **more)
 
 
-def answered(content: str, **more) -> ConversationTurn:
+def answered(content, **more) -> ConversationTurn:
     return ConversationTurn("assistant", content, **more)
 
 
@@ -115,7 +116,7 @@ def test_what_is_no_conversation_is_refused_clearly(stored):
         (answered("!", results=[{"a": object()}]), "JSON"),
         (answered("!", results=[{"a": "\x00"}]), "NUL"),
         (answered("!", results=[{"a": "x" * 1_100_000}]), "1,048,576 are allowed"),
-        (ConversationTurn("user", None), "content must be text"),
+        (asked(None), "content must be text"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_stored_is_refused_with_the_reason(turn, why):
@@ -124,7 +125,7 @@ def test_what_cannot_be_stored_is_refused_with_the_reason(turn, why):
 
 
 def test_results_nested_without_end_are_refused():
-    deep: dict = {}
+    deep: dict[str, Any] = {}
     for _ in range(100_000):
         deep = {"a": deep}
     with pytest.raises(InvalidInput, match="nested too deeply"):
