@@ -1,0 +1,49 @@
+"""Real sessions, the real server, Chromium; whatever the page complains about fails the test."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.live import LiveDashboard
+from tests.pages.conftest import _a_manager_of_its_own, make_session
+
+__all__ = ["_a_manager_of_its_own", "make_session"]
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_before_browser(migrated: str) -> None:
+    """Django refuses to migrate where Playwright's loop runs already."""
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, live_dashboard: LiveDashboard, log_in: Any, operator: Any, viewer: Any
+) -> Iterator[Open]:
+    """`open_page("/", viewer=True, width=360)`: a page somebody is logged in to."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def open_page(path: str = "/", *, as_viewer: bool = False, **options: Any) -> Page:
+        size = {"width": options.pop("width", 1440), "height": options.pop("height", 900)}
+        options.setdefault("locale", "de-DE")
+        context = browser.new_context(viewport=size, timezone_id="Europe/Berlin", **options)
+        contexts.append(context)
+        log_in(context, viewer if as_viewer else operator)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{live_dashboard.url}{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    expected = ("409", "422", "403", "404", "WebSocket", "ERR_CONNECTION", "ERR_FAILED")
+    assert [text for text in complaints if not any(word in text for word in expected)] == []
