@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -45,7 +46,7 @@ WHERE relname LIKE 'agent\\_session%' AND relkind IN ('r', 'p') AND NOT relispar
 """
 
 
-def query(sql: str, *parameters: object) -> list[tuple[object, ...]]:
+def query(sql: str, *parameters: Any) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters or None)
         return list(cursor.fetchall())

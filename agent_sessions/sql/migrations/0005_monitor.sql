@@ -76,7 +76,7 @@ BEGIN
            nullif(current_setting('agent_sessions.reason', true), ''),
            coalesce(nullif(current_setting('agent_sessions.source', true), ''), 'sql')
     FROM old_rows;
-    INSERT INTO agent_session_counts SELECT agent_type, state, -count(*) FROM old_rows GROUP BY 1, 2;
+    INSERT INTO agent_session_counts SELECT agent_type, state, -count(*) FROM old_rows WHERE state IS NOT NULL GROUP BY 1, 2;
     DELETE FROM agent_session_checkpoints c USING old_rows o WHERE c.session_id = o.id;
     DELETE FROM agent_session_contexts c USING old_rows o WHERE c.session_id = o.id;
     PERFORM agent_session_notify(changed)

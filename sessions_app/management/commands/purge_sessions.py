@@ -1,0 +1,40 @@
+"""`manage.py purge_sessions`: empties the trash of what has been in it for long enough."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from sessions_app import retention
+
+
+class Command(BaseCommand):
+    help = str(
+        gettext_lazy(
+            "Removes for good what was deleted long ago, and past contexts nobody refers to."
+        )
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=retention.trash_days(),
+            help=_("how long deleted sessions are kept (default: TRASH_DAYS)"),
+        )
+
+    def handle(self, *args: Any, days: int, **options: Any) -> None:
+        try:
+            found = retention.purge(
+                days, actor=getpass.getuser(), source="command", reason="purge_sessions"
+            )
+        except retention.Refused as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(
+            _("Removed for good: %(sessions)d sessions, %(contexts)d past contexts.")
+            % {"sessions": found.sessions, "contexts": found.contexts}
+        )

@@ -1,0 +1,37 @@
+"""`manage.py sweep`: the watch over silence, until it is asked to stop. Any number may run; one watches."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from sessions_app.sweeper.wiring import sweeper
+
+
+class Command(BaseCommand):
+    help = str(gettext_lazy("Watches over silent sessions and fails what is lost, until Ctrl-C."))
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help=_("look once and end"))
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        asyncio.run(watch(once))
+
+
+async def watch(once: bool) -> None:
+    watching = sweeper()
+    task = asyncio.create_task(watching.tick() if once else watching.run(), name="sweeper")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    finally:
+        await watching.close()

@@ -1,0 +1,167 @@
+"""What is kept how long. History goes in whole months, deleted sessions after their time in the trash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, DateTimeField, F, When
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+from psycopg import sql
+
+BATCH = 500
+
+# When a session came into the trash: an order says it, for today's agents the last change does.
+DELETED_AT = Case(
+    When(order_verb="delete", then=F("ordered_at")),
+    default=Coalesce("updated_at", "ended_at", "created_at"),
+    output_field=DateTimeField(),
+)
+_PARTITIONS = """
+SELECT c.relname, pg_get_expr(c.relpartbound, c.oid), pg_total_relation_size(c.oid)
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'agent_session_history'::regclass
+  AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' ORDER BY c.relname
+"""
+_PURGE_SESSIONS = """
+DELETE FROM agent_sessions WHERE id IN (
+    SELECT id FROM agent_sessions
+    WHERE state = 'deleted' AND CASE WHEN order_verb = 'delete' THEN ordered_at
+        ELSE coalesce(updated_at, ended_at, created_at) END < now() - make_interval(days => %(days)s)
+    ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+"""
+# A rollback may still want the context that belongs to a checkpoint, however old.
+_PURGE_CONTEXTS = """
+WITH page AS (
+    SELECT session_id, context_version, replaced_at FROM agent_session_contexts
+    WHERE (session_id, context_version) > (%(session_id)s, %(version)s)
+    ORDER BY session_id, context_version LIMIT %(batch)s
+), gone AS (
+    DELETE FROM agent_session_contexts c USING page p
+    WHERE c.session_id = p.session_id AND c.context_version = p.context_version
+      AND p.replaced_at < now() - make_interval(days => %(days)s)
+      AND NOT EXISTS (
+        SELECT FROM agent_session_checkpoints k
+        WHERE k.session_id = c.session_id AND k.context_version = c.context_version)
+    RETURNING 1
+)
+SELECT session_id::text, context_version, (SELECT count(*) FROM gone) FROM page
+ORDER BY session_id DESC, context_version DESC LIMIT 1
+"""
+_PURGE_BLINDNESS = "DELETE FROM agent_session_blindness WHERE ended_at < now() - interval '90 days'"
+
+
+def trash_days() -> int:
+    return int(getattr(settings, "TRASH_DAYS", 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    name: str
+    first: datetime
+    size: int
+    entries: int = 0
+
+    @property
+    def next(self) -> datetime:
+        return (self.first + timedelta(days=32)).replace(day=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    sessions: int
+    contexts: int
+
+
+class Refused(ValueError):
+    """What was asked for would remove more than may be removed."""
+
+
+def months() -> list[Month]:
+    """The history's partitions, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTITIONS)
+        found = [(name, _first(name), size) for name, _bounds, size in cursor.fetchall()]
+    return [Month(name, first, size) for name, first, size in found if first is not None]
+
+
+def _first(partition: str) -> datetime | None:
+    try:
+        return datetime.strptime(partition[-7:], "%Y_%m").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def droppable(before: datetime) -> list[Month]:
+    """Whole months before that one. Raises Refused when the current one would be among them."""
+    now = datetime.now(UTC)
+    if before > now:
+        raise Refused(
+            _("%(month)s is not over: the newest month that can be dropped is the last one.")
+            % {"month": f"{before - timedelta(days=1):%Y-%m}"}
+        )
+    return [month for month in months() if month.next <= before]
+
+
+def drop(month: Month) -> Month:
+    """Remove one month of history, all of it or, when somebody holds it for too long, nothing."""
+    table = sql.Identifier(month.name)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '5s'")
+        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table))
+        entries = cursor.fetchone()[0]
+        cursor.execute(
+            sql.SQL("ALTER TABLE agent_session_history DETACH PARTITION {}").format(table)
+        )
+        cursor.execute(sql.SQL("DROP TABLE {}").format(table))
+    return Month(month.name, month.first, month.size, entries)
+
+
+def strays(before: datetime) -> int:
+    """Entries of months that never had a partition; they stay until one is made for them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM agent_session_history_default WHERE at < %s", [before])
+        return int(cursor.fetchone()[0])
+
+
+def purge(
+    days: int, *, actor: str = "sweeper", source: str = "sweeper", reason: str = ""
+) -> Purged:
+    """Remove for good what has been in the trash for longer, and past contexts that nothing refers to."""
+    if days < 1:
+        raise Refused(_("At least one day must be kept."))
+    with connection.cursor() as cursor:
+        cursor.execute(_PURGE_BLINDNESS)
+    return Purged(sum(_sessions(days, actor, source, reason)), sum(_contexts(days)))
+
+
+def _sessions(days: int, actor: str, source: str, reason: str) -> Iterator[int]:
+    gone = BATCH
+    while gone == BATCH:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('agent_sessions.actor', %s, true),"
+                " set_config('agent_sessions.source', %s, true),"
+                " set_config('agent_sessions.reason', %s, true)",
+                [actor, source, reason],
+            )
+            cursor.execute(_PURGE_SESSIONS, {"days": days, "batch": BATCH})
+            gone = cursor.rowcount
+        yield gone
+
+
+def _contexts(days: int) -> Iterator[int]:
+    at: tuple[str, int] | None = ("00000000-0000-0000-0000-000000000000", 0)
+    while at is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _PURGE_CONTEXTS,
+                {"days": days, "batch": BATCH, "session_id": at[0], "version": at[1]},
+            )
+            row = cursor.fetchone()
+        at = row and (row[0], row[1])
+        yield row[2] if row else 0

@@ -1,0 +1,60 @@
+"""What the watch writes down: when it looked, and when it could not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sessions_app.feed.blindness import Interval
+
+from .post import Post
+
+SOURCE = "sweeper"
+HORIZON_DAYS = 30
+
+_BEGIN = """
+INSERT INTO agent_session_monitors (source, began_at, looked_at)
+VALUES (%s, to_timestamp(%s), to_timestamp(%s))
+ON CONFLICT (source) DO UPDATE SET source = excluded.source
+RETURNING extract(epoch FROM began_at)::float8, extract(epoch FROM looked_at)::float8
+"""
+_LOOKED = """
+UPDATE agent_session_monitors SET looked_at = greatest(looked_at, to_timestamp(%s)) WHERE source = %s
+"""
+_READ = """
+SELECT cause, extract(epoch FROM started_at)::float8, extract(epoch FROM ended_at)::float8
+FROM agent_session_blindness
+WHERE source = %s AND (ended_at IS NULL OR ended_at > to_timestamp(%s) - make_interval(days => %s))
+ORDER BY started_at DESC LIMIT 1000
+"""
+# What the last watch left open ended when the next one came.
+_CLOSE = """
+UPDATE agent_session_blindness SET ended_at = greatest(started_at, to_timestamp(%s))
+WHERE source = %s AND ended_at IS NULL
+"""
+_WRITE = """
+INSERT INTO agent_session_blindness (source, cause, started_at, ended_at)
+VALUES (%s, %s, to_timestamp(%s), to_timestamp(%s))
+ON CONFLICT (source, cause, started_at) DO UPDATE SET ended_at = excluded.ended_at
+"""
+
+
+class Book:
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._written: set[Interval] = set()
+
+    async def open(self, now: float) -> tuple[float, float, list[Interval]]:
+        """When the watch first began, when it last looked, and all blindness that may still matter."""
+        [[began_at, looked_at]] = await self._post.rows(_BEGIN, (SOURCE, now, now))
+        await self._post.rows(_CLOSE, (now, SOURCE))
+        found = await self._post.rows(_READ, (SOURCE, now, HORIZON_DAYS))
+        self._written.clear()
+        return began_at, looked_at, [Interval(*row) for row in found]
+
+    async def looked(self, now: float) -> None:
+        await self._post.rows(_LOOKED, (now, SOURCE))
+
+    async def write(self, intervals: Iterable[Interval]) -> None:
+        for interval in [i for i in intervals if i not in self._written]:
+            await self._post.rows(_WRITE, (SOURCE, interval.cause, interval.since, interval.until))
+            self._written.add(interval)

@@ -1,0 +1,122 @@
+"""Who has been silent for too long: a bounded piece of the live sessions at a time, each round from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sessions_app.feed.blindness import Interval
+from sessions_app.health import Rules, rule_for
+
+from .post import Post
+from .sight import Moment, cutoff
+from .suspects import Suspects
+
+PAGE = 1000
+PAGES = 5
+NEVER = float("-inf")
+NOWHERE = "00000000-0000-0000-0000-000000000000"
+
+# By the partial index of what is active; last_heartbeat has none, so that heartbeats stay cheap.
+_PAGE = """
+SELECT id::text, agent_type, extract(epoch FROM coalesce(last_heartbeat, created_at, updated_at))::float8
+FROM agent_sessions WHERE state = 'active' AND id > %s ORDER BY id LIMIT %s
+"""
+
+
+class Silent(NamedTuple):
+    session_id: str
+    agent_type: str
+    beat: float
+
+
+class GivenUp(NamedTuple):
+    session_id: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Silent since `watch`: looked at closely. Silent since `fail`, and closely seen for `grace`: given up."""
+
+    watch: float
+    fail: float
+    grace: float
+    seconds: int
+
+
+class Judge:
+    def __init__(
+        self, post: Post, valkey: Any, rules: Rules, namespace: str, *, page: int = PAGE
+    ) -> None:
+        self._post, self._valkey, self._rules = post, valkey, rules
+        self._heartbeats = f"{namespace}:heartbeats"
+        self._page = page
+        self._suspects = Suspects()
+        self._after = NOWHERE
+
+    def start_anew(self) -> None:
+        """After blindness everybody gets a full grace to be heard of."""
+        self._suspects.acquit_all()
+
+    async def look(
+        self, now: Moment, blind: Sequence[Interval], began_at: float, *, most: int
+    ) -> list[GivenUp]:
+        limits: dict[str, Limits | None] = {}
+        found: list[GivenUp] = []
+        for _ in range(PAGES):
+            page = [Silent(*row) for row in await self._post.rows(_PAGE, (self._after, self._page))]
+            for agent_type in {silent.agent_type for silent in page} - limits.keys():
+                limits[agent_type] = self._limits(agent_type, now.wall, blind, began_at)
+            found += await self._given_up(page, limits, now)
+            if len(page) < self._page:
+                self._after = NOWHERE
+                self._suspects.next_round()
+                break
+            self._after = page[-1].session_id
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def _limits(
+        self, agent_type: str, now: float, blind: Sequence[Interval], began_at: float
+    ) -> Limits | None:
+        rule = rule_for(agent_type, self._rules)
+        grace = min(rule.lost, rule.fail_after)
+        watch = cutoff(now, rule.fail_after - grace, blind, began_at=began_at)
+        if watch is None:
+            return None
+        fail = cutoff(now, rule.fail_after, blind, began_at=began_at)
+        return Limits(watch, NEVER if fail is None else fail, grace, rule.fail_after)
+
+    async def _given_up(
+        self, page: Sequence[Silent], limits: Mapping[str, Limits | None], now: Moment
+    ) -> list[GivenUp]:
+        suspected = []
+        for silent in page:
+            limit = limits[silent.agent_type]
+            if limit is not None and silent.beat <= limit.watch:
+                suspected.append((silent, limit))
+            else:
+                self._suspects.acquit(silent.session_id)
+        scores = await self._newer_beats([silent.session_id for silent, _ in suspected])
+        return [
+            GivenUp(silent.session_id, limit.seconds)
+            for (silent, limit), score in zip(suspected, scores, strict=True)
+            if self._is_given_up(silent, score, limit, now)
+        ]
+
+    def _is_given_up(self, silent: Silent, score: float, limit: Limits, now: Moment) -> bool:
+        """A beat from the future says that an agent lives when it is new, and nothing of when it lived."""
+        beat = max(silent.beat, score if score <= now.wall else 0.0)
+        unchanged = self._suspects.unchanged_for(
+            silent.session_id, (silent.beat, score), now.steady
+        )
+        return beat <= limit.fail and unchanged >= limit.grace
+
+    async def _newer_beats(self, ids: Sequence[str]) -> list[float]:
+        if not ids:
+            return []
+        scores = await self._valkey.zmscore(self._heartbeats, list(ids))
+        return [0.0 if score is None else float(score) / 1000 for score in scores]

@@ -1,0 +1,67 @@
+"""The watch's own connection. Whoever holds the lock on it is the one watch among all processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+
+logger = logging.getLogger(__name__)
+
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
+
+# A process that hangs, or a machine that is gone, must not keep the post: its session ends by itself.
+_SETTINGS = """
+SET statement_timeout = '15s'; SET lock_timeout = '2s'; SET idle_session_timeout = '60s';
+SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3
+"""
+_TAKE = "SELECT pg_try_advisory_lock(hashtext('agent_session_sweeper'))"
+_CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+
+class Post:
+    """Everything raises one of LOST when the connection, and with it the lock, is gone."""
+
+    def __init__(self, parameters: Callable[[], dict[str, Any]]) -> None:
+        self._parameters = parameters
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self.held = False
+
+    async def take(self) -> bool:
+        """Whether this process is the watch."""
+        if self._connection is None or self._connection.closed:
+            self.held = False
+            self._connection = await psycopg.AsyncConnection.connect(
+                **self._parameters(), autocommit=True
+            )
+            await self._connection.execute(_SETTINGS)
+        if not self.held:
+            [[self.held]] = await self.rows(_TAKE)
+        return self.held
+
+    async def clock(self) -> float:
+        [[now]] = await self.rows(_CLOCK)
+        return float(now)
+
+    async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            raise psycopg.InterfaceError("there is no connection")
+        cursor = await self._connection.execute(sql, parameters or None)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def leave(self) -> None:
+        """The server lets the lock go with the connection; said aloud, the next process need not wait for that."""
+        connection, self._connection, held, self.held = self._connection, None, self.held, False
+        if connection is None:
+            return
+        try:
+            if held and not connection.closed:
+                async with asyncio.timeout(2):
+                    await connection.execute("SELECT pg_advisory_unlock_all()")
+        except LOST as error:
+            logger.debug("the post is left without a word: %s", error)
+        finally:
+            await connection.close()

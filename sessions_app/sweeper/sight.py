@@ -1,0 +1,38 @@
+"""How much of a silence was seen. Seconds since the epoch by the database's clock; nothing here asks a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sessions_app.feed.blindness import Interval
+
+
+class Moment(NamedTuple):
+    """`wall`: the database's clock, seconds since the epoch. `steady`: a clock of ours that never jumps."""
+
+    wall: float
+    steady: float
+
+
+def cutoff(
+    now: float, seconds: float, blind: Iterable[Interval], *, began_at: float
+) -> float | None:
+    """Who was last heard of before this moment has been silent for that many seconds that were seen.
+
+    None when the watch has not seen that much since it began.
+    """
+    left, seen_until = seconds, now
+    for since, until in _newest_first(blind, now):
+        seen = seen_until - until
+        if seen >= left:
+            break
+        left -= max(seen, 0.0)
+        seen_until = min(seen_until, since)
+    found = seen_until - left
+    return found if found >= began_at else None
+
+
+def _newest_first(blind: Iterable[Interval], now: float) -> Sequence[tuple[float, float]]:
+    ends = [(gap.since, now if gap.until is None else gap.until) for gap in blind]
+    return sorted(ends, key=lambda gap: gap[1], reverse=True)

@@ -1,0 +1,51 @@
+"""Whose last sign of life has been the same for how long, as far as this watch saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MOST = 50_000
+
+
+@dataclass(slots=True)
+class Suspect:
+    beat: object
+    since: float
+    round: int
+
+
+class Suspects:
+    """An agent whose clock is wrong beats with wrong times, but with new ones: only what stands still is silent."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._known: dict[str, Suspect] = {}
+        self._round = 0
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def unchanged_for(self, session_id: str, beat: object, now: float) -> float:
+        """Note the newest beat; for how many seconds it has been the newest."""
+        known = self._known.get(session_id)
+        if known is None:
+            if len(self._known) < self._most:
+                self._known[session_id] = Suspect(beat, now, self._round)
+            return 0.0
+        known.round = self._round
+        if known.beat != beat:
+            known.beat, known.since = beat, now
+        return now - known.since
+
+    def acquit(self, session_id: str) -> None:
+        self._known.pop(session_id, None)
+
+    def acquit_all(self) -> None:
+        self._known.clear()
+
+    def next_round(self) -> None:
+        """Everybody was looked at: who was not met this time has ended or been heard of."""
+        gone = [i for i, suspect in self._known.items() if suspect.round < self._round]
+        for session_id in gone:
+            del self._known[session_id]
+        self._round += 1

@@ -1,0 +1,178 @@
+"""One look of the watch: is this process the watch, can it see, who has been silent for too long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
+from sessions_app.feed.blindness import Blindness, Interval
+from sessions_app.health import Rules
+
+from .book import Book
+from .judge import Judge
+from .post import LOST, Post
+from .sight import Moment
+from .upkeep import Upkeep
+
+logger = logging.getLogger(__name__)
+
+TICK = 5.0
+STANDSTILL = 20.0
+PATIENCE = 30.0
+MOST_FAILED = 100
+
+RESTART, POSTGRESQL, VALKEY = "restart", "postgresql", "valkey"
+AWAY = (RedisError, OSError, TimeoutError)
+
+Connect = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
+
+
+class Sweeper:
+    """`valkey` is a `redis.asyncio` client that does not reconnect by itself; `connect` makes the manager."""
+
+    def __init__(
+        self,
+        post: Post,
+        valkey: Any,
+        connect: Connect,
+        rules: Rules,
+        *,
+        namespace: str,
+        upkeep: Upkeep | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._post, self._book = post, Book(post)
+        self._valkey = valkey
+        self._connect = connect
+        self._manager: SessionManager | None = None
+        self._judge = Judge(post, valkey, rules, namespace)
+        self._upkeep = upkeep
+        self._monotonic = monotonic
+        self._now = Moment(0.0, monotonic())
+        self._blindness: Blindness | None = None
+        self._before: list[Interval] = []
+        self._began_at = self._valkey_seen_at = 0.0
+        self._cause = RESTART
+
+    @property
+    def is_watching(self) -> bool:
+        return self._blindness is not None
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except Exception:
+                logger.exception("a look failed; the next one tries again")
+            await asyncio.sleep(TICK)
+
+    async def close(self) -> None:
+        await self._post.leave()
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            await manager.close()
+
+    async def tick(self, now: Moment | None = None) -> None:
+        """Look once. `now` is for tests: without it the database's clock is asked."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                blindness = await self._as_the_watch(now)
+                if blindness is None:
+                    return
+                await self._look(blindness)
+            if self._upkeep is not None:
+                await self._upkeep.tick(self._now.steady)
+        except LOST as error:
+            await self._lose(error)
+
+    async def _as_the_watch(self, now: Moment | None) -> Blindness | None:
+        """What is known of our blindness; None while another process is the watch."""
+        if not await self._post.take():
+            self._blindness = None
+            return None
+        self._now = now or await self._moment()
+        self._blindness = self._blindness or await self._begin()
+        return self._blindness
+
+    async def _moment(self) -> Moment:
+        asked_at = self._monotonic()
+        wall = await self._post.clock()
+        return Moment(wall, (asked_at + self._monotonic()) / 2)
+
+    async def _begin(self) -> Blindness:
+        """What happened between the last look of whichever process and now, nobody has seen."""
+        now = self._now.wall
+        self._began_at, looked_at, self._before = await self._book.open(now)
+        blindness = Blindness(
+            (),
+            clock=lambda: self._now.wall,
+            monotonic=lambda: self._now.steady,
+            standstill=STANDSTILL,
+        )
+        if now - looked_at > STANDSTILL or self._cause == POSTGRESQL:
+            blindness.past.append(Interval(self._cause, looked_at, now))
+        self._valkey_seen_at = now
+        self._cause = RESTART
+        self._judge.start_anew()
+        logger.info("this process watches over silence now")
+        return blindness
+
+    async def _lose(self, error: BaseException) -> None:
+        if self.is_watching:
+            logger.warning("the watch is blind, PostgreSQL does not answer: %s", error)
+            self._cause = POSTGRESQL
+        self._blindness = None
+        await self._post.leave()
+
+    async def _look(self, blindness: Blindness) -> None:
+        stumbled = blindness.look()
+        if stumbled is not None:
+            logger.warning("the watch was blind for %s", stumbled)
+        if await self._sees_valkey(blindness) and stumbled is None:
+            await self._sweep([*self._before, *blindness.past])
+        else:
+            self._judge.start_anew()
+        await self._book.write(blindness.intervals())
+        await self._book.looked(self._now.wall)
+
+    async def _sees_valkey(self, blindness: Blindness) -> bool:
+        try:
+            await self._valkey.ping()
+        except AWAY as error:
+            if VALKEY not in blindness.open:
+                logger.warning("the watch is blind, Valkey does not answer: %s", error)
+            blindness.begin(VALKEY, self._valkey_seen_at)
+            return False
+        blindness.end(VALKEY)
+        self._valkey_seen_at = self._now.wall
+        return True
+
+    async def _sweep(self, blind: Sequence[Interval]) -> None:
+        try:
+            given_up = await self._judge.look(self._now, blind, self._began_at, most=MOST_FAILED)
+            for session_id, seconds in given_up:
+                await self._fail(session_id, seconds)
+        except RedisError as error:
+            logger.warning("beats could not be read, nobody is judged: %s", error)
+        except StorageUnavailable as error:
+            logger.warning("who is lost could not be failed yet: %s", error)
+
+    async def _fail(self, session_id: str, seconds: int) -> None:
+        if self._manager is None:
+            self._manager = await self._connect(self._clock)
+        try:
+            if await self._manager.fail_silent(session_id, timedelta(seconds=seconds)):
+                logger.warning("session %s was silent for too long: failed", session_id)
+        except SessionNotFound:
+            logger.info("session %s is gone", session_id)
+
+    def _clock(self) -> datetime:
+        """The database's, as of this look."""
+        return datetime.fromtimestamp(self._now.wall, UTC)

@@ -1,0 +1,89 @@
+"""What has to be done now and then, by one process: counts folded, months prepared, the trash emptied."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError, connection
+from redis.exceptions import RedisError
+
+from sessions_app import retention
+
+from .post import Post
+
+logger = logging.getLogger(__name__)
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+DIFFERENCES_KEPT = 200
+MONTHS_AHEAD = 3
+BEATS_KEPT_DAYS = 2
+
+# What is added meanwhile is neither seen nor removed here; whoever sums sees before or after, never between.
+FOLD = """
+WITH gone AS (
+    DELETE FROM agent_session_counts
+    WHERE (SELECT count(*) FROM agent_session_counts) > %s
+    RETURNING agent_type, state, n
+)
+INSERT INTO agent_session_counts
+SELECT agent_type, state, sum(n) FROM gone GROUP BY 1, 2 HAVING sum(n) <> 0
+"""
+PREPARE = """
+SELECT agent_session_history_partition((date_trunc('month', now()) + make_interval(months => m))::date)
+FROM generate_series(0, %s) AS m
+"""
+
+
+@dataclass
+class Chore:
+    name: str
+    every: float
+    do: Callable[[], Awaitable[Any]]
+    due: float = field(default=0.0)
+
+
+class Upkeep:
+    """A chore that fails is tried again when it is due again, and keeps the watch from nothing."""
+
+    def __init__(self, chores: Sequence[Chore]) -> None:
+        self._chores = chores
+
+    async def tick(self, steady: float) -> None:
+        for chore in self._chores:
+            if steady < chore.due:
+                continue
+            chore.due = steady + chore.every
+            try:
+                await chore.do()
+            except (psycopg.Error, DatabaseError, RedisError) as error:
+                logger.warning("%s did not succeed: %s", chore.name, error)
+
+
+def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
+    return [
+        Chore("folding the counts", MINUTE, lambda: post.rows(FOLD, (DIFFERENCES_KEPT,))),
+        Chore("preparing months", HOUR, lambda: post.rows(PREPARE, (MONTHS_AHEAD,))),
+        Chore("forgetting old beats", HOUR, lambda: forget_beats(post, valkey, namespace)),
+        Chore("emptying the trash", HOUR, lambda: asyncio.to_thread(empty_trash)),
+    ]
+
+
+async def forget_beats(post: Post, valkey: Any, namespace: str) -> int:
+    """Beats this old are in PostgreSQL; without this the ended sessions' would be kept for ever."""
+    oldest = (await post.clock() - BEATS_KEPT_DAYS * DAY) * 1000
+    return int(await valkey.zremrangebyscore(f"{namespace}:heartbeats", "-inf", f"({oldest:.0f}"))
+
+
+def empty_trash() -> None:
+    """In a thread of its own, which gives its connection back."""
+    try:
+        found = retention.purge(retention.trash_days(), reason="trash")
+        if found.sessions or found.contexts:
+            logger.info("removed for good: %s", found)
+    finally:
+        connection.close()

@@ -1,0 +1,45 @@
+"""Where the watch gets its parts from: Django's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from agent_sessions import SessionManager
+from sessions_app.feed.beats import client
+from sessions_app.feed.wiring import listen_parameters
+
+from .post import Post
+from .sweeper import Connect, Sweeper
+from .upkeep import Upkeep, chores
+
+
+def sweeper(**parts: Any) -> Sweeper:
+    """`parts` replace those from the settings: rules, connect, monotonic, valkey, post."""
+    namespace = settings.SESSION_NAMESPACE
+    post = parts.pop("post", None) or Post(parameters)
+    valkey = parts.pop("valkey", None) or client(settings.VALKEY_URL)
+    connect: Connect = parts.pop("connect", None) or connect_manager
+    rules = parts.pop("rules", settings.HEARTBEAT_RULES)
+    parts.setdefault("upkeep", Upkeep(chores(post, valkey, namespace)))
+    return Sweeper(post, valkey, connect, rules, namespace=namespace, **parts)
+
+
+def parameters() -> dict[str, Any]:
+    """A session's lock does not survive a transaction pooler: the same way around it as the feed's."""
+    return {**listen_parameters(), "application_name": "sessions sweeper"}
+
+
+async def connect_manager(clock: Callable[[], datetime]) -> SessionManager:
+    return await SessionManager.connect(
+        settings.DATABASE_URL,
+        settings.VALKEY_URL or None,
+        namespace=settings.SESSION_NAMESPACE,
+        source="sweeper",
+        clock=clock,
+        cache_size=100,
+        retry_seconds=2.0,
+    )

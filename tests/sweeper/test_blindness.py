@@ -1,0 +1,195 @@
+"""The watch knows when it was blind, says so, and judges nobody for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_sessions import SessionManager
+from sessions_app.sweeper.post import Post
+
+from .conftest import HOUR, Clock, Database, Make, Watched
+
+
+@pytest.fixture
+async def lost(manager: SessionManager, database: Database) -> str:
+    """A session that nobody has heard of for two hours."""
+    session = await manager.create_session("grader", "u")
+    await database.silent_for(session.session_id, 2 * HOUR)
+    return session.session_id
+
+
+async def test_who_was_silent_before_the_first_watch_began_gets_the_whole_limit(
+    make: Make, database: Database, lost: str
+):
+    watched = make()
+    await watched.look()
+    await watched.watch_for(HOUR - 60)
+    assert await database.state_of(lost) == "active"
+    await watched.watch_for(180)
+    assert await database.state_of(lost) == "failed"
+
+
+async def test_after_a_restart_there_is_a_full_grace_and_the_time_away_does_not_count(
+    watched: Watched, make: Make, manager: SessionManager, database: Database, clock: Clock
+):
+    """Silent for 50 minutes that were seen and 30 that were not: ten more minutes."""
+    session = await manager.create_session("grader", "u")
+    await watched.sweeper.close()
+    left_at = clock.wall
+    clock.passes(30 * 60)
+    await database.silent_for(session.session_id, 50 * 60)
+    after = make()
+    await after.look()
+    assert await database.blindness() == [("restart", left_at, clock.wall)]
+    await after.watch_for(8 * 60)
+    assert await database.state_of(session.session_id) == "active"
+    await after.watch_for(4 * 60)
+    assert await database.state_of(session.session_id) == "failed"
+
+
+async def test_a_watch_that_takes_over_without_a_gap_gives_a_grace_too(
+    watched: Watched, make: Make, database: Database, lost: str, clock: Clock
+):
+    await watched.sweeper.close()
+    clock.passes(5)
+    after = make()
+    await after.look()
+    assert await database.blindness() == []
+    await after.watch_for(100)
+    assert await database.state_of(lost) == "active"
+    await after.watch_for(60)
+    assert await database.state_of(lost) == "failed"
+
+
+async def test_while_valkey_is_away_nobody_is_judged_and_the_time_is_written_down(
+    make: Make, fragile, manager: SessionManager, database: Database, clock: Clock
+):
+    await database.watched_for(24 * HOUR, clock)
+    watched = make(fragile.url)
+    await watched.look()
+    session = await manager.create_session("grader", "u")
+    gone_at = clock.wall
+    fragile.stop()
+    await database.silent_for(session.session_id, 2 * HOUR)
+    await watched.watch_for(600)
+    assert await database.state_of(session.session_id) == "active"
+    assert await database.blindness() == [("valkey", gone_at, None)]
+    fragile.start()
+    clock.passes(5)
+    await watched.look()
+    back_at = clock.wall
+    assert await database.blindness() == [("valkey", gone_at, back_at)]
+    await watched.watch_for(100)
+    assert await database.state_of(session.session_id) == "active"
+    await watched.watch_for(30)
+    assert await database.state_of(session.session_id) == "failed"
+
+
+async def test_a_restart_of_valkey_between_two_looks_is_noticed(
+    make: Make, fragile, database: Database, clock: Clock
+):
+    watched = make(fragile.url)
+    await watched.look()
+    seen_at = clock.wall
+    fragile.stop()
+    fragile.start()
+    clock.passes(5)
+    await watched.look()
+    assert await database.blindness() == [("valkey", seen_at, None)]
+    clock.passes(5)
+    await watched.look()
+    assert await database.blindness() == [("valkey", seen_at, clock.wall)]
+
+
+async def test_the_connection_to_postgresql_lost_is_blindness(
+    watched: Watched, database: Database, lost: str, clock: Clock
+):
+    seen_at = clock.wall
+    await database.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    )
+    clock.passes(5)
+    await watched.look()
+    assert await database.blindness() == []
+    clock.passes(5)
+    await watched.look()
+    assert await database.blindness() == [("postgresql", seen_at, clock.wall)]
+    await watched.watch_for(100)
+    assert await database.state_of(lost) == "active"
+    await watched.watch_for(40)
+    assert await database.state_of(lost) == "failed"
+
+
+async def test_a_clock_that_jumps_ahead_fails_nobody(
+    watched: Watched, manager: SessionManager, database: Database, clock: Clock
+):
+    session = await manager.create_session("grader", "u")
+    clock.passes(5)
+    clock.wall += 5 * HOUR
+    await watched.look()
+    await watched.watch_for(1800)
+    assert await database.state_of(session.session_id) == "active"
+    [(cause, since, until)] = await database.blindness()
+    assert cause == "clock"
+    assert until is not None
+    assert until - since == pytest.approx(5 * HOUR + 5)
+
+
+async def test_a_clock_that_is_set_back_fails_nobody(
+    watched: Watched, manager: SessionManager, database: Database, clock: Clock
+):
+    session = await manager.create_session("grader", "u")
+    clock.passes(5)
+    clock.wall -= 2 * HOUR
+    await watched.look()
+    await watched.watch_for(HOUR + 300)
+    assert await database.state_of(session.session_id) == "active"
+
+
+async def test_a_stretch_without_looks_is_blindness(
+    watched: Watched, manager: SessionManager, database: Database, clock: Clock
+):
+    """A laptop that slept, a process that was stopped: two hours nobody looked."""
+    session = await manager.create_session("grader", "u")
+    stood_at = clock.wall
+    clock.passes(2 * HOUR)
+    await watched.look()
+    assert await database.blindness() == [("standstill", stood_at, clock.wall)]
+    await watched.watch_for(HOUR - 300)
+    assert await database.state_of(session.session_id) == "active"
+
+
+async def test_what_a_killed_watch_left_open_ends_when_the_next_one_comes(
+    make: Make, fragile, database: Database, clock: Clock, valkey_url: str
+):
+    watched = make(fragile.url)
+    await watched.look()
+    fragile.stop()
+    clock.passes(5)
+    await watched.look()
+    await watched.sweeper._post.leave()  # as if killed: nothing is written any more
+    clock.passes(60)
+    await make().look()
+    open_ones = [row for row in await database.blindness() if row[2] is None]
+    assert open_ones == []
+
+
+async def test_one_watches_and_the_others_stand_by_until_it_is_gone(
+    make: Make, database: Database, clock: Clock
+):
+    first, second = make(), make()
+    await first.look()
+    await second.look()
+    assert (first.sweeper.is_watching, second.sweeper.is_watching) == (True, False)
+    await first.sweeper.close()
+    clock.passes(5)
+    await second.look()
+    assert second.sweeper.is_watching
+
+
+async def test_a_watch_without_a_database_waits_for_it(make: Make, clock: Clock):
+    watched = make(
+        post=Post(lambda: {"conninfo": "host=127.0.0.1 port=1 dbname=none connect_timeout=2"})
+    )
+    await watched.look()
+    assert not watched.sweeper.is_watching
