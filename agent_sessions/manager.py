@@ -164,6 +164,7 @@ class SessionManager:
             raise
         if head is None or head.version != copy.version:
             return False
+        copy.refused_writes = head.refused_writes
         copy.last_heartbeat = max(copy.last_heartbeat, head.last_heartbeat or copy.last_heartbeat)
         return True
 

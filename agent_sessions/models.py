@@ -77,7 +77,9 @@ class Head:
     order_version: int = 0
     order_verb: str | None = None
     acknowledged_version: int = 0
+    # what changes without a version
     last_heartbeat: datetime | None = field(default=None, compare=False)
+    refused_writes: int = field(default=0, compare=False)
 
     @property
     def order_open(self) -> bool:

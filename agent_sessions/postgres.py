@@ -326,6 +326,7 @@ def _head(row: dict[str, Any]) -> Head:
         row["order_verb"],
         row["acknowledged_version"],
         row.get("last_heartbeat"),
+        row.get("refused_writes", 0),
     )
 
 

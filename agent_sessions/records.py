@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from redis.exceptions import RedisError
 
-from agent_sessions.errors import Conflict, RequestReused, SessionNotFound, StorageUnavailable
+from agent_sessions.errors import (
+    Conflict,
+    InvalidInput,
+    RequestReused,
+    SessionNotFound,
+    StorageUnavailable,
+)
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import FINAL_STATES, LIVE_STATES, SessionState
 from agent_sessions.writes import Author, Rejected, Write, Written
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -26,7 +35,8 @@ class Record:
     """A session with all its checkpoints, its past contexts and its history."""
 
     session: AgentSession
-    checkpoints: list[tuple[SessionCheckpoint, int]] = field(default_factory=list)
+    # each with the version of its context; None where that was not captured
+    checkpoints: list[tuple[SessionCheckpoint, int | None]] = field(default_factory=list)
     past_contexts: dict[int, dict[str, Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     revision: int = 0
@@ -46,10 +56,16 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str | bytes, clock: Callable[[], datetime]) -> Record:
-        stored = json.loads(text)
+        """Raises InvalidInput for what is no session."""
+        try:
+            stored = json.loads(text)
+            rest = stored.get("record")
+        except (ValueError, RecursionError, AttributeError) as error:
+            raise InvalidInput(f"what Valkey holds is no session: {error}") from None
         session = AgentSession.from_dict(stored)
         session.clock = clock
-        rest = stored.get("record", {})
+        if rest is None:
+            return cls.adopted(session)
         return cls(
             session.stored(),
             [(SessionCheckpoint.from_dict(c), v) for c, v in rest.get("checkpoints", [])],
@@ -58,12 +74,25 @@ class Record:
             rest.get("revision", 0),
         )
 
+    @classmethod
+    def adopted(cls, session: AgentSession) -> Record:
+        """Written by an older agent, who numbers nothing and keeps no record."""
+        for n, checkpoint in enumerate(session.checkpoints, 1):
+            checkpoint.id = f"{session.session_id}:{n}"
+        session.version = max(session.version, 1)
+        session.checkpoint_count = session.checkpoints_through = len(session.checkpoints)
+        return cls(session.stored(), [(copy.copy(c), None) for c in session.checkpoints])
+
 
 class Records(Protocol):
     async def load(self, session_id: str) -> Record | None: ...
 
     async def save(self, record: Record) -> bool:
         """False when someone else saved a newer one meanwhile."""
+        ...
+
+    async def beat(self, beats: dict[str, datetime]) -> None:
+        """Rewrites no record."""
         ...
 
     def ids(self) -> AsyncIterator[str]: ...
@@ -84,6 +113,11 @@ class RecordsInMemory:
         self._records[record.session.session_id] = copy.deepcopy(record)
         return True
 
+    async def beat(self, beats: dict[str, datetime]) -> None:
+        for session_id, at in beats.items():
+            if record := self._records.get(session_id):
+                _beaten(record.session, at)
+
     async def ids(self) -> AsyncIterator[str]:
         for session_id in sorted(self._records):
             yield session_id
@@ -93,7 +127,8 @@ _SAVE = """
 local stored = redis.call('GET', KEYS[1])
 local revision = 0
 if stored then
-  local rest = cjson.decode(stored)['record']
+  local readable, document = pcall(cjson.decode, stored)
+  local rest = readable and type(document) == 'table' and document['record']
   revision = rest and rest['revision'] or 0
 end
 if revision ~= tonumber(ARGV[1]) then return 0 end
@@ -119,12 +154,30 @@ class RecordsInValkey:
     def _index(self) -> str:
         return f"{self._namespace}:sessions"
 
+    @property
+    def _heartbeats(self) -> str:
+        return f"{self._namespace}:heartbeats"
+
     async def load(self, session_id: str) -> Record | None:
         try:
-            text = await self._client.get(self._key(session_id))
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.get(self._key(session_id)).zscore(self._heartbeats, session_id)
+                text, beaten = await pipeline.execute()
         except (RedisError, OSError) as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
-        return Record.from_json(text, self._clock) if text else None
+        if not text:
+            return None
+        record = Record.from_json(text, self._clock)
+        if beaten is not None:
+            _beaten(record.session, datetime.fromtimestamp(beaten / 1000, UTC))
+        return record
+
+    async def beat(self, beats: dict[str, datetime]) -> None:
+        scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
+        try:
+            await self._client.zadd(self._heartbeats, scores, gt=True)
+        except (RedisError, OSError) as error:
+            raise StorageUnavailable(f"Valkey did not answer: {error}") from error
 
     async def save(self, record: Record) -> bool:
         before, record.revision = record.revision, record.revision + 1
@@ -317,15 +370,8 @@ class RecordStore:
         }
 
     async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
-        heads = []
-        for session_id, at in beats.items():
-            record = await self._records.load(session_id)
-            if record is None or record.session.state not in LIVE_STATES:
-                continue
-            record.session.last_heartbeat = max(record.session.last_heartbeat, at)
-            if await self._records.save(record):
-                heads.append(record.session.head)
-        return heads
+        await self._records.beat(beats)
+        return []
 
     async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
         while record := await self._records.load(session_id):
@@ -366,7 +412,11 @@ class RecordStore:
 
     async def _sessions(self) -> AsyncIterator[AgentSession]:
         async for session_id in self._records.ids():
-            record = await self._records.load(session_id)
+            try:
+                record = await self._records.load(session_id)
+            except InvalidInput as error:
+                logger.warning("session %s is passed over: %s", session_id, error)
+                continue
             if record is not None:
                 yield record.session
 
@@ -388,6 +438,11 @@ class RecordStore:
 
     async def close(self) -> None:
         """Nothing is kept open."""
+
+
+def _beaten(session: AgentSession, at: datetime) -> None:
+    if session.state in LIVE_STATES:
+        session.last_heartbeat = max(session.last_heartbeat, at)
 
 
 def _require_seen(record: Record, seen_version: int | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis.asyncio
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from agent_sessions import AgentSession, SessionManager
 
@@ -21,11 +21,12 @@ settings.register_profile(
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile(
-    "thorough", settings.get_profile("ci"), max_examples=300, derandomize=False
+    "thorough", settings.get_profile("ci"), max_examples=300, derandomize=False, phases=tuple(Phase)
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

@@ -1,0 +1,160 @@
+"""Which state leads where: one table, in Python and in SQL, and an error that says what was wanted."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from agent_sessions import (
+    FINAL_STATES,
+    LIVE_STATES,
+    TRANSITIONS,
+    AgentSession,
+    InvalidTransition,
+    SessionManager,
+    SessionState,
+)
+from tests.library.people import OLGA, Sql, rows
+
+VERBS = ("pause", "resume", "complete", "fail")
+FROM_SPECIFICATION = {
+    ("active", "pause"): "paused",
+    ("active", "complete"): "completed",
+    ("active", "fail"): "failed",
+    ("active", "delete"): "deleted",
+    ("active", "rollback"): "active",
+    ("paused", "resume"): "active",
+    ("paused", "complete"): "completed",
+    ("paused", "fail"): "failed",
+    ("paused", "delete"): "deleted",
+    ("paused", "rollback"): "active",
+    ("completed", "rollback"): "active",
+    ("completed", "delete"): "deleted",
+    ("failed", "rollback"): "active",
+    ("failed", "delete"): "deleted",
+}
+
+
+def test_the_states_are_the_strings_that_are_stored() -> None:
+    assert [s.value for s in SessionState] == ["active", "paused", "completed", "failed", "deleted"]
+    assert SessionState("deleted") is SessionState.DELETED
+    assert f"{SessionState.ACTIVE}" == "active"
+    assert LIVE_STATES | FINAL_STATES == set(SessionState) and not LIVE_STATES & FINAL_STATES
+
+
+def test_the_table_is_the_one_of_the_specification() -> None:
+    table = {(str(a), verb): str(b) for verb, row in TRANSITIONS.items() for a, b in row.items()}
+    assert table == FROM_SPECIFICATION
+
+
+async def test_sql_and_python_have_the_same_table(sql: Sql) -> None:
+    """Rolling back is the one way that writers without verbs do not have: there is no UPDATE that means it."""
+    allowed = {
+        (a.value, b.value)
+        for verb, row in TRANSITIONS.items()
+        if verb != "rollback"
+        for a, b in row.items()
+    }
+    for a, b in product(SessionState, SessionState):
+        [found] = await rows(sql, "SELECT agent_session_may_go(%s, %s) AS may", a.value, b.value)
+        assert found["may"] == ((a.value, b.value) in allowed), (a, b)
+
+
+@pytest.mark.parametrize(("state", "verb"), list(product(SessionState, VERBS)))
+def test_a_session_goes_where_the_table_leads_or_says_why_not(
+    state: SessionState, verb: str
+) -> None:
+    session = AgentSession("grader", state=state)
+    go = (lambda: session.fail("because")) if verb == "fail" else getattr(session, verb)
+    result = {"pause": "paused", "resume": "active", "complete": "completed", "fail": "failed"}[
+        verb
+    ]
+    if (state.value, verb) in FROM_SPECIFICATION:
+        go()
+        assert session.state == result
+        assert len(session.checkpoints) == 1
+    elif state == result:
+        go()
+        assert session.checkpoints == []
+    else:
+        with pytest.raises(InvalidTransition) as refused:
+            go()
+        assert str(refused.value) == f"cannot {verb} a session that is {state.value}"
+        assert (refused.value.current, refused.value.verb) == (state.value, verb)
+        assert (session.state, session.checkpoints) == (state, [])
+
+
+def test_each_transition_writes_its_checkpoint() -> None:
+    session = AgentSession("grader")
+    session.pause()
+    session.resume()
+    session.fail("no paper", {"tray": 2})
+    assert [(c.name, c.data) for c in session.checkpoints] == [
+        ("session_paused", {"previous_state": "active"}),
+        ("session_resumed", {}),
+        ("session_failed", {"error": "no paper", "details": {"tray": 2}}),
+    ]
+    other = AgentSession("grader")
+    other.complete({"essays": 12})
+    assert other.checkpoints[-1].name == "session_completed"
+    assert other.checkpoints[-1].data == {"result": {"essays": 12}}
+
+
+async def test_a_session_begins_with_its_checkpoint(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("tutor", "emre")
+    assert [(c.name, c.data) for c in session.checkpoints] == [
+        ("session_created", {"agent_type": "tutor", "user_id": "emre"})
+    ]
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None
+    assert stored.checkpoints == session.checkpoints
+
+
+async def test_restoring_leads_to_the_state_before_the_deletion(anywhere: SessionManager) -> None:
+    for verb in ("pause", "complete", "fail", None):
+        session = await anywhere.create_session("tutor")
+        before = session.state
+        if verb == "fail":
+            before = (await anywhere.fail(session.session_id, "why", **OLGA)).state
+        elif verb:
+            before = (await getattr(anywhere, verb)(session.session_id, **OLGA)).state
+        await anywhere.delete(session.session_id, **OLGA)
+        restored = await anywhere.restore(session.session_id, **OLGA)
+        assert restored.state == before
+        with pytest.raises(InvalidTransition, match=f"cannot restore a session that is {before}"):
+            await anywhere.restore(session.session_id, **OLGA)
+
+
+async def test_the_same_order_again_is_harmless_and_another_on_an_ended_session_is_an_error(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("tutor")
+    first = await anywhere.complete(session.session_id, {"a": 1}, **OLGA)
+    again = await anywhere.complete(session.session_id, {"a": 2}, **OLGA)
+    assert again.version == first.version
+    for verb in ("pause", "resume"):
+        with pytest.raises(InvalidTransition, match=f"cannot {verb} a session that is completed"):
+            await getattr(anywhere, verb)(session.session_id, **OLGA)
+    with pytest.raises(InvalidTransition, match="cannot fail a session that is completed"):
+        await anywhere.fail(session.session_id, "why", **OLGA)
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None
+    assert stored.version == first.version and len(stored.checkpoints) == 2
+
+
+async def test_an_agent_s_own_end_is_taken_from_a_paused_session_and_its_stale_active_is_not(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    copy = await anywhere.read(session.session_id)
+    assert copy is not None
+    await anywhere.pause(session.session_id, **OLGA)
+    copy.checkpoint("essay_marked", {"essay": 3})  # the step that was being finished
+    await anywhere.update_session(copy)
+    assert copy.state == SessionState.PAUSED
+    copy.complete({"essays": 3})
+    await anywhere.update_session(copy)
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None
+    assert stored.state == SessionState.COMPLETED
