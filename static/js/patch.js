@@ -26,7 +26,7 @@ export function treeVersion(node) {
 }
 
 export function morph(node, html, options = {}) {
-  return Idiomorph.morph(node, html, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks, ...options });
+  return Idiomorph.morph(node, html, { morphStyle: "outerHTML", callbacks, ...options });
 }
 
 export function parse(html) {

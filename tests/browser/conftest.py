@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from tests.live import LiveDashboard
+from tests.live import LiveDashboard, session_cookie
 from tests.pages.conftest import _a_manager_of_its_own, make_session
 
 __all__ = ["_a_manager_of_its_own", "make_session"]
@@ -18,9 +18,17 @@ def _database_before_browser(migrated: str) -> None:
     """Django refuses to migrate where Playwright's loop runs already."""
 
 
+@pytest.fixture(scope="session")
+def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDashboard]:
+    """One server for all these tests: its tables are emptied under it, which it must bear."""
+    live = LiveDashboard.start(tmp_path_factory.mktemp("dashboard") / "daphne.log", {})
+    yield live
+    live.stop()
+
+
 @pytest.fixture
 def open_page(
-    browser: Browser, live_dashboard: LiveDashboard, log_in: Any, operator: Any, viewer: Any
+    transactional_db: None, browser: Browser, dashboard: LiveDashboard, operator: Any, viewer: Any
 ) -> Iterator[Open]:
     """`open_page("/", viewer=True, width=360)`: a page somebody is logged in to."""
     contexts: list[BrowserContext] = []
@@ -35,11 +43,12 @@ def open_page(
         options.setdefault("locale", "de-DE")
         context = browser.new_context(viewport=size, timezone_id="Europe/Berlin", **options)
         contexts.append(context)
-        log_in(context, viewer if as_viewer else operator)
+        person = viewer if as_viewer else operator
+        context.add_cookies([session_cookie(dashboard.url, person)])  # type: ignore[list-item]
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{live_dashboard.url}{path}")
+        page.goto(f"{dashboard.url}{path}")
         return page
 
     yield open_page
