@@ -394,3 +394,6 @@ def _number(session: AgentSession, rows: list[dict[str, Any]]) -> None:
         n = numbers.get((checkpoint.name, checkpoint.timestamp))
         if checkpoint.id is None and n is not None:
             checkpoint.id = f"{session.session_id}:{n}"
+    # a checkpoint that an older agent put into the array may also be among the newer rows
+    once = {checkpoint.n or -i: checkpoint for i, checkpoint in enumerate(session.checkpoints, 1)}
+    session.checkpoints = sorted(once.values(), key=lambda c: c.n or 0)

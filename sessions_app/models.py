@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -45,6 +46,7 @@ class AgentSession(models.Model):
     acknowledged_version = models.BigIntegerField(default=0)
     acknowledged_at = models.DateTimeField(null=True)
     refused_writes = models.IntegerField(default=0)
+    their_context = models.JSONField(null=True)
     change_kind = models.TextField(null=True)
     change_actor = models.TextField(null=True)
     change_reason = models.TextField(null=True)
@@ -158,3 +160,22 @@ class Blindness(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.cause} {self.started_at}"
+
+
+class ApiToken(models.Model):
+    """A program's way in, with a person's rights. Only the hash is kept. Django's own table, no mirror."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("user"))
+    name = models.CharField(_("name"), max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_token_a_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ("acknowledged_version", models.BigIntegerField(default=0)),
                 ("acknowledged_at", models.DateTimeField(null=True)),
                 ("refused_writes", models.IntegerField(default=0)),
+                ("their_context", models.JSONField(null=True)),
                 ("change_kind", models.TextField(null=True)),
                 ("change_actor", models.TextField(null=True)),
                 ("change_reason", models.TextField(null=True)),

@@ -32,6 +32,8 @@ ALTER TABLE agent_sessions
     ADD COLUMN IF NOT EXISTS acknowledged_version bigint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS acknowledged_at timestamptz,
     ADD COLUMN IF NOT EXISTS refused_writes integer NOT NULL DEFAULT 0,
+    -- the context as today's agents last wrote it: what they have not changed since is not theirs to undo
+    ADD COLUMN IF NOT EXISTS their_context jsonb,
     ADD COLUMN IF NOT EXISTS change_kind text,
     ADD COLUMN IF NOT EXISTS change_actor text,
     ADD COLUMN IF NOT EXISTS change_reason text,

@@ -66,6 +66,23 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         WHERE a.value IS DISTINCT FROM b.value LIMIT 50) changed
 $$;
 
+-- What one writer made of `base`, brought onto `current`, path by path: what it left alone stays as it is now.
+-- NULL stands for a key that is not there.
+CREATE FUNCTION agent_session_merged(base jsonb, theirs jsonb, current jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF theirs IS NOT DISTINCT FROM base THEN
+        RETURN current;
+    ELSIF jsonb_typeof(theirs) = 'object' AND jsonb_typeof(current) = 'object' THEN
+        RETURN (SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE value IS NOT NULL), '{}') FROM (
+            SELECT key, agent_session_merged(
+                CASE jsonb_typeof(base) WHEN 'object' THEN base->key END, theirs->key, current->key) AS value
+            FROM (SELECT jsonb_object_keys(theirs) UNION SELECT jsonb_object_keys(current)) AS keys (key)) merged);
+    END IF;
+    RETURN theirs;
+END
+$$;
+
 -- Text is an instant of its own session's clock: a check that names the value and says what is allowed.
 CREATE FUNCTION agent_session_check(state text, context jsonb, checkpoints jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE AS $$

@@ -8,7 +8,10 @@ BEGIN
     NEW.checkpoint_count := (SELECT count(*) FROM agent_session_valid_checkpoints(NEW.checkpoints));
     NEW.checkpoints_through := NEW.checkpoint_count;
     NEW.change_kind := coalesce(NEW.change_kind, 'created');
-    NEW.change_source := coalesce(NEW.change_source, 'old-agent');
+    IF NEW.change_source IS NULL THEN
+        NEW.change_source := 'old-agent';
+        NEW.their_context := NEW.context;
+    END IF;
     NEW.change_actor := coalesce(NEW.change_actor, NEW.agent_type);
     NEW.last_heartbeat := least(NEW.last_heartbeat, now());
     NEW.created_at := least(NEW.created_at, now());
@@ -49,6 +52,19 @@ LANGUAGE sql STABLE AS $$
             UNION ALL
             SELECT 1, * FROM agent_session_valid_checkpoints(wanted)) both_arrays
         ORDER BY name, said, source) once
+$$;
+
+-- The context that one of today's agents changed into `wanted`: what it wrote before, or what it read when it started.
+-- That is the one that differs least; of equal ones the oldest, since what is newer than its copy it cannot have meant.
+CREATE FUNCTION agent_session_started_from(session agent_sessions, wanted jsonb) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+    SELECT context FROM (
+        SELECT session.their_context AS context, 0 AS version WHERE session.their_context IS NOT NULL
+        UNION ALL SELECT session.context, session.context_version
+        UNION ALL (
+            SELECT context, context_version FROM agent_session_contexts
+            WHERE session_id = session.id ORDER BY context_version DESC LIMIT 50)) known
+    ORDER BY jsonb_array_length(agent_session_changed_keys(context, wanted)), version LIMIT 1
 $$;
 
 CREATE FUNCTION agent_session_person_writes(was agent_sessions, becomes agent_sessions) RETURNS agent_sessions
@@ -127,7 +143,13 @@ BEGIN
             refused := refused || jsonb_build_object(
                 'paths', agent_session_changed_keys(was.context, becomes.context));
             becomes.context := was.context;
-        ELSIF becomes.change_kind = 'checkpoint' AND becomes.checkpoints IS NOT DISTINCT FROM was.checkpoints THEN
+        ELSE
+            becomes.their_context := becomes.context;
+            becomes.context := agent_session_merged(
+                agent_session_started_from(was, becomes.context), becomes.context, was.context);
+        END IF;
+        IF becomes.context IS DISTINCT FROM was.context AND becomes.change_kind = 'checkpoint'
+           AND becomes.checkpoints IS NOT DISTINCT FROM was.checkpoints THEN
             becomes.change_kind := 'context';
         END IF;
     END IF;
@@ -167,6 +189,8 @@ BEGIN
        AND NEW.agent_type = OLD.agent_type AND NEW.user_id IS NOT DISTINCT FROM OLD.user_id THEN
         IF OLD.state NOT IN ('active', 'paused') THEN
             NEW.last_heartbeat := OLD.last_heartbeat;
+        ELSIF brings_heartbeat AND NEW.their_context IS DISTINCT FROM NEW.context THEN
+            NEW.their_context := NEW.context;
         END IF;
         RETURN NEW;
     END IF;
