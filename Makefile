@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALL := .ci/install
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types messages clean
+.PHONY: help setup run test lint format types messages bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ messages: setup ## collect the texts to translate into locale/*/LC_MESSAGES/djan
 .PHONY: chromium
 chromium:
 	@./.ci/chromium
+
+bench: setup ## measure, and compare with the ways not taken
+	@$(BIN)/python -m bench
 
 clean: ## what can be made anew; .data stays
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
