@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -56,21 +56,27 @@ class Grouper(Generic[Item, Result]):
         if len(self._workers) < self._in_flight:
             worker = asyncio.create_task(self._work(), name=f"{self._flush.__qualname__} group")
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
-        # The write goes on when its caller is cancelled: it is on its way and must not be half told.
-        return await asyncio.shield(waiting.future)
+        # The write goes on when its caller is cancelled: nothing but the answer hangs on this future.
+        return await waiting.future
 
     async def _work(self) -> None:
-        while group := self._take():
-            try:
-                await self._flush(group)
-            except BaseException as error:
-                for waiting in group:
-                    waiting.refuse(error)
-                if not isinstance(error, Exception):
-                    raise
+        try:
+            while group := self._take():
+                await self._flush_one(group)
+        finally:
+            # Here and not when the task is done: an item that comes in between would find no worker.
+            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _flush_one(self, group: Sequence[Waiting[Item, Result]]) -> None:
+        try:
+            await self._flush(group)
+        except BaseException as error:
             for waiting in group:
-                waiting.refuse(RuntimeError("the group was flushed without an answer"))
+                waiting.refuse(error)
+            if not isinstance(error, Exception):
+                raise
+        for waiting in group:
+            waiting.refuse(RuntimeError("the group was flushed without an answer"))
 
     def _take(self) -> list[Waiting[Item, Result]]:
         group: dict[str, Waiting[Item, Result]] = {}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.grouping import Grouper, Waiting
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordStore
@@ -32,12 +31,20 @@ class Heartbeats:
         self._durable = durable
         self._flush_seconds = flush_seconds
         self._waiting: dict[str, datetime] = {}
-        self._sending: Grouper[datetime, None] = Grouper(self._send, most=2_000)
+        self._gathered: dict[str, datetime] = {}
+        self._callers: list[asyncio.Future[None]] = []
+        self._sender: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
         knowledge.when_owed = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
-        await self._sending.submit(session_id, at)
+        """While one batch is on its way the next one gathers; of two beats in one batch the newer goes."""
+        self._gathered[session_id] = at
+        caller = asyncio.get_running_loop().create_future()
+        self._callers.append(caller)
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send_batches(), name="agent_sessions sender")
+        await caller
 
     def newest(self, session_id: str) -> datetime | None:
         """A beat that PostgreSQL does not have yet."""
@@ -78,12 +85,28 @@ class Heartbeats:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
             self._flusher = None
-        await self._sending.close()
+        if self._sender is not None:
+            await asyncio.gather(self._sender, return_exceptions=True)
         if self._waiting:
             await self.tick()
 
-    async def _send(self, group: Sequence[Waiting[datetime, None]]) -> None:
-        beats = {waiting.key: waiting.item for waiting in group}
+    async def _send_batches(self) -> None:
+        try:
+            while self._gathered:
+                beats, self._gathered = self._gathered, {}
+                callers, self._callers = self._callers, []
+                try:
+                    await self._send(beats)
+                except BaseException as error:
+                    _answer(callers, error)
+                    if not isinstance(error, Exception):
+                        raise
+                else:
+                    _answer(callers, None)
+        finally:
+            self._sender = None
+
+    async def _send(self, beats: dict[str, datetime]) -> None:
         if self._durable:
             self._waiting.update(beats)
             self.start()
@@ -94,8 +117,6 @@ class Heartbeats:
                 await self._knowledge.copies.beat(beats)
             except AWAY as error:
                 logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
-        for waiting in group:
-            waiting.answer(None)
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -106,3 +127,13 @@ class Heartbeats:
                 logger.warning("heartbeats wait for PostgreSQL: %s", error)
             except Exception:
                 logger.exception("heartbeats were not flushed; they are kept for the next time")
+
+
+def _answer(callers: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:
+    for caller in callers:
+        if caller.done():
+            continue
+        if error is None:
+            caller.set_result(None)
+        else:
+            caller.set_exception(error)

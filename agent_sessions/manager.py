@@ -235,8 +235,10 @@ class SessionManager:
         Raises SessionNotFound, and StorageUnavailable when neither Valkey nor PostgreSQL took it. The beat of a
         session that has ended changes nothing.
         """
-        session_id = validation.session_id(session_id)
-        head = await self.head(session_id)
+        head = self._knowledge.head(session_id)
+        if head is None:
+            session_id = validation.session_id(session_id)
+            head = await self.head(session_id)
         if head.state not in LIVE_STATES:
             return head
         await self._heartbeats.beat(session_id, self.clock())
