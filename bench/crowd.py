@@ -30,7 +30,7 @@ async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | Non
     done = Done()
 
     async def agent(session_id: str) -> None:
-        count = 0
+        count, begun = 0, time.time()
         while time.perf_counter() < deadline and count != most:
             begun = time.time()
             await act(session_id)

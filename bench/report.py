@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -62,7 +62,7 @@ def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None
     order = list(dict.fromkeys(_order() + [str(_row(line)) for line in lines]))
     lines.sort(key=lambda line: order.index(str(_row(line))))
     block = [
-        *(BEGIN, "", f"`{command}`, {date.today().isoformat()}  "),
+        *(BEGIN, "", f"`{command}`, {datetime.now(UTC).date()}  "),
         *(f"{fact}  " for fact in facts),
         *("", f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}", *lines, "", END),
     ]

@@ -117,9 +117,12 @@ class Stage:
     @asynccontextmanager
     async def ours(self, database: str = GUARDED, **settings: Any) -> AsyncIterator[SessionManager]:
         self.prepare(database)
-        async with self.pool(database) as pool, self.client() as client:
-            async with SessionManager(client, pool, **settings) as manager:
-                yield manager
+        async with (
+            self.pool(database) as pool,
+            self.client() as client,
+            SessionManager(client, pool, **settings) as manager,
+        ):
+            yield manager
 
     @asynccontextmanager
     async def theirs(self, database: str = OLD) -> AsyncIterator[WholeRowManager]:
