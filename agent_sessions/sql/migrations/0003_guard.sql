@@ -118,7 +118,9 @@ $$;
 CREATE FUNCTION agent_session_old_agent_writes(was agent_sessions, becomes agent_sessions) RETURNS agent_sessions
 LANGUAGE plpgsql AS $$
 DECLARE
-    saw_order boolean := was.order_version = 0 OR was.order_version <= was.acknowledged_version OR EXISTS (
+    -- Its array tells: the checkpoint of the newest order is never compressed away. That another agent has
+    -- acknowledged the order does not mean that this one knows of it.
+    saw_order boolean := was.order_version = 0 OR EXISTS (
         SELECT FROM agent_session_valid_checkpoints(becomes.checkpoints) c WHERE c.moment = was.ordered_at);
     overtaken boolean := NOT saw_order AND was.order_verb NOT IN ('pause', 'resume');
     ended boolean := was.state NOT IN ('active', 'paused');
