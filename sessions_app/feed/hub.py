@@ -4,14 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any
 
-from sessions_app.filters import ListFilter
-
-from . import codes, messages, metrics, rights
+from . import metrics
 from .announcer import Announce, Announcer
-from .audience import Audience, Key
+from .audience import Audience
 from .beats import BeatListener
 from .beats import Beats as HeardBeats
 from .blindness import Blindness, Interval
@@ -19,10 +16,9 @@ from .catchup import CatchUp
 from .delivery import Delivery
 from .limits import LIMITS, Limits
 from .listener import Changes, Listener
+from .pages import Pages
 from .pending import Pending, Work
 from .reader import DatabaseAway, Reader
-from .rights import Viewer
-from .socket import Send, Socket
 from .status import BEATS, DATABASE, Status
 from .tally import Tally
 from .upkeep import Reconciliation, SocketCare, Timetable, compare
@@ -61,6 +57,7 @@ class Hub:
     def _make_readers(self) -> None:
         self._reader = Reader("feed", timeout=self.limits.read)
         self._checks = Reader("feed-checks", timeout=self.limits.read)
+        self._door = Reader("feed-door", timeout=self.limits.read)
 
     def _make_ears(
         self, parameters: Callable[[], dict[str, Any]], valkey_url: str, namespace: str
@@ -90,7 +87,17 @@ class Hub:
             self.audience, self._reader, self.beats, clock=self._clock, limits=self.limits
         )
         self._tally = Tally(self._reader, **steady)
-        self._care = SocketCare(self.audience, close=self._close, **steady)
+        self.pages = Pages(
+            self.audience,
+            self._door,
+            catch_up=self._catch_up,
+            tally=self._tally,
+            header=self.status.header,
+            keep=self._keep,
+            wake=self._wake.set,
+            **clocks,
+        )
+        self._care = SocketCare(self.audience, close=self.pages.close, **steady)
         self._reconciliation = Reconciliation(
             self.audience,
             self.pending,
@@ -102,7 +109,7 @@ class Hub:
             self.audience,
             self._reconciliation,
             self._checks,
-            close=self._close,
+            close=self.pages.close,
             blindness=self.blindness,
             **steady,
         )
@@ -124,10 +131,11 @@ class Hub:
         await self.stop_loops()
         await self._reader.close()
         await self._checks.close()
+        await self._door.close()
 
     async def stop_loops(self) -> None:
         for socket in list(self.audience.sockets):
-            self.leave(socket)
+            self.pages.leave(socket)
         for _ in range(STUBBORN):
             for task in (left := list(self._tasks)):
                 task.cancel()
@@ -266,83 +274,3 @@ class Hub:
 
     async def check(self) -> None:
         await self._timetable.check(beats_are_live=self.beats.live)
-
-    # Its pages
-
-    async def identify(self, scope: dict[str, Any]) -> Viewer | int:
-        """Raises DatabaseAway."""
-        return await self._checks.read(rights.identify, scope)
-
-    def join(self, viewer: Viewer, send: Send) -> Socket:
-        socket = Socket(
-            send,
-            viewer,
-            header=self.status.header,
-            monotonic=self._monotonic,
-            limits=self.limits,
-        )
-        self.audience.sockets.add(socket)
-        metrics.SOCKETS.set(len(self.audience.sockets))
-        return socket
-
-    def leave(self, socket: Socket) -> None:
-        socket.drop()
-        self.audience.remove(socket)
-        self._catch_up.waiting.pop(socket, None)
-        metrics.SOCKETS.set(len(self.audience.sockets))
-
-    def hear(self, socket: Socket, message: dict[str, Any]) -> None:
-        """One message of a browser. Nothing it says can raise here."""
-        if socket.closed is not None:
-            return
-        text = message.get("text")
-        if not socket.may_speak():
-            self._close(socket, codes.FLOOD, "too many messages")
-        elif not isinstance(text, str):
-            self._close(socket, codes.MALFORMED, "only text is understood")
-        elif len(text) > self.limits.message_bytes:
-            self._close(socket, codes.TOO_LARGE, "message too large")
-        else:
-            self._understand(socket, text)
-
-    def _understand(self, socket: Socket, text: str) -> None:
-        try:
-            match messages.parse(text, self.limits):
-                case messages.Hello() as hello:
-                    self._welcome(socket, hello)
-                case messages.Ack(n):
-                    if not socket.acknowledge(n):
-                        raise messages.Malformed("acknowledges what was never sent")
-                case messages.Ping():
-                    socket.due = socket.subscription is not None
-                    socket.wake()
-        except messages.Malformed as error:
-            self._close(socket, codes.MALFORMED, str(error))
-
-    def _welcome(self, socket: Socket, hello: messages.Hello) -> None:
-        """Subscribes first; the tick that it asks for then reads what is newer."""
-        language = rights.supported(hello.language) or socket.viewer.language
-        key = Key(hello.page, hello.query, language, frozenset(hello.rows))
-        self.audience.subscribe(socket, key, _filter(hello.query))
-        now = self._clock()
-        socket.since = now if hello.since is None else min(hello.since / 1000, now)
-        self._catch_up.waiting[socket] = hello
-        self._tally.wanted = True
-        self._wake.set()
-
-    def _close(self, socket: Socket, code: int, reason: str) -> None:
-        task = socket.close(code, reason)
-        if task is not None:
-            self._keep(task)
-        self.audience.remove(socket)
-        self._catch_up.waiting.pop(socket, None)
-        metrics.SOCKETS.set(len(self.audience.sockets))
-
-
-@lru_cache(maxsize=1024)
-def _filter(query: str) -> ListFilter:
-    """Raises Malformed. Equal queries share one filter, so that its answers can be shared too."""
-    try:
-        return ListFilter.from_query(query)
-    except Exception as error:
-        raise messages.Malformed("the query cannot be read") from error

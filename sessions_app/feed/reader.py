@@ -43,6 +43,7 @@ class Reader:
     def __init__(self, name: str, *, timeout: float = LIMITS.read) -> None:
         self._name, self._timeout = name, timeout
         self._thread = self._new_thread()
+        self._one = asyncio.Lock()
 
     def _new_thread(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1, self._name, initializer=_connect_outside_the_pool)
@@ -58,10 +59,10 @@ class Reader:
                 raise
 
         try:
-            async with asyncio.timeout(self._timeout):
+            async with self._one, asyncio.timeout(self._timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, ask)
         except TimeoutError:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread.shutdown(wait=False)
             self._thread = self._new_thread()
             raise DatabaseAway("the database does not answer") from None
         except (DatabaseError, InterfaceError) as error:

@@ -12,6 +12,7 @@ from .parts import Parts
 
 if TYPE_CHECKING:
     from .audience import Subscription
+    from .messages import Hello
     from .rights import Viewer
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class Socket:
 
     __slots__ = (
         "_closing", "_header", "_limits", "_monotonic", "_send", "_sizes", "_writer", "acked",
-        "closed", "due", "hello_seq", "last_frame_at", "new", "new_sent", "opened_at", "parts",
+        "closed", "due", "early", "hello_seq", "last_frame_at", "new", "new_sent", "opened_at", "parts",
         "sent", "since", "subscription", "tokens", "tokens_at", "unacked_bytes", "viewer",
         "waiting_since",
     )  # fmt: skip
@@ -33,14 +34,14 @@ class Socket:
     def __init__(
         self,
         send: Send,
-        viewer: "Viewer",
         *,
         header: Header,
         monotonic: Callable[[], float],
         limits: Limits = LIMITS,
     ) -> None:
         self._send, self._header, self._monotonic, self._limits = send, header, monotonic, limits
-        self.viewer = viewer
+        self.viewer: Viewer | None = None
+        self.early: Hello | None = None
         self.subscription: Subscription | None = None
         self.since = 0.0
         self.parts: Parts | None = None

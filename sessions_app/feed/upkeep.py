@@ -10,7 +10,7 @@ from .catchup import CHUNK
 from .limits import Limits
 from .pending import Pending, Work
 from .reader import DatabaseAway, Reader, Versions, versions
-from .rights import Viewer, withdrawn
+from .rights import withdrawn
 from .socket import Socket
 
 log = logging.getLogger(__name__)
@@ -100,10 +100,10 @@ async def compare(audience: Audience, reader: Reader, work: Work, at: float) -> 
 
 async def recheck(audience: Audience, reader: Reader, close: Close) -> None:
     """Rights can be withdrawn while a socket is open."""
-    viewers: set[Viewer] = {socket.viewer for socket in audience.sockets}
+    viewers = {socket.viewer for socket in audience.sockets if socket.viewer is not None}
     gone = await reader.read(withdrawn, viewers) if viewers else {}
     for socket in list(audience.sockets):
-        if code := gone.get(socket.viewer):
+        if socket.viewer is not None and (code := gone.get(socket.viewer)):
             close(socket, code, codes.REASONS[code])
 
 

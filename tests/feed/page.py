@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
 
 ASK_AGAIN_AFTER = 0.3
 ACK_EVERY = 4
@@ -78,7 +79,7 @@ class Page:
 
     async def __aenter__(self) -> Page:
         self.socket: ClientConnection = await connect(
-            self.url, origin=self.origin, additional_headers=self.headers, max_size=None
+            self.url, origin=Origin(self.origin), additional_headers=self.headers, max_size=None
         )
         self._reading = asyncio.create_task(self._read())
         self.hello()
@@ -176,6 +177,9 @@ class Page:
                     assert condition(), f"closed with {self.code}"
                     return
                 await self._changed.wait()
+
+    async def shows(self, versions: dict[str, int]) -> None:
+        await self.until(lambda: self.versions == versions)
 
     async def is_closed(self, seconds: float = 20) -> int:
         async with asyncio.timeout(seconds):

@@ -21,7 +21,8 @@ class Screen:
         self.closed: tuple[int, str] | None = None
         self.rows: dict[str, dict[str, Any]] = {}
         self.beats: dict[str, int] = {}
-        self.socket: Socket = hub.join(viewer, self._send)
+        self.socket: Socket = hub.pages.join(self._send)
+        hub.pages.welcome(self.socket, viewer)
 
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.close":
@@ -36,7 +37,7 @@ class Screen:
 
     def says(self, message: Any) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
-        self.hub.hear(self.socket, {"type": "websocket.receive", "text": text})
+        self.hub.pages.hear(self.socket, {"type": "websocket.receive", "text": text})
 
     async def shows(self, rows: dict[str, int] | list[str], query: str = "", **more: Any) -> None:
         if isinstance(rows, list):

@@ -72,7 +72,7 @@ async def test_a_malformed_message_is_refused_with_its_reason(
 
 async def test_a_binary_message_is_refused(hub_without_ears: Hub) -> None:
     screen = Screen(hub_without_ears)
-    hub_without_ears.hear(screen.socket, {"type": "websocket.receive", "bytes": b"\xff"})
+    hub_without_ears.pages.hear(screen.socket, {"type": "websocket.receive", "bytes": b"\xff"})
     await screen.settled()
     assert screen.closed == (codes.MALFORMED, "only text is understood")
 
@@ -97,4 +97,4 @@ async def test_a_language_nobody_speaks_falls_back(hub_without_ears: Hub) -> Non
     screen.says(hello(language="tlh"))
     assert screen.socket.subscription is not None
     assert screen.socket.subscription.key.language == "de"
-    hub_without_ears.leave(screen.socket)
+    hub_without_ears.pages.leave(screen.socket)

@@ -24,7 +24,7 @@ def test_it_starts_blind(clock: Clock) -> None:
     started.end("ear")
     assert started.since == since
     started.end("eye")
-    assert started.since is None
+    assert not started.since
     assert started.intervals() == [
         Interval("ear", since, since + 3),
         Interval("eye", since, since + 3),

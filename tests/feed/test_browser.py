@@ -89,7 +89,7 @@ def test_five_percent_lost_and_the_rest_overtaking_ends_equal_to_the_database(
     page.evaluate("wire.loss = 0.05")
     with ThreadPoolExecutor(16) as pool:
         writing = [
-            pool.submit(writers.write_at_random, database_url, ids, 40, n) for n in range(16)
+            pool.submit(writers.write_at_random, database_url, ids, 15, n) for n in range(16)
         ]
         while not all(one.done() for one in writing):
             page.wait_for_timeout(50)  # keeps the browser's events coming

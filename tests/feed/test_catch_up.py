@@ -77,7 +77,7 @@ async def test_a_page_that_turns_to_other_rows_is_told_of_those(
     await screen.settled()
     assert screen.rows.keys() == {second}
     assert len(hub.audience.subscriptions) == 1
-    hub.leave(screen.socket)
+    hub.pages.leave(screen.socket)
     assert not hub.audience.subscriptions
     assert not hub.audience.shown
 

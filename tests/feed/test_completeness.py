@@ -35,7 +35,7 @@ async def test_sixteen_writers_with_random_commit_delays_lose_nothing(
         truth = writers.versions(database_url, ids)
         for page in (whole, part, lossy, lossier):
             expected = {session_id: truth[session_id] for session_id in page.versions}
-            await page.until(lambda page=page, expected=expected: page.versions == expected)
+            await page.shows(expected)
             for session_id, version in expected.items():
                 assert f'data-version="{version}"' in page.html[session_id]
         assert sum(truth.values()) > WRITERS * 12
@@ -48,8 +48,8 @@ async def test_a_page_that_loses_one_frame_in_four_still_equals_the_database(
     ids = writers.create(database_url, 10)
     wire = Lossy(seed=3, loss=0.25)
     async with Page(live_dashboard.url, cookie, ids, wire=wire) as page:
-        for n in range(30):
+        for n in range(12):
             await asyncio.to_thread(writers.write_at_random, database_url, ids, 4, n)
         truth = writers.versions(database_url, ids)
-        await page.until(lambda: page.versions == truth)
+        await page.shows(truth)
         assert wire.lost > 0

@@ -92,7 +92,7 @@ async def test_a_send_that_never_returns_delays_nobody(hub: Hub, database_url: s
         await change(hub, database_url, ids, version)
         await healthy.settled()
         assert healthy.rows[ids[0]]["version"] == version
-    hub.leave(blocked.socket)
+    hub.pages.leave(blocked.socket)
     await blocked.settled()
 
 

@@ -1,0 +1,146 @@
+"""The open pages: who comes in, what they say, and how they are put out."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from sessions_app.filters import ListFilter
+
+from . import codes, messages, metrics, rights
+from .audience import Audience, Key
+from .catchup import CatchUp
+from .limits import Limits
+from .reader import DatabaseAway, Reader
+from .rights import Viewer
+from .socket import Header, Send, Socket
+from .tally import Tally
+
+log = logging.getLogger(__name__)
+
+
+class Pages:
+    """`keep` holds on to tasks; `wake` asks for a tick."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        door: Reader,
+        *,
+        catch_up: CatchUp,
+        tally: Tally,
+        header: Header,
+        keep: Callable[[asyncio.Task[None]], None],
+        wake: Callable[[], None],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._audience, self._door, self._catch_up, self._tally = audience, door, catch_up, tally
+        self._header, self._keep, self._wake = header, keep, wake
+        self._clock, self._monotonic, self._limits = clock, monotonic, limits
+
+    def join(self, send: Send) -> Socket:
+        socket = Socket(send, header=self._header, monotonic=self._monotonic, limits=self._limits)
+        self._audience.sockets.add(socket)
+        metrics.SOCKETS.set(len(self._audience.sockets))
+        return socket
+
+    def leave(self, socket: Socket) -> None:
+        socket.drop()
+        self._forget(socket)
+
+    def admit(self, socket: Socket, scope: dict[str, Any]) -> None:
+        """Finds out who it is; nothing is told before."""
+        self._keep(asyncio.create_task(self._recognise(socket, scope)))
+
+    async def _recognise(self, socket: Socket, scope: dict[str, Any]) -> None:
+        try:
+            viewer = await self._door.read(rights.identify, scope)
+        except DatabaseAway as error:
+            log.warning("nobody can be recognised: %s", error)
+            viewer = codes.TRY_AGAIN_LATER
+        if isinstance(viewer, Viewer):
+            self.welcome(socket, viewer)
+        else:
+            self.close(socket, viewer, codes.REASONS[viewer])
+
+    def welcome(self, socket: Socket, viewer: Viewer) -> None:
+        """From here on the socket is answered, first to what it has said so far."""
+        socket.viewer = viewer
+        early, socket.early = socket.early, None
+        if early is not None and socket.closed is None:
+            self._greet(socket, early)
+
+    def hear(self, socket: Socket, message: dict[str, Any]) -> None:
+        """One message of a browser. Nothing it says can raise here."""
+        if socket.closed is not None:
+            return
+        text = message.get("text")
+        if not socket.may_speak():
+            self.close(socket, codes.FLOOD, "too many messages")
+        elif not isinstance(text, str):
+            self.close(socket, codes.MALFORMED, "only text is understood")
+        elif len(text) > self._limits.message_bytes:
+            self.close(socket, codes.TOO_LARGE, "message too large")
+        else:
+            self._understand(socket, text)
+
+    def _understand(self, socket: Socket, text: str) -> None:
+        try:
+            match messages.parse(text, self._limits):
+                case messages.Hello() as hello:
+                    self._greet(socket, hello)
+                case messages.Ack(n):
+                    if not socket.acknowledge(n):
+                        raise messages.Malformed("acknowledges what was never sent")
+                case messages.Ping():
+                    socket.due = socket.subscription is not None
+                    socket.wake()
+        except messages.Malformed as error:
+            self.close(socket, codes.MALFORMED, str(error))
+
+    def _greet(self, socket: Socket, hello: messages.Hello) -> None:
+        try:
+            wanted = _filter(hello.query)
+        except messages.Malformed as error:
+            self.close(socket, codes.MALFORMED, str(error))
+            return
+        if socket.viewer is None:
+            socket.early = hello
+        else:
+            self._subscribe(socket, socket.viewer, hello, wanted)
+
+    def _subscribe(
+        self, socket: Socket, viewer: Viewer, hello: messages.Hello, wanted: ListFilter
+    ) -> None:
+        """Subscribes first; the tick that it asks for then reads what is newer."""
+        language = rights.supported(hello.language) or viewer.language
+        key = Key(hello.page, hello.query, language, frozenset(hello.rows))
+        self._audience.subscribe(socket, key, wanted)
+        now = self._clock()
+        socket.since = now if hello.since is None else min(hello.since / 1000, now)
+        self._catch_up.waiting[socket] = hello
+        self._tally.wanted = True
+        self._wake()
+
+    def close(self, socket: Socket, code: int, reason: str) -> None:
+        task = socket.close(code, reason)
+        if task is not None:
+            self._keep(task)
+        self._forget(socket)
+
+    def _forget(self, socket: Socket) -> None:
+        self._audience.remove(socket)
+        self._catch_up.waiting.pop(socket, None)
+        metrics.SOCKETS.set(len(self._audience.sockets))
+
+
+@lru_cache(maxsize=1024)
+def _filter(query: str) -> ListFilter:
+    """Raises Malformed. Equal queries share one filter, so that its answers can be shared too."""
+    try:
+        return ListFilter.from_query(query)
+    except Exception as error:
+        raise messages.Malformed("the query cannot be read") from error
