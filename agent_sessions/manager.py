@@ -30,6 +30,7 @@ from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
 NOWHERE = str(uuid.UUID(int=0))
+CONNECT_SECONDS = 10.0
 
 
 class SessionManager:
@@ -86,10 +87,12 @@ class SessionManager:
                 kwargs={"autocommit": True}, check=psycopg_pool.AsyncConnectionPool.check_connection,
             )  # fmt: skip
             try:
-                await pool.open(wait=True, timeout=10.0)
-            except psycopg_pool.PoolTimeout as error:
+                await pool.open(wait=True, timeout=CONNECT_SECONDS)
+            except BaseException as error:
                 await pool.close()
-                raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+                if isinstance(error, psycopg_pool.PoolTimeout):
+                    raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+                raise
         if valkey_url:
             client = Redis.from_url(valkey_url, socket_connect_timeout=2.0, socket_timeout=5.0)
         manager = cls(client, pool, **settings)
