@@ -72,14 +72,19 @@ class OldAgent:
         names = ("session_id", "agent_type", "user_id", "state", "context", "checkpoints")
         self.cache = dict(zip(names, row, strict=False)) | {
             "session_id": session_id,
-            "created_at": row[6].isoformat(),
-            "last_heartbeat": row[7].isoformat(),
+            "created_at": row[6].isoformat() if row[6] else self.now(),
+            "last_heartbeat": row[7].isoformat() if row[7] else self.now(),
             "metadata": {},
         }
         # its from_dict knows three fields of a checkpoint and drops the rest
+        stored = self.cache["checkpoints"] if isinstance(self.cache["checkpoints"], list) else []
         self.cache["checkpoints"] = [
-            {k: c[k] for k in ("name", "timestamp", "data")} for c in self.cache["checkpoints"]
+            {k: c.get(k) for k in ("name", "timestamp", "data")}
+            for c in stored
+            if isinstance(c, dict)
         ]
+        if not isinstance(self.cache["context"], dict):
+            self.cache["context"] = {}
 
     def checkpoint(self, name: str, **data: Any) -> None:
         self.cache["checkpoints"].append({"name": name, "timestamp": self.now(), "data": data})

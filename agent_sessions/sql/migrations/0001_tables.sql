@@ -41,6 +41,9 @@ ALTER TABLE agent_sessions
     ADD COLUMN IF NOT EXISTS change_id uuid,
     ADD COLUMN IF NOT EXISTS change_detail jsonb;
 
+-- A row without a state cannot be read by anyone; of the others none is touched.
+UPDATE agent_sessions SET state = 'active' WHERE state IS NULL;
+
 -- Times that no program can read never get in. What is there already is not looked at.
 ALTER TABLE agent_sessions ADD CONSTRAINT agent_sessions_times_are_readable CHECK (
     created_at BETWEEN '0002-01-01' AND '9999-01-01' AND updated_at BETWEEN '0002-01-01' AND '9999-01-01'
