@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -110,17 +111,20 @@ class Knowledge:
 
     async def tell(self, head: Head) -> None:
         self.learn(head)
-        await self.announce([head])
+        await self._announce(head)
 
-    async def announce(self, heads: list[Head]) -> None:
+    async def announce(self, heads: Iterable[Head]) -> None:
+        await asyncio.gather(*(self._announce(head) for head in heads))
+
+    async def _announce(self, head: Head) -> None:
         """PostgreSQL has it, so it is stored; word of it that cannot be given now is owed."""
-        if self.copies is None or not heads:
+        if self.copies is None:
             return
         try:
-            await self.copies.announce(heads)
+            await self.copies.announce(head)
         except AWAY as error:
             logger.warning("a change could not be announced yet: %s", error)
-            self._unannounced.update((head.session_id, head) for head in heads)
+            self._unannounced[head.session_id] = head
             self.when_owed()
 
     async def announce_what_is_owed(self) -> None:
@@ -137,6 +141,8 @@ class Knowledge:
             self._runs.pop(run.session.session_id, None)
 
     async def close(self) -> None:
+        if self.copies is not None:
+            await self.copies.close()
         if self._watch is not None:
             await self._watch.close()
 

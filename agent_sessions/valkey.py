@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from agent_sessions.errors import InvalidInput
+from agent_sessions.grouping import Grouper, Waiting
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
 
@@ -68,8 +70,8 @@ class Copies:
         self._client = client
         self._names = names
         self._ttl = int(ttl.total_seconds())
-        self._announce = client.register_script(_ANNOUNCE)
-        self._put = client.register_script(_PUT)
+        self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
+        self._putting: Grouper[tuple[int, str], None] = Grouper(self._put_group, most=50)
 
     async def get(self, session_id: str) -> AgentSession | None:
         """None for what is missing, of unknown shape, or not ours to trust."""
@@ -86,32 +88,41 @@ class Copies:
             return None
 
     async def put(self, session: AgentSession, text: str) -> None:
-        await self._put(
-            keys=[self._names.copy(session.session_id), self._names.version(session.session_id)],
-            args=[session.version, self._ttl, text],
-        )
+        await self._putting.submit(session.session_id, (session.version, text))
 
-    async def announce(self, heads: Iterable[Head]) -> None:
-        """Copies that are older go, and whoever follows these sessions hears of it."""
+    async def announce(self, head: Head) -> None:
+        """A copy that is older goes, and whoever follows this session hears of it."""
+        await self._announcing.submit(head.session_id, head)
+
+    async def close(self) -> None:
+        """Wait for what is on its way."""
+        await self._announcing.close()
+        await self._putting.close()
+
+    async def _put_group(self, group: Sequence[Waiting[tuple[int, str], None]]) -> None:
         async with self._client.pipeline(transaction=False) as pipeline:
-            for head in heads:
-                if not self._durable:
-                    pipeline.publish(self._names.changes(head.session_id), _message(head))
-                    continue
-                await self._announce(
-                    keys=[
-                        self._names.copy(head.session_id),
-                        self._names.version(head.session_id),
-                    ],
-                    args=[
-                        head.version,
-                        self._ttl,
-                        self._names.changes(head.session_id),
-                        _message(head),
-                    ],
-                    client=pipeline,
-                )
+            script = _Script(pipeline, _PUT)
+            for waiting in group:
+                version, text = waiting.item
+                keys = (self._names.copy(waiting.key), self._names.version(waiting.key))
+                script.call(keys, (version, self._ttl, text))
             await pipeline.execute()
+        for waiting in group:
+            waiting.answer(None)
+
+    async def _announce_group(self, group: Sequence[Waiting[Head, None]]) -> None:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            script = _Script(pipeline, _ANNOUNCE)
+            for waiting in group:
+                head, channel = waiting.item, self._names.changes(waiting.key)
+                if not self._durable:
+                    pipeline.publish(channel, _message(head))
+                    continue
+                keys = (self._names.copy(waiting.key), self._names.version(waiting.key))
+                script.call(keys, (head.version, self._ttl, channel, _message(head)))
+            await pipeline.execute()
+        for waiting in group:
+            waiting.answer(None)
 
     async def beat(self, beats: dict[str, datetime]) -> None:
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
@@ -128,6 +139,22 @@ class Copies:
     async def forget(self, session_id: str) -> None:
         """Nothing of an ended session stays among the heartbeats."""
         await self._client.zrem(self._names.heartbeats, session_id)
+
+
+class _Script:
+    """The first call of a pipeline brings the text, the others its digest: one round trip, whatever Valkey knows."""
+
+    def __init__(self, pipeline: Any, text: str) -> None:
+        self._pipeline = pipeline
+        self._text: str | None = text
+        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def call(self, keys: Sequence[str], arguments: Sequence[Any]) -> None:
+        text, self._text = self._text, None
+        if text is not None:
+            self._pipeline.eval(text, len(keys), *keys, *arguments)
+        else:
+            self._pipeline.evalsha(self._digest, len(keys), *keys, *arguments)
 
 
 class Watch:
