@@ -84,13 +84,13 @@ class Knowledge:
             run.notice(head)
 
     async def keep(self, session: AgentSession) -> None:
-        """Keep a session that was just read, here and in Valkey, unless something newer is known."""
+        """Keep a session that was just read in Valkey, and here when what follows is heard; never over a newer one."""
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and known.version > session.version):
             return
         self.learn(session.head)
         text = json.dumps(session.to_dict())
-        if len(text) <= CACHED_BYTES:
+        if session.session_id in self._heads and len(text) <= CACHED_BYTES:
             self._sessions[session.session_id] = text
         if self.copies is None or session.state == SessionState.DELETED:
             return

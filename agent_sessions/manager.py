@@ -135,6 +135,7 @@ class SessionManager:
         validation.json_object({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock)
         await self._store.create(session, self._agent(session))
+        await self._knowledge.keep(session)
         session.stored()
         return session
 
@@ -144,13 +145,14 @@ class SessionManager:
         kept = self._knowledge.session(session_id)
         if kept is not None and await self._is_newest(kept):
             return self._ready(kept)
-        followed = await self._knowledge.follow(session_id)
+        await self._knowledge.follow(session_id)
         session = await self._knowledge.copy(session_id)
         if session is None or not await self._is_newest(session):
             session = await self._store.read(session_id)
-        if session is not None and followed:
-            await self._knowledge.keep(session)
-        return self._ready(session) if session else None
+        if session is None:
+            return None
+        await self._knowledge.keep(session)
+        return self._ready(session)
 
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""

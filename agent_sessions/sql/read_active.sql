@@ -1,6 +1,14 @@
--- A page of live sessions in the order of their ids; of the checkpoints only the last.
-SELECT s.*, CASE WHEN c.n IS NULL THEN '[]'::jsonb ELSE jsonb_build_array(jsonb_build_object(
-    'id', c.session_id || ':' || c.n, 'name', c.name, 'timestamp', c.at, 'data', c.data, 'metadata', c.metadata))
+-- A page of live sessions in the order of their ids; of the checkpoints only the last, and never the array.
+SELECT s.id, s.agent_type, s.user_id, s.state, s.context, s.metadata, s.created_at, s.updated_at, s.last_heartbeat,
+    s.version, s.epoch, s.context_version, s.last_progress, s.ended_at, s.state_before_deletion,
+    s.order_version, s.order_verb, s.order_actor, s.order_reason, s.ordered_at, s.order_checkpoint,
+    s.acknowledged_version, s.acknowledged_at, s.refused_writes, s.change_actor, s.change_id,
+    coalesce(s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints))) AS checkpoint_count,
+    coalesce(s.checkpoints_through, s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints)))
+        AS checkpoints_through,
+    '[]'::jsonb AS checkpoints,
+    CASE WHEN c.n IS NULL THEN '[]'::jsonb ELSE jsonb_build_array(jsonb_build_object(
+        'id', c.session_id || ':' || c.n, 'name', c.name, 'timestamp', c.at, 'data', c.data, 'metadata', c.metadata))
     END AS newer
 FROM agent_sessions s
 LEFT JOIN LATERAL (

@@ -1,0 +1,351 @@
+"""Each fault of the system that this one replaces, shown gone. What they were is said in each test's name."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis.asyncio
+from psycopg_pool import AsyncConnectionPool
+
+from agent_sessions import (
+    CheckpointManager,
+    InvalidTransition,
+    SessionManager,
+    SessionState,
+    StorageUnavailable,
+)
+from tests.library.conftest import Make
+from tests.library.old_agent import OldAgent
+from tests.library.people import OLGA, Sql, names, row, rows
+
+NEVER_EXISTED = "00000000-0000-4000-8000-000000000000"
+TWO_DAYS = timedelta(hours=48)
+
+
+# 1 -----------------------------------------------------------------------------------------------------------
+async def test_metadata_was_lost_when_valkey_forgot(
+    manager: SessionManager, redis_client: redis.asyncio.Redis, another: Make
+) -> None:
+    session = await manager.create_session("grader", metadata={"school": "IGS"})
+    session.metadata["year"] = 7
+    await manager.update_session(session)
+    await redis_client.flushall()
+    found = await (await another()).get_session(session.session_id)
+    assert found is not None and found.metadata == {"school": "IGS", "year": 7}
+
+
+# 2 -----------------------------------------------------------------------------------------------------------
+async def test_an_administrator_s_pause_was_invisible_to_the_agent_and_written_over(
+    another: Make,
+) -> None:
+    agent, dashboard = await another(), await another()
+    session = await agent.create_session("grader")
+    assert await agent.get_session(session.session_id)
+    await dashboard.pause(session.session_id, **OLGA)
+    seen = await agent.get_session(session.session_id)
+    assert seen is not None and seen.state == SessionState.PAUSED
+    session.checkpoint("essay_marked")  # the agent's copy still says active
+    await agent.update_session(session)
+    stored = await dashboard.read(session.session_id)
+    assert stored is not None and stored.state == SessionState.PAUSED
+
+
+async def test_two_writers_lost_each_other_s_checkpoints_and_context(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    one, two = [await anywhere.read(session.session_id) for _ in range(2)]
+    assert one and two
+    for n in range(3):
+        for who, copy in (("one", one), ("two", two)):
+            copy.checkpoint(who, {"n": n})
+            copy.context[who] = n
+            await anywhere.update_session(copy)
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None and stored.context == {"one": 2, "two": 2}
+    assert (await names(anywhere, session.session_id))[1:] == ["one", "two"] * 3
+
+
+async def test_the_local_cache_never_shrank(another: Make) -> None:
+    manager = await another(cache_size=10)
+    for _ in range(30):
+        session = await manager.create_session("grader")
+        assert await manager.get_session(session.session_id)
+    knowledge = manager._knowledge
+    assert len(knowledge._sessions) <= len(knowledge._heads) <= 10
+
+
+# 3 -----------------------------------------------------------------------------------------------------------
+async def test_errors_of_postgresql_were_swallowed(
+    another: Make, database_url: str, redis_client: redis.asyncio.Redis
+) -> None:
+    pool = AsyncConnectionPool(database_url, min_size=1, open=False, timeout=0.2)
+    await pool.open()
+    manager = SessionManager(redis_client, pool, retry_seconds=0)
+    session = await manager.create_session("grader")
+    await pool.close()  # from here on the database is away
+    session.checkpoint("essay_marked")
+    for write in (
+        manager.update_session(session),
+        manager.create_session("grader"),
+        manager.pause(session.session_id, **OLGA),
+        manager.delete_session(session.session_id),
+        manager.cleanup_stale_sessions(),
+    ):
+        with pytest.raises(StorageUnavailable, match="PostgreSQL did not answer"):
+            await write
+    await manager.close()
+    stored = await (await another()).read(session.session_id)
+    assert stored is not None and stored.version == 1
+
+
+# 4 -----------------------------------------------------------------------------------------------------------
+async def test_a_deleted_row_could_not_be_read(durable: SessionManager, sql: Sql) -> None:
+    old = OldAgent(sql)
+    session_id = await old.create()
+    old.cache["state"] = "deleted"
+    await old.save()
+    session = await durable.get_session(session_id)
+    assert session is not None and session.state == SessionState.DELETED
+
+
+async def test_deleting_twice_said_true_twice(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    at_once = [anywhere.delete_session(session.session_id) for _ in range(5)]
+    assert sorted(await asyncio.gather(*at_once)) == [False] * 4 + [True]
+    assert await anywhere.delete_session(session.session_id) is False
+    assert await anywhere.get_active_sessions() == []
+
+
+async def test_deleting_what_never_existed_said_true(anywhere: SessionManager) -> None:
+    assert await anywhere.delete_session(NEVER_EXISTED) is False
+
+
+async def test_what_is_deleted_is_gone_from_valkey_and_from_every_cache(
+    another: Make, redis_client: redis.asyncio.Redis
+) -> None:
+    one, two = await another(), await another()
+    session = await one.create_session("grader")
+    for manager in (one, two):
+        assert await manager.get_session(session.session_id)
+    key = f"breakpilot:session:{session.session_id}"
+    assert await redis_client.exists(key)
+    assert await two.delete_session(session.session_id, **OLGA)
+    assert not await redis_client.exists(key)
+    for manager in (one, two):
+        found = await manager.get_session(session.session_id)
+        assert found is not None and found.state == SessionState.DELETED
+    assert not await redis_client.exists(key)
+
+
+# 5 -----------------------------------------------------------------------------------------------------------
+async def test_stale_clean_up_left_caches_saying_active_and_wrote_no_checkpoint(
+    another: Make, sql: Sql
+) -> None:
+    agent, sweeper = await another(), await another()
+    stale, fresh, paused = [await agent.create_session("grader") for _ in range(3)]
+    await agent.pause(paused.session_id, **OLGA)
+    assert await agent.get_session(stale.session_id)
+    await sql.execute(
+        "UPDATE agent_sessions SET last_heartbeat = now() - interval '49 hours' WHERE id = ANY(%s::uuid[])",
+        ([stale.session_id, paused.session_id],),
+    )
+    assert await sweeper.cleanup_stale_sessions() == 1
+    for manager in (agent, sweeper):
+        failed = await manager.get_session(stale.session_id)
+        assert failed is not None
+        assert failed.state == SessionState.FAILED
+        assert failed.context["failure_reason"] == "heartbeat_timeout"
+        last = failed.get_last_checkpoint("session_failed")
+        assert last is not None and last.data["error"] == "heartbeat_timeout"
+    for other, state in ((fresh, "active"), (paused, "paused")):
+        kept = await agent.get_session(other.session_id)
+        assert kept is not None and kept.state == state
+    assert await sweeper.cleanup_stale_sessions() == 0
+
+
+@pytest.mark.parametrize("valkey", [False, True])
+async def test_stale_clean_up_without_postgresql_persisted_nothing_and_gave_another_reason(
+    another: Make, valkey: bool
+) -> None:
+    now = datetime.now(UTC)
+    manager = await another(database=False, valkey=valkey, clock=lambda: now)
+    session = await manager.create_session("grader")
+    now += TWO_DAYS - timedelta(hours=26)
+    await manager.heartbeat(session.session_id)
+    now += timedelta(hours=26)
+    assert await manager.cleanup_stale_sessions() == 0, "it has beaten since"
+    now += TWO_DAYS
+    assert await manager.cleanup_stale_sessions() == 1
+    failed = await manager.read(session.session_id)
+    assert failed is not None and failed.state == SessionState.FAILED
+    assert failed.context["failure_reason"] == "heartbeat_timeout"
+    assert (await names(manager, session.session_id))[-1] == "session_failed"
+
+
+async def test_two_sweepers_at_once_fail_each_session_once(another: Make, sql: Sql) -> None:
+    one, two = await another(), await another()
+    await asyncio.gather(*(one.create_session("grader") for _ in range(20)))
+    await sql.execute("UPDATE agent_sessions SET last_heartbeat = now() - interval '3 days'")
+    counts = await asyncio.gather(one.cleanup_stale_sessions(), two.cleanup_stale_sessions())
+    assert sum(counts) == 20
+    [failures] = await rows(
+        sql, "SELECT count(*) AS n FROM agent_session_checkpoints WHERE name = 'session_failed'"
+    )
+    assert failures["n"] == 20
+
+
+async def test_a_beat_that_only_valkey_has_saves_a_session_from_the_sweeper(
+    another: Make, sql: Sql
+) -> None:
+    manager = await another(flush_seconds=3600)
+    session = await manager.create_session("grader")
+    await sql.execute("UPDATE agent_sessions SET last_heartbeat = now() - interval '3 days'")
+    await manager.heartbeat(session.session_id)
+    assert await (await another()).cleanup_stale_sessions() == 0
+
+
+# 6 -----------------------------------------------------------------------------------------------------------
+async def test_a_heartbeat_rewrote_the_whole_session(another: Make, sql: Sql) -> None:
+    manager = await another(flush_seconds=3600)
+    session = await manager.create_session("grader", context={"essay": "x" * 50_000})
+    for n in range(60):
+        session.checkpoint("essay_marked", {"n": n, "text": "y" * 900})
+    await manager.update_session(session)
+    before = await row(sql, session.session_id)
+    [there] = await rows(sql, "SELECT ctid::text FROM agent_sessions")
+    for _ in range(200):
+        await manager.heartbeat(session.session_id)
+    assert await rows(sql, "SELECT ctid::text FROM agent_sessions") == [there], "no row for a beat"
+    [start] = await rows(sql, "SELECT pg_current_wal_insert_lsn() AS lsn")
+    await manager.tick()
+    [wal] = await rows(
+        sql, "SELECT (pg_current_wal_insert_lsn() - %s::pg_lsn)::int AS n", start["lsn"]
+    )
+    after = await row(sql, session.session_id)
+    assert after["last_heartbeat"] > before["last_heartbeat"]
+    assert after["version"] == before["version"]
+    assert wal["n"] < 20_000, "50 KB of context and 60 checkpoints are not written again"
+
+
+async def test_a_heartbeat_without_postgresql_rewrites_no_record_either(
+    another: Make, redis_client: redis.asyncio.Redis
+) -> None:
+    manager = await another(database=False)
+    session = await manager.create_session("grader")
+    key = f"breakpilot:session:{session.session_id}"
+    before = await redis_client.get(key)
+    for _ in range(3):
+        await manager.heartbeat(session.session_id)
+    assert await redis_client.get(key) == before
+    beaten = await manager.read(session.session_id)
+    assert beaten is not None
+    assert beaten.last_heartbeat >= session.last_heartbeat - timedelta(milliseconds=1)
+
+
+async def test_a_beat_that_met_a_locked_row_is_written_with_the_next_tick(
+    another: Make, sql: Sql
+) -> None:
+    manager = await another(flush_seconds=3600)
+    session = await manager.create_session("grader")
+    before = await row(sql, session.session_id)
+    await manager.heartbeat(session.session_id)
+    async with sql.transaction():
+        await sql.execute("SELECT 1 FROM agent_sessions FOR UPDATE")
+        await manager.tick()
+    assert (await row(sql, session.session_id))["last_heartbeat"] == before["last_heartbeat"]
+    await manager.tick()
+    assert (await row(sql, session.session_id))["last_heartbeat"] > before["last_heartbeat"]
+
+
+# 7 -----------------------------------------------------------------------------------------------------------
+async def test_pausing_always_recorded_active_and_ended_sessions_could_be_ended_again(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    await anywhere.pause(session.session_id, **OLGA)
+    deleted = await anywhere.delete(session.session_id, **OLGA)
+    last = deleted.get_last_checkpoint("session_deleted")
+    assert last is not None and last.data == {"previous_state": "paused"}
+    ended = await anywhere.create_session("grader")
+    await anywhere.complete(ended.session_id, **OLGA)
+    copy = await anywhere.read(ended.session_id)
+    assert copy is not None
+    for again in (copy.pause, copy.resume, lambda: copy.fail("why")):
+        with pytest.raises(InvalidTransition):
+            again()
+    with pytest.raises(InvalidTransition, match="cannot fail a session that is completed"):
+        await anywhere.fail(ended.session_id, "why", **OLGA)
+
+
+async def test_resuming_what_was_not_paused_silently_did_nothing(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    again = await anywhere.resume(session.session_id, **OLGA)
+    assert again.version == 1, "it is active already: repeating the order is harmless"
+    await anywhere.fail(session.session_id, "why", **OLGA)
+    with pytest.raises(InvalidTransition, match="cannot resume a session that is failed"):
+        await anywhere.resume(session.session_id, **OLGA)
+
+
+# 8 -----------------------------------------------------------------------------------------------------------
+async def test_a_finished_session_s_duration_grew(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    await anywhere.complete(session.session_id, **OLGA)
+    first = await anywhere.read(session.session_id)
+    await anywhere.heartbeat(session.session_id)
+    await anywhere.delete(session.session_id, **OLGA)
+    later = await anywhere.read(session.session_id)
+    assert first and later
+    assert first.get_duration() == later.get_duration()
+
+
+# 9 -----------------------------------------------------------------------------------------------------------
+def test_the_limit_of_checkpoints_was_never_enforced_and_ids_collided_after_an_import() -> None:
+    checkpoints = CheckpointManager("s", max_checkpoints=30)
+    for n in range(100):
+        checkpoints.create(f"essay {n}", {})
+    assert len(checkpoints) == 30
+    exported = checkpoints.export()
+    checkpoints.import_checkpoints(exported)
+    checkpoints.create("next", {})
+    ids = [c.id for c in checkpoints]
+    assert len(ids) == len(set(ids)) <= 30
+
+
+async def test_what_compression_dropped_was_gone_from_the_audit_trail(
+    durable: SessionManager, sql: Sql
+) -> None:
+    session = await durable.create_session("grader")
+    for n in range(130):
+        session.checkpoint("essay_marked", {"n": n})
+        await durable.update_session(session)
+    array = (await row(sql, session.session_id))["checkpoints"]
+    assert len(array) <= 100
+    stored = await durable.get_checkpoints(session.session_id, limit=1000)
+    assert [c.data["n"] for c in stored[1:]] == list(range(130))
+    [kept] = await rows(
+        sql,
+        "SELECT count(*) AS n FROM agent_session_history WHERE checkpoint_name = 'essay_marked'",
+    )
+    assert kept["n"] == 130
+
+
+# 10 ----------------------------------------------------------------------------------------------------------
+async def test_listing_active_sessions_loaded_every_row_with_every_checkpoint(
+    anywhere: SessionManager,
+) -> None:
+    for n in range(12):
+        session = await anywhere.create_session("grader" if n % 2 else "tutor", f"u{n % 3}")
+        session.checkpoint("essay_marked", {"n": n})
+        await anywhere.update_session(session)
+    await anywhere.pause(session.session_id, **OLGA)
+    page = await anywhere.get_active_sessions(limit=5)
+    assert len(page) == 5
+    assert all([c.name for c in s.checkpoints] == ["essay_marked"] for s in page)
+    assert all(s.checkpoint_count == 2 for s in page)
+    assert len(await anywhere.get_active_sessions("grader")) == 5
+    assert len(await anywhere.get_active_sessions("tutor", "u0")) == 2
+    everything = [s async for s in anywhere.iterate_active_sessions()]
+    assert len({s.session_id for s in everything}) == len(everything) == 11
