@@ -18,6 +18,10 @@ from .rows import Row, from_values, with_row_columns
 
 CHECKPOINTS = 200
 HISTORY = 100
+SHOWN = (
+    "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
+    "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
+)  # fmt: skip
 AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), "session_created"})
 
 
@@ -48,8 +52,8 @@ class Action:
 
 
 def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
-    """Everything but the array of checkpoints, and its row, in one query each."""
-    session = AgentSession.objects.defer("checkpoints").filter(id=session_id).first()
+    """What the page shows of it, and its row, in one query each."""
+    session = AgentSession.objects.only(*SHOWN).filter(id=session_id).first()
     if session is None:
         return None
     values = with_row_columns(AgentSession.objects.filter(id=session_id)).first()

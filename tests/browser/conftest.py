@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
 
 from tests.live import LiveDashboard, session_cookie
 from tests.pages.conftest import _a_manager_of_its_own, make_session
@@ -39,7 +39,8 @@ def open_page(
             complaints.append(message.text)
 
     def open_page(path: str = "/", *, as_viewer: bool = False, **options: Any) -> Page:
-        size = {"width": options.pop("width", 1440), "height": options.pop("height", 900)}
+        width, height = options.pop("width", 1440), options.pop("height", 900)
+        size = ViewportSize(width=width, height=height)
         options.setdefault("locale", "de-DE")
         context = browser.new_context(viewport=size, timezone_id="Europe/Berlin", **options)
         contexts.append(context)

@@ -26,7 +26,7 @@ def wait_until_live(page: Page) -> None:
 
 def psql(statement: str, *values: object) -> None:
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as connection:
-        connection.execute(statement, values)  # type: ignore[arg-type]
+        connection.execute(statement, values)
 
 
 def order_of(page: Page) -> list[str]:
