@@ -75,7 +75,7 @@ class Exchange:
             try:
                 await self._store.connect()
                 if entry.memory != self._store.memory:
-                    await self._rejoin(entry)
+                    await self._give_back(entry)
                     entry.memory = self._store.memory
                 return await step()
             except CameBackEmpty:
@@ -150,6 +150,13 @@ class Exchange:
         reading = await self._store.read(entry.id, "", keep=True)
         stored = reading.text is not None and reading.text.rstrip() == snapshot.to_text()
         return reading.stamp if stored else None
+
+    async def _give_back(self, entry: Entry) -> None:
+        try:
+            await self._rejoin(entry)
+        except InvalidInput as error:
+            logger.error("conversation %s cannot be given back to Valkey: %s", entry.id, error)
+            entry.known = None
 
     async def _rejoin(self, entry: Entry) -> None:
         """Valkey came back without its latest memory: what is remembered here is given back to it."""

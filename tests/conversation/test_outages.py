@@ -108,6 +108,23 @@ async def test_turns_of_an_outage_are_kept_and_sent_once_each_and_in_order(make,
     assert manager.get_stats()["sessions_waiting"] == 0
 
 
+async def test_readers_writers_and_the_tick_may_all_find_it_back_at_once(make, fragile, clock):
+    manager = make(fragile.url)
+    for n in range(450):
+        await manager.add_turn_to_session("c", f"q{n}", f"a{n}")
+    fragile.start()
+    clock.pass_by(60)
+    await asyncio.gather(
+        *(manager.get("c") for _ in range(5)),
+        manager.tick(),
+        *(manager.add_turn_to_session("c", f"q{n}", f"a{n}") for n in range(450, 500)),
+        *(manager.get("c") for _ in range(5)),
+    )
+    expected = [f"{kind}{n}" for n in range(500) for kind in "qa"]
+    assert contents(await manager.get("c")) == expected
+    assert contents(await make(fragile.url).get("c")) == expected
+
+
 async def test_a_server_that_lost_its_memory_unnoticed_gets_it_back(make, fragile):
     fragile.start()
     manager = make(fragile.url)
@@ -117,6 +134,28 @@ async def test_a_server_that_lost_its_memory_unnoticed_gets_it_back(make, fragil
     assert contents(await manager.get("c")) == ["before", "!"]
     await manager.add_turn_to_session("c", "after", "!")
     assert contents(await make(fragile.url).get("c")) == ["before", "!", "after", "!"]
+
+
+async def test_one_that_cannot_be_given_back_does_not_hold_up_the_others(
+    make, fragile, clock, caplog
+):
+    fragile.start()
+    manager = make(fragile.url)
+    for name in "abc":
+        await manager.add_turn_to_session(name, "1", "!")
+    fragile.stop()
+    for name in "abc":
+        await manager.add_turn_to_session(name, "2", "!")
+    fragile.start()
+    with fragile.client() as client:
+        client.set("heritage:session:a", "rubbish")
+    clock.pass_by(60)
+    await manager.tick()
+    assert manager.get_stats()["sessions_waiting"] == 0
+    assert manager.get_stats()["writes_refused"] == 1
+    assert "a cannot be given back" in caplog.text
+    for name in "bc":
+        assert contents(await make(fragile.url).get(name)) == ["1", "!", "2", "!"]
 
 
 async def test_two_processes_give_back_together_what_each_remembers(make, fragile, clock):
@@ -255,12 +294,14 @@ async def test_a_rewrite_whose_answer_was_lost_can_be_repeated(make, fragile, cl
     fragile.start()
     async with LosesAnswers.before(fragile.port) as wire:
         manager = make(wire.url)
+        await manager.update("c", ConversationState())  # the server knows the script from now on
         await manager.add_turn_to_session("c", "1", "!")
         state = await manager.get("c")
         state.turns[0].content = "one"
         wire.losing = True
         with pytest.raises(StorageUnavailable):
             await manager.update("c", state)
+        assert contents(await make(fragile.url).get("c")) == ["one", "!"], "the write did arrive"
         wire.losing = False
         clock.pass_by(60)
         await manager.update("c", state)

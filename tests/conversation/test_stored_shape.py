@@ -108,6 +108,18 @@ async def test_what_another_program_overwrote_is_noticed(conversations_in_valkey
     assert (await conversations_in_valkey.list_conversations()).items[0].turns == 4
 
 
+async def test_what_another_program_wrote_in_exactly_our_order_is_counted_anew(
+    conversations_in_valkey, stored
+):
+    await conversations_in_valkey.add_turn_to_session("c", "?", "!")
+    theirs = json.loads(stored.get(KEY))
+    theirs["turns"] = theirs["turns"][:1] * 7
+    stored.set(KEY, json.dumps(theirs, separators=(",", ":")))
+    await conversations_in_valkey.add_turn_to_session("c", "?", "!")
+    assert (await conversations_in_valkey.list_conversations()).items[0].turns == 9
+    assert len((await conversations_in_valkey.get("c")).turns) == 9
+
+
 async def test_a_shorter_head_leaves_no_rubbish_behind(conversations_in_valkey, stored):
     manager = conversations_in_valkey
     await manager.add_turn_to_session("c", "?", "!", slots={"long": "x" * 900})
