@@ -25,8 +25,8 @@ RUN python -m dashboard.messages \
     && python -m compileall -q /app
 
 FROM ${BASE}
-RUN groupadd --system --gid 10001 dashboard \
-    && useradd --system --uid 10001 --gid dashboard --home-dir /app --no-create-home dashboard
+RUN echo 'dashboard:x:10001:' >> /etc/group \
+    && echo 'dashboard:x:10001:10001::/app:/usr/sbin/nologin' >> /etc/passwd
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 PORT=8000 DATA_DIR=/tmp/data STARTUP_WAIT=30
 WORKDIR /app

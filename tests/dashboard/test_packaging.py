@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from dashboard.environment import BASE_DIR
 
-BUILT_WITH = re.compile(r"^[a-z0-9-]+(\[[a-z,]+\])?==[0-9][^ ]*( +# via .*)?$")
+BUILT_WITH = re.compile(r"^[a-z0-9-]+(\[[a-z,]+\])?==[0-9][^ ]*( ; python_[^#]+)?( +# via .*)?$")
 NEEDED_BY_AN_AGENT = ("psycopg", "psycopg_binary", "psycopg_pool", "redis", "typing_extensions.py")
 
 
@@ -108,7 +108,7 @@ def test_what_an_agent_installs_is_psycopg_and_redis() -> None:
 def pins(name: str) -> dict[str, Requirement]:
     lines = (BASE_DIR / name).read_text().splitlines()
     found = [Requirement(line.split("#")[0]) for line in lines if line and line[0] not in "#-"]
-    return {canonicalize_name(each.name): each for each in found}
+    return {canonicalize_name(each.name): each for each in found if _applies(each, set())}
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
