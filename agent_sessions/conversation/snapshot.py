@@ -95,12 +95,15 @@ class Snapshot:
                 "language": self.language,
             }
         )
-        return f'{{"turns":[{",".join(self.turns)}],{head[1:]}'
+        return f'{{"turns":{self._turns_text()},{head[1:]}'
+
+    def _turns_text(self) -> str:
+        return f"[{','.join(self.turns)}]"
 
     def to_state(self) -> ConversationState:
         """A copy that shares nothing with this."""
         state = ConversationState(
-            turns=[ConversationTurn.from_dict(json.loads(turn)) for turn in self.turns],
+            turns=[ConversationTurn.from_dict(turn) for turn in json.loads(self._turns_text())],
             current_slots=dict(self.slots),
             current_template_id=self.template_id,
             language=self.language,

@@ -46,6 +46,7 @@ class Upkeep:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         if self._store:
+            self._store.retry_at = self._clock()
             await self._send_waiting()
             if waiting := self._local.waiting:
                 logger.error("%d conversations hold turns that Valkey never got", len(waiting))
@@ -76,6 +77,8 @@ class Upkeep:
             return
         if not self._store.available:
             delay = min(delay, max(0.01, self._store.retry_at - self._clock()))
+        elif self._local.waiting:  # a call found Valkey back before the tick did
+            delay = min(delay, self._config.retry_first_seconds)
         try:
             async with asyncio.timeout(delay):
                 await self._store.went_away.wait()

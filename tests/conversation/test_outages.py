@@ -9,7 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 
-from agent_sessions.conversation import ConversationState, ConversationTurn
+from agent_sessions.conversation import (
+    ConversationConfig,
+    ConversationManager,
+    ConversationState,
+    ConversationTurn,
+)
 from agent_sessions.errors import StorageUnavailable
 
 
@@ -322,26 +327,28 @@ async def test_a_call_that_is_cancelled_keeps_its_turns_whole_and_in_order(make,
     assert contents(await manager.get("c")) == ["1", "!", "2", "!", "3", "!"]
 
 
-async def test_the_loop_brings_it_back_without_a_call(make, fragile):
+@pytest.mark.parametrize("found_by", ["the loop", "a call for another conversation"])
+async def test_the_loop_sends_what_waits_without_being_asked(fragile, found_by):
     """The only test in real time: the loop's own clock."""
-    manager = make(fragile.url, retry_first_seconds=0.02, retry_longest_seconds=0.05)
-    manager._store._clock = asyncio.get_running_loop().time
-    manager._upkeep._clock = asyncio.get_running_loop().time
-    manager._clock = asyncio.get_running_loop().time
-    await manager.start()
-    await manager.add_turn_to_session("c", "?", "!")
-    fragile.start()
-    async with asyncio.timeout(5):
-        while manager.get_stats()["sessions_waiting"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert contents(await make(fragile.url).get("c")) == ["?", "!"]
+    config = ConversationConfig(
+        valkey_url=fragile.url, retry_first_seconds=0.02, retry_longest_seconds=0.05
+    )
+    async with ConversationManager(config) as manager:
+        await manager.add_turn_to_session("c", "?", "!")
+        fragile.start()
+        async with asyncio.timeout(10):
+            while found_by != "the loop" and not manager.get_stats()["redis_available"]:
+                await manager.get("other")
+            while manager.get_stats()["sessions_waiting"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        with fragile.client() as client:
+            assert client.exists("heritage:session:c")
 
 
-async def test_stopping_sends_what_waits(make, fragile, clock):
+async def test_stopping_sends_what_waits_even_before_the_next_attempt_is_due(make, fragile):
     manager = make(fragile.url)
     await manager.add_turn_to_session("c", "?", "!")
     fragile.start()
-    clock.pass_by(60)
     await manager.stop()
     assert contents(await make(fragile.url).get("c")) == ["?", "!"]
 
