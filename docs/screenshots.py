@@ -126,7 +126,7 @@ def offline(page: Page) -> None:
 
 
 def session(page: Page) -> None:
-    open_session(page, "/?type=grader&state=active")
+    open_session(page, "/?type=grader&state=active&q=checkpoint:essay_marked")
 
 
 def paused(page: Page) -> None:
