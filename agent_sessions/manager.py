@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg_pool
+from psycopg.conninfo import conninfo_to_dict
 from redis.asyncio import Redis
 
 from agent_sessions import operations, validation
@@ -84,7 +85,10 @@ class SessionManager:
         if database_url:
             pool = psycopg_pool.AsyncConnectionPool(
                 database_url, min_size=1, max_size=8, open=False, timeout=5.0,
-                kwargs={"autocommit": True}, check=psycopg_pool.AsyncConnectionPool.check_connection,
+                kwargs=_connection_settings(database_url),
+                check=psycopg_pool.AsyncConnectionPool.check_connection,
+                # Left to itself the pool waits twice as long each time: after an outage of a minute one more.
+                reconnect_timeout=1.0, reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
             )  # fmt: skip
             try:
                 await pool.open(wait=True, timeout=CONNECT_SECONDS)
@@ -490,6 +494,19 @@ class SessionManager:
 
     def _agent(self, session: AgentSession) -> Author:
         return Author(session.agent_type, self.source)
+
+
+def _connection_settings(database_url: str) -> dict[str, Any]:
+    """What the address does not say. A server that is gone without a word is noticed within seconds."""
+    said = conninfo_to_dict(database_url)
+    settings = {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+    return {"autocommit": True} | {k: v for k, v in settings.items() if k not in said}
 
 
 def _previous_state(session: AgentSession) -> dict[str, Any]:
