@@ -1,0 +1,68 @@
+"""A small file system that fills up; without the right to mount one, a limit on what PostgreSQL may write."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from chaos.crew import Crew
+from chaos.world import World, processes_of
+
+SIZE = "400m"
+CHUNK = b"\0" * 65536
+
+
+@contextmanager
+def small_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="chaos-disk-"))
+    mounted = os.geteuid() == 0 and _mount(folder)
+    try:
+        yield folder
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", folder], check=False)  # noqa: S607
+        folder.rmdir() if not any(folder.iterdir()) else None
+
+
+def _mount(folder: Path) -> bool:
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=711", "tmpfs", str(folder)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def is_small(world: World) -> bool:
+    return os.path.ismount(world.folder)
+
+
+def how() -> str:
+    return f"a file system of {SIZE}B, full" if os.geteuid() == 0 else "a file-size limit of 0"
+
+
+def fill(world: World, _crew: Crew) -> None:
+    if not is_small(world):
+        return _limit(world, 0)
+    with (world.folder / "ballast").open("wb", buffering=0) as ballast:
+        try:
+            while ballast.write(CHUNK):
+                pass
+        except OSError:
+            return None
+
+
+def empty(world: World, _crew: Crew) -> None:
+    if is_small(world):
+        (world.folder / "ballast").unlink()
+    else:
+        _limit(world, resource.RLIM_INFINITY)
+
+
+def _limit(world: World, most: int) -> None:
+    for one in processes_of(world.postgres):
+        _, hard = one.rlimit(psutil.RLIMIT_FSIZE)
+        one.rlimit(psutil.RLIMIT_FSIZE, (most, hard))

@@ -1,0 +1,150 @@
+"""An open page that follows static/js/feed.js: rows by version, credit by acknowledging, hello on return."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
+
+FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
+SILENCE, OFFLINE_AFTER, ASK_AGAIN_AFTER, LOOK = 12.0, 6.0, 0.3, 0.1
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the page said at one moment."""
+
+    at: float
+    state: str
+    beats_are_old: bool
+    versions: dict[str, int]
+    paused: frozenset[str]
+
+
+@dataclass
+class Shown:
+    versions: dict[str, int]
+    confirmed_paused: set[str] = field(default_factory=set)
+
+    def take(self, rows: dict[str, dict[str, Any]]) -> None:
+        for session_id, row in rows.items():
+            if row["version"] <= self.versions.get(session_id, 2**63):
+                continue
+            self.versions[session_id] = row["version"]
+            says = 'data-state="paused"' in row["html"] and 'data-order=""' in row["html"]
+            (self.confirmed_paused.add if says else self.confirmed_paused.discard)(session_id)
+
+
+class Page:
+    def __init__(self, address: str, cookie: str, rows: Iterable[str]) -> None:
+        self._url = address.replace("http", "ws", 1) + "/ws/sessions/"
+        self._origin, self._cookie = Origin(address), cookie
+        self.shown = Shown(dict.fromkeys(rows, 0))
+        self.claims: list[Claim] = []
+        self.codes: list[int] = []
+        self._socket: ClientConnection | None = None
+        self._failures = self._seq = 0
+        self._lost_at = self._heard_at = time.time()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        self._last = 0
+        self._told: dict[str, Any] = {}
+        self._answered = self._missing = self._more = False
+
+    async def __aenter__(self) -> Page:
+        self._tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._look())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                await self._visit()
+            except (OSError, websockets.WebSocketException, TimeoutError):
+                pass
+            if self._socket is not None:
+                self.codes.append(self._socket.close_code or 0)
+                self._socket, self._lost_at = None, time.time()
+            ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2**self._failures)
+            self._failures += 1
+            await asyncio.sleep(ceiling * random.uniform(0.25, 1))  # noqa: S311  (no secret)
+
+    async def _visit(self) -> None:
+        async with connect(
+            self._url, origin=self._origin, additional_headers={"Cookie": self._cookie}
+        ) as socket:
+            self._forget()
+            self._socket = socket
+            await self._hello()
+            while True:
+                text = await asyncio.wait_for(socket.recv(), SILENCE)
+                await self._receive(json.loads(text))
+
+    async def _hello(self) -> None:
+        self._answered = self._missing = False
+        self._seq += 1
+        hello = {"type": "hello", "page": "list", "query": "", "rows": self.shown.versions}
+        await self._say({**hello, "seq": self._seq})
+
+    async def _say(self, message: dict[str, Any]) -> None:
+        if self._socket is not None:
+            await self._socket.send(json.dumps(message))
+
+    async def _receive(self, frame: dict[str, Any]) -> None:
+        self._heard_at, self._failures = time.time(), 0
+        if frame["n"] > self._last + 1:
+            self._missing = True
+            await asyncio.sleep(ASK_AGAIN_AFTER)
+            await self._hello()
+        if frame["n"] > self._last:
+            self._note(frame)
+        self.shown.take(frame.get("rows", {}))
+        await self._say({"type": "ack", "n": self._last})
+
+    def _note(self, frame: dict[str, Any]) -> None:
+        self._last, self._told = frame["n"], frame["feed"]
+        self._more = frame.get("more") is True
+        self._answered = self._answered or frame.get("hello") == self._seq
+
+    async def _look(self) -> None:
+        while True:
+            self.claims.append(
+                Claim(
+                    time.time(),
+                    self.state,
+                    bool(self._told.get("beats_since")),
+                    dict(self.shown.versions),
+                    frozenset(self.shown.confirmed_paused),
+                )
+            )
+            await asyncio.sleep(LOOK)
+
+    @property
+    def state(self) -> str:
+        if self._socket is None:
+            offline = time.time() - self._lost_at > OFFLINE_AFTER
+            return "offline" if offline else "reconnecting"
+        if self._told.get("status") == "blind":
+            return "offline"
+        complete = self._answered and not self._more and not self._missing
+        return "live" if complete and self._told.get("status") == "live" else "catching-up"
+
+    def said(self, since: float, until: float) -> list[str]:
+        """The states it went through, each once in a row."""
+        states = (claim.state for claim in self.claims if since <= claim.at <= until)
+        return [state for state, _ in groupby(states)]

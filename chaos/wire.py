@@ -1,0 +1,145 @@
+"""The network between everybody and PostgreSQL: it can lead elsewhere, and cut just when an answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from pathlib import Path
+
+WRITES = (b"UPDATE agent_sessions s SET", b"INSERT INTO agent_sessions (")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Wire:
+    """Lives in a thread of its own. Set `cut_every` to lose the answer of every n-th commit."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.port = free_port()
+        self.cut_every = 0
+        self.cuts = 0
+        self._commits = 0
+        self._lines: set[Line] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)
+
+    async def _serve(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+
+    def switch(self, target: Path) -> None:
+        """From now on to another server; who is connected is cut off."""
+        self.target = target
+        self._loop.call_soon_threadsafe(self._cut_all)
+
+    def _cut_all(self) -> None:
+        for line in list(self._lines):
+            line.cut()
+
+    async def _connected(
+        self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+    ) -> None:
+        try:
+            server, to_server = await asyncio.open_unix_connection(str(self.target))
+        except OSError:
+            to_client.transport.abort()
+            return
+        line = Line(self, to_client, to_server)
+        self._lines.add(line)
+        try:
+            await asyncio.gather(line.ask(client), line.answer(server))
+        finally:
+            self._lines.discard(line)
+            line.cut()
+
+    def is_to_be_lost(self) -> bool:
+        """Asked for every commit that passes."""
+        if not self.cut_every:
+            return False
+        self._commits += 1
+        return self._commits % self.cut_every == 0
+
+
+class Line:
+    """One connection, read message by message in both directions."""
+
+    def __init__(
+        self, wire: Wire, client: asyncio.StreamWriter, server: asyncio.StreamWriter
+    ) -> None:
+        self._wire, self._client, self._server = wire, client, server
+        self._writers: set[bytes] = set()
+        self._in_transaction = False
+        self._swallows = False
+
+    def cut(self) -> None:
+        self._client.transport.abort()
+        self._server.transport.abort()
+
+    async def ask(self, client: asyncio.StreamReader) -> None:
+        try:
+            head = await client.readexactly(4)
+            self._server.write(head + await client.readexactly(int.from_bytes(head) - 4))
+            while message := await _message(client):
+                if self._commits(*message) and self._wire.is_to_be_lost():
+                    self._swallows = True
+                self._server.write(_bytes(*message))
+                await self._server.drain()
+        except (OSError, EOFError):
+            pass
+        self.cut()
+
+    async def answer(self, server: asyncio.StreamReader) -> None:
+        """ReadyForQuery comes after the commit: whoever waits for it has its outcome, who does not has not."""
+        try:
+            while message := await _message(server):
+                if not self._swallows:
+                    self._client.write(_bytes(*message))
+                    await self._client.drain()
+                elif message[0] == b"Z":
+                    self._wire.cuts += 1
+                    break
+        except (OSError, EOFError):
+            pass
+        self.cut()
+
+    def _commits(self, kind: bytes, body: bytes) -> bool:
+        """A COMMIT, or a statement that commits by itself: prepared ones are known by their names."""
+        if kind == b"P":
+            name, _, rest = body.partition(b"\0")
+            (self._writers.add if _is_write(rest) else self._writers.discard)(name)
+            return rest.startswith(b"COMMIT")
+        if kind == b"B":
+            return body.split(b"\0", 2)[1] in self._writers and not self._in_transaction
+        if kind == b"Q":
+            self._in_transaction = body.startswith(b"BEGIN")
+            return body.startswith(b"COMMIT")
+        return False
+
+
+def _is_write(statement: bytes) -> bool:
+    return any(words in statement for words in WRITES)
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes] | None:
+    kind = await reader.read(1)
+    if not kind:
+        return None
+    length = int.from_bytes(await reader.readexactly(4))
+    return kind, await reader.readexactly(length - 4)
+
+
+def _bytes(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4) + body
