@@ -71,18 +71,19 @@ def wait_for(address: str, served: subprocess.Popen[bytes]) -> None:
 
 
 def go(page: Page, path: str) -> None:
+    page.context.set_offline(False)
     base = re.match(r"https?://[^/]+", page.url)
     page.goto(f"{base.group() if base else ''}{path}")
     if page.locator("#connection").count():
         page.wait_for_selector("#connection[data-status=live]", timeout=20_000)
-    page.wait_for_timeout(1200)
+    page.wait_for_timeout(800)
 
 
 def open_session(page: Page, query: str) -> None:
     go(page, query)
     page.locator(".session-link").first.click()
     page.wait_for_selector("#connection[data-status=live]", timeout=20_000)
-    page.wait_for_timeout(1200)
+    page.wait_for_timeout(800)
 
 
 def listing(page: Page) -> None:
@@ -193,7 +194,7 @@ def log_in(browser: Browser, address: str, password: str, look: tuple[str, str, 
         timezone_id="Europe/Berlin",
     )
     page.goto(f"{address}/login/")
-    if not (TARGET / name_of("login", look)).exists() or look in TWO:
+    if look in TWO:
         page.screenshot(path=TARGET / name_of("login", look))
     page.fill("[name=username]", "admin")
     page.fill("[name=password]", password)
@@ -239,11 +240,11 @@ def main(wanted: set[str]) -> None:
         act(page)
         page.close()
         for look in ALL:
+            page = log_in(browser, address, password, look)
             for scene, looks, show in SCENES:
                 if look in looks and (not wanted or scene in wanted):
-                    page = log_in(browser, address, password, look)
                     picture(page, scene, look, show)
-                    page.close()
+            page.close()
         browser.close()
 
 
