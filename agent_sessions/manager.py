@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -267,6 +267,18 @@ class SessionManager:
     async def tick(self) -> None:
         """Bring the newest beats into PostgreSQL; happens by itself every few seconds."""
         await self._heartbeats.tick()
+
+    async def count_beats(self, slots: Sequence[int]) -> list[int] | None:
+        """How many beats of all sessions Valkey took in each slot of ten seconds; None while it is away.
+
+        A slot is named by its first second since the epoch; a day and an hour are kept.
+        """
+        if self._knowledge.copies is None:
+            return None
+        try:
+            return await self._knowledge.copies.count_beats(slots)
+        except AWAY:
+            return None
 
     async def _beaten_since(self, session_id: str, moment: datetime) -> bool:
         if self._knowledge.copies is None:

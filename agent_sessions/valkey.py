@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 AWAY = (RedisError, OSError, TimeoutError)
 SILENCE = 5.0  # seconds without a message before the subscription has to prove that it lives
 
+BEAT_SLOT = 10  # seconds over which received beats are counted
+BEATS_COUNTED_FOR = 25 * 3600  # seconds
+
 # A version that was announced is remembered, so that a reader who loaded before it cannot put the old copy back.
 _ANNOUNCE = """
 local known = tonumber(redis.call('GET', KEYS[2]) or '0')
@@ -50,6 +53,7 @@ class Names:
         self.namespace = namespace
         self.heartbeats = f"{namespace}:heartbeats"
         self.beats = f"{namespace}:beats"
+        self.beat_counts = f"{namespace}:beats:count"
 
     def copy(self, session_id: str) -> str:
         return f"{self.namespace}:session:{session_id}"
@@ -129,7 +133,15 @@ class Copies:
         async with self._client.pipeline(transaction=False) as pipeline:
             pipeline.zadd(self._names.heartbeats, scores, gt=True)
             pipeline.publish(self._names.beats, json.dumps(list(scores.items())))
+            slot = _slot(max(scores.values(), default=0) / 1000)
+            pipeline.incrby(f"{self._names.beat_counts}:{slot}", len(scores))
+            pipeline.expire(f"{self._names.beat_counts}:{slot}", BEATS_COUNTED_FOR)
             await pipeline.execute()
+
+    async def count_beats(self, slots: Sequence[int]) -> list[int]:
+        """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch."""
+        counts = await self._client.mget([f"{self._names.beat_counts}:{s}" for s in slots])
+        return [int(count or 0) for count in counts]
 
     async def last_beat(self, session_id: str) -> float | None:
         """Seconds since the epoch."""
@@ -342,6 +354,10 @@ def _read(data: str | bytes) -> Head | None:
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("unreadable word of a change: %s", error)
         return None
+
+
+def _slot(seconds: float) -> int:
+    return int(seconds // BEAT_SLOT) * BEAT_SLOT
 
 
 def _text(value: str | bytes) -> str:

@@ -2,7 +2,8 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.i18n import JavaScriptCatalog
 
-from .views import bulk, listing, orders, preferences, session
+from .api.app import api
+from .views import bulk, chart, listing, orders, preferences, session
 
 
 class Part(StringConverter):
@@ -13,6 +14,8 @@ register_converter(Part, "part")
 
 urlpatterns = [
     path("", listing.sessions, name="sessions"),
+    path("api/", api.urls),
+    path("chart/", chart.numbers, name="chart"),
     path("bulk/", bulk.bulk, name="bulk"),
     path("sessions/<uuid:id>/", session.session, name="session"),
     path("sessions/<uuid:id>/panels/", session.panels, name="session-panels"),

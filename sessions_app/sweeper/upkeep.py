@@ -33,6 +33,7 @@ WITH gone AS (
 INSERT INTO agent_session_counts
 SELECT agent_type, state, sum(n) FROM gone GROUP BY 1, 2 HAVING sum(n) <> 0
 """
+ACTIVITY = "SELECT agent_session_fold_activity()"
 PREPARE = """
 SELECT agent_session_history_partition((date_trunc('month', now()) + make_interval(months => m))::date)
 FROM generate_series(0, %s) AS m
@@ -67,6 +68,7 @@ class Upkeep:
 def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
     return [
         Chore("folding the counts", MINUTE, lambda: post.rows(FOLD, (DIFFERENCES_KEPT,))),
+        Chore("folding the activity", MINUTE, lambda: post.rows(ACTIVITY, ())),
         Chore("preparing months", HOUR, lambda: post.rows(PREPARE, (MONTHS_AHEAD,))),
         Chore("forgetting old beats", HOUR, lambda: forget_beats(post, valkey, namespace)),
         Chore("emptying the trash", HOUR, lambda: asyncio.to_thread(empty_trash)),

@@ -1,5 +1,6 @@
 // The list, live: cells change in place, rows never move; newcomers wait for the reader.
 
+import * as chart from "./chart.js";
 import { showHeld, showStatus } from "./chip.js";
 import * as clock from "./clock.js";
 import { connect } from "./feed.js";
@@ -155,6 +156,7 @@ function listen() {
 shell.start();
 dialog.start();
 clock.start();
+chart.start();
 listen();
 selection.start((form, submitter) => {
   const body = new FormData(form, submitter);

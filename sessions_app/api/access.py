@@ -1,0 +1,52 @@
+"""Who calls: a person's own browser session, with CSRF, or a token. What they may do is asked as everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja.errors import HttpError
+from ninja.security import APIKeyCookie, HttpBearer
+
+from .. import tokens
+from ..views.access import may_look, may_operate
+
+
+class Token(HttpBearer):
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        user = tokens.user_of(token)
+        if user is not None:
+            request.user = user
+        return user
+
+
+class BrowserSession(APIKeyCookie):
+    """CSRF is checked here, as on the pages; a request with a token needs none."""
+
+    param_name: str = settings.SESSION_COOKIE_NAME
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        return request.user if request.user.is_authenticated else None
+
+    def _get_key(self, request: HttpRequest) -> str | None:
+        if "Authorization" in request.headers:
+            return None
+        try:
+            return super()._get_key(request)
+        except HttpError:
+            raise HttpError(403, _("The CSRF token is missing or wrong.")) from None
+
+
+AUTH = [Token(), BrowserSession()]
+
+
+def require_look(request: HttpRequest) -> None:
+    if not may_look(request):
+        raise HttpError(403, _("You may not look at sessions."))
+
+
+def require_operate(request: HttpRequest) -> None:
+    if not may_operate(request):
+        raise HttpError(403, _("You may look at sessions, but not change them."))

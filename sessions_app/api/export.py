@@ -1,0 +1,125 @@
+"""The audit trail as a file: who did what, when and why. Streamed, so that its length costs no memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.utils.translation import gettext as _
+from ninja import Query, Router
+
+from agent_sessions import InvalidInput
+
+from ..models import HistoryEntry
+from .access import require_look
+from .shapes import HistoryItem
+
+router = Router(tags=["export"])
+
+CHUNK = 500
+COLUMNS = (
+    "at", "session_id", "version", "kind", "verb", "from_state", "to_state", "actor", "reason", "source",
+    "checkpoint_n", "checkpoint_name", "paths", "epoch", "change_id", "detail",
+)  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@router.get("/sessions/{uuid:id}/history.{format}", summary="All of a session's history as a file")
+def session_history(request: HttpRequest, id: UUID, format: str) -> StreamingHttpResponse:
+    """`format` is csv or json. Oldest first."""
+    require_look(request)
+    entries = HistoryEntry.objects.filter(session_id=id)
+    if not entries.exists():
+        raise Http404
+    return _file(entries.order_by("version", "at"), format, f"history-{id}")
+
+
+@router.get("/history.{format}", summary="The history of all sessions in a time, as a file")
+def whole_history(
+    request: HttpRequest,
+    format: str,
+    since: datetime = Query(..., description="ISO 8601 with an offset"),
+    until: datetime | None = Query(None, description="up to, without it: until now"),
+    actor: str = Query(""),
+    kind: list[str] = Query([], description="order, state, refused, …"),
+) -> StreamingHttpResponse:
+    """`format` is csv or json. Oldest first."""
+    require_look(request)
+    if since.tzinfo is None or (until is not None and until.tzinfo is None):
+        raise InvalidInput(_("Times need an offset, like 2026-01-31T08:00:00+01:00."))
+    entries = HistoryEntry.objects.filter(at__gte=since)
+    if until is not None:
+        entries = entries.filter(at__lt=until)
+    if actor:
+        entries = entries.filter(actor=actor.replace("\x00", ""))
+    if kind:
+        entries = entries.filter(kind__in=[one.replace("\x00", "") for one in kind])
+    return _file(entries.order_by("at", "session_id", "version"), format, "history")
+
+
+def _file(entries: QuerySet[HistoryEntry], format: str, name: str) -> StreamingHttpResponse:
+    if format not in WRITERS:
+        raise Http404(_("There are .csv and .json."))
+    content_type, write = WRITERS[format]
+    items = (HistoryItem.of(entry) for entry in entries.iterator(chunk_size=CHUNK))
+    return StreamingHttpResponse(
+        _streamed(write(items)),
+        content_type=content_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}.{format}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:
+    """Read in the request's own thread, which has the database's connection."""
+    while text := await sync_to_async(lambda: "".join(islice(lines, CHUNK)))():
+        yield text
+
+
+def as_json(items: Iterable[HistoryItem]) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield f"{before}\n{item.model_dump_json()}"
+        before = ","
+    yield "[]" if before == "[" else "\n]\n"
+
+
+def as_csv(items: Iterable[HistoryItem]) -> Iterator[str]:
+    yield _line(COLUMNS)
+    for item in items:
+        values = item.model_dump(mode="json")
+        yield _line(_cell(values[name]) for name in COLUMNS)
+
+
+def _line(cells: Iterable[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> object:
+    """What a spreadsheet would take for a formula is made text: reasons and names are other people's."""
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return value
+
+
+WRITERS: dict[str, tuple[str, Callable[[Iterable[HistoryItem]], Iterator[str]]]] = {
+    "json": ("application/json", as_json),
+    "csv": ("text/csv; charset=utf-8", as_csv),
+}

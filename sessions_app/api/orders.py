@@ -1,0 +1,168 @@
+"""Orders, each a noun: POST makes one. All of them go through `actions.perform`, like everybody's."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja import Header, Router
+from ninja.errors import HttpError
+
+from agent_sessions import InvalidInput
+
+from ..actions import perform
+from .access import require_operate
+from .reading import read_detail
+from .shapes import Asked, AskedCompletion, AskedEdit, AskedRollback, Done
+
+router = Router(tags=["orders"])
+
+KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:agent-sessions:idempotency-key")
+Key = Header(None, alias="Idempotency-Key", max_length=200)
+Match = Header(None, alias="If-Match", max_length=40)
+
+
+@router.post("/sessions/{uuid:id}/pauses", response=Done, summary="Pause")
+def pause(
+    request: HttpRequest,
+    id: UUID,
+    asked: Asked,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    """The agent stops at its next safe point; until then `order.confirmed` is false."""
+    return _order(request, "pause", id, asked, idempotency_key, if_match)
+
+
+@router.post("/sessions/{uuid:id}/resumes", response=Done, summary="Resume")
+def resume(
+    request: HttpRequest,
+    id: UUID,
+    asked: Asked,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    return _order(request, "resume", id, asked, idempotency_key, if_match)
+
+
+@router.post("/sessions/{uuid:id}/completions", response=Done, summary="Complete")
+def complete(
+    request: HttpRequest,
+    id: UUID,
+    asked: AskedCompletion,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    extra = {} if asked.result is None else {"result": asked.result}
+    return _order(request, "complete", id, asked, idempotency_key, if_match, **extra)
+
+
+@router.post("/sessions/{uuid:id}/failures", response=Done, summary="End as failed")
+def fail(
+    request: HttpRequest,
+    id: UUID,
+    asked: Asked,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    """Needs a reason. What the agent writes afterwards is refused."""
+    return _order(request, "fail", id, asked, idempotency_key, if_match)
+
+
+@router.post("/sessions/{uuid:id}/rollbacks", response=Done, summary="Roll back to a checkpoint")
+def rollback(
+    request: HttpRequest,
+    id: UUID,
+    asked: AskedRollback,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    """Needs a reason. The context captured with the checkpoint comes back, and the agent starts from there."""
+    return _order(
+        request, "rollback", id, asked, idempotency_key, if_match, checkpoint_id=asked.checkpoint
+    )
+
+
+@router.post("/sessions/{uuid:id}/deletions", response=Done, summary="Delete")
+def delete(
+    request: HttpRequest,
+    id: UUID,
+    asked: Asked,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    """Needs a reason. It can be restored while it is in the trash."""
+    return _order(request, "delete", id, asked, idempotency_key, if_match)
+
+
+@router.post("/sessions/{uuid:id}/restorations", response=Done, summary="Restore")
+def restore(
+    request: HttpRequest,
+    id: UUID,
+    asked: Asked,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    return _order(request, "restore", id, asked, idempotency_key, if_match)
+
+
+@router.post("/sessions/{uuid:id}/edits", response=Done, summary="Change context or metadata")
+def edit(
+    request: HttpRequest,
+    id: UUID,
+    asked: AskedEdit,
+    idempotency_key: str | None = Key,
+    if_match: str | None = Match,
+) -> Done:
+    """Needs a reason. With `If-Match` it is refused when the context changed since."""
+    if asked.context is None and asked.metadata is None:
+        raise InvalidInput(_("Give context or metadata."))
+    extra = {"context": asked.context, "metadata": asked.metadata}
+    return _order(request, "edit", id, asked, idempotency_key, if_match, **extra)
+
+
+def _order(
+    request: HttpRequest,
+    verb: str,
+    id: UUID,
+    asked: Asked,
+    key: str | None,
+    match: str | None,
+    **extra: Any,
+) -> Done:
+    require_operate(request)
+    actor = request.user.get_username()
+    outcome = perform(
+        verb,
+        id,
+        actor=actor,
+        reason=asked.reason,
+        source="api",
+        request_id=request_id(actor, key),
+        seen_version=seen_version(match),
+        **extra,
+    )
+    return Done(changed=outcome.changed, session=read_detail(id))
+
+
+def request_id(actor: str, key: str | None) -> UUID | None:
+    """A UUID stands for itself; anything else is the caller's own and meets no other caller's."""
+    if not key:
+        return None
+    try:
+        return UUID(key)
+    except ValueError:
+        return uuid.uuid5(KEYS, f"{actor}\n{key}")
+
+
+def seen_version(match: str | None) -> int | None:
+    """The number in an `If-Match`; `*` is any."""
+    text = (match or "").strip().removeprefix("W/").strip('"')
+    if text in ("", "*"):
+        return None
+    if not text.isdecimal() or len(text) > 18:
+        raise HttpError(400, _("If-Match must be a version, as ETag gave it."))
+    return int(text)

@@ -1,0 +1,112 @@
+"""Errors as problem documents (RFC 9457), said in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from agent_sessions import (
+    CheckpointNotFound,
+    Conflict,
+    InvalidInput,
+    InvalidTransition,
+    RequestReused,
+    SessionError,
+    SessionNotFound,
+    StorageUnavailable,
+)
+
+from ..actions import explain
+
+CONTENT_TYPE = "application/problem+json"
+
+# What each error is called and which status it has; the first that fits.
+KNOWN: tuple[tuple[type[SessionError], str, int], ...] = (
+    (SessionNotFound, "session-not-found", 404),
+    (CheckpointNotFound, "checkpoint-not-found", 404),
+    (InvalidTransition, "invalid-transition", 409),
+    (Conflict, "conflict", 409),
+    (RequestReused, "request-reused", 422),
+    (InvalidInput, "invalid-input", 422),
+    (StorageUnavailable, "storage-unavailable", 503),
+    (SessionError, "refused", 409),
+)
+
+
+def problem(name: str, status: int, detail: str, **more: Any) -> HttpResponse:
+    body = {"type": f"urn:agent-sessions:{name}", "title": name, "status": status, "detail": detail}
+    response = JsonResponse(body | more, status=status, content_type=CONTENT_TYPE)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def install(api: NinjaAPI) -> None:
+    for kind, handler in (
+        (SessionError, refused),
+        (ValidationError, unreadable),
+        (AuthenticationError, unknown_caller),
+        (HttpError, http_error),
+        (Http404, not_found),
+    ):
+        api.add_exception_handler(kind, handler)  # type: ignore[arg-type]
+
+
+def refused(request: HttpRequest, error: SessionError) -> HttpResponse:
+    name, status = next((name, status) for kind, name, status in KNOWN if isinstance(error, kind))
+    more: dict[str, Any] = {}
+    if isinstance(error, InvalidTransition):
+        more = {"state": error.current, "verb": error.verb}
+    if isinstance(error, Conflict):
+        status = 412 if "If-Match" in request.headers else status
+        more = _how_it_is_now(error)
+    response = problem(name, status, sentence(error), **more)
+    if status == 503:
+        response["Retry-After"] = "2"
+    return response
+
+
+def sentence(error: SessionError) -> str:
+    if isinstance(error, RequestReused):
+        return _("This Idempotency-Key was used before for another request.")
+    return explain(error)
+
+
+def _how_it_is_now(error: Conflict) -> dict[str, Any]:
+    now = error.current
+    if now is None:
+        return {"actor": error.actor}
+    return {"actor": error.actor, "state": now.state.value, "version": now.version}
+
+
+def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors = [{"where": _where(e["loc"]), "what": str(e["msg"])} for e in error.errors[:20]]
+    return problem(
+        "invalid-input", 422, _("The request cannot be understood; see errors."), errors=errors
+    )
+
+
+def _where(location: Any) -> str:
+    """`body.reason` rather than the names that the framework gives its parameters."""
+    parts = [str(part) for part in location]
+    return ".".join(parts[:1] + [part for part in parts[1:] if part not in {"order", "asked"}])
+
+
+def unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    response = problem(
+        "not-logged-in", 401, _("Log in, or send a token: “Authorization: Bearer …”.")
+    )
+    response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    names = {400: "malformed", 403: "forbidden", 413: "too-large"}
+    return problem(names.get(error.status_code, "refused"), error.status_code, str(error))
+
+
+def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return problem("not-found", 404, str(error) or _("There is no such session."))

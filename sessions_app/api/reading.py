@@ -1,0 +1,149 @@
+"""What can be looked at: the same filters, pages and rights as on the list and the session's page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from ninja import Query, Router
+
+from agent_sessions import InvalidInput
+
+from .. import detail
+from ..conditions import CONDITIONS
+from ..filters import SORTS, ListFilter
+from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..paging import Key, read_page
+from ..search import STATES, as_condition
+from ..watch import read_watch
+from .access import require_look
+from .shapes import (
+    CheckpointItem,
+    CheckpointPage,
+    HistoryItem,
+    HistoryPage,
+    SessionDetail,
+    SessionItem,
+    SessionPage,
+    WatchItem,
+)
+
+router = Router(tags=["looking"])
+MOST = 200
+
+
+@router.get("/sessions", response=SessionPage, summary="Sessions, newest first")
+def sessions(
+    request: HttpRequest,
+    state: list[str] = Query([], description="states, and late, lost, no_progress, pausing"),
+    type: list[str] = Query([]),
+    user: list[str] = Query([], description="the beginning of a user's id"),
+    q: str = Query("", description="as in the search box: `agent:grader late`"),
+    sort: str = Query(SORTS[0], description="-created or created"),
+    after: str = Query("", description="`next` of the page before"),
+    before: str = Query("", description="`previous` of the page after"),
+    limit: int = Query(50, ge=1, le=MOST),
+) -> SessionPage:
+    require_look(request)
+    wanted = _wanted(request.GET)
+    page = read_page(
+        wanted.queryset(AgentSession.objects.all()),
+        after=_key(after),
+        before=_key(before),
+        descending=wanted.sort == SORTS[0],
+        size=limit,
+    )
+    return SessionPage(
+        items=[SessionItem.of(row) for row in page.rows],
+        previous=page.previous and str(page.previous),
+        next=page.next and str(page.next),
+    )
+
+
+def _wanted(query: QueryDict) -> ListFilter:
+    """A program that asks for what does not exist must not be given everything instead."""
+    known = (*STATES, *CONDITIONS)
+    for name in query.getlist("state"):
+        if name.lower() not in STATES and not as_condition(name):
+            raise InvalidInput(
+                _("There is no state “%(value)s”. States: %(known)s.")
+                % {"value": name[:60], "known": ", ".join(known)}
+            )
+    if query.get("sort", SORTS[0]) not in SORTS:
+        raise InvalidInput(_("Sort by one of %(known)s.") % {"known": ", ".join(SORTS)})
+    wanted = ListFilter.from_query(query)
+    if wanted.errors:
+        raise InvalidInput(" ".join(wanted.errors))
+    return wanted
+
+
+def _key(text: str) -> Key | None:
+    key = Key.parse(text) if text else None
+    if text and key is None:
+        raise InvalidInput(_("“%(value)s” is no place in the list.") % {"value": text[:60]})
+    return key
+
+
+@router.get("/sessions/{uuid:id}", response=SessionDetail, summary="One session")
+def session(request: HttpRequest, response: HttpResponse, id: UUID) -> SessionDetail:
+    """`ETag` is the version; send it back as `If-Match` with an order, and nothing newer is overruled."""
+    require_look(request)
+    found = read_detail(id)
+    response["ETag"] = f'"{found.version}"'
+    return found
+
+
+def read_detail(id: UUID) -> SessionDetail:
+    found = detail.read_session(id)
+    if found is None:
+        raise Http404
+    return SessionDetail.of_session(*found)
+
+
+@router.get(
+    "/sessions/{uuid:id}/history", response=HistoryPage, summary="What happened, newest first"
+)
+def history(
+    request: HttpRequest,
+    id: UUID,
+    before: int | None = Query(None, ge=1, le=2**62),
+    limit: int = Query(100, ge=1, le=1000),
+) -> HistoryPage:
+    """Of a session that was removed for good as well."""
+    require_look(request)
+    entries = HistoryEntry.objects.filter(session_id=id)
+    if before is not None:
+        entries = entries.filter(version__lt=before)
+    found = list(entries.order_by("-version", "-at")[: limit + 1])
+    if not found and before is None:
+        raise Http404
+    items = [HistoryItem.of(entry) for entry in found[:limit]]
+    return HistoryPage(items=items, next=items[-1].version if len(found) > limit else None)
+
+
+@router.get(
+    "/sessions/{uuid:id}/checkpoints", response=CheckpointPage, summary="Checkpoints, newest first"
+)
+def checkpoints(
+    request: HttpRequest,
+    id: UUID,
+    before: int | None = Query(None, ge=1, le=2**31 - 1),
+    limit: int = Query(100, ge=1, le=1000),
+) -> CheckpointPage:
+    require_look(request)
+    if not AgentSession.objects.filter(id=id).exists():
+        raise Http404
+    wanted = Checkpoint.objects.filter(session_id=id)
+    if before is not None:
+        wanted = wanted.filter(n__lt=before)
+    found = list(wanted.order_by("-n")[: limit + 1])
+    items = [CheckpointItem.of(checkpoint) for checkpoint in found[:limit]]
+    return CheckpointPage(items=items, next=items[-1].n if len(found) > limit else None)
+
+
+@router.get("/watch", response=WatchItem, summary="The watch over silence")
+def watch(request: HttpRequest) -> WatchItem:
+    """While it does not see, nobody is failed for silence."""
+    require_look(request)
+    return WatchItem.of(read_watch())

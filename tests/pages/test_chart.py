@@ -1,0 +1,78 @@
+"""The chart's numbers: out of the history and the beats, the same before and after they are folded."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from agent_sessions import AgentSession
+from sessions_app import actions, bridge
+from sessions_app.chart import Chart, chart
+
+Make = Callable[..., AgentSession]
+
+
+def sums(drawn: Chart) -> dict[str, int]:
+    return {one.key: sum(one.values) for one in drawn.series}
+
+
+def test_changes_are_counted_by_the_state_they_led_to_and_by_agent_type(make_session: Make) -> None:
+    make_session("grader", checkpoints=("essay_marked", "essay_marked"))
+    tutor = make_session("tutor")
+    actions.perform("pause", tutor.session_id, actor="olga")
+    now = timezone.now() + timedelta(seconds=1)
+    assert sums(chart(5, "state", now)) == {"active": 4, "paused": 1}
+    assert sums(chart(15, "type", now)) == {"grader": 3, "tutor": 2}
+
+
+def test_what_was_folded_counts_as_before_and_once(make_session: Make) -> None:
+    make_session("grader", checkpoints=("essay_marked",) * 3)
+    later = timezone.now() + timedelta(minutes=1)
+    before = sums(chart(60, "state", later))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agent_session_activity"
+            " SELECT * FROM agent_session_activity_since(now() - interval '1 hour', now() + interval '1 minute')"
+        )
+        cursor.execute("SELECT agent_session_fold_activity()")
+    assert sums(chart(60, "state", later)) == before == {"active": 4}
+
+
+def test_received_beats_are_counted_and_a_valkey_that_is_away_is_not_shown_as_silence(
+    make_session: Make, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    session = make_session()
+    bridge.call(lambda manager: manager.heartbeat(session.session_id))
+    drawn = chart(5, "state", datetime.now(UTC))
+    assert drawn.beats is not None
+    assert sum(drawn.beats) >= 1
+    assert len(drawn.beats) == len(drawn.slots)
+    bridge.bridge.close()
+    settings.VALKEY_URL = "redis://127.0.0.1:1/0"
+    assert chart(5, "state", datetime.now(UTC)).beats is None
+
+
+def test_the_numbers_are_for_those_who_may_look(
+    client: Client, viewer: Any, nobody: Any, make_session: Make
+) -> None:
+    make_session()
+    assert client.get("/chart/").status_code == 302
+    client.force_login(nobody)
+    assert client.get("/chart/").status_code == 403
+    client.force_login(viewer)
+    answer = client.get("/chart/?minutes=5&by=type").json()
+    assert [one["key"] for one in answer["series"]] == ["grader"]
+
+
+@pytest.mark.parametrize("query", ["minutes=7", "minutes=x", "by=user", "minutes=-5"])
+def test_an_unknown_period_is_answered_with_the_known_ones(
+    client: Client, viewer: Any, query: str
+) -> None:
+    client.force_login(viewer)
+    answer = client.get(f"/chart/?{query}")
+    assert answer.status_code == 400
+    assert "1440" in answer.json()["error"]
