@@ -19,15 +19,17 @@ from django.utils.translation import gettext_lazy, ngettext
 from agent_sessions import CheckpointNotFound, SessionError
 
 from .actions import VERBS, explain, perform
-from .models import AgentSession, Checkpoint
+from .models import AgentSession, ApiToken, Checkpoint
 from .rights import OPERATE, VIEW
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
     ModelForm = forms.ModelForm[AgentSession]
     ModelAdmin = admin.ModelAdmin[AgentSession]
+    TokenModelAdmin = admin.ModelAdmin[ApiToken]
 else:
     AnyPaginator, ModelForm, ModelAdmin = Paginator, forms.ModelForm, admin.ModelAdmin
+    TokenModelAdmin = admin.ModelAdmin
 
 COUNTED_AT_MOST = 10_000
 VERBS_WITHOUT_MORE = ("pause", "resume", "complete", "fail", "delete", "restore")
@@ -222,3 +224,15 @@ class SessionAdmin(ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+
+@admin.register(ApiToken)
+class TokenAdmin(TokenModelAdmin):
+    """Made by `manage.py api_token`, which alone shows a token; here they are seen and taken away."""
+
+    list_display = ("name", "user", "created_at", "last_used_at", "expires_at")
+    readonly_fields = ("name", "user", "created_at", "last_used_at")
+    fields = (*readonly_fields, "expires_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False

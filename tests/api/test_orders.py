@@ -1,0 +1,317 @@
+"""What a program can order, and what it is told when it cannot."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from agent_sessions import StorageUnavailable
+from sessions_app import actions
+from sessions_app.models import AgentSession, HistoryEntry
+
+
+def state(session):
+    return AgentSession.objects.get(pk=session.session_id).state
+
+
+def orders(session):
+    return HistoryEntry.objects.filter(session_id=session.session_id, kind__in=("order", "edit"))
+
+
+def test_a_pause_is_an_order_with_actor_reason_and_source(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/pauses", {"reason": "lunch"})
+    assert response.status_code == 200, response.content
+    done = response.json()
+    assert done["changed"] is True
+    assert (done["session"]["state"], done["session"]["order"]["confirmed"]) == ("paused", False)
+    entry = orders(session).get()
+    assert (entry.actor, entry.reason, entry.source) == ("olga", "lunch", "api")
+
+
+def test_what_is_so_already_is_no_change(olga, create):
+    session = create()
+    olga.post(f"/sessions/{session.session_id}/pauses")
+    again = olga.post(f"/sessions/{session.session_id}/pauses")
+    assert (again.status_code, again.json()["changed"]) == (200, False)
+    assert orders(session).count() == 1
+
+
+def test_every_verb_has_its_noun(olga, create, checkpoint):
+    session = create(step=0)
+    checkpoint(session, "first", step=1)
+    checkpoint(session, "second", step=2)
+    path = f"/sessions/{session.session_id}"
+    why = {"reason": "because"}
+    steps = [
+        ("pauses", {}, "paused"),
+        ("resumes", {}, "active"),
+        ("completions", {"result": {"grade": 2}}, "completed"),
+        ("rollbacks", why | {"checkpoint": 2}, "active"),
+        ("failures", why, "failed"),
+        ("rollbacks", why | {"checkpoint": f"{session.session_id}:3"}, "active"),
+        ("edits", why | {"context": {"step": 9}}, "active"),
+        ("edits", why | {"metadata": {"note": "x"}}, "active"),
+        ("deletions", why, "deleted"),
+        ("restorations", {}, "active"),
+    ]
+    for noun, body, expected in steps:
+        response = olga.post(f"{path}/{noun}", body)
+        assert response.status_code == 200, (noun, response.content)
+        assert response.json()["session"]["state"] == expected
+        assert response.json()["changed"] is True
+    found = olga.get(path).json()
+    assert (found["context"], found["metadata"]) == ({"step": 9}, {"note": "x"})
+
+
+def test_rolling_back_brings_the_context_back(olga, create, checkpoint):
+    session = create(step=0)
+    checkpoint(session, "first", step=1)
+    checkpoint(session, "second", step=2)
+    body = {"reason": "wrong essay", "checkpoint": 2}
+    done = olga.post(f"/sessions/{session.session_id}/rollbacks", body).json()
+    assert done["session"]["context"] == {"step": 1}
+
+
+@pytest.mark.parametrize(
+    "noun",
+    [
+        "pauses",
+        "resumes",
+        "completions",
+        "failures",
+        "rollbacks",
+        "deletions",
+        "restorations",
+        "edits",
+    ],
+)
+def test_who_may_only_look_may_not_order(viktor, create, noun):
+    session = create()
+    body = {"reason": "x", "checkpoint": 1, "context": {}}
+    response = viktor.post(f"/sessions/{session.session_id}/{noun}", body)
+    assert response.status_code == 403
+    assert "not change" in response.json()["detail"]
+    assert state(session) == "active"
+
+
+def test_a_browser_needs_the_csrf_token_and_a_program_does_not(operator, create):
+    session = create()
+    path = f"/api/sessions/{session.session_id}/pauses"
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(operator)
+    assert browser.post(path, "{}", content_type="application/json").status_code == 403
+    assert state(session) == "active"
+    browser.get("/")
+    token = browser.cookies["csrftoken"].value
+    done = browser.post(path, "{}", content_type="application/json", headers={"X-CSRFToken": token})
+    assert (done.status_code, state(session)) == (200, "paused")
+
+
+def test_a_forbidden_step_names_state_and_verb(olga, create):
+    session = create()
+    olga.post(f"/sessions/{session.session_id}/completions")
+    response = olga.post(f"/sessions/{session.session_id}/pauses")
+    assert response.status_code == 409
+    found = response.json()
+    assert (found["title"], found["state"], found["verb"]) == (
+        "invalid-transition",
+        "completed",
+        "pause",
+    )
+    assert found["detail"] == "“Pause” is not possible: the session is completed."
+
+
+def test_it_is_said_in_the_language_asked_for(olga, create):
+    session = create()
+    olga.post(f"/sessions/{session.session_id}/completions")
+    olga.language = "de"
+    english = "“Pause” is not possible: the session is completed."
+    assert olga.post(f"/sessions/{session.session_id}/pauses").json()["detail"] != english
+
+
+def test_a_missing_reason_is_asked_for(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/failures")
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+    assert "reason" in response.json()["detail"]
+    assert state(session) == "active"
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "status"), [(99, 404), ("nonsense", 422), (f"{uuid.uuid4()}:1", 404), (-1, 422)]
+)
+def test_a_checkpoint_that_is_not_there(olga, create, checkpoint, status):
+    session = create()
+    body = {"reason": "x", "checkpoint": checkpoint}
+    assert olga.post(f"/sessions/{session.session_id}/rollbacks", body).status_code == status
+
+
+def test_a_session_that_is_not_there(olga):
+    response = olga.post(f"/sessions/{uuid.uuid4()}/pauses")
+    assert (response.status_code, response.json()["title"]) == (404, "session-not-found")
+
+
+def test_the_same_key_again_has_one_effect(olga, create):
+    session = create()
+    path = f"/sessions/{session.session_id}"
+    first = olga.post(f"{path}/pauses", Idempotency_Key="one")
+    olga.post(f"{path}/resumes")
+    again = olga.post(f"{path}/pauses", Idempotency_Key="one")
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["session"]["state"] == "active"
+    assert orders(session).count() == 2
+
+
+def test_fifty_at_once_with_one_key_have_one_effect(olga, create, checkpoint):
+    session = create(step=0)
+    checkpoint(session, "first", step=1)
+    path = f"/sessions/{session.session_id}/rollbacks"
+    found = []
+
+    def send():
+        body = {"reason": "again", "checkpoint": 1}
+        try:
+            found.append(olga.post(path, body, Idempotency_Key="fifty").status_code)
+        finally:
+            connection.close()  # the test's client keeps it for the thread; a server would give it back
+
+    threads = [threading.Thread(target=send) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [200] * 50
+    assert orders(session).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("noun", "first", "second"),
+    [
+        ("pauses", {"reason": "a"}, {"reason": "b"}),
+        ("rollbacks", {"reason": "a", "checkpoint": 1}, {"reason": "a", "checkpoint": 2}),
+        ("edits", {"reason": "a", "context": {"n": 1}}, {"reason": "a", "context": {"n": 2}}),
+        ("completions", {"result": 1}, {"result": 2}),
+    ],
+)
+def test_the_same_key_with_another_body_is_refused(olga, create, checkpoint, noun, first, second):
+    session = create(step=0)
+    checkpoint(session, "first", step=1)
+    path = f"/sessions/{session.session_id}/{noun}"
+    assert olga.post(path, first, Idempotency_Key="k").json()["changed"] is True
+    refused = olga.post(path, second, Idempotency_Key="k")
+    assert (refused.status_code, refused.json()["title"]) == (422, "request-reused")
+    assert orders(session).count() == 1
+
+
+def test_a_key_of_one_caller_is_nothing_to_another(olga, viewer, create):
+    from django.contrib.auth.models import Group
+
+    from sessions_app import tokens
+
+    from .conftest import Api
+
+    viewer.groups.add(Group.objects.get(name="operators"))
+    other = Api(tokens.make(viewer, "other"))
+    session = create()
+    olga.post(f"/sessions/{session.session_id}/pauses", Idempotency_Key="one")
+    olga.post(f"/sessions/{session.session_id}/resumes")
+    done = other.post(f"/sessions/{session.session_id}/pauses", Idempotency_Key="one")
+    assert done.json()["changed"] is True
+
+
+def test_who_decided_upon_an_old_version_is_told_who_was_faster(olga, create):
+    session = create()
+    actions.perform("pause", session.session_id, actor="viktor", reason="mine")
+    response = olga.post(
+        f"/sessions/{session.session_id}/failures", {"reason": "x"}, If_Match='"1"'
+    )
+    assert response.status_code == 412
+    found = response.json()
+    assert (found["title"], found["actor"], found["state"], found["version"]) == (
+        "conflict",
+        "viktor",
+        "paused",
+        2,
+    )
+    assert "viktor" in found["detail"]
+    assert state(session) == "paused"
+
+
+def test_a_checkpoint_made_meanwhile_is_no_conflict(olga, create, checkpoint):
+    session = create()
+    checkpoint(session, "step")
+    done = olga.post(f"/sessions/{session.session_id}/pauses", If_Match='"1"')
+    assert done.status_code == 200
+
+
+def test_an_edit_of_a_context_that_changed_meanwhile_is_refused(olga, create, checkpoint):
+    session = create(step=0)
+    checkpoint(session, "step", step=1)
+    body = {"reason": "x", "context": {"step": 5}}
+    response = olga.post(f"/sessions/{session.session_id}/edits", body, If_Match='"1"')
+    assert (response.status_code, response.json()["title"]) == (412, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("{", 400), ("[]", 422), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
+        ('{"reason": "a\\u0000b"}', 422), ('{"reason": "\\ud800"}', 422), (b"\xff\xfe", 400),
+        ("[" * 20_000, 400),
+    ],
+)  # fmt: skip
+def test_a_body_nobody_can_read(olga, create, body, status):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/pauses", body)
+    assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+    assert state(session) == "active"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        '{"a": NaN}',
+        '{"a": "\\u0000"}',
+        '{"a": "\\ud800"}',
+        '{"a": ' + "[" * 80 + "]" * 80 + "}",
+        '"text"',
+        "[1]",
+        "1",
+    ],
+)
+def test_a_context_nobody_can_store(olga, create, context):
+    session = create(step=1)
+    body = f'{{"reason": "x", "context": {context}}}'
+    response = olga.post(f"/sessions/{session.session_id}/edits", body)
+    assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
+    assert AgentSession.objects.get(pk=session.session_id).context == {"step": 1}
+
+
+def test_an_edit_of_nothing_is_refused(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/edits", {"reason": "x"})
+    assert response.status_code == 422
+
+
+def test_an_if_match_that_is_no_version_is_refused(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/pauses", If_Match='"abc"')
+    assert (response.status_code, state(session)) == (400, "active")
+
+
+def test_while_the_database_is_away_it_says_try_again(olga, create, monkeypatch):
+    """The bridge's own outage is tested with real servers; here only what the API makes of it."""
+    session = create()
+
+    def away(operation):
+        raise StorageUnavailable("PostgreSQL did not answer")
+
+    monkeypatch.setattr(actions.bridge, "call", away)
+    response = olga.post(f"/sessions/{session.session_id}/pauses")
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert response.json()["title"] == "storage-unavailable"

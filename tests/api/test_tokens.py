@@ -1,0 +1,72 @@
+"""A token is as good as its user, and only as long as it is."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from sessions_app.models import ApiToken
+
+from .conftest import Api
+
+
+def make(user, *options):
+    out = io.StringIO()
+    call_command("api_token", user, *options, stdout=out, stderr=io.StringIO())
+    return out.getvalue().strip()
+
+
+def test_it_is_made_shown_once_and_kept_as_a_hash(operator):
+    token = make("olga", "--name", "backup")
+    assert Api(token).get("/sessions").status_code == 200
+    kept = ApiToken.objects.get()
+    assert token not in (kept.digest, kept.name)
+    assert len(kept.digest) == 64
+    assert kept.last_used_at is not None
+
+
+def test_a_second_one_of_the_same_name_is_refused(operator):
+    make("olga", "--name", "backup")
+    with pytest.raises(CommandError, match="backup"):
+        make("olga", "--name", "backup")
+
+
+def test_it_can_be_taken_away(operator):
+    token = make("olga")
+    make("olga", "--revoke")
+    assert Api(token).get("/sessions").status_code == 401
+
+
+def test_it_ends_when_it_was_to_end(operator):
+    token = make("olga", "--days", "1")
+    assert Api(token).get("/sessions").status_code == 200
+    ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert Api(token).get("/sessions").status_code == 401
+
+
+def test_it_ends_with_its_user(operator):
+    token = make("olga")
+    operator.is_active = False
+    operator.save()
+    assert Api(token).get("/sessions").status_code == 401
+
+
+def test_rights_withdrawn_are_withdrawn_from_it_too(operator):
+    token = make("olga")
+    operator.groups.clear()
+    assert Api(token).get("/sessions").status_code == 403
+
+
+@pytest.mark.parametrize("token", ["", "ags_", "x" * 5000, "ags_ \x00"])
+def test_anything_else_opens_nothing(operator, token):
+    make("olga")
+    assert Api(token).get("/sessions").status_code == 401
+
+
+def test_there_is_none_for_nobody(db):
+    with pytest.raises(CommandError, match="ghost"):
+        make("ghost")
