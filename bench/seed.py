@@ -17,6 +17,9 @@ _INSERT = """
 INSERT INTO agent_sessions (id, agent_type, user_id, state, context, checkpoints, created_at, updated_at, last_heartbeat)
 VALUES (%s, 'grader', 'teacher-1', 'active', %s, %s, now(), now(), now() - interval '1 minute')
 """
+_INSERT_OURS = _INSERT.replace("last_heartbeat)", "last_heartbeat, change_source)").replace(
+    "'1 minute')", "'1 minute', 'agent')"
+)
 
 
 def payload(size: int, seed: int = 0) -> str:
@@ -41,14 +44,16 @@ def checkpoints(count: int) -> list[dict[str, Any]]:
 
 
 def sessions(stage: Stage, database: str, count: int, *, earlier: int = 0) -> list[str]:
-    """The table emptied, then this many sessions with so many earlier checkpoints, as an agent of the old kind leaves them."""
+    """The table emptied, then this many sessions with so many earlier checkpoints, all of them in the array."""
     stage.prepare(database)
     ids = [str(uuid.uuid4()) for _ in range(count)]
     array, notes = json.dumps(checkpoints(earlier)), json.dumps(context())
     with psycopg.connect(stage.url(database), autocommit=True) as connection:
         empty(connection, database)
         with connection.cursor() as cursor:
-            cursor.executemany(_INSERT, [(id, notes, array) for id in ids])
+            cursor.executemany(
+                _INSERT if database == OLD else _INSERT_OURS, [(id, notes, array) for id in ids]
+            )
     stage.settle(database)
     return ids
 
