@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -190,11 +191,12 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
+COLLECTING = sys.argv[1:2] == ["collectstatic"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "dashboard.static_files.CollectedStorage"
-        if STATIC_COLLECTED
+        if STATIC_COLLECTED or COLLECTING
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }

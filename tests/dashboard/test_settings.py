@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,6 +12,8 @@ from django.test import Client
 
 from dashboard import environment
 from tests.live import own_environment
+
+IMPORTED = re.compile(r"""from\s*["']([^"']+)["']""")
 
 
 def test_nothing_from_elsewhere_and_nothing_inline_may_run(db: None) -> None:
@@ -47,6 +52,40 @@ def test_figures_are_for_staff_only(admin_user: User, viewer: User) -> None:
 
 def test_static_files_are_served_without_being_collected(db: None) -> None:
     assert Client().get("/static/admin/css/base.css").status_code == 200
+
+
+def test_collected_static_files_are_hashed_down_to_what_a_module_imports(tmp_path: Path) -> None:
+    parts = ("agent_sessions", "dashboard", "locale", "sessions_app", "static", "templates")
+    for part in parts:
+        shutil.copytree(environment.BASE_DIR / part, tmp_path / part)
+    shutil.copy(environment.BASE_DIR / "manage.py", tmp_path)
+    done = by_hand("manage.py", "collectstatic", "--no-input", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    program = """
+import django; django.setup()
+from django.templatetags.static import static
+from django.test import Client
+url = static("js/plain.js")
+answer = Client(headers={"host": "localhost"}).get(url)
+print(url, answer["Cache-Control"], b"".join(answer).decode())
+"""
+    words = by_hand("-c", program, cwd=tmp_path).stdout.split(maxsplit=1)
+    assert re.fullmatch(r"/static/js/plain\.[0-9a-f]{12}\.js", words[0])
+    assert words[1].startswith("max-age=315360000, public, immutable")
+    imported = IMPORTED.findall(words[1])
+    assert imported
+    assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in imported)
+
+
+def by_hand(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        env=own_environment({"PYTHONPATH": str(cwd)}),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def check_deploy(**env: str) -> subprocess.CompletedProcess[str]:
