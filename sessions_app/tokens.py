@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils import timezone
 
@@ -24,7 +24,7 @@ def make(user: User, name: str, days: int | None = None) -> str:
     return token
 
 
-def user_of(token: str) -> AbstractBaseUser | None:
+def user_of(token: str) -> User | None:
     """None for what is unknown, expired, or belongs to somebody who may no longer log in."""
     now = timezone.now()
     usable = Q(expires_at=None) | Q(expires_at__gt=now)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from .. import tokens
 from ..views.access import may_look, may_operate
+
+T = TypeVar("T")
+FromQuery = Annotated[T, Query()]
 
 
 class Token(HttpBearer):

@@ -15,12 +15,12 @@ from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Field, Router, Schema
 
 from agent_sessions import InvalidInput
 
 from ..models import HistoryEntry
-from .access import require_look
+from .access import FromQuery, require_look
 from .shapes import HistoryItem
 
 router = Router(tags=["export"])
@@ -31,6 +31,13 @@ COLUMNS = (
     "checkpoint_n", "checkpoint_name", "paths", "epoch", "change_id", "detail",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class HistoryQuery(Schema):
+    since: datetime = Field(description="ISO 8601 with an offset")
+    until: datetime | None = Field(None, description="up to; without it until now")
+    actor: str = ""
+    kind: list[str] = Field([], description="order, state, refused, …")
 
 
 @router.get("/sessions/{uuid:id}/history.{format}", summary="All of a session's history as a file")
@@ -45,25 +52,24 @@ def session_history(request: HttpRequest, id: UUID, format: str) -> StreamingHtt
 
 @router.get("/history.{format}", summary="The history of all sessions in a time, as a file")
 def whole_history(
-    request: HttpRequest,
-    format: str,
-    since: datetime = Query(..., description="ISO 8601 with an offset"),
-    until: datetime | None = Query(None, description="up to, without it: until now"),
-    actor: str = Query(""),
-    kind: list[str] = Query([], description="order, state, refused, …"),
+    request: HttpRequest, format: str, asked: FromQuery[HistoryQuery]
 ) -> StreamingHttpResponse:
     """`format` is csv or json. Oldest first."""
     require_look(request)
-    if since.tzinfo is None or (until is not None and until.tzinfo is None):
-        raise InvalidInput(_("Times need an offset, like 2026-01-31T08:00:00+01:00."))
-    entries = HistoryEntry.objects.filter(at__gte=since)
-    if until is not None:
-        entries = entries.filter(at__lt=until)
-    if actor:
-        entries = entries.filter(actor=actor.replace("\x00", ""))
-    if kind:
-        entries = entries.filter(kind__in=[one.replace("\x00", "") for one in kind])
+    entries = HistoryEntry.objects.filter(at__gte=_aware(asked.since))
+    if asked.until is not None:
+        entries = entries.filter(at__lt=_aware(asked.until))
+    if asked.actor:
+        entries = entries.filter(actor=asked.actor.replace("\x00", ""))
+    if asked.kind:
+        entries = entries.filter(kind__in=[kind.replace("\x00", "") for kind in asked.kind])
     return _file(entries.order_by("at", "session_id", "version"), format, "history")
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise InvalidInput(_("Times need an offset, like 2026-01-31T08:00:00+01:00."))
+    return moment
 
 
 def _file(entries: QuerySet[HistoryEntry], format: str, name: str) -> StreamingHttpResponse:

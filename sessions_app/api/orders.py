@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -21,8 +21,8 @@ from .shapes import Asked, AskedCompletion, AskedEdit, AskedRollback, Done
 router = Router(tags=["orders"])
 
 KEYS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:agent-sessions:idempotency-key")
-Key = Header(None, alias="Idempotency-Key", max_length=200)
-Match = Header(None, alias="If-Match", max_length=40)
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+Match = Annotated[str | None, Header(alias="If-Match", max_length=40)]
 
 
 @router.post("/sessions/{uuid:id}/pauses", response=Done, summary="Pause")
@@ -30,8 +30,8 @@ def pause(
     request: HttpRequest,
     id: UUID,
     asked: Asked,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     """The agent stops at its next safe point; until then `order.confirmed` is false."""
     return _order(request, "pause", id, asked, idempotency_key, if_match)
@@ -42,8 +42,8 @@ def resume(
     request: HttpRequest,
     id: UUID,
     asked: Asked,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     return _order(request, "resume", id, asked, idempotency_key, if_match)
 
@@ -53,8 +53,8 @@ def complete(
     request: HttpRequest,
     id: UUID,
     asked: AskedCompletion,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     extra = {} if asked.result is None else {"result": asked.result}
     return _order(request, "complete", id, asked, idempotency_key, if_match, **extra)
@@ -65,8 +65,8 @@ def fail(
     request: HttpRequest,
     id: UUID,
     asked: Asked,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     """Needs a reason. What the agent writes afterwards is refused."""
     return _order(request, "fail", id, asked, idempotency_key, if_match)
@@ -77,8 +77,8 @@ def rollback(
     request: HttpRequest,
     id: UUID,
     asked: AskedRollback,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     """Needs a reason. The context captured with the checkpoint comes back, and the agent starts from there."""
     return _order(
@@ -91,8 +91,8 @@ def delete(
     request: HttpRequest,
     id: UUID,
     asked: Asked,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     """Needs a reason. It can be restored while it is in the trash."""
     return _order(request, "delete", id, asked, idempotency_key, if_match)
@@ -103,8 +103,8 @@ def restore(
     request: HttpRequest,
     id: UUID,
     asked: Asked,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     return _order(request, "restore", id, asked, idempotency_key, if_match)
 
@@ -114,8 +114,8 @@ def edit(
     request: HttpRequest,
     id: UUID,
     asked: AskedEdit,
-    idempotency_key: str | None = Key,
-    if_match: str | None = Match,
+    idempotency_key: Key = None,
+    if_match: Match = None,
 ) -> Done:
     """Needs a reason. With `If-Match` it is refused when the context changed since."""
     if asked.context is None and asked.metadata is None:

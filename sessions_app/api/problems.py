@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI
@@ -51,6 +52,7 @@ def install(api: NinjaAPI) -> None:
         (AuthenticationError, unknown_caller),
         (HttpError, http_error),
         (Http404, not_found),
+        (RequestDataTooBig, too_large),
     ):
         api.add_exception_handler(kind, handler)  # type: ignore[arg-type]
 
@@ -105,8 +107,15 @@ def unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResp
 
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     names = {400: "malformed", 403: "forbidden", 413: "too-large"}
-    return problem(names.get(error.status_code, "refused"), error.status_code, str(error))
+    text = str(error)
+    if text == "Cannot parse request body":  # ninja's own words
+        text = _("The body cannot be read: a JSON object is needed.")
+    return problem(names.get(error.status_code, "refused"), error.status_code, text)
 
 
 def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     return problem("not-found", 404, str(error) or _("There is no such session."))
+
+
+def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problem("too-large", 413, _("The request is too large."))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Field, Router, Schema
 
 from agent_sessions import InvalidInput
 
@@ -17,7 +17,7 @@ from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..paging import Key, read_page
 from ..search import STATES, as_condition
 from ..watch import read_watch
-from .access import require_look
+from .access import FromQuery, require_look
 from .shapes import (
     CheckpointItem,
     CheckpointPage,
@@ -30,34 +30,39 @@ from .shapes import (
 )
 
 router = Router(tags=["looking"])
-MOST = 200
+
+
+class ListQuery(Schema):
+    state: list[str] = Field([], description="states, and late, lost, no_progress, pausing")
+    type: list[str] = []
+    user: list[str] = Field([], description="the beginning of a user's id")
+    q: str = Field("", description="as in the search box: `agent:grader late`")
+    sort: str = Field(SORTS[0], description="-created or created")
+    after: str = Field("", description="`next` of the page before")
+    before: str = Field("", description="`previous` of the page after")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class PageQuery(Schema):
+    before: int | None = Field(None, ge=1, le=2**62, description="`next` of the page before")
+    limit: int = Field(100, ge=1, le=1000)
 
 
 @router.get("/sessions", response=SessionPage, summary="Sessions, newest first")
-def sessions(
-    request: HttpRequest,
-    state: list[str] = Query([], description="states, and late, lost, no_progress, pausing"),
-    type: list[str] = Query([]),
-    user: list[str] = Query([], description="the beginning of a user's id"),
-    q: str = Query("", description="as in the search box: `agent:grader late`"),
-    sort: str = Query(SORTS[0], description="-created or created"),
-    after: str = Query("", description="`next` of the page before"),
-    before: str = Query("", description="`previous` of the page after"),
-    limit: int = Query(50, ge=1, le=MOST),
-) -> SessionPage:
+def sessions(request: HttpRequest, asked: FromQuery[ListQuery]) -> SessionPage:
     require_look(request)
     wanted = _wanted(request.GET)
     page = read_page(
         wanted.queryset(AgentSession.objects.all()),
-        after=_key(after),
-        before=_key(before),
+        after=_key(asked.after),
+        before=_key(asked.before),
         descending=wanted.sort == SORTS[0],
-        size=limit,
+        size=asked.limit,
     )
     return SessionPage(
         items=[SessionItem.of(row) for row in page.rows],
-        previous=page.previous and str(page.previous),
-        next=page.next and str(page.next),
+        previous=str(page.previous) if page.previous else None,
+        next=str(page.next) if page.next else None,
     )
 
 
@@ -104,42 +109,32 @@ def read_detail(id: UUID) -> SessionDetail:
 @router.get(
     "/sessions/{uuid:id}/history", response=HistoryPage, summary="What happened, newest first"
 )
-def history(
-    request: HttpRequest,
-    id: UUID,
-    before: int | None = Query(None, ge=1, le=2**62),
-    limit: int = Query(100, ge=1, le=1000),
-) -> HistoryPage:
+def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
     """Of a session that was removed for good as well."""
     require_look(request)
     entries = HistoryEntry.objects.filter(session_id=id)
-    if before is not None:
-        entries = entries.filter(version__lt=before)
-    found = list(entries.order_by("-version", "-at")[: limit + 1])
-    if not found and before is None:
+    if asked.before is not None:
+        entries = entries.filter(version__lt=asked.before)
+    found = list(entries.order_by("-version", "-at")[: asked.limit + 1])
+    if not found and asked.before is None:
         raise Http404
-    items = [HistoryItem.of(entry) for entry in found[:limit]]
-    return HistoryPage(items=items, next=items[-1].version if len(found) > limit else None)
+    items = [HistoryItem.of(entry) for entry in found[: asked.limit]]
+    return HistoryPage(items=items, next=items[-1].version if len(found) > asked.limit else None)
 
 
 @router.get(
     "/sessions/{uuid:id}/checkpoints", response=CheckpointPage, summary="Checkpoints, newest first"
 )
-def checkpoints(
-    request: HttpRequest,
-    id: UUID,
-    before: int | None = Query(None, ge=1, le=2**31 - 1),
-    limit: int = Query(100, ge=1, le=1000),
-) -> CheckpointPage:
+def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> CheckpointPage:
     require_look(request)
     if not AgentSession.objects.filter(id=id).exists():
         raise Http404
     wanted = Checkpoint.objects.filter(session_id=id)
-    if before is not None:
-        wanted = wanted.filter(n__lt=before)
-    found = list(wanted.order_by("-n")[: limit + 1])
-    items = [CheckpointItem.of(checkpoint) for checkpoint in found[:limit]]
-    return CheckpointPage(items=items, next=items[-1].n if len(found) > limit else None)
+    if asked.before is not None:
+        wanted = wanted.filter(n__lt=min(asked.before, 2**31 - 1))
+    found = list(wanted.order_by("-n")[: asked.limit + 1])
+    items = [CheckpointItem.of(checkpoint) for checkpoint in found[: asked.limit]]
+    return CheckpointPage(items=items, next=items[-1].n if len(found) > asked.limit else None)
 
 
 @router.get("/watch", response=WatchItem, summary="The watch over silence")

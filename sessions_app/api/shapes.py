@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from ninja import Field, Schema
@@ -49,7 +49,7 @@ class SessionItem(Schema):
     read_at: datetime
 
     @classmethod
-    def of(cls, row: Row, **more: Any) -> Any:
+    def of(cls, row: Row, **more: Any) -> Self:
         named = row.checkpoint_name or row.checkpoint_at
         last = LastCheckpoint(name=row.checkpoint_name, at=row.checkpoint_at) if named else None
         own = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
@@ -77,7 +77,7 @@ class SessionDetail(SessionItem):
     acknowledged_at: datetime | None
 
     @classmethod
-    def of_session(cls, session: AgentSession, row: Row) -> SessionDetail:
+    def of_session(cls, session: AgentSession, row: Row) -> Self:
         return cls.of(
             row,
             epoch=session.epoch,

@@ -42,7 +42,7 @@ class Api:
         )
 
     async def download(self, path: str) -> tuple[Any, str]:
-        response = await AsyncClient().get(f"/api{path}", headers=self.headers)
+        response: Any = await AsyncClient().get(f"/api{path}", headers=self.headers)
         parts = [part async for part in response.streaming_content]
         return response, b"".join(parts).decode()
 

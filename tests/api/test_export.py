@@ -16,7 +16,7 @@ from sessions_app.models import HistoryEntry
 SINCE = quote("2020-01-01T00:00:00+00:00")
 
 
-def read_csv(text):
+def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -76,7 +76,7 @@ async def test_many_entries_come_in_pieces(viktor, session):
         for n in range(10, 1310)
     ]  # fmt: skip
     await sync_to_async(HistoryEntry.objects.bulk_create)(entries)
-    response, text = await viktor.download(f"/sessions/{session.session_id}/history.json")
+    _, text = await viktor.download(f"/sessions/{session.session_id}/history.json")
     assert len(json.loads(text)) == 1303
 
 

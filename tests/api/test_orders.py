@@ -7,18 +7,19 @@ import uuid
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 
-from agent_sessions import StorageUnavailable
-from sessions_app import actions
-from sessions_app.models import AgentSession, HistoryEntry
+from agent_sessions import AgentSession, StorageUnavailable
+from sessions_app import actions, bridge, models
+from sessions_app.models import HistoryEntry
 
 
-def state(session):
-    return AgentSession.objects.get(pk=session.session_id).state
+def state(session: AgentSession) -> str | None:
+    return models.AgentSession.objects.get(pk=session.session_id).state
 
 
-def orders(session):
+def orders(session: AgentSession) -> QuerySet[HistoryEntry]:
     return HistoryEntry.objects.filter(session_id=session.session_id, kind__in=("order", "edit"))
 
 
@@ -260,7 +261,7 @@ def test_an_edit_of_a_context_that_changed_meanwhile_is_refused(olga, create, ch
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ("{", 400), ("[]", 422), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
+        ("{", 400), ("[]", 400), ("[1]", 400), ("1", 400), ("", 422), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
         ('{"reason": "a\\u0000b"}', 422), ('{"reason": "\\ud800"}', 422), (b"\xff\xfe", 400),
         ("[" * 20_000, 400),
     ],
@@ -289,7 +290,14 @@ def test_a_context_nobody_can_store(olga, create, context):
     body = f'{{"reason": "x", "context": {context}}}'
     response = olga.post(f"/sessions/{session.session_id}/edits", body)
     assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
-    assert AgentSession.objects.get(pk=session.session_id).context == {"step": 1}
+    assert models.AgentSession.objects.get(pk=session.session_id).context == {"step": 1}
+
+
+def test_a_body_that_is_too_large_is_refused(olga, create):
+    session = create()
+    body = {"reason": "x", "context": {"text": "x" * 3_000_000}}
+    response = olga.post(f"/sessions/{session.session_id}/edits", body)
+    assert (response.status_code, response.json()["title"]) == (413, "too-large")
 
 
 def test_an_edit_of_nothing_is_refused(olga, create):
@@ -311,7 +319,7 @@ def test_while_the_database_is_away_it_says_try_again(olga, create, monkeypatch)
     def away(operation):
         raise StorageUnavailable("PostgreSQL did not answer")
 
-    monkeypatch.setattr(actions.bridge, "call", away)
+    monkeypatch.setattr(bridge, "call", away)
     response = olga.post(f"/sessions/{session.session_id}/pauses")
     assert (response.status_code, response["Retry-After"]) == (503, "2")
     assert response.json()["title"] == "storage-unavailable"

@@ -14,7 +14,7 @@ from sessions_app.models import ApiToken
 from .conftest import Api
 
 
-def make(user, *options):
+def make(user: str, *options: str) -> str:
     out = io.StringIO()
     call_command("api_token", user, *options, stdout=out, stderr=io.StringIO())
     return out.getvalue().strip()
