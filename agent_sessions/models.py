@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any, Self
 
 from agent_sessions import validation
@@ -232,7 +233,9 @@ class AgentSession:
 
     @property
     def new_checkpoints(self) -> list[SessionCheckpoint]:
-        return [c for c in self.checkpoints if not c.stored]
+        """Those at the end that are not stored; looked for from there, so that a long history costs nothing."""
+        new = list(takewhile(lambda c: not c.stored, reversed(self.checkpoints)))
+        return new[::-1]
 
     def stored(self) -> Self:
         """Mark what is here as stored: later differences are what `update_session` writes."""
