@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from agent_sessions import validation
+from agent_sessions import tasks, validation
 from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
     Completed,
+    Conflict,
     Deleted,
     Failed,
+    InvalidInput,
     OrderReceived,
     RolledBack,
     SessionNotFound,
@@ -24,6 +26,7 @@ from agent_sessions.errors import (
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.operations import is_automatic
+from agent_sessions.patch import apply, diff
 from agent_sessions.states import LIVE_STATES, SessionState
 
 if TYPE_CHECKING:
@@ -181,7 +184,10 @@ class Run:
     async def beat(self) -> None:
         """Beat until cancelled. The answer brings orders that Valkey could not bring."""
         while True:
-            await self.tick()
+            try:
+                await self.tick()
+            except Exception:
+                logger.exception("a heartbeat of %s failed", self.session.session_id)
             await asyncio.sleep(self._interval)
 
     async def tick(self) -> None:
@@ -200,20 +206,34 @@ class Run:
         ):
             await self._fail_with(error)
 
+    def _forget_changes(self) -> None:
+        base = self.session.base
+        if base is not None:
+            apply(self.session.context, diff(self.session.context, base.context))
+            apply(self.session.metadata, diff(self.session.metadata, base.metadata))
+
     async def _fail_with(self, error: Exception) -> None:
         if self.session.state not in LIVE_STATES:
             return
         for checkpoint in self.session.new_checkpoints:
             self._discard(checkpoint)
         where = "".join(traceback.format_exception(error, limit=-5))
+        told = _storable(f"{type(error).__name__}: {error}")[: validation.MAX_TEXT]
+        details = {"traceback": _storable(where)[-4000:]}
         try:
-            await self.fail(
-                f"{type(error).__name__}: {error}"[: validation.MAX_TEXT],
-                {"traceback": where[-4000:]},
-            )
+            try:
+                await self.fail(told, details)
+            except (Conflict, InvalidInput):
+                # that it failed is worth more than what it could not store
+                self._forget_changes()
+                await self.fail(told, details)
         except Exception:
             # the agent's own error is the one that must be seen
             logger.exception("the failure of %s could not be stored", self.session.session_id)
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _just_rolled_back(session: AgentSession) -> bool:
@@ -250,6 +270,5 @@ async def attach(
             raise
         await run.leave(None, complete)
     finally:
-        beats.cancel()
-        await asyncio.gather(beats, return_exceptions=True)
+        await tasks.end(beats)
         knowledge.unregister(run)

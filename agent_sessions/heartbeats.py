@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from agent_sessions import tasks
 from agent_sessions.errors import StorageUnavailable
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.postgres import PostgresStore
@@ -82,8 +83,7 @@ class Heartbeats:
     async def close(self) -> None:
         """Raises StorageUnavailable when the last beats are not stored."""
         if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
+            await tasks.end(self._flusher)
             self._flusher = None
         if self._sender is not None:
             await asyncio.gather(self._sender, return_exceptions=True)

@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from agent_sessions import tasks
 from agent_sessions.errors import InvalidInput
 from agent_sessions.grouping import Grouper, Waiting
 from agent_sessions.models import AgentSession, Head
@@ -239,8 +240,7 @@ class Watch:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, *self._leaving, return_exceptions=True)
+            await tasks.end(self._task, *self._leaving)
         self._drop()
         await self._client.aclose()
 

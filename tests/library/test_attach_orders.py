@@ -1,0 +1,240 @@
+"""Orders reach an attached agent: at once through Valkey, with its next heartbeat without it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agent_sessions import (
+    AgentSession,
+    Completed,
+    Deleted,
+    Failed,
+    OrderReceived,
+    RolledBack,
+    Run,
+    SessionManager,
+)
+from tests.library.conftest import Make
+from tests.library.people import OLGA, OTTO, Sql, history, names
+
+SOON = 5.0  # far above what it takes, so that a busy machine fails nothing
+NEVER = 3600.0  # no heartbeat comes by itself in these tests
+
+
+@pytest.fixture(params=["valkey", "heartbeat"])
+async def pair(request: pytest.FixtureRequest, another: Make) -> tuple[SessionManager, Any]:
+    """(the agent's manager, the dashboard's); without Valkey the agent hears of an order when it beats."""
+    valkey = request.param == "valkey"
+    return await another(valkey=valkey, flush_seconds=NEVER), await another(valkey=valkey)
+
+
+async def hears(run: Run) -> None:
+    """Through Valkey by itself; without it, its next heartbeat comes now."""
+    if not run._manager._knowledge.trusted:
+        await run.tick()
+
+
+async def until_waiting(task: asyncio.Task[Any], run: Run) -> None:
+    """The agent stands at a safe point: nothing of it is to be done before an order comes."""
+    while run._seen is None or run._seen.state != "paused" or run._seen.order_open:
+        assert not task.done(), task
+        await hears(run)
+        await asyncio.sleep(0.005)
+
+
+async def paused_run(agent: SessionManager, boss: SessionManager, run: Run) -> asyncio.Task[Any]:
+    await boss.pause(run.session.session_id, **OLGA)
+    await hears(run)
+    task: asyncio.Task[Any] = asyncio.create_task(run.checkpoint("essay_marked", {"essay": 1}))
+    await asyncio.wait_for(until_waiting(task, run), SOON)
+    return task
+
+
+async def test_a_paused_agent_stores_its_step_waits_acknowledges_and_goes_on(
+    pair: tuple[SessionManager, SessionManager],
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader")
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        waiting = await paused_run(agent, boss, run)
+        held = await boss.read(session.session_id)
+        assert held is not None
+        assert held.state == "paused" and not held.order_open
+        assert held.ordered_at and held.acknowledged_at
+        assert held.acknowledged_at >= held.ordered_at
+        assert "essay_marked" in await names(boss, session.session_id)
+        assert not waiting.done()
+
+        resumed = await boss.resume(session.session_id, **OTTO)
+        assert resumed.order_open
+        await hears(run)
+        made = await asyncio.wait_for(waiting, SOON)
+        assert made.name == "essay_marked" and made.n is not None
+        done = await boss.read(session.session_id)
+        assert done is not None and done.acknowledged_version == resumed.version
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "error", "state"),
+    [
+        ("fail", ["no paper"], Failed, "failed"),
+        ("complete", [], Completed, "completed"),
+        ("delete", [], Deleted, "deleted"),
+        ("rollback", [2], RolledBack, "active"),
+    ],
+)
+@pytest.mark.parametrize("paused", [False, True])
+async def test_an_order_that_ends_the_work_is_raised_at_the_next_safe_point(
+    pair: tuple[SessionManager, SessionManager],
+    verb: str,
+    arguments: list[Any],
+    error: type[OrderReceived],
+    state: str,
+    paused: bool,
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader")
+    with pytest.raises(error) as received:
+        async with agent.attach(session.session_id, interval=NEVER) as run:
+            await run.checkpoint("essay_marked", {"essay": 1})
+            waiting = await paused_run(agent, boss, run) if paused else None
+            await getattr(boss, verb)(session.session_id, *arguments, **OLGA)
+            await hears(run)
+            await asyncio.wait_for(waiting or run.safe_point(), SOON)
+    assert str(received.value).endswith(f"is {state} by olga: the class is waiting")
+    after = await boss.read(session.session_id)
+    assert after is not None
+    assert (after.state, after.order_open) == (state, False), "and it was acknowledged"
+
+
+async def test_an_agent_that_was_rolled_back_restarts_from_the_checkpoint(
+    pair: tuple[SessionManager, SessionManager],
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader", context={"marked": 0})
+    with pytest.raises(RolledBack) as received:
+        async with agent.attach(session.session_id, interval=NEVER) as run:
+            for essay in (1, 2, 3):
+                run.context["marked"] = essay
+                await run.checkpoint("essay_marked", {"essay": essay})
+            await boss.rollback(session.session_id, f"{session.session_id}:3", **OLGA)
+            await hears(run)
+            await asyncio.wait_for(run.safe_point(), SOON)
+    assert received.value.data == {"essay": 2}
+    assert received.value.checkpoint and received.value.checkpoint.n == 3
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        assert run.restarted_from and run.restarted_from.data == {"essay": 2}
+        last = run.last_checkpoint("essay_marked")
+        assert last and last.data == {"essay": 2}
+        assert run.context == {"marked": 2}
+        await run.checkpoint("essay_marked", {"essay": 30})
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        assert run.restarted_from is None, "there is work of its own since"
+        last = run.last_checkpoint("essay_marked")
+        assert last and last.data == {"essay": 30}
+
+
+async def test_returning_to_where_it_was_takes_a_rollback_back(
+    pair: tuple[SessionManager, SessionManager],
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader", context={"marked": 0})
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        for essay in (1, 2, 3):
+            run.context["marked"] = essay
+            await run.checkpoint("essay_marked", {"essay": essay})
+    back = await boss.rollback(session.session_id, 2, **OLGA)
+    assert back.context == {"marked": 1}
+    before = next(c for c in back.checkpoints if c.name == "before rollback to essay_marked")
+    preview = await boss.preview_rollback(session.session_id, before.id or "")
+    assert preview.context_captured and preview.after == {"marked": 3}
+    returned = await boss.rollback(session.session_id, before.id or "", **OTTO)
+    assert returned.context == {"marked": 3}
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        assert run.restarted_from and run.restarted_from.data == {"essay": 3}
+        last = run.last_checkpoint("essay_marked")
+        assert last and last.data == {"essay": 3}
+
+
+async def test_a_resume_supersedes_an_older_pause(
+    pair: tuple[SessionManager, SessionManager], sql: Sql
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader")
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        await boss.pause(session.session_id, **OLGA)
+        resumed = await boss.resume(session.session_id, **OTTO)
+        await hears(run)
+        await asyncio.wait_for(run.checkpoint("essay_marked"), SOON)
+    acknowledged = [
+        e["detail"]["order_version"]
+        for e in await history(sql, session.session_id)
+        if e["kind"] == "acknowledged"
+    ]
+    assert acknowledged == [resumed.version], "only the newest order is confirmed"
+
+
+async def test_through_valkey_an_order_is_heard_well_under_a_second(another: Make) -> None:
+    agent, boss = await another(flush_seconds=NEVER), await another()
+    session = await agent.create_session("grader")
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        waiting = await paused_run(agent, boss, run)
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await boss.resume(session.session_id, **OTTO)
+        await waiting
+        assert loop.time() - start < 1.0
+
+
+@pytest.mark.parametrize("writer", ["psql", "a manager without Valkey"])
+async def test_an_order_that_nobody_announced_comes_with_the_beats(
+    another: Make, sql: Sql, writer: str
+) -> None:
+    agent = await another(flush_seconds=NEVER)
+    boss = await another(valkey=False)
+    session = await agent.create_session("grader")
+    async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
+        await run.checkpoint("essay_marked")
+        if writer == "psql":
+            await sql.execute("UPDATE agent_sessions SET state = 'paused'")
+        else:
+            await boss.pause(session.session_id, **OLGA)
+        await run.tick()
+        await agent.tick()  # the flush of the beats answers with the heads
+        waiting = asyncio.create_task(run.safe_point())
+        await asyncio.wait_for(until_waiting(waiting, run), SOON)
+        await boss.resume(session.session_id, **OLGA)
+        await run.tick()
+        await agent.tick()
+        await asyncio.wait_for(waiting, SOON)
+
+
+async def test_an_agent_that_attaches_while_paused_waits_at_the_door(
+    pair: tuple[SessionManager, SessionManager],
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader")
+    await boss.pause(session.session_id, **OLGA)
+    inside = asyncio.Event()
+
+    async def work() -> None:
+        async with agent.attach(session.session_id, interval=0.05, complete=False):
+            inside.set()
+
+    task = asyncio.create_task(work())
+
+    async def acknowledged() -> AgentSession:
+        while True:
+            found = await boss.read(session.session_id)
+            if found is not None and not found.order_open:
+                return found
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(acknowledged(), SOON)
+    assert not inside.is_set()
+    await boss.resume(session.session_id, **OTTO)
+    await asyncio.wait_for(inside.wait(), SOON)
+    await asyncio.wait_for(task, SOON)
