@@ -49,8 +49,8 @@ class PostgresStore:
         self._pool = pool
         self._clock = clock
         self._retry_seconds = retry_seconds
-        self._writes: Grouper[Write, Written] = Grouper(self._flush_writes)
-        self._creates: Grouper[dict[str, Any], None] = Grouper(self._flush_creates)
+        self._writes: Grouper[Write, Written] = Grouper(self._flush_writes, in_flight=2)
+        self._creates: Grouper[dict[str, Any], None] = Grouper(self._flush_creates, in_flight=2)
         self._heads: Grouper[None, Head | None] = Grouper(self._flush_heads)
 
     async def create(self, session: AgentSession, author: Author) -> None:
