@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from dashboard import environment
 from dashboard.embedded import Servers, postgres, process, running, valkey
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
+from dashboard.keeper import Kept, keep
 from dashboard.messages import compile_messages
 from dashboard.port import check_port, url_of
 from dashboard.problems import Problem, said_in_one_line
@@ -54,7 +56,7 @@ def main() -> None:
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
                 announce(settings, password)
-                watch([*servers.children, *programs.children])
+                keep([*kept_servers(servers), *programs.kept()])
     except Stop:
         tell("stopped")
 
@@ -92,6 +94,14 @@ def embedded_servers(settings: Environment) -> Iterator[Servers]:
         yield servers
 
 
+def kept_servers(servers: Servers) -> list[Kept]:
+    again = {
+        "PostgreSQL": partial(postgres.start, servers.data_dir, tell, durable=servers.durable),
+        "Redis": partial(valkey.start, servers.data_dir, tell),
+    }
+    return [Kept(servers.children, child, again[child.name]) for child in servers.children]
+
+
 def prepare(settings: Environment) -> str:
     """Database, translations, administrator; returns the administrator's password."""
     check_database(os.environ["DATABASE_URL"], settings.startup_wait)
@@ -120,10 +130,15 @@ class Programs:
     """What runs beside the servers; stopped in the order of starting: no page without its data."""
 
     children: list[Child] = field(default_factory=list)
+    _again: dict[str, Callable[[], Child]] = field(default_factory=dict)
 
     def start(self, name: str, command: Sequence[str], patience: float = 15) -> None:
         tell(f"starting {name} …")
-        self.children.append(process.start(name, command, cwd=BASE_DIR, patience=patience))
+        self._again[name] = partial(process.start, name, command, cwd=BASE_DIR, patience=patience)
+        self.children.append(self._again[name]())
+
+    def kept(self) -> list[Kept]:
+        return [Kept(self.children, child, self._again[child.name]) for child in self.children]
 
     def __enter__(self) -> Programs:
         return self
@@ -170,14 +185,8 @@ def announce(settings: Environment, password: str) -> None:
     print("\n" + "".join(f"  {name:<11}{value}\n" for name, value in lines.items()), flush=True)
 
 
-def watch(children: list[Child], pause: Callable[[float], None] = time.sleep) -> NoReturn:
-    while True:
-        gone_without(children)
-        pause(0.5)
-
-
 def gone_without(children: list[Child]) -> None:
-    """Say which child has ended; without an essential one there is nothing left to serve."""
+    """While everything starts: without an essential child there is nothing to serve."""
     for child in [child for child in children if child.process.poll() is not None]:
         children.remove(child)
         ended = f"{child.name} ended by itself (exit {child.process.returncode})"

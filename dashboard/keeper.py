@@ -1,0 +1,72 @@
+"""What ends by itself is started again: soon, then after longer and longer waits, until it stays."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dashboard.embedded.process import Child
+from dashboard.problems import Problem
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+LONG_ENOUGH = 30.0  # seconds; what lived for longer begins with the first wait again
+
+
+@dataclass
+class Kept:
+    """One program: `place` is the list that stops it at the end, `again` starts its successor."""
+
+    place: list[Child]
+    child: Child
+    again: Callable[[], Child]
+    wait: float = FIRST_WAIT
+    started: float = 0.0
+    due: float | None = None
+
+    def look(self, now: float) -> None:
+        if self.due is None and self.child.process.poll() is not None:
+            self._ended(now)
+        if self.due is not None and now >= self.due:
+            self._start_again(now)
+
+    def _ended(self, now: float) -> None:
+        if now - self.started > LONG_ENOUGH:
+            self.wait = FIRST_WAIT
+        self.due = now + self.wait
+        code = self.child.process.returncode
+        _warn(f"{self.child.name} ended by itself (exit {code}): it is started again")
+        self.child.stop()  # what it had started itself
+
+    def _start_again(self, now: float) -> None:
+        self.wait = min(2 * self.wait, LONGEST_WAIT)
+        try:
+            new = self.again()
+        except Problem as problem:
+            self.due = now + self.wait
+            _warn(f"{problem}; trying again in {self.wait:.0f} s")
+            return
+        self.place[self.place.index(self.child)] = new
+        self.child, self.due, self.started = new, None, now
+
+
+def keep(
+    programs: list[Kept],
+    pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Until a signal ends it."""
+    for program in programs:
+        program.started = clock()
+    while True:
+        for program in programs:
+            program.look(clock())
+        pause(0.5)
+
+
+def _warn(words: str) -> None:
+    """A terminal that is gone keeps nobody from starting again."""
+    with suppress(OSError):
+        print(f"warning: {words}", file=sys.stderr, flush=True)

@@ -1,0 +1,57 @@
+"""Started again until it stays, and never in a frenzy."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dashboard.embedded import process
+from dashboard.embedded.process import Child
+from dashboard.keeper import LONGEST_WAIT, Kept
+from dashboard.problems import Problem
+
+
+def ended() -> Child:
+    child = process.start("a program", [sys.executable, "-c", ""], cwd=Path("/"))
+    child.process.wait(10)
+    return child
+
+
+def test_waits_grow_to_their_limit_and_shrink_after_a_long_life() -> None:
+    starts: list[float] = []
+    place = [ended()]
+    kept = Kept(place, place[0], again=lambda: starts.append(now) or ended())  # type: ignore[func-returns-value]
+    for quarters in range(600):
+        now = quarters / 4
+        kept.look(now)
+    waits = [later - earlier for earlier, later in pairwise(starts)]
+    assert waits == sorted(waits)
+    assert LONGEST_WAIT <= waits[-1] <= LONGEST_WAIT + 0.25
+    assert place == [kept.child]
+
+    now += 1000
+    kept.look(now)
+    kept.look(now + 0.5)
+    assert starts[-1] == now
+
+
+def test_what_cannot_be_started_yet_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = [Problem("the disk is full"), None]
+
+    def again() -> Child:
+        if problem := answers.pop(0):
+            raise problem
+        return ended()
+
+    place = [ended()]
+    kept = Kept(place, place[0], again)
+    first = kept.child
+    for now in (0.0, 0.5):
+        kept.look(now)
+    assert kept.child is first
+    kept.look(1.5)
+    assert kept.child is not first
+    assert "warning: the disk is full; trying again in 1 s" in capsys.readouterr().err
