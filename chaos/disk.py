@@ -7,10 +7,11 @@ import resource
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from chaos.crew import Crew
 from chaos.world import World, processes_of
@@ -40,19 +41,25 @@ def is_small(world: World) -> bool:
     return os.path.ismount(world.folder)
 
 
-def how() -> str:
-    return f"a file system of {SIZE}B, full" if os.geteuid() == 0 else "a file-size limit of 0"
+def how(world: World) -> str:
+    return f"tmpfs of {SIZE}" if is_small(world) else "a file-size limit of 0"
 
 
 def fill(world: World, _crew: Crew) -> None:
     if not is_small(world):
         return _limit(world, 0)
-    with (world.folder / "ballast").open("wb", buffering=0) as ballast:
-        try:
-            while ballast.write(CHUNK):
-                pass
-        except OSError:
-            return None
+    with (world.folder / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while ballast.write(CHUNK):
+            pass
+    _use_up_the_log(world)
+    return None
+
+
+def _use_up_the_log(world: World) -> None:
+    """The worst place for a disk to be full: no room for the next piece of the log, and the server ends."""
+    with suppress(psycopg.Error):
+        for _ in range(100):
+            world.sql("SELECT pg_logical_emit_message(false, 'chaos', 'x'), pg_switch_wal()")
 
 
 def empty(world: World, _crew: Crew) -> None:

@@ -34,6 +34,7 @@ class Result:
     said: list[str]
     answers: Counter[str]
     problems: list[str] = field(default_factory=list)
+    note: str = ""
 
     @classmethod
     def of_no_drill(cls, fault: Fault, problem: str) -> Result:
@@ -213,4 +214,5 @@ class Drill:
             said,
             self.answers,
             self.problems,
+            self.fault.note(self.world),
         )

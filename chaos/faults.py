@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg
 import redis
@@ -22,6 +22,10 @@ def nothing(_world: World, _crew: Crew) -> None:
     """It was over at once."""
 
 
+def no_note(_world: World) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Fault:
     """`away` is what nobody can reach while it lasts; `at_most` bounds the recovery."""
@@ -33,7 +37,7 @@ class Fault:
     away: str = ""
     world: str = "plain"
     at_most: float = 20.0
-    note: Callable[[], str] = field(default=lambda: "")
+    note: Callable[[World], str] = no_note
 
 
 def stop_valkey(world: World, _crew: Crew) -> None:
@@ -140,6 +144,10 @@ def cut_no_more(world: World, _crew: Crew) -> None:
         world.wire.cut_every = 0
 
 
+def answers_lost(world: World) -> str:
+    return f"{world.wire.cuts} answers" if world.wire is not None else ""
+
+
 ALL = (
     Fault("Valkey stopped", stop_valkey, start_valkey, 8, away="valkey"),
     Fault("Valkey restarted", restart_valkey),
@@ -151,7 +159,7 @@ ALL = (
     Fault("PostgreSQL slow", freeze_postgres, thaw_postgres, 7, away="database"),
     Fault("web process killed", kill_web, start_web, 1, away="web"),
     Fault("agents killed", kill_agents, start_agents, 1),
-    Fault("answers of commits lost", cut_commits, cut_no_more, 6, world="wired"),
+    Fault("answers of commits lost", cut_commits, cut_no_more, 6, world="wired", note=answers_lost),
     Fault(
         "PostgreSQL fails over",
         standby.kill_primary,
@@ -159,6 +167,7 @@ ALL = (
         2,
         away="database",
         world="standby",
+        note=standby.how,
     ),
     Fault("disk full", disk.fill, disk.empty, 6, world="small disk", note=disk.how),
 )

@@ -22,7 +22,7 @@ def line(result: Result) -> str:
 
 
 def show(console: Console, results: list[Result]) -> None:
-    table = Table(show_lines=True)
+    table = Table()
     for i, name in enumerate(COLUMNS):
         table.add_column(name, justify="right" if 1 <= i <= 7 else "left")
     for result in results:
@@ -36,7 +36,7 @@ def show(console: Console, results: list[Result]) -> None:
 def cells(result: Result) -> list[str]:
     writes = result.writes
     return [
-        result.fault,
+        f"{result.fault}\n[dim]{result.note}[/]" if result.note else result.fault,
         f"{result.seconds:.1f} s",
         str(writes.attempted),
         str(writes.acknowledged),

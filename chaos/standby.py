@@ -59,6 +59,10 @@ def promote(world: World, _crew: Crew) -> None:
         world.wire.switch(World.socket_of(world.cluster))
 
 
+def how(_world: World) -> str:
+    return "to a synchronous standby"
+
+
 def _wait(world: World, question: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not world.sql(question):

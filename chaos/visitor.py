@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chaos.world import PASSWORD
 
-PATIENCE = 8
+PATIENCE = 15
 _FIELD = re.compile(r'name="(csrfmiddlewaretoken|request_id|seen_version)" value="([^"]*)"')
 
 
