@@ -9,12 +9,13 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import psycopg_pool
 from psycopg.rows import dict_row
 
+from agent_sessions.checkpoints import compress
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -112,14 +113,29 @@ class PostgresStore:
         )
         return rows[0]["version"] if rows else None
 
-    async def refresh_array(self, session: AgentSession, compressed: list[dict[str, Any]]) -> None:
+    async def refresh_array(self, session_id: str) -> None:
+        """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be."""
+        rows = await self._rows("read_array", {"id": session_id})
+        if not rows:
+            return
+        found = rows[0]
+        version, through = found["version"], found["checkpoint_count"]
+        entries = [*found["checkpoints"], *(found["newer"] or [])]
+        if all(isinstance(entry, dict) and "id" in entry and "name" in entry for entry in entries):
+            array = [e.stored for e in compress([_Entry(e["name"], e) for e in entries])]
+        else:
+            session = await self.read(session_id)
+            if session is None:
+                return
+            version, through = session.version, session.checkpoint_count
+            array = [c.to_dict() for c in compress(session.checkpoints)]
         await self._execute(
             "refresh_array",
             {
-                "id": session.session_id,
-                "version": session.version,
-                "compressed": json.dumps(compressed),
-                "through": session.checkpoint_count,
+                "id": session_id,
+                "version": version,
+                "compressed": json.dumps(array),
+                "through": through,
             },
         )
 
@@ -293,6 +309,11 @@ class PostgresStore:
         heads = {str(row["id"]): _head(row) for row in rows}
         for waiting in group:
             waiting.answer(heads.get(waiting.key))
+
+
+class _Entry(NamedTuple):
+    name: str
+    stored: dict[str, Any]
 
 
 def _as_guarded(write: Write) -> Decide:

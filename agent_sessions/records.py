@@ -384,7 +384,7 @@ class RecordStore:
                 return session.version
         return None
 
-    async def refresh_array(self, session: AgentSession, compressed: list[dict[str, Any]]) -> None:
+    async def refresh_array(self, session_id: str) -> None:
         """Nobody but this library reads these records: nothing to keep compressed for."""
 
     async def active(

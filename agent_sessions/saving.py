@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from agent_sessions import validation
-from agent_sessions.checkpoints import COMPRESS_AFTER, compress
+from agent_sessions.checkpoints import COMPRESS_AFTER
 from agent_sessions.errors import (
     Conflict,
     SessionEnded,
@@ -151,7 +151,7 @@ class Saving:
             return await self._save_carefully(session, base, attempt, author)
         _accept(session, base, attempt, written)
         if written.checkpoint_count - written.checkpoints_through >= COMPRESS_AFTER:
-            await self._refresh_array(session.session_id)
+            await self._store.refresh_array(session.session_id)
         return written.head
 
     async def _save_carefully(
@@ -165,12 +165,6 @@ class Saving:
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
         _adopt(session, base, attempt, stored)
         return stored.head
-
-    async def _refresh_array(self, session_id: str) -> None:
-        current = await self._store.read(session_id)
-        if current is not None:
-            array = [c.to_dict() for c in compress(current.checkpoints)]
-            await self._store.refresh_array(current, array)
 
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
