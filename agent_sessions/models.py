@@ -318,6 +318,8 @@ def new_session(
         metadata=copy.deepcopy(metadata or {}),
         created_at=now,
         last_heartbeat=now,
+        last_progress=now,
+        changed_by=agent_type,
         version=1,
         clock=clock,
     )

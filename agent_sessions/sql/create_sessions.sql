@@ -3,7 +3,7 @@ INSERT INTO agent_sessions (
     id, agent_type, user_id, state, context, checkpoints, metadata, created_at, updated_at, last_heartbeat,
     last_progress, change_kind, change_actor, change_source, change_id)
 SELECT i.id, i.agent_type, i.user_id, 'active', i.context, i.checkpoints, i.metadata, i.created_at, now(), now(),
-       now(), 'created', i.actor, i.source, i.change_id
+       least(i.created_at, now()), 'created', i.actor, i.source, i.change_id
 FROM jsonb_to_recordset(%(sessions)s::jsonb) AS i (
     id uuid, agent_type text, user_id text, context jsonb, checkpoints jsonb, metadata jsonb,
     created_at timestamptz, actor text, source text, change_id uuid)

@@ -39,7 +39,7 @@ async def another(database_url: str, valkey_url: str) -> AsyncIterator[Make]:
     made: list[SessionManager] = []
 
     async def make(
-        *, database: bool = True, valkey: bool = True, **settings: Any
+        *, database: bool = True, valkey: bool = True, valkey_url: str = valkey_url, **settings: Any
     ) -> SessionManager:
         settings = {"retry_seconds": 0.5, **settings}
         manager = await SessionManager.connect(

