@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "dashboard.away.DatabaseAwayMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -105,7 +106,7 @@ DATABASES["default"]["OPTIONS"] = {
     "pool": {
         "min_size": 1,
         "max_size": 16,
-        "timeout": 10,
+        "timeout": 5,
         "reconnect_timeout": 1,
         "reconnect_failed": ConnectionPool.check,
     },
