@@ -48,6 +48,7 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
                 "sessions_app": "INFO",
                 "dashboard": "INFO",
                 "django_structlog": "INFO" if debug else "WARNING",
+                "psycopg.pool": "WARNING" if debug else "CRITICAL",  # each attempt of an outage
                 "django.server": "INFO",
             }.items()
         },
