@@ -127,7 +127,7 @@ def offline(page: Page) -> None:
 
 
 def session(page: Page) -> None:
-    open_session(page, "/?type=grader&state=active&q=checkpoint:essay_marked")
+    open_session(page, "/?type=tutor&state=active&q=checkpoint:turn_answered")
 
 
 def paused(page: Page) -> None:
