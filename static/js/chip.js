@@ -27,5 +27,7 @@ function clockTime(ms) {
 }
 
 function set(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  if (node.textContent === text) return;
+  node.textContent = text;
+  node.parentElement.title = text; // a phone shows only its beginning
 }
