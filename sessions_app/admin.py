@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -10,7 +11,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -40,9 +41,8 @@ class CappedPaginator(AnyPaginator):
 
     @cached_property
     def count(self) -> int:
-        return len(
-            cast("QuerySet[AgentSession]", self.object_list).values_list("pk")[:COUNTED_AT_MOST]
-        )
+        found = cast("QuerySet[AgentSession]", self.object_list).order_by()
+        return found.values("pk")[:COUNTED_AT_MOST].count()
 
 
 class OrderForm(ActionForm):
@@ -50,6 +50,26 @@ class OrderForm(ActionForm):
     checkpoint = forms.CharField(
         label=gettext_lazy("Checkpoint (to roll back to)"), required=False, max_length=200
     )
+
+
+class ObjectField(forms.JSONField):
+    """An empty object is a value like any other; nothing at all is none."""
+
+    empty_values = [None, ""]
+
+    def prepare_value(self, value: Any) -> Any:
+        """What was typed is shown again, half a character too."""
+        text = super().prepare_value(value)
+        try:
+            str(text).encode()
+        except UnicodeEncodeError:
+            return json.dumps(value)
+        return text
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if not isinstance(value, dict):
+            raise forms.ValidationError(_('A JSON object is needed, such as {"class": "7b"}.'))
 
 
 class SessionForm(ModelForm):
@@ -70,16 +90,26 @@ class SessionForm(ModelForm):
     class Meta:
         model = AgentSession
         fields = ("context", "metadata")
+        field_classes = {"context": ObjectField, "metadata": ObjectField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        possible = [v for v in VERBS.values() if self.instance.state in v.states]
+        for name in {"context", "metadata"} & self.fields.keys():
+            self.fields[name].required = True
+            # Changed is what differs from what was shown: an agent's own changes meanwhile are not the person's.
+            self.fields[name].show_hidden_initial = True
+        # A form that comes back is judged by the manager, which knows what happened meanwhile.
+        possible = [v for v in VERBS.values() if self.is_bound or self.instance.state in v.states]
         self.fields["verb"].choices = [  # type: ignore[attr-defined]
             ("", _("none")),
             *((v.name, v.label) for v in possible if v.name != "edit"),
         ]
         self.fields["seen_version"].initial = self.instance.version
         self.fields["request_id"].initial = uuid.uuid4()
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """The manager says what can be stored; the model would refuse empty objects."""
+        return {*super()._get_validation_exclusions(), "context", "metadata"}  # type: ignore[misc]
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -163,7 +193,7 @@ class SessionAdmin(ModelAdmin):
         "short_id", "agent_type", "user_id", "state", "last_heartbeat", "created_at", "order",
     )  # fmt: skip
     list_filter = ("state",)
-    search_fields = ("=id", "=user_id", "=agent_type")
+    search_fields = ("id", "user_id", "agent_type")
     search_help_text = gettext_lazy("A whole id, user or agent type")
     ordering = ("-created_at", "-id")
     paginator = CappedPaginator
@@ -185,6 +215,25 @@ class SessionAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
         return type(form.__name__, (form,), {"actor": request.user.get_username()})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AgentSession]:
+        """A list of fifty does not read fifty contexts."""
+        sessions = super().get_queryset(request).defer("checkpoints", "their_context")
+        match = request.resolver_match
+        is_list = match is not None and str(match.url_name).endswith("_changelist")
+        return sessions.defer("context", "metadata", "change_detail") if is_list else sessions
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AgentSession], search_term: str
+    ) -> tuple[QuerySet[AgentSession], bool]:
+        """Exactly, so that the indexes answer."""
+        wanted = search_term.strip().replace("\x00", "")
+        if not wanted:
+            return queryset, False
+        try:
+            return queryset.filter(id=uuid.UUID(wanted)), False
+        except ValueError:
+            return queryset.filter(Q(user_id=wanted) | Q(agent_type=wanted)), False
 
     @admin.display(description=gettext_lazy("id"), ordering="id")
     def short_id(self, session: AgentSession) -> str:
