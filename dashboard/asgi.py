@@ -19,8 +19,10 @@ def build() -> Any:
 
     from dashboard.startup import check_before_serving
     from sessions_app.feed.routing import websocket_urlpatterns
+    from sessions_app.jobs.worker import background
 
     check_before_serving()
+    background.start()
     sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
     return ProtocolTypeRouter({"http": pages, "websocket": AllowedHostsOriginValidator(sockets)})
 

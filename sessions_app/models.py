@@ -179,3 +179,6 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+from .jobs.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)

@@ -13,12 +13,13 @@ from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
 from sessions_app import retention
+from sessions_app.jobs.upkeep import forget_jobs, take_up_orphans
 
 from .post import Post
 
 logger = logging.getLogger(__name__)
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+QUARTER, MINUTE, HOUR, DAY = 15.0, 60.0, 3600.0, 86_400.0
 DIFFERENCES_KEPT = 200
 MONTHS_AHEAD = 3
 BEATS_KEPT_DAYS = 2
@@ -71,6 +72,8 @@ def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
         Chore("folding the activity", MINUTE, lambda: post.rows(ACTIVITY, ())),
         Chore("preparing months", HOUR, lambda: post.rows(PREPARE, (MONTHS_AHEAD,))),
         Chore("forgetting old beats", HOUR, lambda: forget_beats(post, valkey, namespace)),
+        Chore("taking up bulk jobs", QUARTER, take_up_orphans),
+        Chore("forgetting bulk jobs", HOUR, lambda: asyncio.to_thread(forget_jobs)),
         Chore("emptying the trash", HOUR, lambda: asyncio.to_thread(empty_trash)),
     ]
 

@@ -1,93 +1,197 @@
-"""The bulk bar: shows what would happen to the ticked sessions, asks for the reason, does it."""
+"""Bulk orders: the plan on a pinned set, the start, the progress, and what can be done about the result."""
 
-import uuid
+from collections.abc import Callable
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection, transaction
+from django.db.models.functions import Now
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from .. import bulk as rules
-from ..bulk import MOST, Result
-from ..presentation import VERBS, Verb
-from .access import operators_only
+from ..filters import ListFilter
+from ..jobs import planning
+from ..jobs.models import BulkJob
+from ..jobs.planning import MOST
+from ..jobs.progress import SHOWN, lines, progress, reasons
+from ..jobs.worker import background
+from ..models import AgentSession
+from ..presentation import VERBS
+from .access import may_operate, operators_only, viewers_only
 from .orders import LONGEST_REASON, is_fetch
 from .preferences import back
+
+JOBS_SHOWN = 50
+State = BulkJob.State
+
+
+def bulk(request: HttpRequest) -> HttpResponseBase:
+    return plan(request) if request.method == "POST" else jobs(request)
+
+
+@viewers_only
+@require_GET
+def jobs(request: HttpRequest) -> HttpResponse:
+    newest = BulkJob.objects.exclude(state=State.DRAFT).order_by("-created_at")[:JOBS_SHOWN]
+    context = {"jobs": [progress(job) for job in newest], "may_operate": may_operate(request)}
+    return render(request, "sessions/bulk_jobs.html", context)
 
 
 @operators_only
 @require_POST
-def bulk(request: HttpRequest) -> HttpResponse:
+def plan(request: HttpRequest) -> HttpResponse:
     verb = VERBS.get(request.POST.get("verb", ""))
-    seen = _seen(request)
-    if verb is None or verb.name == "rollback" or not seen:
+    ticked = planning.parse_ticked(request.POST.getlist("id"))
+    everything = request.POST.get("all") == "yes"
+    if verb is None or not (ticked or everything):
         messages.warning(request, _("Nothing was selected. Tick the sessions first."))
         return HttpResponseRedirect(back(request))
-    reason = request.POST.get("reason", "")[:LONGEST_REASON].strip()
-    confirmed = request.POST.get("confirmed") == "yes"
-    if not confirmed or (verb.reason_required and not reason):
-        return _ask(request, verb, seen, missing_reason=confirmed)
-    results = rules.perform(
-        verb,
-        {id: version for id, version in seen.items() if version is not None},
-        actor=request.user.get_username(),
-        reason=reason,
-        request_id=_request_id(request),
-    )
-    return _tell(request, verb, results)
+    user = cast(User, request.user)
+    if everything:
+        job = planning.plan_matching(verb.name, request.POST.get("query", ""), user)
+    else:
+        job = planning.plan_ticked(verb.name, ticked, user)
+    return _go(request, job)
 
 
-def _seen(request: HttpRequest) -> dict[UUID, int | None]:
-    """`id` from the list, or `id:version` from the page that asked."""
-    found: dict[UUID, int | None] = {}
-    for text in request.POST.getlist("id")[:MOST]:
-        id, _sep, version = text.partition(":")
-        try:
-            found[UUID(id)] = int(version) if version.isdecimal() else None
-        except ValueError:
-            continue
-    return found
+@viewers_only
+@require_GET
+def job(request: HttpRequest, id: UUID) -> HttpResponse:
+    return _show(request, get_object_or_404(BulkJob.objects.select_related("follows"), id=id))
 
 
-def _ask(
-    request: HttpRequest, verb: Verb, seen: dict[UUID, int | None], *, missing_reason: bool
-) -> HttpResponse:
-    context = {
-        "plan": rules.plan(verb, list(seen)),
-        "verb": verb,
-        "request_id": uuid.uuid4(),
-        "next": back(request),
-        "missing_reason": missing_reason,
-    }
-    template = "_bulk_form.html" if is_fetch(request) else "bulk.html"
-    return render(request, f"sessions/{template}", context, status=422 if missing_reason else 200)
-
-
-def _tell(request: HttpRequest, verb: Verb, results: list[Result]) -> HttpResponse:
-    failed = [result for result in results if result.error]
-    text = _summary(verb, len(results) - len(failed), failed)
-    if is_fetch(request):
-        ids = [str(result.id) for result in results]
-        return JsonResponse({"message": text, "ids": ids, "failed": len(failed)})
-    messages.add_message(request, messages.WARNING if failed else messages.SUCCESS, text)
-    return HttpResponseRedirect(back(request))
-
-
-def _summary(verb: Verb, done: int, failed: list[Result]) -> str:
-    text = ngettext("%(verb)s: done for %(n)d session.", "%(verb)s: done for %(n)d sessions.", done)
-    text %= {"verb": verb.label, "n": done}
-    if not failed:
-        return text
-    more = ngettext("Not for %(n)d: %(why)s", "Not for %(n)d: %(why)s", len(failed))
-    why = " ".join(dict.fromkeys(result.error for result in failed))
-    return f"{text} {more % {'n': len(failed), 'why': why[:300]}}"
-
-
-def _request_id(request: HttpRequest) -> UUID:
+@viewers_only
+@require_GET
+def matching(request: HttpRequest) -> HttpResponse:
+    """How many sessions an address stands for, counted to the most that one order may take."""
+    wanted = ListFilter.from_query(request.GET.urlencode())
+    found = wanted.queryset(AgentSession.objects.all()).order_by().values("id")[: MOST + 1]
     try:
-        return UUID(request.POST.get("request_id", ""))
-    except ValueError:
-        return uuid.uuid4()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '3s'")
+            n = found.count()
+    except OperationalError:
+        return JsonResponse({"n": None})
+    return JsonResponse({"n": min(n, MOST), "more": n > MOST})
+
+
+@operators_only
+@require_POST
+def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
+    job = get_object_or_404(BulkJob, id=id)
+    if act not in ACTS:
+        raise Http404
+    return ACTS[act](request, job)
+
+
+def _start(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    verb = VERBS[job.verb]
+    reason = request.POST.get("reason", "")[:LONGEST_REASON].strip()
+    if job.state == State.DRAFT and verb.reason_required and not reason:
+        return _show(request, job, missing_reason=True)
+    draft = BulkJob.objects.filter(id=job.id, state=State.DRAFT)
+    started = {"owner": request.user, "actor": request.user.get_username(), "reason": reason}
+    if draft.update(state=State.RUNNING, started_at=Now(), **started):
+        background.wake()
+    return _go(request, job)
+
+
+def _stop(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    running = BulkJob.objects.filter(id=job.id, state=State.RUNNING)
+    running.update(state=State.STOPPED, ended_at=Now(), trouble="")
+    return _go(request, job)
+
+
+def _continue(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    stopped = BulkJob.objects.filter(id=job.id, state=State.STOPPED)
+    owner = {"owner": request.user, "actor": request.user.get_username()}
+    if stopped.update(
+        state=State.RUNNING, ended_at=None, trouble="", worker="", lease_until=None, **owner
+    ):
+        background.wake()
+    return _go(request, job)
+
+
+def _checkpoint(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    name = request.POST.get("checkpoint", "").strip()[:500]
+    if name and job.verb == "rollback":
+        planning.choose_checkpoint(job, name)
+    return _go(request, job)
+
+
+def _undo(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    if not progress(job).can_be_undone:
+        return _go(request, job)
+    return _go(request, planning.plan_undo(job, cast(User, request.user)))
+
+
+def _retry(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    if not progress(job).failed:
+        return _go(request, job)
+    return _go(request, planning.plan_retry(job, cast(User, request.user)))
+
+
+ACTS: dict[str, Callable[[HttpRequest, BulkJob], HttpResponse]] = {
+    "starts": _start,
+    "stops": _stop,
+    "continuations": _continue,
+    "checkpoints": _checkpoint,
+    "undos": _undo,
+    "retries": _retry,
+}
+
+
+def _go(request: HttpRequest, job: BulkJob) -> HttpResponse:
+    if is_fetch(request):
+        job.refresh_from_db()
+        return _show(request, job)
+    return HttpResponseRedirect(reverse("bulk-job", args=[job.id]))
+
+
+def _show(request: HttpRequest, job: BulkJob, *, missing_reason: bool = False) -> HttpResponse:
+    """The plan before the start, the progress after it: as a dialog's content or as a page."""
+    now = progress(job)
+    draft = job.state == State.DRAFT
+    if draft and not may_operate(request):
+        raise Http404
+    context: dict[str, Any] = {"progress": now, "job": job, "verb": now.verb, "now": timezone.now()}
+    context["may_operate"] = may_operate(request)
+    if draft:
+        names = planning.checkpoint_names(job) if now.verb.name == "rollback" else ()
+        context |= {"reasons": reasons(job), "names": names, "missing_reason": missing_reason}
+    else:
+        context |= _outcomes(request, job)
+    status = 422 if missing_reason else 200
+    if is_fetch(request):
+        return render(
+            request, f"sessions/{'_bulk_form' if draft else '_job'}.html", context, status=status
+        )
+    return render(request, "sessions/bulk.html", context, status=status)
+
+
+def _outcomes(request: HttpRequest, job: BulkJob) -> dict[str, Any]:
+    """In the dialog what needs a look; on the page everything, a page at a time."""
+    outcome, after = request.GET.get("outcome", ""), request.GET.get("after", "")
+    if is_fetch(request) and "full" not in request.GET:
+        outcome = "failed"
+    found = lines(job, outcome, int(after) if after.isdecimal() and len(after) < 9 else 0)
+    more = found[SHOWN - 1].n if len(found) > SHOWN else None
+    return {
+        "lines": found[:SHOWN],
+        "more": more,
+        "outcome": outcome,
+        "full": not is_fetch(request) or "full" in request.GET,
+    }

@@ -1,5 +1,7 @@
 """The list of sessions."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -13,7 +15,7 @@ from ..presentation import VERBS
 from ..rail import address, rail, with_value
 from .access import may_operate, viewers_only
 
-BULK_VERBS = [VERBS[name] for name in ("pause", "resume", "complete", "fail", "delete")]
+BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
 SEARCHED = ("state", "type", "user", "sort")
 
 
@@ -36,10 +38,17 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "sort_href": address(with_value(query, sort="-created" if ascending else "created")),
         "may_operate": may_operate(request),
         "verbs": VERBS.values(),
-        "bulk_verbs": BULK_VERBS,
+        "bulk_verbs": [VERBS[name] for name in _bulk_verbs(wanted)],
         "now": timezone.now(),
     }
     return render(request, "sessions/list.html", context)
+
+
+def _bulk_verbs(wanted: ListFilter) -> Sequence[str]:
+    """What is in the trash can only be restored."""
+    if not wanted.shows_deleted:
+        return BULK_VERBS
+    return ("restore",) if wanted.states == {"deleted"} else (*BULK_VERBS, "restore")
 
 
 def _page(query: QueryDict, wanted: ListFilter) -> Page:

@@ -1,6 +1,7 @@
 // The pages that ask before an order, shown as a dialog. Without scripting they are plain pages.
 
 import { tick } from "./clock.js";
+import { follow } from "./job.js";
 import { toast } from "./toast.js";
 
 const dialog = document.getElementById("dialog");
@@ -24,13 +25,15 @@ async function show(response) {
   if (response.headers.get("Content-Type")?.startsWith("application/json")) return finish(await response.json());
   const text = await response.text();
   const page = new DOMParser().parseFromString(text, "text/html");
-  const form = page.querySelector("[data-order-form]");
+  const job = page.querySelector("[data-job]");
+  const form = job ?? page.querySelector("[data-order-form]");
   if (!form) return toast(page.querySelector("h1")?.textContent ?? gettext("That did not work."), { error: true });
   dialog.replaceChildren(form);
   dialog.classList.toggle("wide", form.classList.contains("wide"));
   tick(dialog);
   if (!dialog.open) dialog.showModal();
   dialog.querySelector("[data-cancel]").focus();
+  if (job) follow(form, () => afterwards({ job: form.dataset.href }));
 }
 
 function finish(answer) {
@@ -48,7 +51,7 @@ async function send(event) {
   const button = event.submitter;
   button?.setAttribute("aria-busy", "true");
   try {
-    const body = new FormData(form);
+    const body = new FormData(form, event.submitter);
     await show(await fetch(form.action, { method: "POST", headers: HEADERS, body }));
   } catch {
     // The same form, with the same request id, can be sent again without doing it twice.

@@ -17,6 +17,7 @@ const rowOf = (id) => by(`row-${id}`);
 let held = false;
 let waiting = new Map(); // what came while held: row id -> frame's row
 let status = { state: "reconnecting", since: null };
+let ticked = []; // what the last order for several was given to
 
 const feed = connect({ hello, onFrame, onStatus });
 
@@ -115,7 +116,7 @@ async function refresh() {
 }
 
 // After my own action my screen is right at once, also where the feed is away.
-async function afterOrder({ ids }) {
+async function afterOrder({ ids = ticked }) {
   selection.clear();
   const response = await fetch(location.href);
   if (!response.ok) return;
@@ -160,6 +161,8 @@ chart.start();
 listen();
 selection.start((form, submitter) => {
   const body = new FormData(form, submitter);
+  ticked = [...document.querySelectorAll("#rows > .row")].filter((row) => selection.has(row)).map((row) => row.dataset.id);
+  body.set("query", location.search.slice(1));
   dialog.ask(form.action, { method: "POST", body }, afterOrder);
 });
 menu.start((address) => dialog.ask(address, {}, afterOrder));

@@ -3,6 +3,7 @@
 const ticks = () => [...document.querySelectorAll("#rows .c-tick input")];
 const form = document.getElementById("bulk");
 let last = null;
+let everything = null; // what all that match are, where the reader wants them: {n, more}
 
 export function show() {
   if (!form) return;
@@ -13,11 +14,41 @@ export function show() {
     all.checked = n > 0 && n === ticks().length;
     all.indeterminate = n > 0 && n < ticks().length;
   }
-  const text = n ? interpolate(ngettext("%s selected", "%s selected", n), [n]) : "";
-  document.getElementById("bulk-count").textContent = text;
+  if (n < ticks().length || !n) everything = null;
+  document.getElementById("bulk-count").textContent = n ? words(n) : "";
+  const meant = document.getElementById("all");
+  meant.value = everything ? "yes" : "";
+  meant.disabled = !everything;
+  offerAll(n > 0 && n === ticks().length && !everything && morePages());
+}
+
+function words(n) {
+  const shown = (everything?.n ?? n).toLocaleString(document.documentElement.lang) + (everything?.more ? "+" : "");
+  return interpolate(ngettext("%s selected", "%s selected", n), [shown]);
+}
+
+const morePages = () => document.querySelector(".pager [rel]") !== null;
+
+async function offerAll(offered) {
+  const button = document.getElementById("take-all");
+  if (!offered) return void (button.hidden = true);
+  if (!button.hidden) return;
+  button.hidden = false;
+  button.textContent = gettext("Select all that match");
+  const response = await fetch(`/bulk/matching/${location.search}`).catch(() => null);
+  const found = response?.ok ? await response.json() : null;
+  if (button.hidden || !found?.n) return;
+  const n = found.n.toLocaleString(document.documentElement.lang) + (found.more ? "+" : "");
+  button.found = found;
+  button.textContent = interpolate(gettext("Select all %s that match"), [n]);
+}
+
+export function has(row) {
+  return Boolean(everything) || Boolean(row.querySelector(".c-tick input")?.checked);
 }
 
 export function clear() {
+  everything = null;
   for (const tick of ticks()) tick.checked = false;
   show();
 }
@@ -48,6 +79,10 @@ export function start(submit) {
   list.addEventListener("click", range);
   list.addEventListener("change", (event) => {
     if (event.target.id === "tick-all") for (const tick of ticks()) tick.checked = event.target.checked;
+    show();
+  });
+  document.getElementById("take-all").addEventListener("click", (event) => {
+    everything = event.currentTarget.found ?? {};
     show();
   });
   form.addEventListener("reset", (event) => {

@@ -141,7 +141,8 @@ def test_bulk_pause_asks_first_and_shows_the_result_without_reload(
     expect(dialog.locator("[data-cancel]")).to_be_focused()
     dialog.locator("textarea").fill("Pause für alle")
     dialog.locator("button.primary").click()
-    expect(page.locator(".toast")).to_contain_text("Pausieren: bei 2 Sitzungen ausgeführt.")
+    expect(dialog.locator(".job-line")).to_have_text("Fertig.")
+    dialog.locator("[data-cancel]").click()
     for session in made[1:]:
         expect(row(page, session)).to_contain_text("Wird pausiert", timeout=1500)
     expect(page.locator("#bulk-count")).to_have_text("")
@@ -202,8 +203,8 @@ def test_without_scripting_it_is_a_plain_list_with_a_refresh_button(
     row(page, made).locator("input").check()
     page.locator("#bulk button[value=pause]").click()
     page.locator("button.primary").click()
-    expect(page.locator(".flash-message")).to_contain_text("bei 1 Sitzung ausgeführt")
-    page.locator("#refresh").click()
+    expect(page.locator(".job-line")).to_have_text("Fertig.")
+    page.goto(page.url.partition("/bulk/")[0])
     expect(row(page, made)).to_contain_text("Wird pausiert")
 
 

@@ -1,0 +1,1 @@
+"""One order for many sessions, on the server: planned on a pinned set, worked off in the background."""

@@ -1,0 +1,309 @@
+"""One order for many: what is planned is what is done, whoever dies in between."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from agent_sessions import AgentSession
+from sessions_app import actions
+from sessions_app.jobs import planning, worker
+from sessions_app.jobs.models import BulkItem, BulkJob
+from sessions_app.jobs.progress import progress, reasons
+from sessions_app.jobs.upkeep import forget_jobs
+from sessions_app.models import AgentSession as Stored
+from sessions_app.models import HistoryEntry
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Make = Callable[..., AgentSession]
+ENGLISH = {"Accept-Language": "en"}
+FETCH = {**ENGLISH, "X-Requested-With": "fetch"}
+
+
+@pytest.fixture(autouse=True)
+def _no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests look themselves."""
+    monkeypatch.setattr(worker.background, "wake", lambda: None)
+
+
+@pytest.fixture
+def act(client: Client, operator: Any) -> Client:
+    client.force_login(operator)
+    return client
+
+
+def text(response: Any) -> str:
+    return str(response.content.decode())
+
+
+def plan(client: Client, verb: str, *made: AgentSession, **more: str) -> BulkJob:
+    ids = [session.session_id for session in made]
+    client.post("/bulk/", {"verb": verb, "id": ids, **more}, headers=FETCH)
+    return BulkJob.objects.latest("created_at")
+
+
+def start(client: Client, job: BulkJob, reason: str = "because") -> None:
+    client.post(f"/bulk/{job.id}/starts/", {"reason": reason}, headers=FETCH)
+
+
+def state(session: AgentSession) -> str | None:
+    return Stored.objects.get(id=session.session_id).state
+
+
+def look(job: BulkJob) -> dict[str, int]:
+    worker.Worker().look()
+    job.refresh_from_db()
+    return progress(job).counts
+
+
+def test_the_plan_says_what_will_happen_to_how_many_and_why_not_to_the_rest(
+    act: Client, make_session: Make
+) -> None:
+    made = [make_session() for _ in range(3)]
+    actions.perform("pause", made[0].session_id, actor="x")
+    ids = [session.session_id for session in made]
+    asked = text(act.post("/bulk/", {"verb": "pause", "id": ids}, headers=FETCH))
+    assert "3 sessions selected" in asked
+    assert "<strong>2</strong> sessions will get the order." in asked
+    assert "The session is paused already." in asked
+    assert state(made[1]) == "active"
+
+
+def test_what_was_planned_is_done_in_the_starters_name(act: Client, make_session: Make) -> None:
+    made = [make_session() for _ in range(3)]
+    job = plan(act, "pause", *made)
+    start(act, job, "lunch")
+    assert look(job) == {"done": 3}
+    assert job.state == "done"
+    entry = HistoryEntry.objects.filter(session_id=made[0].session_id, kind="order").get()
+    assert (entry.actor, entry.reason, entry.source) == ("olga", "lunch", "bulk")
+
+
+def test_all_that_match_are_pinned_when_the_plan_is_shown(act: Client, make_session: Make) -> None:
+    made = [make_session("tutor"), make_session("tutor"), make_session("grader")]
+    act.post("/bulk/", {"verb": "pause", "all": "yes", "query": "type=tutor"}, headers=FETCH)
+    later = make_session("tutor")
+    job = BulkJob.objects.get()
+    start(act, job)
+    assert look(job) == {"done": 2}
+    assert [state(session) for session in (*made, later)] == [
+        "paused",
+        "paused",
+        "active",
+        "active",
+    ]
+
+
+def test_more_than_the_most_are_cut_and_the_plan_says_so(
+    act: Client, make_session: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [make_session() for _ in range(3)]
+    monkeypatch.setattr(planning, "MOST", 2)
+    asked = act.post("/bulk/", {"verb": "pause", "all": "yes"}, headers=FETCH)
+    assert "More than 10,000 match" in text(asked)
+    assert BulkItem.objects.count() == 2
+    assert not BulkItem.objects.filter(session_id=made[0].session_id).exists()
+
+
+def test_what_an_operator_changed_after_the_plan_is_left_alone(
+    act: Client, make_session: Make
+) -> None:
+    made = [make_session() for _ in range(2)]
+    job = plan(act, "fail", *made)
+    actions.perform("pause", made[0].session_id, actor="otto")
+    start(act, job)
+    assert look(job) == {"done": 1, "failed": 1}
+    assert state(made[0]) == "paused"
+    assert "otto has changed it since." in text(act.get(f"/bulk/{job.id}/", headers=FETCH))
+
+
+def test_a_double_click_starts_once(act: Client, make_session: Make) -> None:
+    job = plan(act, "pause", make_session())
+    start(act, job)
+    start(act, job, "again")
+    job.refresh_from_db()
+    assert job.reason == "because"
+
+
+def test_without_a_reason_nothing_irreversible_starts(act: Client, make_session: Make) -> None:
+    job = plan(act, "fail", make_session())
+    answer = act.post(f"/bulk/{job.id}/starts/", {"reason": " "}, headers=FETCH)
+    assert answer.status_code == 422
+    assert "Please give a reason" in text(answer)
+    job.refresh_from_db()
+    assert job.state == "draft"
+
+
+def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twice(
+    act: Client, make_session: Make
+) -> None:
+    made = [make_session() for _ in range(3)]
+    job = plan(act, "pause", *made)
+    start(act, job)
+    dead = worker.Worker("dead")
+    claimed = dead.claim()
+    assert claimed is not None
+    worker.perform(claimed, claimed.items.get(session_id=made[0].session_id))  # and not noted
+    assert worker.Worker().claim() is None
+    BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
+    assert look(job) == {"done": 3}
+    orders = HistoryEntry.objects.filter(session_id=made[0].session_id, kind="order")
+    assert orders.count() == 1
+
+
+def test_two_workers_never_hold_the_same_job(act: Client, make_session: Make) -> None:
+    job = plan(act, "pause", make_session())
+    start(act, job)
+    assert worker.Worker("one").claim() == job
+    assert worker.Worker("two").claim() is None
+
+
+def test_a_stopped_job_touches_nothing_more_and_can_go_on(
+    act: Client, make_session: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "BATCH", 1)
+    made = [make_session() for _ in range(3)]
+    job = plan(act, "pause", *made)
+    start(act, job)
+    steps = itertools.count()
+    step = worker.Worker.step
+
+    def stop_after_two(self: worker.Worker, *args: Any) -> bool:
+        if next(steps) == 2:
+            act.post(f"/bulk/{job.id}/stops/", headers=FETCH)
+        return step(self, *args)
+
+    monkeypatch.setattr(worker.Worker, "step", stop_after_two)
+    assert look(job) == {"done": 2, "waiting": 1}
+    assert job.state == "stopped"
+    assert "1 were not touched" in text(act.get(f"/bulk/{job.id}/", headers=FETCH))
+    act.post(f"/bulk/{job.id}/continuations/", headers=FETCH)
+    assert look(job) == {"done": 3}
+
+
+def test_undo_takes_back_what_was_changed_but_nothing_decided_since(
+    act: Client, make_session: Make
+) -> None:
+    made = [make_session() for _ in range(3)]
+    job = plan(act, "pause", *made)
+    start(act, job)
+    look(job)
+    actions.perform("resume", made[0].session_id, actor="otto")
+    actions.perform("pause", made[0].session_id, actor="otto")
+    act.post(f"/bulk/{job.id}/undos/", headers=FETCH)
+    undo = BulkJob.objects.get(follows=job)
+    start(act, undo)
+    assert look(undo) == {"done": 2, "failed": 1}
+    assert [state(session) for session in made] == ["paused", "active", "active"]
+
+
+@pytest.mark.parametrize(("verb", "before"), [("delete", "active"), ("resume", "paused")])
+def test_deleting_and_resuming_can_be_undone_too(
+    act: Client, make_session: Make, verb: str, before: str
+) -> None:
+    made = make_session()
+    if before == "paused":
+        actions.perform("pause", made.session_id, actor="x")
+    job = plan(act, verb, made)
+    start(act, job)
+    look(job)
+    act.post(f"/bulk/{job.id}/undos/", headers=FETCH)
+    undo = BulkJob.objects.get(follows=job)
+    start(act, undo)
+    assert look(undo) == {"done": 1}
+    assert state(made) == before
+
+
+def test_what_did_not_work_can_be_tried_again_as_it_is_now(act: Client, make_session: Make) -> None:
+    made = [make_session() for _ in range(2)]
+    job = plan(act, "fail", *made)
+    actions.perform("pause", made[0].session_id, actor="otto")
+    start(act, job)
+    look(job)
+    again = text(act.post(f"/bulk/{job.id}/retries/", headers=FETCH))
+    assert "1 session selected" in again
+    assert "because" in again
+    retry = BulkJob.objects.get(follows=job)
+    start(act, retry)
+    assert look(retry) == {"done": 1}
+    assert state(made[0]) == "failed"
+
+
+def test_bulk_rollback_goes_to_the_newest_checkpoint_of_a_name(
+    act: Client, make_session: Make
+) -> None:
+    two = make_session(checkpoints=("essay_marked", "essay_marked", "other"))
+    none = make_session(checkpoints=("other",))
+    job = plan(act, "rollback", two, none)
+    assert ("other", 2) in planning.checkpoint_names(job)
+    asked = text(
+        act.post(f"/bulk/{job.id}/checkpoints/", {"checkpoint": "essay_marked"}, headers=FETCH)
+    )
+    assert "<strong>1</strong> session will get the order." in asked
+    job.refresh_from_db()
+    assert [str(reason.why) for reason in reasons(job)] != []
+    start(act, job)
+    assert look(job) == {"done": 1, "impossible": 1}
+    assert Stored.objects.get(id=two.session_id).order_checkpoint == 3
+
+
+def test_who_lost_the_right_to_act_has_his_job_stopped(
+    act: Client, operator: Any, make_session: Make
+) -> None:
+    made = make_session()
+    job = plan(act, "pause", made)
+    start(act, job)
+    operator.groups.clear()
+    assert look(job) == {"waiting": 1}
+    assert (job.state, job.trouble, state(made)) == ("stopped", "right", "active")
+
+
+def test_a_viewer_sees_progress_and_can_neither_plan_nor_stop(
+    client: Client, operator: Any, viewer: Any, make_session: Make
+) -> None:
+    client.force_login(operator)
+    job = plan(client, "pause", make_session())
+    client.force_login(viewer)
+    assert client.get(f"/bulk/{job.id}/").status_code == 404  # nothing was decided yet
+    client.force_login(operator)
+    start(client, job)
+    client.force_login(viewer)
+    assert client.post("/bulk/", {"verb": "pause"}).status_code == 403
+    assert client.post(f"/bulk/{job.id}/stops/").status_code == 403
+    assert "stops" not in text(client.get(f"/bulk/{job.id}/"))
+
+
+def test_it_works_without_scripting(act: Client, make_session: Make) -> None:
+    made = make_session()
+    page = act.post("/bulk/", {"verb": "pause", "id": made.session_id}, follow=True)
+    job = BulkJob.objects.get()
+    assert page.redirect_chain == [(f"/bulk/{job.id}/", 302)]
+    page = act.post(f"/bulk/{job.id}/starts/", {"reason": ""}, follow=True)
+    assert 'http-equiv="refresh"' in text(page)
+    look(job)
+    assert 'http-equiv="refresh"' not in text(act.get(f"/bulk/{job.id}/"))
+    assert str(job.id) in text(act.get("/bulk/"))
+
+
+@pytest.mark.parametrize("data", [{}, {"verb": "pause"}, {"verb": "nonsense", "id": "x"}])
+def test_without_a_selection_it_says_so(act: Client, data: dict[str, str]) -> None:
+    page = act.post("/bulk/", data, follow=True, headers=ENGLISH)
+    assert "Nothing was selected" in text(page)
+
+
+def test_how_many_match_is_said_for_any_address(act: Client, make_session: Make) -> None:
+    make_session("tutor"), make_session("grader")
+    assert act.get("/bulk/matching/?type=tutor").json() == {"n": 1, "more": False}
+
+
+def test_old_jobs_are_forgotten(act: Client, make_session: Make) -> None:
+    job = plan(act, "pause", make_session())
+    forget_jobs()
+    assert BulkJob.objects.count() == 1
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sessions_app_bulkjob SET created_at = now() - interval '2 days'")
+    forget_jobs()
+    assert not BulkJob.objects.filter(id=job.id).exists()
