@@ -30,7 +30,9 @@ class DatabaseAwayMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return away(request, error) if isinstance(error, OperationalError | InterfaceError) else None
+        return (
+            away(request, error) if isinstance(error, OperationalError | InterfaceError) else None
+        )
 
 
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
