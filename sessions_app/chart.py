@@ -59,7 +59,8 @@ def chart(minutes: int, grouping: str, now: datetime) -> Chart:
 def _entries(since: datetime) -> list[Entry]:
     with connection.cursor() as cursor:
         cursor.execute(QUERY, {"since": since})
-        return cursor.fetchall()
+        entries: list[Entry] = cursor.fetchall()
+        return entries
 
 
 def _series(
