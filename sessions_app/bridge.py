@@ -25,7 +25,16 @@ class Bridge:
         self._portal: BlockingPortal | None = None
         self._close: Any = None
         self._manager: SessionManager | None = None
-        self._connecting: asyncio.Lock | None = None
+        self._attempt: asyncio.Task[SessionManager] | None = None
+        self._at_close: list[Callable[[], Awaitable[None]]] = []
+
+    def run(self, operation: Callable[[], Awaitable[Result]]) -> Result:
+        """Wait for something that needs the loop, but not the shared manager."""
+        return self._running().call(operation)
+
+    def at_close(self, closing: Callable[[], Awaitable[None]]) -> None:
+        """What else lives on the loop ends with it."""
+        self._at_close.append(closing)
 
     def call(self, operation: Callable[[SessionManager], Awaitable[Result]]) -> Result:
         """Wait for one operation on the shared manager, from any thread without a loop.
@@ -48,27 +57,36 @@ class Bridge:
                 starting = start_blocking_portal("asyncio", name="session manager")
                 self._portal = starting.__enter__()
                 self._close = starting.__exit__
-                self._connecting = None
         return self._portal
 
     async def _operate(self, operation: Callable[[SessionManager], Awaitable[Result]]) -> Result:
         return await operation(await self._connected())
 
     async def _connected(self) -> SessionManager:
-        if self._connecting is None:
-            self._connecting = asyncio.Lock()
-        async with self._connecting:
-            if self._manager is None:
-                self._manager = await SessionManager.connect(
-                    settings.DATABASE_URL,
-                    settings.VALKEY_URL or None,
-                    namespace=settings.SESSION_NAMESPACE,
-                    source="page",
-                    cache_size=1_000,
-                )
+        """Whoever comes while a connection is being tried shares the attempt, and its failure."""
+        if self._manager is not None:
             return self._manager
+        if self._attempt is None:
+            self._attempt = asyncio.create_task(self._connect(), name="connecting the manager")
+        return await asyncio.shield(self._attempt)
+
+    async def _connect(self) -> SessionManager:
+        try:
+            self._manager = await SessionManager.connect(
+                settings.DATABASE_URL,
+                settings.VALKEY_URL or None,
+                namespace=settings.SESSION_NAMESPACE,
+                source="page",
+                cache_size=1_000,
+            )
+            return self._manager
+        finally:
+            self._attempt = None
 
     async def _disconnect(self) -> None:
+        closings, self._at_close = self._at_close, []
+        for closing in closings:
+            await closing()
         manager, self._manager = self._manager, None
         if manager is not None:
             await manager.close()
