@@ -1,5 +1,4 @@
-from django.conf import settings
-from django.db import migrations, models
+from django.db import migrations
 
 import agent_sessions.schema
 
