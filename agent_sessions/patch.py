@@ -43,7 +43,7 @@ def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Ch
 def merge(
     base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]
 ) -> tuple[dict[str, Any], list[Change], list[Change]]:
-    """Three-way: (merged, my changes, those of them that they changed differently)."""
+    """Three-way: (merged, my changes, those of them that they changed too)."""
     mine_changed = list(diff(base, mine))
     merged = copy.deepcopy(theirs)
     conflicts = [change for change in mine_changed if not _put(merged, change)]
@@ -60,8 +60,8 @@ def _put(target: dict[str, Any], change: Change) -> bool:
         if not isinstance(inner, dict):
             return False
         target = inner
-    current = target.get(last, MISSING)
-    if current != change.old and current != change.new:
+    if target.get(last, MISSING) != change.old:
+        # not even when both wrote the same: of two who counted from 5 to 6 one would be lost
         return False
     if change.new is MISSING:
         target.pop(last, None)

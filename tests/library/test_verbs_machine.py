@@ -123,7 +123,7 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
                 expected = StaleEpoch
             elif self.state not in LIVE:
                 expected = SessionEnded
-            elif base.get(key) != value and self.context.get(key) not in (base.get(key), value):
+            elif base.get(key) != value and self.context.get(key) != base.get(key):
                 expected = Conflict
             if self._saves(expected):
                 if base.get(key) != value or key not in base:
