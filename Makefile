@@ -52,7 +52,8 @@ types: setup ## mypy, strict
 	@$(BIN)/mypy
 
 messages: setup ## collect the texts to translate into locale/*/LC_MESSAGES/django.po
-	@$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv
+	@$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv --ignore 'demo/texts/*'
+	@$(BIN)/python manage.py makemessages --all --no-obsolete -d djangojs --ignore .venv --ignore 'static/vendor/*'
 
 .PHONY: chromium
 chromium:
@@ -60,6 +61,12 @@ chromium:
 
 bench: setup ## measure, and compare with the ways not taken
 	@$(BIN)/python -m bench
+
+chaos: setup ## outages and kills on real servers: what is lost, what is claimed, how long it takes
+	@$(BIN)/python -m chaos
+
+screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
+	@$(BIN)/python docs/screenshots.py
 
 clean: ## what can be made anew; .data stays
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
