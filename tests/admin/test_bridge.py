@@ -70,7 +70,7 @@ def test_after_it_was_closed_it_starts_anew():
 
 def test_a_double_click_has_one_effect(create):
     session, click = create(), uuid.uuid4()
-    who = {"actor": "olga", "reason": "stuck", "request_id": click}
+    who: dict[str, Any] = {"actor": "olga", "reason": "stuck", "request_id": click}
     found = at_once(2, lambda _: perform("fail", session.session_id, **who))
     assert [outcome.session.state for outcome in found] == ["failed", "failed"]
     assert orders(session) == [("olga", "stuck")]
@@ -80,7 +80,7 @@ def test_fifty_parallel_repeats_of_a_rollback_have_one_effect(create, checkpoint
     session, click = create(step=0), uuid.uuid4()
     checkpoint(session, "first", step=1)
     checkpoint(session, "second", step=2)
-    who = {"actor": "olga", "reason": "wrong", "request_id": click, "checkpoint_id": 2}
+    who: dict[str, Any] = {"actor": "olga", "reason": "wrong", "request_id": click, "checkpoint_id": 2}
     found = at_once(50, lambda _: perform("rollback", session.session_id, **who))
     assert {outcome.session.epoch for outcome in found} == {1}
     assert orders(session) == [("olga", "wrong")]
@@ -99,7 +99,7 @@ def test_fifty_parallel_repeats_of_a_rollback_have_one_effect(create, checkpoint
 def test_the_same_request_with_another_body_is_refused(create, checkpoint, verb, first, second):
     session, click = create(), uuid.uuid4()
     checkpoint(session, "first", step=1)
-    common = {"actor": "olga", "reason": "because", "request_id": click}
+    common: dict[str, Any] = {"actor": "olga", "reason": "because", "request_id": click}
     assert perform(verb, session.session_id, **{**common, **first}).changed
     with pytest.raises(RequestReused) as refused:
         perform(verb, session.session_id, **{**common, **second})
