@@ -11,7 +11,7 @@ from chaos.drill import NEVER, Result
 
 COLUMNS = (
     "fault", "lasted", "writes attempted", "writes acknowledged", "acknowledged writes lost",
-    "written twice", "wrong claims shown", "seconds to recover", "the agents' calls raised", "the page said",
+    "written twice", "wrong claims shown", "seconds to recover", "the agents' calls raised", "what the page said",
 )  # fmt: skip
 
 

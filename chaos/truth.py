@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ def wrong_claims(
         return live and away.away == "valkey" and away.lasted(claim.at)
 
     def is_no_pause(claim: Claim) -> bool:
-        return claim.at < resumed_at and any(works(i, claim.at) for i in claim.paused)
+        return any(works(i, claim.at, resumed_at) for i in claim.paused)
 
     found = {
         "live, though something newer was stored": is_stale,
@@ -138,16 +138,16 @@ def wrong_claims(
     return [words for words, wrong in found.items() for _ in range(_stretches(page.claims, wrong))]
 
 
-def _writes_of_crew(crew: Crew) -> Callable[[str, float], bool]:
+def _writes_of_crew(crew: Crew) -> Callable[[str, float, float], bool]:
     begun = {
         agent.session_id: sorted(entry["at"] for entry in agent.entries("try"))
         for agent in crew.agents
     }
 
-    def works(session_id: str, at: float) -> bool:
-        """The agent began to write in the tenth of a second after this moment."""
+    def works(session_id: str, since: float, until: float) -> bool:
+        """The agent began to write within a tenth of a second, before it was told to go on."""
         times = begun[session_id]
-        return bisect_right(times, at + 0.1) > bisect_right(times, at)
+        return bisect_left(times, min(since + 0.1, until)) > bisect_right(times, since)
 
     return works
 
