@@ -79,7 +79,7 @@ def restore(author: Author, now: datetime) -> Decision:
     def decide(session: AgentSession) -> Write:
         if session.state != SessionState.DELETED:
             raise InvalidTransition(current=session.state, verb="restore")
-        before = SessionState(session.state_before_deletion or "active")
+        before = _before_deletion(session)
         added = (SessionCheckpoint(CHECKPOINT_NAMES["restore"], now, {}),)
         return Write(
             session.session_id,
@@ -94,6 +94,12 @@ def restore(author: Author, now: datetime) -> Decision:
         )
 
     return Decision("restore", author, decide)
+
+
+def _before_deletion(session: AgentSession) -> SessionState:
+    """A row edited by hand may not know it any more."""
+    known = {state.value: state for state in SessionState if state != SessionState.DELETED}
+    return known.get(session.state_before_deletion or "", SessionState.ACTIVE)
 
 
 def rollback(

@@ -6,7 +6,7 @@ WITH input AS MATERIALIZED (
     WHERE s.state IN ('active', 'paused')
     ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
 )
-UPDATE agent_sessions s SET last_heartbeat = greatest(s.last_heartbeat, least(i.at, now()))
+UPDATE agent_sessions s SET last_heartbeat = greatest(least(s.last_heartbeat, now()), least(i.at, now()))
 FROM input i JOIN free f ON f.id = i.id
 WHERE s.id = i.id
 RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version
