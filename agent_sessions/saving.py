@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from agent_sessions import validation
-from agent_sessions.checkpoints import COMPRESS_AFTER
 from agent_sessions.errors import (
     Conflict,
     SessionEnded,
@@ -34,6 +33,10 @@ _VERBS = {
     SessionState.FAILED: "fail",
     SessionState.DELETED: "delete",
 }
+
+
+# The array that today's agents read is written anew, as a whole, when it lacks so many.
+ARRAY_BEHIND = 100
 
 
 class Saving:
@@ -150,7 +153,7 @@ class Saving:
         except Rejected:
             return await self._save_carefully(session, base, attempt, author)
         _accept(session, base, attempt, written)
-        if written.checkpoint_count - written.checkpoints_through >= COMPRESS_AFTER:
+        if written.checkpoint_count - written.checkpoints_through >= ARRAY_BEHIND:
             await self._store.refresh_array(session.session_id)
         return written.head
 
