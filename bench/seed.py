@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 
+from agent_sessions.checkpoints import compress
+from agent_sessions.models import SessionCheckpoint
 from bench.stage import OLD, Stage
 
 _INSERT = """
@@ -20,6 +22,10 @@ VALUES (%s, 'grader', 'teacher-1', 'active', %s, %s, now(), now(), now() - inter
 _INSERT_OURS = _INSERT.replace("last_heartbeat)", "last_heartbeat, change_source)").replace(
     "'1 minute')", "'1 minute', 'agent')"
 )
+_COMPRESS = """
+UPDATE agent_sessions SET checkpoints = %s, checkpoint_count = %s, checkpoints_through = %s
+WHERE id = %s
+"""
 
 
 def payload(size: int, seed: int = 0) -> str:
@@ -44,7 +50,10 @@ def checkpoints(count: int) -> list[dict[str, Any]]:
 
 
 def sessions(stage: Stage, database: str, count: int, *, earlier: int = 0) -> list[str]:
-    """The table emptied, then this many sessions with so many earlier checkpoints, all of them in the array."""
+    """The table emptied, then this many sessions with so many earlier checkpoints.
+
+    The old system has all of them in the array, ours each in a row and the compressed history in the array.
+    """
     stage.prepare(database)
     ids = [str(uuid.uuid4()) for _ in range(count)]
     array, notes = json.dumps(checkpoints(earlier)), json.dumps(context())
@@ -54,8 +63,22 @@ def sessions(stage: Stage, database: str, count: int, *, earlier: int = 0) -> li
             cursor.executemany(
                 _INSERT if database == OLD else _INSERT_OURS, [(id, notes, array) for id in ids]
             )
+        if database != OLD:
+            connection.execute("SET session_replication_role = replica")
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    _COMPRESS, [(_compressed(id, earlier), earlier, earlier, id) for id in ids]
+                )
+            connection.execute("RESET session_replication_role")
     stage.settle(database)
     return ids
+
+
+def _compressed(session_id: str, earlier: int) -> str:
+    all_of_them = [SessionCheckpoint.from_dict(c) for c in checkpoints(earlier)]
+    for n, checkpoint in enumerate(all_of_them, 1):
+        checkpoint.id = f"{session_id}:{n}"
+    return json.dumps([c.to_dict() for c in compress(all_of_them)])
 
 
 def empty(connection: psycopg.Connection[Any], database: str) -> None:

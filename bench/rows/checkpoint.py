@@ -12,7 +12,7 @@ from bench.compare import Arm, Bar, Comparison, Figures
 from bench.stage import GUARDED, OLD, SECOND, Stage
 
 AGENTS = 32
-MOST = 200  # each agent, each run: then everything is put back, so that "at 1" stays near 1
+MOST = 300  # each agent, each run: then everything is put back, so that "at 1" stays near 1
 OURS = """
 SELECT count(DISTINCT (c.session_id, c.n)) FROM agent_session_checkpoints c
 WHERE c.name = %s AND c.data->>'remarks' = %s
