@@ -20,8 +20,8 @@ NOWHERE = "00000000-0000-0000-0000-000000000000"
 
 # By the partial index of what is active; last_heartbeat has none, so that heartbeats stay cheap.
 _PAGE = """
-SELECT id::text, agent_type, extract(epoch FROM coalesce(last_heartbeat, created_at, updated_at))::float8
-FROM agent_sessions WHERE state = 'active' AND id > %s ORDER BY id LIMIT %s
+SELECT s.id::text, s.agent_type, extract(epoch FROM coalesce(s.last_heartbeat, s.created_at, s.updated_at))::float8
+FROM agent_sessions s WHERE s.state = 'active' AND s.id > %s ORDER BY s.id LIMIT %s
 """
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from agent_sessions import SessionManager, SessionState
+from sessions_app.sweeper import judge
 
 from .conftest import HOUR, Clock, Database, Make, Watched
 
@@ -151,8 +152,5 @@ async def test_it_reads_no_more_than_the_live_ones_and_by_their_index(
         " FROM generate_series(1, 5000) n"
     )
     await database.rows("ANALYZE agent_sessions")
-    plan = await database.rows(
-        "EXPLAIN SELECT id, agent_type, last_heartbeat FROM agent_sessions WHERE state = 'active'"
-        " AND id > '00000000-0000-0000-0000-000000000000' ORDER BY id LIMIT 100"
-    )
+    plan = await database.rows(f"EXPLAIN {judge._PAGE}", judge.NOWHERE, 100)
     assert "agent_sessions_live" in "\n".join(line for (line,) in plan)
