@@ -144,7 +144,8 @@ def test_a_missing_reason_is_asked_for(olga, create):
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "status"), [(99, 404), ("nonsense", 422), ("0a0b0c0d-0000-4000-8000-000000000001:1", 404), (-1, 422)]
+    ("checkpoint", "status"),
+    [(99, 404), ("nonsense", 422), ("0a0b0c0d-0000-4000-8000-000000000001:1", 404), (-1, 422)],
 )
 def test_a_checkpoint_that_is_not_there(olga, create, checkpoint, status):
     session = create()
