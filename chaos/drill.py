@@ -99,9 +99,8 @@ class Drill:
         resumed_at = await self._resume(ordered.session_id)
         looking.cancel()
         await asyncio.to_thread(self.crew.stop)
-        await until(self._pages_equal_database, 10) < NEVER or self._complain(
-            "a page stayed behind"
-        )
+        if await until(self._pages_equal_database, 10) == NEVER:
+            self._complain("a page stayed behind")
         self._judge_order(ordered.session_id, form["request_id"])
         window = Window(self.fault.away, gone, returns)
         return self._result(over - began, right - over, said, window, resumed_at)

@@ -1,0 +1,138 @@
+"""The judge of the drills notices what it is there to notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from agent_sessions import SessionManager
+from chaos.agent import STEP, Ledger
+from chaos.crew import Agent, Crew, read
+from chaos.page import Claim, Page
+from chaos.truth import Timeline, Window, effects, unexplained, writes, wrong_claims
+
+NOBODY = Window("", 0, 0)
+
+
+class Database:
+    """What the judge needs of a world."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def database(database_url: str) -> Any:
+    return Database(database_url)
+
+
+@pytest.fixture
+async def agent(manager: SessionManager, tmp_path: Path) -> Agent:
+    session = await manager.create_session("grader", "chaos", {"saves": {}})
+    agent = Agent(session.session_id, tmp_path / "ledger")
+    ledger = Ledger(agent.ledger)
+    async with manager.attach(agent.session_id, complete=False) as run:
+        for n in (1, 2, 3):
+            kind = "save" if n == 3 else STEP
+            ledger.note("try", n=n, kind=kind)
+            if kind == "save":
+                run.context["saves"][str(n)] = True
+                await run.save()
+            else:
+                await run.checkpoint(STEP, {"n": n})
+            ledger.note("stored", n=n, kind=kind)
+    return agent
+
+
+async def test_what_is_stored_once_is_neither_lost_nor_double(agent: Agent, database: Any) -> None:
+    found = writes(database, Crew([agent]))
+    assert (found.attempted, found.acknowledged, found.lost, found.twice) == (3, 3, 0, 0)
+    assert unexplained(database, Crew([agent])) == 0
+
+
+async def test_an_acknowledged_write_that_is_not_there_is_lost(agent: Agent, database: Any) -> None:
+    database.sql("UPDATE agent_sessions SET context = '{\"saves\": {}}'")
+    Ledger(agent.ledger).note("stored", n=4, kind=STEP)
+    assert writes(database, Crew([agent])).lost == 2
+
+
+async def test_a_write_that_is_there_twice_is_noticed(
+    manager: SessionManager, agent: Agent, database: Any
+) -> None:
+    async with manager.attach(agent.session_id, complete=False) as run:
+        await run.checkpoint(STEP, {"n": 2})
+    assert writes(database, Crew([agent])).twice == 1
+
+
+async def test_a_version_without_history_is_noticed(agent: Agent, database: Any) -> None:
+    database.sql(
+        "SET session_replication_role = replica; UPDATE agent_sessions SET version = version + 1"
+    )
+    assert unexplained(database, Crew([agent])) == 1
+
+
+async def test_an_order_that_had_no_effect_is_noticed(agent: Agent, database: Any) -> None:
+    assert effects(database, agent.session_id, agent.session_id) == 0
+
+
+def test_a_line_that_a_killed_agent_did_not_finish_is_no_line(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    Ledger(ledger).note("try", n=1, kind=STEP)
+    with ledger.open("a") as file:
+        file.write('{"at": 1, "wha')
+    assert [entry["n"] for entry in read(ledger)] == [1]
+
+
+def page_saying(*claims: Claim) -> Page:
+    page = Page("http://nowhere", "", ["s"])
+    page.claims = list(claims)
+    return page
+
+
+def claim(at: float, state: str, version: int, *, old: bool = False, paused: str = "") -> Claim:
+    return Claim(at, state, old, {"s": version}, frozenset(paused))
+
+
+CHANGED = Timeline([("s", 1, 100.0), ("s", 2, 110.0)])
+
+
+@pytest.mark.parametrize(
+    ("shown", "away", "wrong"),
+    [
+        (claim(115, "live", 1), NOBODY, 0),
+        (claim(117, "live", 2), NOBODY, 0),
+        (claim(117, "live", 1), NOBODY, 1),
+        (claim(117, "catching-up", 1), NOBODY, 0),
+        (claim(117, "offline", 1), NOBODY, 0),
+        (claim(130, "live", 2), Window("database", 120, 140), 1),
+        (claim(125, "live", 2), Window("database", 120, 140), 0),
+        (claim(130, "live", 2), Window("valkey", 120, 140), 1),
+        (claim(130, "live", 2, old=True), Window("valkey", 120, 140), 0),
+    ],
+)
+def test_a_page_is_judged_by_what_it_could_have_known(
+    shown: Claim, away: Window, wrong: int
+) -> None:
+    found = wrong_claims(page_saying(shown), CHANGED, away, Crew(), resumed_at=200)
+    assert len(found) == wrong
+
+
+def test_a_pause_that_is_shown_as_confirmed_while_the_agent_writes_is_a_wrong_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent("s", tmp_path / "ledger")
+    monkeypatch.setattr("chaos.agent.time.time", lambda: 120.05)
+    Ledger(agent.ledger).note("try", n=1, kind=STEP)
+    shown = page_saying(claim(120, "live", 2, paused="s"))
+    crew = Crew([agent])
+    [words] = wrong_claims(shown, CHANGED, NOBODY, crew, resumed_at=200)
+    assert words == "paused and confirmed, but the agent wrote"
+    assert wrong_claims(shown, CHANGED, NOBODY, crew, resumed_at=120.01) == []
