@@ -27,7 +27,7 @@ from agent_sessions.errors import (
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.operations import is_automatic
 from agent_sessions.patch import apply, diff
-from agent_sessions.states import LIVE_STATES, SessionState
+from agent_sessions.states import CHECKPOINT_NAMES, LIVE_STATES, SessionState
 
 if TYPE_CHECKING:
     from agent_sessions.knowledge import Knowledge
@@ -51,6 +51,8 @@ class Run:
         self._manager = manager
         self._interval = interval
         self._changed = asyncio.Event()
+        self._counting: list[SessionCheckpoint] = []
+        self._known_through = 0
         self._seen: Head | None = None
         self._unanswered: list[
             SessionCheckpoint
@@ -63,7 +65,8 @@ class Run:
 
     def last_checkpoint(self, name: str | None = None) -> SessionCheckpoint | None:
         """The newest that still counts: what a rollback took back is passed over."""
-        for checkpoint in reversed(effective(self.session.checkpoints)):
+        since = [c for c in self.session.checkpoints if c.n is None or c.n > self._known_through]
+        for checkpoint in reversed([*self._counting, *since]):
             if checkpoint.name == name or (name is None and not is_automatic(checkpoint)):
                 return checkpoint
         return None
@@ -177,9 +180,25 @@ class Run:
         """Where the work stands: an ended session raises at once, a paused one waits here."""
         if self.session.state not in LIVE_STATES:
             raise _ENDS[self.session.state](self.session)
+        self._counting = await self._what_counts()
+        self._known_through = self.session.checkpoint_count
         if _just_rolled_back(self.session):
             self.restarted_from = await self._manager.restart_point(self.session)
         await self._obey()
+
+    async def _what_counts(self) -> list[SessionCheckpoint]:
+        """Once rolled back, what counts may be among what was compressed away: of each name the newest is found."""
+        shown = self.session.checkpoints
+        rolled_back = any(c.name == CHECKPOINT_NAMES["rollback"] for c in shown)
+        if not rolled_back or len(shown) >= self.session.checkpoint_count:
+            return effective(shown)
+        known: list[SessionCheckpoint] = []
+        while page := await self._manager.get_checkpoints(
+            self.session.session_id, after=known[-1].n or 0 if known else 0, limit=1000
+        ):
+            known += page
+        newest = {c.name: c for c in effective(known)}
+        return sorted(newest.values(), key=lambda c: c.n or 0)
 
     async def beat(self) -> None:
         """Beat until cancelled. The answer brings orders that Valkey could not bring."""

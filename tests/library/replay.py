@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from agent_sessions import TRANSITIONS
@@ -18,7 +19,7 @@ def replayed(entries: Sequence[dict[str, Any]]) -> tuple[int, str, int]:
     """(version, state, epoch) that the entries lead to: one entry a version, each beginning where the last ended."""
     assert [e["version"] for e in entries] == list(range(1, len(entries) + 1)), "no gap, none twice"
     assert entries[0]["from_state"] is None
-    for before, entry in zip(entries, entries[1:], strict=False):
+    for before, entry in pairwise(entries):
         assert entry["from_state"] == before["to_state"]
         assert entry["epoch"] in (before["epoch"], before["epoch"] + 1)
     last = entries[-1]
@@ -35,5 +36,5 @@ def states_that_history_allows(entries: Sequence[dict[str, Any]]) -> None:
         elif verb == "restore":
             assert was == "deleted" != becomes
         else:
-            table = {str(a): str(b) for a, b in TRANSITIONS[verb].items()}
+            table = {str(a): str(b) for a, b in TRANSITIONS[str(verb)].items()}
             assert table.get(was) == becomes, entry

@@ -144,8 +144,8 @@ async def test_a_row_that_was_edited_into_nonsense_is_still_read_and_steered(
     manager = await another()
     session, whole = [await manager.create_session("grader", context={"a": 1}) for _ in range(2)]
     await sql.execute(f"UPDATE agent_sessions SET {edit} WHERE id = %s", (session.session_id,))
-    for manager in (manager, await another()):
-        found = await manager.get_session(session.session_id)
+    for reader in (manager, await another()):
+        found = await reader.get_session(session.session_id)
         assert found is not None and found.context == {"a": 1}
         json.dumps(found.to_dict())
         assert found.get_duration() is not None

@@ -53,7 +53,8 @@ async def test_its_stale_active_does_not_undo_an_order(
     manager: SessionManager, old: OldAgent, sql: Sql, verb: str
 ) -> None:
     session_id = await old.create(a=1)
-    arguments = {"fail": ["why"], "rollback": [1]}.get(verb, [])
+    given: dict[str, list[Any]] = {"fail": ["why"], "rollback": [1]}
+    arguments = given.get(verb, [])
     if verb == "rollback":
         await manager.pause(
             session_id, **OLGA

@@ -188,4 +188,4 @@ def test_any_sequence_of_verbs_does_what_the_model_says(
         "valkey_url": valkey_url if store in ("valkey", "both") else None,
     }
     with world(urls) as here:
-        run_machine(lambda: verbs_machine(here)())
+        run_machine(verbs_machine(here))

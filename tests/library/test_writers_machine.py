@@ -41,7 +41,7 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             self.orders = self.orders_known_to_old = 0
 
         def _read(self, manager: Any) -> AgentSession:
-            session = here.run(manager.get_session(self.id))
+            session: AgentSession | None = here.run(manager.get_session(self.id))
             assert session is not None
             return session
 
@@ -195,7 +195,7 @@ def test_several_writers_lose_nothing_and_undo_nothing(database_url: str, valkey
         sql = here.run(psycopg.AsyncConnection.connect(database_url, autocommit=True))
         valkey = redis.asyncio.Redis.from_url(valkey_url)
         try:
-            run_machine(lambda: writers_machine(here, sql, valkey)())
+            run_machine(writers_machine(here, sql, valkey))
             here.run(the_counts_are_true(sql))
         finally:
             here.run(asyncio.gather(sql.close(), valkey.aclose()))

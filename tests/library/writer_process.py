@@ -18,7 +18,7 @@ async def own_parts(manager: SessionManager, session_id: str, name: str, times: 
     assert session is not None
     for n in range(times):
         session.context[f"{name} {n}"] = n
-        session.context["of"][name] = n  # type: ignore[index]
+        session.context["of"][name] = n
         session.checkpoint(name, {"n": n})
         await manager.update_session(session)
     return 0
