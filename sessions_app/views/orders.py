@@ -80,7 +80,10 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
         raise Http404
     row = _row_or_404(id)
     if request.method == "POST":
-        return _perform(request, verb, row, Asked.from_post(request))
+        asked = Asked.from_post(request)
+        if verb.name == "rollback" and asked.checkpoint is None:
+            raise Http404
+        return _perform(request, verb, row, asked)
     if verb.name == "rollback":
         return HttpResponseRedirect(f"{reverse('session', args=[id])}#checkpoints")
     return _ask(request, _form(verb, row, Asked.anew(row)))
@@ -104,7 +107,7 @@ def _form(verb: Verb, row: Row, asked: Asked, **more: Any) -> Form:
             form.preview = bridge.call(
                 lambda m: m.preview_rollback(str(row.id), asked.checkpoint or 0)
             )
-        except CheckpointNotFound:
+        except (CheckpointNotFound, InvalidInput):
             raise Http404 from None
         form.found = differences(form.preview.before, form.preview.after)
     return form
