@@ -20,7 +20,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Agents' timestamps: a missing offset means UTC, NULL is what is no time.
-CREATE FUNCTION agent_session_moment(value text) RETURNS timestamptz
+CREATE FUNCTION agent_session_any_moment(value text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     moment timestamptz;
@@ -32,6 +32,15 @@ BEGIN
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END
+$$;
+
+-- Catching an error costs a subtransaction: what cannot fail, whatever the month, does without.
+CREATE FUNCTION agent_session_moment(value text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN value ~ '^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00:00$'
+            THEN value::timestamptz
+        ELSE agent_session_any_moment(value) END
 $$;
 
 CREATE FUNCTION agent_session_history_partition(month date) RETURNS void

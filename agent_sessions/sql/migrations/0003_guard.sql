@@ -4,6 +4,10 @@
 CREATE FUNCTION agent_session_before_insert() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    -- An upsert of a row that is there: the trigger for updates judges it.
+    IF EXISTS (SELECT FROM agent_sessions WHERE id = NEW.id) THEN
+        RETURN NEW;
+    END IF;
     PERFORM agent_session_check(NEW.state, NEW.context, NEW.checkpoints);
     NEW.checkpoint_count := (SELECT count(*) FROM agent_session_valid_checkpoints(NEW.checkpoints));
     NEW.checkpoints_through := NEW.checkpoint_count;
@@ -184,8 +188,22 @@ DECLARE
     wanted jsonb := NEW.checkpoints;
     added integer := 0;
     repeated boolean;
+    same agent_sessions := OLD;
 BEGIN
     NEW.last_heartbeat := least(NEW.last_heartbeat, now());
+    -- A beat that repeats the row byte for byte: what is stored out of line stays where it is, unwritten.
+    same.last_heartbeat := NEW.last_heartbeat;
+    same.updated_at := NEW.updated_at;
+    IF NEW *= same THEN
+        NEW.context := OLD.context;
+        NEW.checkpoints := OLD.checkpoints;
+        IF OLD.state NOT IN ('active', 'paused') THEN
+            NEW.last_heartbeat := OLD.last_heartbeat;
+        ELSIF brings_heartbeat AND OLD.their_context IS DISTINCT FROM OLD.context THEN
+            NEW.their_context := OLD.context;
+        END IF;
+        RETURN NEW;
+    END IF;
     IF NEW.state IS NOT DISTINCT FROM OLD.state AND NEW.context IS NOT DISTINCT FROM OLD.context
        AND NEW.checkpoints IS NOT DISTINCT FROM OLD.checkpoints AND NEW.metadata = OLD.metadata
        AND NEW.agent_type = OLD.agent_type AND NEW.user_id IS NOT DISTINCT FROM OLD.user_id THEN

@@ -3,6 +3,9 @@
 CREATE FUNCTION agent_session_after_insert() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO agent_session_checkpoints
         (session_id, n, name, at, claimed, data, metadata, context_version, version, actor, source)
     SELECT s.id, v.n, v.name, v.at, v.claimed, v.data, v.metadata,
@@ -27,6 +30,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
     changed jsonb;
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows n JOIN old_rows o ON o.id = n.id WHERE n.version <> o.version) THEN
+        RETURN NULL;
+    END IF;
     WITH pairs AS (
         SELECT o.state AS from_state, o.context AS from_context, o.context_version AS from_context_version,
                o.agent_type AS from_type, coalesce(
