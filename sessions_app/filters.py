@@ -3,20 +3,25 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 
 from .conditions import PROGRESSED, condition_q, holds
+from .inside import at_path, mentions
 from .models import AgentSession, Checkpoint
-from .search import STATES, Group, as_condition, looks_like_id, parse
+from .search import INSIDE, STATES, Group, as_condition, is_deep, looks_like_id, parse, seconds
 
 if TYPE_CHECKING:
     from .rows import Row
 
 SORTS = ("-created", "created")
+SEARCHED = 20_000
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +75,58 @@ class ListFilter:
     def matches(self, row: "Row", *, shown: bool = False) -> bool:
         """Whether a row belongs to this list now.
 
-        `shown` is for a row the page already shows: what was found by free text or by a checkpoint's
-        name stays found, since ids never change and checkpoints are only added; one row alone does
-        not know its older checkpoints.
+        `shown` is for a row the page already shows: what was found by free text, by a checkpoint's name
+        or inside the context stays found; one row alone knows neither its older checkpoints nor its context.
         """
         if self.errors or (row.state == "deleted" and not self.shows_deleted):
             return False
-        lasting = {"text", "checkpoint"} if shown else set()
         return all(
             any(_row_has(row, group.key, value) for value in group.values)
             for group in self.groups
-            if group.key not in lasting
+            if not (shown and is_deep(group.key))
         )
 
     def queryset(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
         if self.errors:
             return sessions.none()
+        found = self._by_index(sessions)
+        deep = [group for group in self.groups if is_deep(group.key)]
+        if not deep:
+            return found
+        found = found.filter(_not_beyond(found))
+        for group in deep:
+            found = found.filter(_any(_sql(group.key, value) for value in group.values))
+        return found
+
+    @property
+    def is_deep(self) -> bool:
+        return any(is_deep(group.key) for group in self.groups)
+
+    def limits_itself(self, sessions: QuerySet[AgentSession]) -> bool:
+        """Whether there are more sessions than are searched for what no index answers."""
+        return self.is_deep and _beyond(self._by_index(sessions)).exists()
+
+    def _by_index(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
         sessions = sessions.annotate(progressed=PROGRESSED)
         if not self.shows_deleted:
             sessions = sessions.exclude(state="deleted")
         for group in self.groups:
-            sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+            if not is_deep(group.key):
+                sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
         return sessions
 
     def without(self, **facets: frozenset[str]) -> "ListFilter":
         return replace(self, **facets)  # type: ignore[arg-type]
+
+
+def _beyond(sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession, Any]:
+    """The newest of those that are not searched any more."""
+    return sessions.order_by("-created_at", "-id").values("created_at")[SEARCHED : SEARCHED + 1]
+
+
+def _not_beyond(sessions: QuerySet[AgentSession]) -> Q:
+    from_then_on = Coalesce(Subquery(_beyond(sessions)), Value(BEGINNING))
+    return Q(created_at__gte=from_then_on) | Q(created_at=None)
 
 
 def _plain(query: QueryDict, key: str) -> list[str]:
@@ -122,6 +154,11 @@ def _row_has(row: "Row", key: str, value: str) -> bool:
             return row.id.hex.startswith(_digits(value))
         case "checkpoint":
             return row.checkpoint_name.startswith(value)
+        case "older":
+            age = timedelta(seconds=seconds(value))
+            return row.created_at is not None and row.created_at <= row.read_at - age
+    if key.startswith(INSIDE):
+        return False
     wanted = value.casefold()
     texts = (row.user_id, row.agent_type, row.checkpoint_name)
     return any(wanted in text.casefold() for text in texts) or (
@@ -143,8 +180,13 @@ def _sql(key: str, value: str) -> Q:
             return _id_range(value)
         case "checkpoint":
             return Q(_has_checkpoint(name__startswith=value))
+        case "older":
+            return Q(created_at__lte=Now() - timedelta(seconds=seconds(value)))
+    if key.startswith(INSIDE):
+        part, _dot, path = key.partition(".")
+        return at_path(part, path, value)
     found = Q(user_id__icontains=value) | Q(agent_type__icontains=value)
-    found |= Q(_has_checkpoint(name__icontains=value))
+    found |= Q(_has_checkpoint(name__icontains=value)) | mentions(value)
     return found | _id_range(value) if looks_like_id(value) else found
 
 

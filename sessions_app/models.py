@@ -181,4 +181,5 @@ class ApiToken(models.Model):
         return self.name
 
 
+from .desk.models import ListStyle, SavedView  # noqa: E402, F401
 from .jobs.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)

@@ -11,7 +11,7 @@ from .counts import Facets
 from .filters import ListFilter
 from .presentation import CONDITIONS, STATES, Sign, Text
 
-PLACES = ("after", "before")
+PLACES = ("after", "before", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +101,5 @@ def _without(query: QueryDict, *keys: str) -> QueryDict:
 
 
 def address(query: QueryDict) -> str:
-    return f"?{query.urlencode()}" if query else "?"
+    """`?all` is the list without any filter: the bare address begins with a person's own view."""
+    return f"?{query.urlencode()}" if query else "?all"

@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 from .conditions import PROGRESSED
 from .health import Health, Rule, health, rule_for
 from .models import AgentSession, Checkpoint
+from .retention import trash_days
 
 COLUMNS = (
     "id", "version", "state", "agent_type", "user_id", "created_at", "updated_at", "last_heartbeat",
@@ -54,6 +55,15 @@ class Row:
     @property
     def order_open(self) -> bool:
         return self.order_version > self.acknowledged_version
+
+    @property
+    def removal_at(self) -> datetime | None:
+        """When the trash is emptied of it; says the same as `retention.DELETED_AT`."""
+        if self.state != "deleted":
+            return None
+        ordered = self.ordered_at if self.order_verb == "delete" else None
+        since = ordered or self.updated_at or self.ended_at or self.created_at
+        return since and since + timedelta(days=trash_days())
 
     @property
     def pausing(self) -> bool:

@@ -1,4 +1,4 @@
-"""The search box's small language: `state:paused agent:grader user:maria late "free text"`."""
+"""The search box's small language: `state:paused agent:grader context.class:7b older:2h late "free text"`."""
 
 import difflib
 import re
@@ -19,10 +19,16 @@ KEYS = {
     "user": "user",
     "id": "id",
     "checkpoint": "checkpoint",
+    "older": "older",
 }
+INSIDE = ("context.", "metadata.")
+UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# What no index answers: looked for in the newest sessions only.
+DEEP = ("text", "checkpoint", *INSIDE)
 LONGEST = 500
 
 _TOKEN = re.compile(r'(?:([^\s":]+):)?(?:"([^"]*)"|(\S+))')
+_SPAN = re.compile(r"(\d{1,5})([mhdw])", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 
 
@@ -65,11 +71,18 @@ def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
     if not key:
         flag = as_condition(value)
         return ("condition", flag) if flag and not quoted else ("text", value)
+    if key.lower().startswith(INSIDE) and not key.endswith("."):
+        part, _dot, path = key.partition(".")
+        return f"{part.lower()}.{path}", value
     known = KEYS.get(key.lower())
     if known is None:
         return _unknown_key(key)
     if known == "state":
         return _state(value)
+    if known == "older" and not _SPAN.fullmatch(value):
+        return _(
+            "“%(value)s” is no span of time. Write older:30m, older:2h, older:3d or older:1w."
+        ) % {"value": value}
     if known == "id" and not _ID.fullmatch(value):
         return _("“%(value)s” cannot be part of an id: ids have the digits 0–9 and a–f.") % {
             "value": value
@@ -89,6 +102,16 @@ def _state(value: str) -> tuple[str, str] | str:
     }
 
 
+def seconds(span: str) -> int:
+    """Of a span that `parse` has let through."""
+    found = _SPAN.fullmatch(span)
+    return int(found[1]) * UNITS[found[2].lower()] if found else 0
+
+
+def is_deep(key: str) -> bool:
+    return key.startswith(DEEP)
+
+
 def as_condition(value: str) -> str | None:
     name = value.lower().replace("-", "_")
     return name if name in CONDITIONS else None
@@ -103,7 +126,7 @@ def _unknown_key(key: str) -> str:
         }
     return _("The search does not know “%(key)s:”. It knows %(known)s.") % {
         "key": key,
-        "known": _listed(f"{name}:" for name in KEYS),
+        "known": _listed([*(f"{name}:" for name in KEYS), "context.…:", "metadata.…:"]),
     }
 
 

@@ -2,7 +2,7 @@ from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
 from .api.app import api
-from .views import bulk, chart, listing, preferences
+from .views import bulk, chart, completions, listing, preferences, saved, wall
 
 urlpatterns = [
     path("", listing.sessions, name="sessions"),
@@ -13,6 +13,13 @@ urlpatterns = [
     path("bulk/<uuid:id>/", bulk.job, name="bulk-job"),
     path("bulk/<uuid:id>/<slug:act>/", bulk.act, name="bulk-act"),
     path("sessions/", include("sessions_app.session_urls")),
+    path("views/", saved.create, name="views"),
+    path("views/counts/", saved.counts, name="view-counts"),
+    path("views/<int:id>/<slug:act>/", saved.act, name="view-act"),
+    path("wall/", wall.wall, name="wall-of-all"),
+    path("wall/<int:id>/", wall.wall, name="wall"),
+    path("completions/", completions.completions, name="completions"),
+    path("preferences/list/", saved.look, name="list-style"),
     path("preferences/theme/", preferences.theme, name="theme"),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="jsi18n"),
 ]

@@ -105,7 +105,7 @@ def checkpoint_names(job: BulkJob) -> Sequence[tuple[str, int]]:
     ids = list(job.items.order_by("n").values_list("session_id", flat=True)[:NAMES_FROM])
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, [ids, MOST_NAMES])
-        return cursor.fetchall()
+        return [(name, n) for name, n in cursor.fetchall()]
 
 
 def choose_checkpoint(job: BulkJob, name: str) -> None:

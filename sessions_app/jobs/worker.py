@@ -43,7 +43,7 @@ AGAIN_AFTER = 2.0
 Outcome, State = BulkItem.Outcome, BulkJob.State
 
 _CLAIM = """
-UPDATE sessions_app_bulkjob SET worker = %(worker)s, lease_until = now() + %(lease)s
+UPDATE sessions_app_bulkjob SET worker = %(worker)s, lease_until = now() + make_interval(secs => %(lease)s)
 WHERE id = (SELECT id FROM sessions_app_bulkjob
             WHERE state = 'running' AND (lease_until IS NULL OR lease_until < now())
             ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -69,7 +69,7 @@ class Worker:
 
     def claim(self) -> BulkJob | None:
         with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, {"worker": self.name, "lease": LEASE})
+            cursor.execute(_CLAIM, {"worker": self.name, "lease": LEASE.total_seconds()})
             found = cursor.fetchone()
         return BulkJob.objects.get(id=found[0]) if found else None
 
@@ -122,7 +122,7 @@ def perform(job: BulkJob, item: BulkItem) -> BulkItem:
         item.outcome = Outcome.DONE if outcome.changed else Outcome.ALREADY
         item.problem = item.detail = ""
         item.result_version = outcome.session.version
-    item.at = Now()  # type: ignore[assignment]
+    item.at = Now()
     return item
 
 

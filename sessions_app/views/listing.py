@@ -1,37 +1,53 @@
 """The list of sessions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.db import OperationalError, connection, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
+from psycopg.errors import QueryCanceled
 
-from ..counts import counts
+from ..counts import Counts, counts
+from ..desk import saved
+from ..desk.models import ListStyle
+from ..desk.style import COLUMNS, style_of
+from ..filters import SEARCHED as SEARCHED_NEWEST
 from ..filters import ListFilter
 from ..models import AgentSession
 from ..paging import Key, Page, read_page
 from ..presentation import VERBS
 from ..rail import address, rail, with_value
+from ..retention import trash_days
 from .access import may_operate, viewers_only
+from .saved import user_of
 
 BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
-SEARCHED = ("state", "type", "user", "sort")
+PATIENCE_MS = 4000
+SEARCHED = ("state", "type", "user", "sort", "view")
 
 
 @viewers_only
 @require_GET
 def sessions(request: HttpRequest) -> HttpResponse:
-    query = request.GET
+    query, style = request.GET, style_of(user_of(request))
+    if not query and style.default_view is not None:
+        return HttpResponseRedirect(f"{request.path}{style.default_view.address}")
     wanted = ListFilter.from_query(query)
-    page = _page(query, wanted)
-    facets = counts().facets(wanted)
+    wanted, page = _searched(query, wanted)
+    found = counts()
+    facets = found.facets(wanted)
     ascending = wanted.sort == "created"
     context = {
         "rows": page.rows,
         "page": _neighbours(query, page),
         "paged": "after" in query or "before" in query,
         "wanted": wanted,
+        "limited": wanted.limits_itself(AgentSession.objects.all()) and SEARCHED_NEWEST,
         "kept": [(key, value) for key in SEARCHED for value in query.getlist(key)],
         "rail": rail(query, wanted, facets),
         "refresh_href": address(query),
@@ -40,8 +56,25 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "verbs": VERBS.values(),
         "bulk_verbs": [VERBS[name] for name in _bulk_verbs(wanted)],
         "now": timezone.now(),
+        **_desk(request, found, style),
     }
     return render(request, "sessions/list.html", context)
+
+
+def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, Any]:
+    """The person's own: views, columns, density."""
+    user = user_of(request)
+    views = saved.visible(user)
+    current = saved.opened(request.GET, views, user, style)
+    return {
+        "saved_views": saved.entries(views, user, current, found),
+        "current_view": current,
+        "view_query": saved.canonical(request.GET),
+        "style": style,
+        "columns": [(name, word, name not in style.hidden) for name, word in COLUMNS.items()],
+        "densities": ListStyle.Density.choices,
+        "trash_days": trash_days(),
+    }
 
 
 def _bulk_verbs(wanted: ListFilter) -> Sequence[str]:
@@ -58,6 +91,21 @@ def _page(query: QueryDict, wanted: ListFilter) -> Page:
         before=Key.parse(query.get("before", "")),
         descending=wanted.sort == "-created",
     )
+
+
+def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page]:
+    """What no index answers gets a few seconds; then the page says so instead of keeping everybody waiting."""
+    if not wanted.is_deep:
+        return wanted, _page(query, wanted)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = %s", [PATIENCE_MS])
+            return wanted, _page(query, wanted)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        text = _("This search takes too long. Add a state, an agent type or a user.")
+        return replace(wanted, errors=(text,)), Page(())
 
 
 def _neighbours(query: QueryDict, page: Page) -> dict[str, str | None]:

@@ -1,16 +1,20 @@
 // The list, live: cells change in place, rows never move; newcomers wait for the reader.
 
+import * as badge from "./badge.js";
 import * as chart from "./chart.js";
 import { showHeld, showStatus } from "./chip.js";
 import * as clock from "./clock.js";
+import * as complete from "./complete.js";
 import { connect } from "./feed.js";
 import * as dialog from "./dialog.js";
 import * as keys from "./keys.js";
 import * as menu from "./rowmenu.js";
+import * as palette from "./palette.js";
 import { morph, parse, patchRow } from "./patch.js";
 import * as selection from "./selection.js";
 import * as shell from "./shell.js";
 import { toast } from "./toast.js";
+import * as views from "./views.js";
 
 const by = (id) => document.getElementById(id);
 const rowOf = (id) => by(`row-${id}`);
@@ -52,6 +56,8 @@ function show(id, { html, matches, gone }) {
 }
 
 function showCounts({ states, types }) {
+  badge.counts(states);
+  views.stale();
   const counts = {};
   for (const [name, n] of Object.entries(states)) counts[`state:${name}`] = n;
   for (const [name, n] of Object.entries(types)) counts[`type:${name}`] = n;
@@ -65,6 +71,7 @@ function showCounts({ states, types }) {
 }
 
 function showNewcomers(n) {
+  badge.newcomers(n);
   const pill = by("newcomers");
   pill.hidden = n === 0;
   const text = interpolate(ngettext("%s new", "%s new", n), [n.toLocaleString(document.documentElement.lang)]);
@@ -158,6 +165,9 @@ shell.start();
 dialog.start();
 clock.start();
 chart.start();
+badge.start();
+complete.start();
+views.start();
 listen();
 selection.start((form, submitter) => {
   const body = new FormData(form, submitter);
@@ -166,4 +176,12 @@ selection.start((form, submitter) => {
   dialog.ask(form.action, { method: "POST", body }, afterOrder);
 });
 menu.start((address) => dialog.ask(address, {}, afterOrder));
+palette.start(() => [
+  [gettext("Refresh"), refresh],
+  [held ? gettext("Go on") : gettext("Hold"), toggleHold],
+  [gettext("Keys and search"), () => by("help").showModal()],
+  [gettext("Clear selection"), selection.clear],
+  [gettext("Bulk orders"), () => location.assign("/bulk/")],
+  [gettext("Wall board"), () => location.assign("/wall/")],
+]);
 keys.start({ refresh, hold: toggleHold, tick: selection.toggle, clear: selection.clear });

@@ -1,0 +1,1 @@
+"""How a person has arranged the list: saved views, columns, density."""

@@ -1,0 +1,36 @@
+"""Columns and density, for each person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from .models import ListStyle
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# State and session always stay: a row without them says nothing.
+COLUMNS = {
+    "user": _("User"),
+    "heartbeat": _("Heartbeat"),
+    "progress": _("Progress"),
+    "checkpoint": _("Last checkpoint"),
+    "started": _("Started"),
+    "duration": _("Duration"),
+}
+
+
+def style_of(user: User) -> ListStyle:
+    found = ListStyle.objects.select_related("default_view").filter(user=user).first()
+    return found or ListStyle(user=user)
+
+
+def keep(user: User, *, shown: list[str], density: str) -> ListStyle:
+    style = style_of(user)
+    style.hidden = [name for name in COLUMNS if name not in shown]
+    if density in ListStyle.Density.values:
+        style.density = density
+    style.save()
+    return style

@@ -1,0 +1,41 @@
+"""Looking inside a session's JSON: what stands at a path, what is mentioned anywhere.
+
+No GIN index: with one, a checkpoint that changes the context costs a multiple (docs/performance.md has the
+figures), so only the newest sessions of what the other terms leave are looked into.
+"""
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BooleanField, F, Func, JSONField, Q, TextField, Value
+from django.db.models.functions import Cast
+from django.db.models.lookups import IContains, IStartsWith
+
+PARTS = ("context", "metadata")
+
+
+def at_path(part: str, path: str, value: str) -> Q:
+    """The text there begins with `value`, or the list there has it as a member."""
+    member = Func(
+        _at(part, path, "#>", JSONField()),
+        Value([value], JSONField()),
+        template="(%(expressions)s)",
+        arg_joiner=" @> ",
+        output_field=BooleanField(),
+    )
+    return Q(IStartsWith(_at(part, path, "#>>", TextField()), value)) | Q(member)
+
+
+def mentions(value: str) -> Q:
+    """Anywhere in context or metadata, keys included."""
+    found = Q()
+    for part in PARTS:
+        found |= Q(IContains(Cast(F(part), TextField()), value))
+    return found
+
+
+def _at(part: str, path: str, operator: str, kind: Any) -> Func:
+    keys = Value(path.split("."), ArrayField(TextField()))
+    return Func(
+        F(part), keys, template="(%(expressions)s)", arg_joiner=f" {operator} ", output_field=kind
+    )

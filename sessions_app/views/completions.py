@@ -1,0 +1,14 @@
+"""Completions for the search box."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_GET
+
+from ..completion import suggest
+from .access import viewers_only
+
+
+@viewers_only
+@require_GET
+def completions(request: HttpRequest) -> HttpResponse:
+    found = suggest(request.GET.get("word", ""))
+    return JsonResponse({"suggestions": [suggestion.as_json() for suggestion in found]})

@@ -1,0 +1,45 @@
+"""A view on a wall: big, without controls, live."""
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from ..counts import counts
+from ..desk import saved
+from ..desk.models import SavedView
+from ..filters import ListFilter
+from ..models import AgentSession
+from ..paging import read_page
+from ..presentation import CONDITIONS, STATES
+from .access import viewers_only
+from .saved import user_of
+
+ROWS = 14
+TILES = ("active", "paused", "late", "lost", "no_progress", "failed")
+
+
+@viewers_only
+@require_GET
+def wall(request: HttpRequest, id: int | None = None) -> HttpResponse:
+    view = _view(user_of(request), id)
+    wanted = ListFilter.from_query(view.query if view else "")
+    facets = counts().facets(wanted)
+    sessions = wanted.queryset(AgentSession.objects.all())
+    page = read_page(sessions, descending=wanted.sort == "-created", size=ROWS)
+    signs = {**STATES, **CONDITIONS}
+    context = {
+        "view": view,
+        "wanted": wanted,
+        "rows": page.rows,
+        "tiles": [(signs[name], facets.states.get(name, 0)) for name in TILES],
+        "now": timezone.now(),
+    }
+    return render(request, "sessions/wall.html", context)
+
+
+def _view(user: User, id: int | None) -> SavedView | None:
+    if id is None:
+        return None
+    return get_object_or_404(saved.readable(user), id=id)

@@ -1,0 +1,99 @@
+// The search box completes the word at the caret; what may follow, the server knows.
+
+const WAIT = 90;
+const field = document.getElementById("q");
+const list = document.getElementById("completions");
+let waiting = null;
+let asked = 0;
+let at = -1;
+
+const options = () => [...list.children];
+
+// The word around the caret; a quoted value with spaces counts as one.
+function word() {
+  const before = field.value.slice(0, field.selectionStart);
+  const start = before.search(/(?:[^\s":]+:"[^"]*|\S*)$/);
+  return { start, end: field.selectionStart, text: before.slice(start) };
+}
+
+async function ask() {
+  const mine = ++asked;
+  const { text } = word();
+  const response = await fetch(`/completions/?${new URLSearchParams({ word: text })}`).catch(() => null);
+  if (mine !== asked || document.activeElement !== field) return;
+  const found = response?.ok ? (await response.json()).suggestions : [];
+  show(found.filter((one) => one.text !== text));
+}
+
+function show(found) {
+  at = -1;
+  list.replaceChildren(...found.map(option));
+  list.hidden = !found.length;
+  field.setAttribute("aria-expanded", String(!list.hidden));
+  field.removeAttribute("aria-activedescendant");
+}
+
+function option({ text, hint }, i) {
+  const item = document.createElement("li");
+  item.id = `completion-${i}`;
+  item.role = "option";
+  item.ariaSelected = "false";
+  item.dataset.text = text;
+  const code = document.createElement("code");
+  code.textContent = text;
+  const note = document.createElement("span");
+  note.className = "quiet";
+  note.textContent = hint;
+  item.append(code, note);
+  return item;
+}
+
+function move(step) {
+  const all = options();
+  all[at]?.setAttribute("aria-selected", "false");
+  at = (at + step + all.length + (at < 0 && step < 0 ? 1 : 0)) % all.length;
+  all[at].setAttribute("aria-selected", "true");
+  all[at].scrollIntoView({ block: "nearest" });
+  field.setAttribute("aria-activedescendant", all[at].id);
+}
+
+function take(item) {
+  const { start, end } = word();
+  const text = item.dataset.text;
+  const goesOn = /[.:]$/.test(text);
+  field.setRangeText(goesOn ? text : `${text} `, start, end, "end");
+  field.focus();
+  goesOn ? ask() : show([]);
+}
+
+function press(event) {
+  if (list.hidden) return;
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    return move(event.key === "ArrowDown" ? 1 : -1);
+  }
+  if (event.key === "Escape") {
+    event.stopPropagation();
+    return show([]);
+  }
+  const chosen = options()[at] ?? (event.key === "Tab" ? options()[0] : null);
+  if (!chosen || (event.key !== "Enter" && event.key !== "Tab")) return;
+  event.preventDefault();
+  take(chosen);
+}
+
+export function start() {
+  const soon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(ask, WAIT);
+  };
+  field.addEventListener("input", soon);
+  field.addEventListener("focus", soon);
+  field.addEventListener("keydown", press);
+  field.addEventListener("blur", () => setTimeout(() => show([]), 150));
+  list.addEventListener("mousedown", (event) => {
+    event.preventDefault();
+    const item = event.target.closest("li");
+    if (item) take(item);
+  });
+}
