@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+from psycopg_pool import AsyncConnectionPool
 
-from agent_sessions import AgentSession, InvalidInput, SessionManager
+from agent_sessions import AgentSession, InvalidInput, SessionManager, StorageUnavailable
 from tests.library.conftest import Make
 from tests.library.own_valkey import OwnValkey
 from tests.library.people import OLGA, OTTO, Sql
@@ -251,3 +252,21 @@ async def test_a_flushed_valkey_costs_nothing_but_time(
     session.context["a"] = 2
     await manager.update_session(session)
     assert (await served(manager, session.session_id)).context == {"a": 2}
+
+
+async def test_with_postgresql_away_only_what_is_heard_of_is_served(
+    another: Make, database_url: str, redis_client: redis.asyncio.Redis
+) -> None:
+    pool = AsyncConnectionPool(database_url, min_size=1, open=False, timeout=0.2)
+    await pool.open()
+    manager = SessionManager(redis_client, pool, retry_seconds=0)
+    known, unknown = [await manager.create_session("grader") for _ in range(2)]
+    await live(manager, known.session_id)
+    await served(manager, known.session_id)
+    await pool.close()
+    assert (await served(manager, known.session_id)).version == 1
+    with pytest.raises(StorageUnavailable):
+        await manager.get_session(
+            unknown.session_id
+        )  # Valkey has a copy; nobody knows how old it is
+    await manager.close()

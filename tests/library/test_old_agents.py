@@ -259,3 +259,25 @@ async def test_its_write_is_seen_although_it_tells_nobody(
     await sql.execute("UPDATE agent_sessions SET state = 'paused' WHERE id = %s", (session_id,))
     cached = await manager.get_session(session_id)
     assert cached is not None and cached.state == "paused"
+
+
+async def test_without_postgresql_its_session_is_taken_over_from_valkey(
+    another: Make, redis_client: redis.asyncio.Redis, sql: Sql
+) -> None:
+    old = OldAgent(sql, redis_client)
+    session_id = await old.create(a=1)
+    old.checkpoint("turn", n=1)
+    await old.save()
+    manager = await another(database=False)
+    session = await manager.get_session(session_id)
+    assert session is not None
+    assert [c.n for c in session.checkpoints] == [1, 2]
+    session.context["b"] = 2
+    session.checkpoint("turn", {"n": 2})
+    await manager.update_session(session)
+    rolled = await manager.rollback(session_id, 2, **OLGA)
+    assert rolled.context == {"a": 1, "b": 2}, "no context was captured with an old checkpoint"
+    stored = await names(manager, session_id)
+    assert stored[:3] == ["session_created", "turn", "turn"]
+    back = await manager.rollback(session_id, 3, **OLGA)
+    assert back.context == {"a": 1, "b": 2}
