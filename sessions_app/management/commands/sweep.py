@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from agent_sessions.tasks import end
 from sessions_app.sweeper.wiring import sweeper
 
 
@@ -27,11 +28,12 @@ class Command(BaseCommand):
 async def watch(once: bool) -> None:
     watching = sweeper()
     task = asyncio.create_task(watching.tick() if once else watching.run(), name="sweeper")
+    asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    stop = asyncio.create_task(asked.wait(), name="asked to stop")
     try:
-        await task
-    except asyncio.CancelledError:
-        pass
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        await end(stop, task)
         await watching.close()
