@@ -80,7 +80,12 @@ def test_fifty_parallel_repeats_of_a_rollback_have_one_effect(create, checkpoint
     session, click = create(step=0), uuid.uuid4()
     checkpoint(session, "first", step=1)
     checkpoint(session, "second", step=2)
-    who: dict[str, Any] = {"actor": "olga", "reason": "wrong", "request_id": click, "checkpoint_id": 2}
+    who: dict[str, Any] = {
+        "actor": "olga",
+        "reason": "wrong",
+        "request_id": click,
+        "checkpoint_id": 2,
+    }
     found = at_once(50, lambda _: perform("rollback", session.session_id, **who))
     assert {outcome.session.epoch for outcome in found} == {1}
     assert orders(session) == [("olga", "wrong")]

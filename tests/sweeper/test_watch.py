@@ -19,8 +19,9 @@ def watched(seconds_ago: float) -> None:
 
 
 def blind(cause: str, since: timedelta, until: timedelta | None = None) -> None:
+    ended_at = None if until is None else NOW - until
     Blindness.objects.create(
-        source="sweeper", cause=cause, started_at=NOW - since, ended_at=until and NOW - until
+        source="sweeper", cause=cause, started_at=NOW - since, ended_at=ended_at
     )
 
 
