@@ -35,7 +35,11 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
         "formatters": {
             "readable": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processor": structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+                # plain: with the locals of each frame it would print secrets and evaluate query sets
+                "processor": structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(),
+                    exception_formatter=structlog.dev.plain_traceback,
+                ),
                 "foreign_pre_chain": SHARED,
             }
         },
