@@ -49,6 +49,7 @@ class Environment:
     behind_https: bool
     namespace: str
     heartbeat_rules: Rules
+    trash_days: int
     startup_wait: int
     oidc: dict[str, str]
 
@@ -71,6 +72,7 @@ def read() -> Environment:
         behind_https=_flag("BEHIND_HTTPS", default=False),
         namespace=_text("SESSION_NAMESPACE", "breakpilot"),
         heartbeat_rules=_heartbeat_rules(),
+        trash_days=_number("TRASH_DAYS", 30, 1, 3650),
         startup_wait=_number("STARTUP_WAIT", 0, 0, 3600),
         oidc=_oidc(),
     )

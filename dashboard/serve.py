@@ -28,6 +28,7 @@ from dashboard.startup import check_database, explained, warn_without_valkey
 SERVE_SECONDS = 60
 WITHOUT = {
     "Redis": "going on without it; orders reach agents with their next heartbeat",
+    "the watch over silence": "nobody is failed for silence meanwhile",
     "the demo agents": "the dashboard goes on",
 }
 
@@ -53,6 +54,8 @@ def main() -> None:
             with Programs() as programs:
                 programs.start("daphne", daphne(settings), patience=5)
                 wait_until_served(settings, [*servers.children, *programs.children])
+                sweep = [sys.executable, "manage.py", "sweep"]
+                programs.start("the watch over silence", sweep, patience=5)
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
                 announce(settings, password)

@@ -30,6 +30,7 @@ DATABASE_URL: str = ENVIRONMENT.database_url or postgres.url(DATA_DIR)
 VALKEY_URL: str = ENVIRONMENT.valkey_url or valkey.url(DATA_DIR)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
 HEARTBEAT_RULES: environment.Rules = ENVIRONMENT.heartbeat_rules
+TRASH_DAYS: int = ENVIRONMENT.trash_days
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key or secret_key(DATA_DIR)
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or [
