@@ -73,6 +73,7 @@ function press(event) {
     return move(event.key === "ArrowDown" ? 1 : -1);
   }
   if (event.key === "Escape") {
+    event.preventDefault(); // the browser would empty the field
     event.stopPropagation();
     return show([]);
   }

@@ -1,0 +1,160 @@
+"""Views, wall, palette, completion, title and look of the list, in a browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from agent_sessions import AgentSession
+from sessions_app import actions
+from sessions_app.desk.models import ListStyle, SavedView
+
+from .test_list import psql, wait_until_live
+
+pytestmark = pytest.mark.browser
+Make = Callable[..., AgentSession]
+Open = Callable[..., Page]
+
+
+def test_a_view_is_saved_changed_and_counted_live(open_page: Open, make_session: Make) -> None:
+    make_session("tutor")
+    page = open_page("/?type=tutor&state=active")
+    page.get_by_text("Als Ansicht speichern …").click()
+    page.locator(".view-form [name=name]").fill("Tutoren")
+    page.locator(".view-form button.primary").click()
+    wait_until_live(page)
+    expect(page.locator(".viewbar strong")).to_have_text("Tutoren")
+    count = page.locator("[data-view-count] .n")
+    expect(count).to_have_text("1")
+    make_session("tutor")
+    expect(count).to_have_text("2")
+    page.locator("[data-count='state:paused']").click()
+    expect(page.locator(".changed-view")).to_have_text("geändert")
+    page.get_by_role("button", name="Speichern", exact=True).click()
+    expect(page.locator(".changed-view")).to_have_count(0)
+    assert SavedView.objects.get().query == "state=active&state=paused&type=tutor"
+
+
+def test_a_wall_follows_by_itself(open_page: Open, make_session: Make, operator: Any) -> None:
+    view = SavedView.objects.create(owner=operator, name="Tutoren", query="type=tutor&state=active")
+    first = make_session("tutor")
+    page = open_page(f"/wall/{view.pk}/")
+    wait_until_live(page)
+    second = make_session("tutor")
+    expect(page.locator(f"#row-{second.session_id}")).to_be_visible()
+    actions.perform("complete", first.session_id, actor="x")
+    expect(page.locator(f"#row-{first.session_id}")).to_have_count(0)
+    expect(page.locator(".tiles li").first).to_contain_text("1")
+    assert page.locator("button:visible, input:visible, select:visible").count() == 0
+
+
+def test_the_palette_goes_to_sessions_and_filters_and_orders_what_is_ticked(
+    open_page: Open, make_session: Make
+) -> None:
+    made = make_session()
+    page = open_page("/")
+    wait_until_live(page)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("pausiert")
+    expect(page.locator("#palette-list [aria-selected=true]")).to_contain_text("Pausiert")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?state=paused")
+    page.keyboard.press("Control+k")
+    page.keyboard.type(made.session_id)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/sessions/{made.session_id}/")
+    page.goto(page.url.partition("/sessions/")[0])
+    wait_until_live(page)
+    page.locator("#rows input").first.check()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("angehakt löschen")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog#dialog")).to_contain_text("Löschen: 1 Sitzung ausgewählt")
+
+
+def test_the_search_box_completes_keys_and_then_values(open_page: Open, make_session: Make) -> None:
+    made = make_session(context={"class": "7b"})
+    other = make_session(context={"class": "8a"})
+    page = open_page("/")
+    page.locator("#q").click()
+    page.keyboard.type("con")
+    expect(page.locator("#completions li").first).to_contain_text("context.")
+    page.keyboard.press("Tab")
+    expect(page.locator("#completions li").first).to_contain_text("context.class:")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#completions li")).to_have_count(2)
+    page.keyboard.type("7")
+    expect(page.locator("#completions li")).to_have_count(1)
+    page.keyboard.press("Tab")
+    expect(page.locator("#q")).to_have_value("context.class:7b ")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=context.class**")
+    expect(page.locator(f"#row-{made.session_id}")).to_be_visible()
+    expect(page.locator(f"#row-{other.session_id}")).to_have_count(0)
+
+
+def test_title_and_icon_carry_the_worst_state(open_page: Open, make_session: Make) -> None:
+    made = make_session()
+    page = open_page("/")
+    wait_until_live(page)
+    expect(page).to_have_title("Sitzungen · Agentensitzungen")
+    psql(
+        "UPDATE agent_sessions SET last_heartbeat = now() - interval '1 h' WHERE id = %s",
+        made.session_id,
+    )
+    expect(page).to_have_title("(1 Verloren) Sitzungen · Agentensitzungen", timeout=15_000)
+    assert str(page.locator("link[rel=icon]").get_attribute("href")).startswith("data:image/svg")
+
+
+def test_a_list_that_stops_being_empty_tells_who_asked_for_it(
+    open_page: Open, make_session: Make
+) -> None:
+    page = open_page("/?state=failed", permissions=["notifications"])
+    wait_until_live(page)
+    page.evaluate(
+        """() => {
+            window.told = [];
+            window.Notification = class { constructor(title, more) { window.told.push(more.body); } };
+            window.Notification.permission = "granted";
+            window.Notification.requestPermission = async () => "granted";
+        }"""
+    )
+    page.locator("#look summary").click()
+    page.locator("#notify").click()
+    expect(page.locator("#notify")).to_have_attribute("aria-pressed", "true")
+    made = make_session()
+    actions.perform("fail", made.session_id, actor="x", reason="y")
+    expect(page.locator("#newcomers")).to_be_visible()
+    assert page.evaluate("window.told") == ["1 Sitzung ist jetzt in dieser Liste."]
+
+
+def test_columns_and_density_show_at_once_and_stay(open_page: Open, make_session: Make) -> None:
+    make_session()
+    page = open_page("/")
+    wait_until_live(page)
+    page.locator("#look summary").click()
+    with page.expect_response("**/preferences/list/"):
+        page.locator("#look [value=user]").uncheck()
+    with page.expect_response("**/preferences/list/"):
+        page.locator("#look [value=compact]").check()
+    expect(page.locator("th.c-user")).to_be_hidden()
+    page.reload()
+    expect(page.locator("th.c-user")).to_be_hidden()
+    expect(page.locator("#list")).to_have_attribute("data-density", "compact")
+    assert ListStyle.objects.get().hidden == ["user"]
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_nothing_of_it_sticks_out_on_a_phone(
+    open_page: Open, make_session: Make, operator: Any, language: str
+) -> None:
+    made = make_session()
+    actions.perform("delete", made.session_id, actor="x", reason="y")
+    name = "Eine Ansicht mit einem wirklich sehr langen Namen für einen Bildschirm"
+    view = SavedView.objects.create(owner=operator, name=name, query="type=tutor")
+    for path in (f"/{view.address}&state=paused", "/?state=deleted", f"/wall/{view.pk}/", "/bulk/"):
+        page = open_page(path, width=360, height=740, locale=language)
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, path
