@@ -53,7 +53,7 @@ def session(transactional_db: None) -> AgentSession:
         return session
 
     session: AgentSession = bridge.call(store)
-    who = {"actor": evil("actor"), "reason": evil("reason")}
+    who: dict[str, Any] = {"actor": evil("actor"), "reason": evil("reason")}
     actions.perform("pause", session.session_id, **who)
     actions.perform("rollback", session.session_id, checkpoint_id=2, **who)
     bridge.call(lambda m: m.fail(session.session_id, evil("error"), {"x": evil("error")}, **who))

@@ -1,0 +1,69 @@
+"""What a page says of orders, silence and late writes is what the database has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agent_sessions import AgentSession, SessionManager, WriteRefused
+from sessions_app import actions, bridge
+from tests.pages.conftest import _a_manager_of_its_own, make_session
+
+__all__ = ["_a_manager_of_its_own", "make_session"]
+
+
+@pytest.fixture
+def look(transactional_db: None, client: Client, viewer: Any) -> Client:
+    client.force_login(viewer)
+    return client
+
+
+def said(client: Client, session: AgentSession) -> str:
+    answer = client.get(f"/sessions/{session.session_id}/", headers={"Accept-Language": "en"})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_an_order_has_both_times_only_after_the_agent_confirmed(
+    look: Client, make_session: Any
+) -> None:
+    made = make_session()
+    ordered = actions.perform("pause", made.session_id, actor="olga", reason="lunch").session
+    before = said(look, made)
+    assert "not yet confirmed" in before
+    assert "olga asked for a pause" in before
+    assert "Confirmed by the agent" not in before
+    bridge.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
+    after = said(look, made)
+    assert "not yet confirmed" not in after
+    assert "Asked:" in after
+    assert "Confirmed by the agent:" in after
+
+
+def test_an_order_to_a_silent_agent_says_that_it_cannot_be_confirmed(
+    look: Client, make_session: Any
+) -> None:
+    made = make_session(silent=900)
+    actions.perform("pause", made.session_id, actor="olga", reason="lunch")
+    assert "It cannot confirm the order while it is." in said(look, made)
+
+
+def test_late_writes_are_counted_on_the_page(look: Client, make_session: Any) -> None:
+    made = make_session()
+
+    async def come_late(manager: SessionManager) -> None:
+        copies = [await manager.read(made.session_id) for _ in range(3)]
+        await manager.fail(made.session_id, "stuck", actor="olga", reason="stuck")
+        for copy in copies:
+            assert copy is not None
+            copy.checkpoint("too late")
+            with pytest.raises(WriteRefused, match="olga ordered fail"):
+                await manager.update_session(copy)
+
+    bridge.call(come_late)
+    assert "3 late writes refused" in said(look, made)
+    assert "too late" not in [
+        c.name for c in bridge.call(lambda m: m.get_checkpoints(made.session_id))
+    ]
