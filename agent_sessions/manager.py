@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
+FAILED_AT_ONCE = 50
 NOWHERE = str(uuid.UUID(int=0))
 CONNECT_SECONDS = 10.0
 LOCK_SECONDS = 5.0
@@ -225,12 +227,23 @@ class SessionManager:
 
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; how many."""
-        count = 0
+        count, silent = 0, []
         async for session_id, _ in self._store.stale(max_age):
-            if await self._beaten_since(session_id, self.clock() - max_age):
-                continue
-            count += await self.fail_silent(session_id, max_age)
-        return count
+            silent.append(session_id)
+            if len(silent) == FAILED_AT_ONCE:
+                count += await self._fail_each(silent, max_age)
+                silent = []
+        return count + await self._fail_each(silent, max_age)
+
+    async def _fail_each(self, session_ids: Sequence[str], max_age: timedelta) -> int:
+        silent = await self._silent_since(session_ids, self.clock() - max_age)
+        if not silent:
+            return 0
+        author = Author("sweeper", "sweeper", "heartbeat_timeout")
+        decision = operations.heartbeat_timeout(author, self.clock(), max_age)
+        heads = await self._store.transact_each(silent, decision)
+        await asyncio.gather(*(self._knowledge.tell(head) for head in heads))
+        return len(heads)
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
         """Fail one active session unless it gave a sign of life within `max_age` after all."""
@@ -283,14 +296,16 @@ class SessionManager:
         except AWAY:
             return None
 
-    async def _beaten_since(self, session_id: str, moment: datetime) -> bool:
-        if self._knowledge.copies is None:
-            return False
+    async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
+        """Those of whom Valkey has not heard since either."""
+        if self._knowledge.copies is None or not session_ids:
+            return list(session_ids)
         try:
-            last = await self._knowledge.copies.last_beat(session_id)
+            beats = await self._knowledge.copies.last_beats(session_ids)
         except AWAY:
-            return False
-        return last is not None and last >= moment.timestamp()
+            return list(session_ids)
+        heard = zip(session_ids, beats, strict=True)
+        return [id for id, last in heard if last is None or last < moment.timestamp()]
 
     # --- an operator's verbs ----------------------------------------------------------------------------------
 

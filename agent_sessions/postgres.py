@@ -94,6 +94,16 @@ class PostgresStore:
         )
         return stored
 
+    async def transact_each(self, session_ids: Sequence[str], decide: Decide) -> list[Head]:
+        """Lock these sessions, let `decide` say what to write of each, store it in one commit; the heads of those.
+
+        Repeated when the connection is lost: `decide` has to see by the session itself that it was done.
+        """
+        heads: list[Head] = await self._again_while_lost(
+            lambda: self._transact_each(session_ids, decide)
+        )
+        return heads
+
     async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
         rows = await self._rows(
             "flush_heartbeats", {"ids": list(beats), "times": list(beats.values())}
@@ -201,14 +211,20 @@ class PostgresStore:
             await connection.execute(query(name), parameters)
 
     async def _read(self, connection: Connection, session_id: str) -> AgentSession | None:
-        rows = await _fetch(connection, "read_session", {"id": session_id})
-        if not rows:
-            return None
-        session = self._session(rows[0])
-        if any(c.id is None for c in session.checkpoints):
-            numbers = await _fetch(connection, "read_checkpoint_numbers", {"id": session_id})
-            _number(session, numbers)
-        return session
+        found = await self._read_each(connection, [session_id])
+        return found[0] if found else None
+
+    async def _read_each(
+        self, connection: Connection, session_ids: Sequence[str]
+    ) -> list[AgentSession]:
+        rows = await _fetch(connection, "read_sessions", {"ids": list(session_ids)})
+        sessions = [self._session(row) for row in rows]
+        for session in sessions:
+            if any(c.id is None for c in session.checkpoints):
+                unnumbered = {"id": session.session_id}
+                numbers = await _fetch(connection, "read_checkpoint_numbers", unnumbered)
+                _number(session, numbers)
+        return sessions
 
     def _session(self, row: dict[str, Any]) -> AgentSession:
         return session_from_row(row, self._clock)
@@ -217,7 +233,7 @@ class PostgresStore:
         self, session_id: str, change_id: uuid.UUID, decide: Decide, seen_version: int | None
     ) -> AgentSession:
         async with self._connection() as connection, connection.transaction():
-            await connection.execute(query("lock_session"), {"id": session_id})
+            await connection.execute(query("lock_sessions"), {"ids": [session_id]})
             session = await self._read(connection, session_id)
             if session is None:
                 raise SessionNotFound(session_id)
@@ -238,6 +254,16 @@ class PostgresStore:
                 raise Rejected
             stored = await self._read(connection, session_id)
         return stored or session
+
+    async def _transact_each(self, session_ids: Sequence[str], decide: Decide) -> list[Head]:
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(query("lock_sessions"), {"ids": list(session_ids)})
+            writes = map(decide, await self._read_each(connection, session_ids))
+            rows = [write.row() for write in writes if write is not None]
+            if not rows:
+                return []
+            written = await _fetch(connection, "write_sessions", {"writes": json.dumps(rows)})
+        return [_head(row) for row in written]
 
     async def _require_seen(
         self, connection: Connection, session: AgentSession, seen_version: int | None

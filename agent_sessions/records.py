@@ -9,7 +9,7 @@ import copy
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -383,6 +383,17 @@ class RecordStore:
             if await self._records.save(record):
                 return session.version
         return None
+
+    async def transact_each(
+        self, session_ids: Sequence[str], decide: Callable[[AgentSession], Write | None]
+    ) -> list[Head]:
+        heads: list[Head] = []
+        for session_id in session_ids:
+            before = await self.head(session_id)
+            session = await self.transact(session_id, uuid.uuid4(), decide)
+            if before is None or session.version > before.version:
+                heads.append(session.head)
+        return heads
 
     async def refresh_array(self, session_id: str) -> None:
         """Nobody but this library reads these records: nothing to keep compressed for."""

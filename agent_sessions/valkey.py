@@ -144,10 +144,10 @@ class Copies:
         counts = await self._client.mget([f"{self._names.beat_counts}:{s}" for s in slots])
         return [int(count or 0) for count in counts]
 
-    async def last_beat(self, session_id: str) -> float | None:
+    async def last_beats(self, session_ids: Sequence[str]) -> list[float | None]:
         """Seconds since the epoch."""
-        score = await self._client.zscore(self._names.heartbeats, session_id)
-        return None if score is None else score / 1000
+        scores = await self._client.zmscore(self._names.heartbeats, list(session_ids))
+        return [None if score is None else score / 1000 for score in scores]
 
     async def forget(self, session_id: str) -> None:
         """Nothing of an ended session stays among the heartbeats."""
