@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
 
 from sessions_app.feed import messages, origin
 
@@ -86,7 +85,7 @@ def comes_from(*headers: tuple[bytes, bytes]) -> Ask:
     """A handshake of the socket; it is admitted or not before anything is read."""
 
     def ask(_client: Client, _id: str) -> HttpResponse:
-        with patch.object(origin.settings, "ALLOWED_HOSTS", ["dashboard.example"]):
+        with override_settings(ALLOWED_HOSTS=["dashboard.example"]):
             ours = origin.is_ours({"headers": list(headers)})
         return HttpResponse(status=101 if ours else 403)
 
