@@ -2,7 +2,7 @@ from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
 from .api.app import api
-from .views import bulk, chart, completions, listing, preferences, saved, wall
+from .views import bulk, chart, completions, listing, preferences, saved, wall, watch
 
 urlpatterns = [
     path("", listing.sessions, name="sessions"),
@@ -21,5 +21,6 @@ urlpatterns = [
     path("completions/", completions.completions, name="completions"),
     path("preferences/list/", saved.look, name="list-style"),
     path("preferences/theme/", preferences.theme, name="theme"),
+    path("watch/", watch.watch, name="watch"),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="jsi18n"),
 ]

@@ -1,6 +1,7 @@
 // What every page has: menus that close, the theme, the copy buttons.
 
 import { copy } from "./toast.js";
+import * as watch from "./watch.js";
 
 const THEMES = { system: "screen", light: "sun", dark: "moon" };
 
@@ -25,6 +26,7 @@ function chooseTheme(event) {
 }
 
 export function start() {
+  watch.start();
   document.addEventListener("click", (event) => {
     closeMenus(event.target);
     const source = event.target.closest("[data-copy]");

@@ -1,0 +1,31 @@
+// Says above the content that the watch over silence is blind, or was a while ago.
+
+import { morph, parse } from "./patch.js";
+
+const EVERY = 30_000;
+
+async function look(place) {
+  if (document.hidden) return;
+  try {
+    const response = await fetch(place.dataset.href);
+    if (!response.ok) return;
+    const fresh = place.cloneNode();
+    fresh.replaceChildren(...parse(await response.text()).childNodes);
+    morph(place, fresh);
+  } catch {
+    // the connection chip says that the server cannot be reached
+  }
+}
+
+export function start() {
+  const href = document.body.dataset.watch;
+  const main = document.getElementById("main");
+  if (!href || !main) return;
+  const place = document.createElement("div");
+  place.id = "watch";
+  place.dataset.href = href;
+  place.setAttribute("role", "status");
+  main.prepend(place);
+  look(place);
+  setInterval(() => look(place), EVERY);
+}
