@@ -119,6 +119,19 @@ BEGIN
 END
 $$;
 
+-- Does this array hold the checkpoint of the newest order that fences, whatever was ordered after it?
+CREATE FUNCTION agent_session_saw_fence(session uuid, wanted jsonb) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(bool_or(EXISTS (
+        SELECT FROM agent_session_valid_checkpoints(wanted) v WHERE v.name = fence.name
+          AND CASE WHEN fence.claimed IS NULL THEN v.moment = fence.at ELSE v.said = fence.claimed END)), true)
+    FROM (
+        SELECT name, at, claimed FROM agent_session_checkpoints
+        WHERE session_id = session AND name IN (
+            'session_rolled_back', 'session_failed', 'session_completed', 'session_deleted', 'session_restored')
+        ORDER BY n DESC LIMIT 1) fence
+$$;
+
 CREATE FUNCTION agent_session_old_agent_writes(was agent_sessions, becomes agent_sessions) RETURNS agent_sessions
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -126,7 +139,7 @@ DECLARE
     -- acknowledged the order does not mean that this one knows of it.
     saw_order boolean := was.order_version = 0 OR EXISTS (
         SELECT FROM agent_session_valid_checkpoints(becomes.checkpoints) c WHERE c.moment = was.ordered_at);
-    overtaken boolean := NOT saw_order AND was.order_verb NOT IN ('pause', 'resume');
+    overtaken boolean := was.epoch > 0 AND NOT agent_session_saw_fence(was.id, becomes.checkpoints);
     ended boolean := was.state NOT IN ('active', 'paused');
     wanted text := becomes.state;
     refused jsonb := '{}';
