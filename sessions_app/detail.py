@@ -1,11 +1,12 @@
 """What the session page shows: the session, its newest checkpoints, its newest history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, IntegerField, Q, TextField
+from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField
 from django.db.models.expressions import Func, RawSQL
 from django.db.models.functions import Cast, Left
 
@@ -13,6 +14,7 @@ from agent_sessions.states import CHECKPOINT_NAMES
 
 from .actions import VERBS as PERFORMED
 from .models import AgentSession, Checkpoint, HistoryEntry
+from .past import Moment
 from .presentation import VERBS, Text, Verb, why_not
 from .rows import Row, from_values, with_row_columns
 
@@ -39,6 +41,7 @@ class Flag:
     automatic: bool
     preview: str
     since_previous: timedelta | None
+    paths: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,22 @@ def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
     return None if values is None else (session, from_values(values))
 
 
-def read_checkpoints(session_id: UUID, limit: int = CHECKPOINTS) -> list[Flag]:
-    """Newest first."""
+def read_checkpoints(
+    session_id: UUID, limit: int = CHECKPOINTS, *, past: Moment | None = None
+) -> list[Flag]:
+    """Newest first; as they were at a moment of the past."""
     text = Cast("data", TextField())
+    known = Checkpoint.objects.filter(session_id=session_id)
+    if past is not None:
+        known = known.filter(at__lte=past.at)
+    if past is not None and past.version is not None:
+        known = known.filter(version__lte=past.version)
+    entry = HistoryEntry.objects.filter(
+        session_id=OuterRef("session_id"), version=OuterRef("version")
+    )
     found = (
-        Checkpoint.objects.filter(session_id=session_id)
-        .annotate(
+        known.annotate(
+            changed=Subquery(entry.values("paths")[:1]),
             size=Func(text, function="octet_length", output_field=IntegerField()),
             preview=Left(text, 400),
             made_automatically=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
@@ -73,12 +86,12 @@ def read_checkpoints(session_id: UUID, limit: int = CHECKPOINTS) -> list[Flag]:
         .order_by("-n")
         .values(
             "n", "name", "at", "actor", "source", "context_version", "size", "preview",
-            "made_automatically",
+            "made_automatically", "changed",
         )[: limit + 1]
     )  # fmt: skip
     flags: list[dict[str, Any]] = [dict(values) for values in found]
     earlier = [*(flag["at"] for flag in flags[1:]), None]
-    pairs = zip(flags, earlier, strict=True)
+    pairs = zip(flags, earlier, strict=False)
     return [_flag(flag, before) for flag, before in pairs][:limit]
 
 
@@ -94,14 +107,19 @@ def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
         automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
         preview=values["preview"],
         since_previous=None if before is None else max(values["at"] - before, timedelta()),
+        paths=values["changed"] or [],
     )
 
 
-def read_history(session_id: UUID, before: int | None = None) -> tuple[list[HistoryEntry], bool]:
+def read_history(
+    session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
+) -> tuple[list[HistoryEntry], bool]:
     """Newest first, and whether there are older ones."""
     entries = HistoryEntry.objects.filter(session_id=session_id)
     if before is not None:
         entries = entries.filter(version__lt=before)
+    if kinds:
+        entries = entries.filter(kind__in=kinds)
     found = list(entries.order_by("-version", "-at")[: HISTORY + 1])
     return found[:HISTORY], len(found) > HISTORY
 

@@ -6,8 +6,13 @@ const KEPT = new Set(["open", "aria-expanded"]);
 
 const callbacks = {
   beforeAttributeUpdated: (name, node) => !(KEPT.has(name) && node.localName === "details"),
-  beforeNodeMorphed: (old, fresh) => !isTick(old) && !isFetched(old, fresh),
+  beforeNodeMorphed: (old, fresh) => !isTick(old) && !isKept(old) && !isFetched(old, fresh),
 };
+
+// What a script draws or a reader has typed into, like the time axis.
+function isKept(node) {
+  return node.dataset?.kept !== undefined;
+}
 
 function isTick(node) {
   return node.localName === "input" && node.type === "checkbox";

@@ -6,12 +6,14 @@ import { connect } from "./feed.js";
 import * as dialog from "./dialog.js";
 import { morph, parse, treeVersion } from "./patch.js";
 import * as shell from "./shell.js";
+import * as timeline from "./timeline.js";
 import { toast } from "./toast.js";
 
 const head = () => document.getElementById("session-head");
 const panels = document.getElementById("panels");
-const { id, panels: address } = document.body.dataset;
+const { id, panels: address, at: pastAddress } = document.body.dataset;
 let fetching = null;
+let current = null;
 let wanted = 0;
 
 connect({
@@ -22,7 +24,10 @@ connect({
 
 function onFrame({ now, session }) {
   clock.setServerTime(now);
-  if (session?.beat) clock.beat(head(), session.beat);
+  if (session?.beat) {
+    clock.beat(head(), session.beat);
+    timeline.beat(session.beat);
+  }
   if (session?.version) renew(session.version);
 }
 
@@ -41,12 +46,30 @@ async function renew(version) {
   if (Number(head().dataset.version) < wanted) setTimeout(() => renew(wanted), 250);
 }
 
+// A newer request overtakes an older one: who scrubs through time wants the last place.
 async function load() {
-  const response = await fetch(address + location.search);
+  current?.abort();
+  const mine = (current = new AbortController());
+  try {
+    await place(await fetch(panelsAddress(), { signal: mine.signal }));
+  } catch (error) {
+    if (!mine.signal.aborted) throw error;
+  }
+}
+
+function panelsAddress() {
+  const query = new URLSearchParams(location.search);
+  if (!query.has("at")) return address + location.search;
+  query.set("t", query.get("at"));
+  return `${pastAddress}?${query}`;
+}
+
+async function place(response) {
   if (response.status === 404) return toast(gettext("This session was removed for good."), { error: true });
   if (!response.ok) throw new Error(response.status);
   const beaten = head().dataset.heartbeat;
   morph(panels, parse(await response.text()), { morphStyle: "innerHTML" });
+  timeline.refresh();
   if (beaten) clock.beat(head(), Number(beaten));
   clock.tick();
   for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) fetchBranch(branch);
@@ -83,9 +106,21 @@ function order(event) {
   dialog.ask(link.href, {}, () => load());
 }
 
+// From the past back to now; not while a dialog or a menu is what Escape leaves.
+function backToNow(event) {
+  if (event.key === "Escape" && timeline.moment() !== null && !document.querySelector("dialog[open], details.menu[open]")) timeline.live();
+}
+
 shell.start();
 dialog.start();
 clock.start();
+timeline.start(() => load().catch(() => toast(gettext("The server cannot be reached."), { error: true })));
+document.addEventListener("keydown", backToNow);
+panels.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-live]")) return;
+  event.preventDefault();
+  timeline.live();
+});
 panels.addEventListener("toggle", openBranch, true);
 panels.addEventListener("click", more);
 panels.addEventListener("click", order);

@@ -1,0 +1,192 @@
+"""What the session page asks for: read when its template asks. `PastPage` answers for a moment of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import cached_property
+
+from . import detail, tree, turns
+from .detail import Action, Flag
+from .models import AgentSession, Checkpoint
+from .past import Moment, read_moment
+from .presentation import KINDS, STATES, VERBS, Sign
+from .rhythm import Group, read_groups
+from .rows import Row
+from .timeline import parse_moment
+from .turns import Conversation
+
+FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for: a moment of the past, a place in the history, kinds of entries."""
+
+    at: datetime | None = None
+    before: int | None = None
+    kinds: tuple[str, ...] = ()
+
+    @classmethod
+    def of_query(cls, query: Mapping[str, str], at: str) -> Asked:
+        before = query.get("history", "")
+        kinds = tuple(kind for kind in query.get("kind", "").split(",") if kind in KINDS)
+        number = int(before) if before.isdecimal() and len(before) < 19 else None
+        return cls(parse_moment(at) if at else None, number, kinds)
+
+
+class SessionPage:
+    """What the template asks for; read when it asks."""
+
+    past: Moment | None = None
+
+    def __init__(self, session: AgentSession, row: Row, asked: Asked) -> None:
+        self.session = session
+        self.row = row
+        self.now = row.read_at
+        self.asked = asked
+
+    @cached_property
+    def checkpoints(self) -> list[Flag]:
+        return detail.read_checkpoints(self.session.id, past=self.past)
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        return read_groups(self.session.id, self.past.at if self.past else None)
+
+    @cached_property
+    def _history(self) -> tuple[list[Any], bool]:
+        return detail.read_history(self.session.id, self.asked.before, self.asked.kinds)
+
+    @property
+    def history(self) -> list[Any]:
+        return self._history[0]
+
+    @property
+    def older_history(self) -> int | None:
+        return self.history[-1].version if self._history[1] else None
+
+    @property
+    def is_newest_history(self) -> bool:
+        return self.asked.before is None
+
+    @cached_property
+    def conversation(self) -> Conversation | None:
+        return turns.read_live(self.session.id, self.session.context)
+
+    @cached_property
+    def context(self) -> tree.Node:
+        return tree.build(self.session.context or {})
+
+    @property
+    def context_version(self) -> int:
+        return self.session.context_version
+
+    @cached_property
+    def metadata(self) -> tree.Node:
+        return tree.build(self.session.metadata or {}, nodes=100)
+
+    @cached_property
+    def actions(self) -> list[Action]:
+        return detail.actions(self.row.state)
+
+    @property
+    def likely(self) -> Action:
+        wanted = detail.LIKELY.get(self.row.state, "pause")
+        return next(action for action in self.actions if action.verb.name == wanted)
+
+    @property
+    def others(self) -> list[Action]:
+        return [a for a in self.actions if a is not self.likely and (a.possible or not a.verb.rare)]
+
+    @cached_property
+    def last_good(self) -> Flag | None:
+        """Where a rollback would most likely go: the newest checkpoint of the agent's own work."""
+        return detail.newest(self.checkpoints, own=True)
+
+    @cached_property
+    def failure(self) -> dict[str, Any] | None:
+        return self._ending("failed", "session_failed")
+
+    @cached_property
+    def order_verb(self) -> Any:
+        return VERBS.get(self.session.order_verb or "")
+
+    @cached_property
+    def order_target(self) -> Flag | None:
+        wanted = self.session.order_checkpoint
+        return next((flag for flag in self.checkpoints if flag.n == wanted), None)
+
+    @property
+    def shows_order(self) -> bool:
+        """While it is open; afterwards where no banner tells of it."""
+        told = self.rolled_back or (
+            self.session.order_verb == "pause" and self.row.state == "paused"
+        )
+        return self.order_verb is not None and (self.row.order_open or not told)
+
+    @property
+    def confirmed_at(self) -> datetime | None:
+        """When the agent confirmed the last order; None while it has not."""
+        session = self.session
+        if self.row.order_open or not session.acknowledged_at or not session.ordered_at:
+            return None
+        return session.acknowledged_at if session.acknowledged_at >= session.ordered_at else None
+
+    @property
+    def rolled_back(self) -> bool:
+        return self.session.order_verb == "rollback" and self.row.state in ("active", "paused")
+
+    @property
+    def silent(self) -> bool:
+        return self.row.health in ("late", "lost")
+
+    def _ending(self, state: str, name: str) -> dict[str, Any] | None:
+        if self.row.state != state:
+            return None
+        found = Checkpoint.objects.filter(session_id=self.session.id, name=name).order_by("-n")
+        data = found.values_list("data", flat=True).first()
+        return data if isinstance(data, dict) else None
+
+
+class PastPage(SessionPage):
+    """Context, conversation, checkpoints and history as of then; who and what the session is, as of now."""
+
+    def __init__(self, session: AgentSession, row: Row, asked: Asked, at: datetime) -> None:
+        super().__init__(session, row, asked)
+        self.past: Moment = read_moment(session, at)
+
+    @property
+    def past_sign(self) -> Sign | None:
+        return STATES.get(self.past.state)
+
+    @property
+    def context_version(self) -> int:
+        return self.past.context_version
+
+    @cached_property
+    def context(self) -> tree.Node:
+        return tree.build(self.past.context)
+
+    @cached_property
+    def conversation(self) -> Conversation | None:
+        return turns.read_past(self.session.id, self.past.context, self.past.version)
+
+    @cached_property
+    def _history(self) -> tuple[list[Any], bool]:
+        last = (self.past.version or 0) + 1
+        before = min(last, self.asked.before or last)
+        return detail.read_history(self.session.id, before, self.asked.kinds)
+
+
+def read_page(session_id: Any, asked: Asked) -> SessionPage | None:
+    found = detail.read_session(session_id)
+    if found is None:
+        return None
+    session, row = found
+    if asked.at is None or asked.at >= row.read_at:
+        return SessionPage(session, row, asked)
+    return PastPage(session, row, asked, max(asked.at, row.created_at or asked.at))

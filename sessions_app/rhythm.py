@@ -1,0 +1,73 @@
+"""How long the steps of a session take: checkpoints of one name, each measured from the checkpoint before it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from uuid import UUID
+
+from django.db.models.functions import Left
+
+from .detail import AUTOMATIC
+from .models import Checkpoint
+
+READ = 2000
+DOTS = 60
+WIDTH = 300
+EDGE = 6
+STOPS = frozenset({"session_paused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`dots` are the newest steps, as places in a drawing WIDTH wide; so are `low`, `middle` and `high`."""
+
+    name: str
+    count: int
+    shortest: timedelta
+    median: timedelta
+    longest: timedelta
+    dots: list[int]
+    low: int
+    middle: int
+    high: int
+
+
+def read_groups(session_id: UUID, up_to: datetime | None = None) -> list[Group]:
+    """Names that came at least twice, the most frequent first."""
+    found = Checkpoint.objects.filter(session_id=session_id)
+    if up_to is not None:
+        found = found.filter(at__lte=up_to)
+    newest = (
+        found.annotate(short=Left("name", 200)).order_by("-n").values_list("short", "at")[:READ]
+    )
+    steps: dict[str, list[float]] = defaultdict(list)
+    before: tuple[str, datetime] | None = None
+    for name, at in reversed(newest):
+        if before and before[0] not in STOPS and name not in AUTOMATIC:
+            steps[name].append(max((at - before[1]).total_seconds(), 0.0))
+        before = name, at
+    groups = [_group(name, spans) for name, spans in steps.items() if len(spans) > 1]
+    return sorted(groups, key=lambda group: (-group.count, group.name))
+
+
+def _group(name: str, spans: list[float]) -> Group:
+    longest = max(spans)
+    middle = median(spans)
+
+    def place(seconds: float) -> int:
+        return EDGE + round((WIDTH - 2 * EDGE) * (seconds / longest if longest else 0))
+
+    return Group(
+        name=name,
+        count=len(spans),
+        shortest=timedelta(seconds=min(spans)),
+        median=timedelta(seconds=middle),
+        longest=timedelta(seconds=longest),
+        dots=[place(seconds) for seconds in spans[-DOTS:]],
+        low=place(min(spans)),
+        middle=place(middle),
+        high=place(longest),
+    )

@@ -1,0 +1,23 @@
+"""What belongs to one session: the page and its parts, the past, comparing, editing."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from .views import context, orders, session
+
+
+class Part(StringConverter):
+    regex = "context|metadata"
+
+
+register_converter(Part, "part")
+
+urlpatterns = [
+    path("<uuid:id>/", session.session, name="session"),
+    path("<uuid:id>/panels/", session.panels, name="session-panels"),
+    path("<uuid:id>/at/", session.at, name="session-at"),
+    path("<uuid:id>/timeline/", session.timeline, name="session-timeline"),
+    path("<uuid:id>/<part:part>/", context.context, name="session-context"),
+    path("<uuid:id>/rollbacks/new/", orders.rollback, name="rollback"),
+    path("<uuid:id>/<slug:noun>/", orders.order, name="order"),
+]
