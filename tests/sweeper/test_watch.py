@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 
 from sessions_app.models import Blindness, Monitor
 from sessions_app.watch import read_watch
@@ -80,5 +81,6 @@ def test_what_the_watch_saw_is_for_those_who_may_look(client, nobody):
     assert client.get("/watch/").status_code == 403
 
 
-def page(client):
-    return client.get("/watch/", headers={"accept-language": "de"}).content.decode()
+def page(client: Client) -> str:
+    content: bytes = client.get("/watch/", headers={"accept-language": "de"}).content
+    return content.decode()
