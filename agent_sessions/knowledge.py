@@ -83,7 +83,7 @@ class Knowledge:
         for run in self._runs.get(head.session_id, ()):
             run.notice(head)
 
-    async def keep(self, session: AgentSession) -> None:
+    async def keep(self, session: AgentSession, *, in_valkey: bool = False) -> None:
         """Keep a session that was just read in Valkey, and here when what follows is heard; never over a newer one."""
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and known.version > session.version):
@@ -92,7 +92,7 @@ class Knowledge:
         text = json.dumps(session.to_dict())
         if session.session_id in self._heads and len(text) <= CACHED_BYTES:
             self._sessions[session.session_id] = text
-        if self.copies is None or session.state == SessionState.DELETED:
+        if in_valkey or self.copies is None or session.state == SessionState.DELETED:
             return
         try:
             await self.copies.put(session, text)

@@ -155,12 +155,12 @@ class SessionManager:
         if kept is not None and await self._is_newest(kept):
             return self._ready(kept)
         await self._knowledge.follow(session_id)
-        session = await self._knowledge.copy(session_id)
+        session = copy = await self._knowledge.copy(session_id)
         if session is None or not await self._is_newest(session):
             session = await self._store.read(session_id)
         if session is None:
             return None
-        await self._knowledge.keep(session)
+        await self._knowledge.keep(session, in_valkey=session is copy)
         return self._ready(session)
 
     async def read(self, session_id: str) -> AgentSession | None:
