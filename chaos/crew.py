@@ -40,8 +40,9 @@ class Agent:
 
     def stored_after(self, moment: float) -> bool:
         """A write that was begun after this moment and acknowledged."""
-        begun = {entry["n"]: entry["at"] for entry in self.entries("try")}
-        return any(begun[entry["n"]] > moment for entry in self.entries("stored"))
+        entries = read(self.ledger)  # once: the agent goes on writing into it
+        begun = {e["n"] for e in entries if e["what"] == "try" and e["at"] > moment}
+        return any(e["what"] == "stored" and e["n"] in begun for e in entries)
 
 
 def read(ledger: Path) -> list[dict[str, Any]]:
