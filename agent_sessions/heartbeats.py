@@ -32,6 +32,7 @@ class Heartbeats:
         self._durable = durable
         self._flush_seconds = flush_seconds
         self._waiting: dict[str, datetime] = {}
+        self._flushing = asyncio.Lock()
         self._gathered: dict[str, datetime] = {}
         self._callers: list[asyncio.Future[None]] = []
         self._sender: asyncio.Task[None] | None = None
@@ -53,18 +54,19 @@ class Heartbeats:
 
     async def tick(self) -> None:
         """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
-        beats, self._waiting = self._waiting, {}
-        try:
-            heads = await self._store.flush_beats(beats) if beats else []
-        except BaseException:
-            self._waiting = {**beats, **self._waiting}
-            raise
-        for head in heads:
-            self._knowledge.learn(head)
-            beats.pop(head.session_id, None)
-        for session_id, at in beats.items():
-            await self._keep_if_alive(session_id, at)
-        await self._knowledge.announce_what_is_owed()
+        async with self._flushing:  # whoever ticks waits for beats that are on their way already
+            beats, self._waiting = self._waiting, {}
+            try:
+                heads = await self._store.flush_beats(beats) if beats else []
+            except BaseException:
+                self._waiting = {**beats, **self._waiting}
+                raise
+            for head in heads:
+                self._knowledge.learn(head)
+                beats.pop(head.session_id, None)
+            for session_id, at in beats.items():
+                await self._keep_if_alive(session_id, at)
+            await self._knowledge.announce_what_is_owed()
 
     async def _keep_if_alive(self, session_id: str, at: datetime) -> None:
         """A row that took no beat was held by another writer, or its session has ended."""
