@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 
 from bench import report
-from bench.compare import Result, compare
+from bench.compare import NotRight, Result, compare, missing
 from bench.rows import ROWS
 from bench.stage import Stage, stage
 
@@ -30,8 +30,12 @@ async def measure(ready: Stage, names: list[str], pairs: int, console: Console) 
     results: list[Result] = []
     for name in names:
         async for comparison in ROWS[name](ready):
-            with console.status(f"{name}: {comparison.work}"):
-                found = await compare(name, comparison, pairs)
+            try:
+                with console.status(f"{name}: {comparison.work}"):
+                    found = await compare(name, comparison, pairs)
+            except NotRight as error:
+                console.print(f"[red]{name}: {comparison.work}: not right: {error}", soft_wrap=True)
+                found = missing(name, comparison)
             for result in found:
                 console.print("  ".join(report.cells(result)), soft_wrap=True)
             results += found

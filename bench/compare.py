@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from math import nan
 from statistics import median
 
 Figures = Mapping[str, float]
@@ -61,10 +62,13 @@ class Result:
     bar: Bar
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
+    right: bool = True
 
     @property
     def value(self) -> float:
         """The median of the pairs' ratios: what slowed the machine slowed both arms of a pair."""
+        if not self.ours:
+            return nan
         if not self.theirs:
             return median(self.ours)
         return median(
@@ -73,7 +77,7 @@ class Result:
 
     @property
     def holds(self) -> bool:
-        return self.bar.holds(self.value)
+        return self.right and self.bar.holds(self.value)
 
 
 async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
@@ -89,6 +93,13 @@ async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
             if theirs is not None:
                 result.theirs.append(theirs[result.bar.figure])
     return results
+
+
+def missing(row: str, comparison: Comparison) -> list[Result]:
+    """What was not right has no figures, and holds no bar."""
+    return [
+        Result(row, comparison.work, comparison.peer, bar, right=False) for bar in comparison.bars
+    ]
 
 
 async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Figures, Figures | None]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -32,11 +33,9 @@ def ratio(result: Result) -> str:
 
 
 def cells(result: Result) -> list[str]:
-    from statistics import median
-
-    ours = f"{number(median(result.ours))} {result.bar.unit}"
+    ours = f"{number(median(result.ours))} {result.bar.unit}" if result.right else "not right"
     theirs = number(median(result.theirs)) if result.theirs else "—"
-    judged = "" if result.bar.text == "—" else "✓" if result.holds else "✗"
+    judged = "" if result.right and result.bar.text == "—" else "✓" if result.holds else "✗"
     return [
         *(result.row, result.work, result.peer or "—", ours, theirs),
         *(ratio(result), result.bar.text, judged),

@@ -97,11 +97,11 @@ class WholeRowManager:
             session = Session.from_dict(json.loads(text))
             self._cache[session_id] = session
             return session
-        session = await self.read(session_id)
-        if session is not None:
-            self._cache[session_id] = session
-            await self._into_valkey(session)
-        return session
+        stored = await self.read(session_id)
+        if stored is not None:
+            self._cache[session_id] = stored
+            await self._into_valkey(stored)
+        return stored
 
     async def read(self, session_id: str) -> Session | None:
         async with self._pool.connection() as connection:
