@@ -114,6 +114,47 @@ def bulk(page: Page) -> None:
     page.wait_for_selector("dialog[open] textarea")
 
 
+def bulk_done(page: Page) -> None:
+    bulk(page)
+    page.locator("dialog[open] button.primary").click()
+    page.wait_for_selector("[data-job][data-state=done]", timeout=30_000)
+
+
+def view(page: Page) -> None:
+    go(page, "/?type=grader&state=active")
+    page.locator(".viewbar summary").first.click()
+    page.fill(".view-form [name=name]", f"Korrekturen {time.monotonic():.0f}")
+    page.locator(".view-form button.primary").click()
+    page.wait_for_selector(".viewbar strong")
+    go(page, f"/?{page.url.partition('?')[2]}&state=paused")
+
+
+def wall(page: Page) -> None:
+    go(page, "/wall/")
+
+
+def palette(page: Page) -> None:
+    go(page, "/?all")
+    page.keyboard.press("Control+k")
+
+
+def completion(page: Page) -> None:
+    go(page, "/?all")
+    page.locator("#q").click()
+    page.keyboard.type("context.")
+    page.wait_for_selector("#completions li")
+
+
+def trash(page: Page) -> None:
+    go(page, "/?state=completed&state=failed")
+    page.locator("#rows .c-tick input").first.check()
+    page.locator("#bulk button[value=delete]").click()
+    page.fill("dialog[open] textarea", "Probelauf")
+    page.locator("dialog[open] button.danger-fill").click()
+    page.wait_for_selector("[data-job][data-state=done]", timeout=30_000)
+    go(page, "/?state=deleted")
+
+
 def help_sheet(page: Page) -> None:
     go(page, "/")
     page.keyboard.press("?")
@@ -173,6 +214,12 @@ SCENES: list[Scene] = [
     ("search-error", TWO, search_error),
     ("ticked", TWO, ticked),
     ("bulk", TWO, bulk),
+    ("bulk-done", TWO, bulk_done),
+    ("view", TWO, view),
+    ("wall", ALL, wall),
+    ("palette", TWO, palette),
+    ("completion", TWO, completion),
+    ("trash", TWO, trash),
     ("help", TWO, help_sheet),
     ("offline", TWO, offline),
     ("paused", TWO, paused),

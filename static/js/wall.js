@@ -49,7 +49,7 @@ async function refresh() {
 }
 
 function showTime() {
-  const options = { hour: "2-digit", minute: "2-digit" };
+  const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   by("wall-clock").textContent = new Date(clock.serverNow()).toLocaleTimeString(document.documentElement.lang, options);
 }
 
