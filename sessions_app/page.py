@@ -11,9 +11,9 @@ from django.utils.functional import cached_property
 
 from . import detail, tree, turns
 from .detail import Action, Flag
-from .models import AgentSession, Checkpoint
+from .models import AgentSession, Checkpoint, HistoryEntry
 from .past import Moment, read_moment
-from .presentation import KINDS, STATES, VERBS, Sign
+from .presentation import KINDS, STATES, VERBS, Sign, Text
 from .rhythm import Group, read_groups
 from .rows import Row
 from .timeline import parse_moment
@@ -70,6 +70,14 @@ class SessionPage:
         return self.history[-1].version if self._history[1] else None
 
     @property
+    def filters(self) -> list[tuple[str, Text, bool]]:
+        return [(kind, KINDS[kind].word, kind in self.asked.kinds) for kind in FILTERS]
+
+    @property
+    def kind_query(self) -> str:
+        return f"&kind={','.join(self.asked.kinds)}" if self.asked.kinds else ""
+
+    @property
     def is_newest_history(self) -> bool:
         return self.asked.before is None
 
@@ -114,6 +122,18 @@ class SessionPage:
     @cached_property
     def order_verb(self) -> Any:
         return VERBS.get(self.session.order_verb or "")
+
+    @property
+    def left_behind(self) -> int | None:
+        """The checkpoint that a rollback made of what it left: the way back to where it was."""
+        entry = self.rollback_entry
+        before = (entry.detail or {}).get("before") if entry else None
+        return before if isinstance(before, int) else None
+
+    @cached_property
+    def rollback_entry(self) -> HistoryEntry | None:
+        found = HistoryEntry.objects.filter(session_id=self.session.id, detail__verb="rollback")
+        return found.filter(kind="order").order_by("-version").first()
 
     @cached_property
     def order_target(self) -> Flag | None:

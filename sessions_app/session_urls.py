@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from .views import context, orders, session
+from .views import compare, context, edit, orders, presence, session
 
 
 class Part(StringConverter):
@@ -18,6 +18,9 @@ urlpatterns = [
     path("<uuid:id>/at/", session.at, name="session-at"),
     path("<uuid:id>/timeline/", session.timeline, name="session-timeline"),
     path("<uuid:id>/<part:part>/", context.context, name="session-context"),
+    path("<uuid:id>/presence/", presence.present, name="presence"),
+    path("<uuid:id>/compare/", compare.compare, name="compare"),
+    path("<uuid:id>/edits/new/", edit.edit, name="edit"),
     path("<uuid:id>/rollbacks/new/", orders.rollback, name="rollback"),
     path("<uuid:id>/<slug:noun>/", orders.order, name="order"),
 ]

@@ -41,6 +41,8 @@ class Node:
     def text(self) -> str:
         if isinstance(self.value, str):
             return self.value[:LONGEST]
+        if self.is_container:
+            return "{ … }" if isinstance(self.value, dict) else "[ … ]"
         return json.dumps(self.value, ensure_ascii=False)[:LONGEST]
 
     @property
@@ -111,6 +113,34 @@ def find(value: Any, address: str) -> tuple[Path, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise LookupError(address) from error
     return tuple(path), value
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    total: int
+    shown: list[Node]
+
+
+def search(value: Any, wanted: str) -> Hits:
+    """Keys and single values that contain the text, in reading order. Without recursion, like everything here."""
+    wanted = wanted.casefold()
+    total, shown = 0, []
+    waiting: list[Node] = [Node("", (), value)]
+    while waiting:
+        node = waiting.pop()
+        if node.path and (wanted in node.key.casefold() or _says(node.value, wanted)):
+            total += 1
+            if len(shown) < PER_NODE:
+                shown.append(node)
+        if node.is_container:
+            waiting.extend(reversed(_children(node, 0, node.size)))
+    return Hits(total, shown)
+
+
+def _says(value: Any, wanted: str) -> bool:
+    if isinstance(value, str):
+        return wanted in value.casefold()
+    return not isinstance(value, dict | list) and wanted in json.dumps(value)
 
 
 def dotted(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Small pieces of the pages: icons, states, times."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -100,6 +101,17 @@ def absolute(when: datetime | None) -> str:
 @register.filter
 def span(duration: timedelta | None) -> str:
     return "–" if duration is None else spans.long(duration.total_seconds())
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    return text if len(text) <= 4000 else f"{text[:4000]} …"
+
+
+@register.filter
+def span_of(seconds: float) -> str:
+    return spans.long(seconds)
 
 
 @register.filter

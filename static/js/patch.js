@@ -6,6 +6,7 @@ const KEPT = new Set(["open", "aria-expanded"]);
 
 const callbacks = {
   beforeAttributeUpdated: (name, node) => !(KEPT.has(name) && node.localName === "details"),
+  beforeNodeRemoved: (node) => !node.classList?.contains("line-tools"),
   beforeNodeMorphed: (old, fresh) => !isTick(old) && !isKept(old) && !isFetched(old, fresh),
 };
 

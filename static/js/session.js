@@ -4,7 +4,9 @@ import { showStatus } from "./chip.js";
 import * as clock from "./clock.js";
 import { connect } from "./feed.js";
 import * as dialog from "./dialog.js";
+import * as insight from "./insight.js";
 import { morph, parse, treeVersion } from "./patch.js";
+import * as presence from "./presence.js";
 import * as shell from "./shell.js";
 import * as timeline from "./timeline.js";
 import { toast } from "./toast.js";
@@ -68,7 +70,10 @@ async function place(response) {
   if (response.status === 404) return toast(gettext("This session was removed for good."), { error: true });
   if (!response.ok) throw new Error(response.status);
   const beaten = head().dataset.heartbeat;
+  const atEnd = insight.stuck();
   morph(panels, parse(await response.text()), { morphStyle: "innerHTML" });
+  if (atEnd) insight.stick();
+  insight.filterCheckpoints();
   timeline.refresh();
   if (beaten) clock.beat(head(), Number(beaten));
   clock.tick();
@@ -112,6 +117,8 @@ function backToNow(event) {
 }
 
 shell.start();
+insight.start(panels);
+presence.start();
 dialog.start();
 clock.start();
 timeline.start(() => load().catch(() => toast(gettext("The server cannot be reached."), { error: true })));

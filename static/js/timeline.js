@@ -61,6 +61,7 @@ function redraw() {
   data.now = Math.max(data.now, serverNow());
   const svg = part("drawing");
   const width = part("plot").clientWidth;
+  if (width < 60) return;
   const to = end();
   const stops = [...data.moments.map(([, t]) => t), ...data.flags.map(([, , t]) => t)].sort((a, b) => a - b);
   scale = makeScale({ from: data.start, to, stops, width, left: 8, right: 12, fold });

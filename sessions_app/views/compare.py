@@ -1,0 +1,72 @@
+"""Two contexts of one session, side by side: of two checkpoints, or of a checkpoint and now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from .. import detail
+from ..differences import differences
+from ..models import AgentSession, Checkpoint, PastContext
+from .access import viewers_only
+
+CHOICES = 500
+NOW = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """`context` is None where none was captured with the checkpoint."""
+
+    value: str
+    name: str = ""
+    at: datetime | None = None
+    context: Any = None
+
+
+@viewers_only
+@require_GET
+def compare(request: HttpRequest, id: UUID) -> HttpResponse:
+    found = detail.read_session(id)
+    if found is None:
+        raise Http404
+    session, row = found
+    a = _side(session, request.GET.get("a", NOW))
+    b = _side(session, request.GET.get("b", NOW))
+    comparable = a.context is not None and b.context is not None
+    choices = Checkpoint.objects.filter(session_id=id).order_by("-n").values("n", "name", "at")
+    context = {
+        "row": row,
+        "now": row.read_at,
+        "a": a,
+        "b": b,
+        "found": differences(a.context, b.context) if comparable else None,
+        "choices": choices[:CHOICES],
+    }
+    return render(request, "sessions/compare.html", context)
+
+
+def _side(session: AgentSession, asked: str) -> Side:
+    if asked == NOW:
+        return Side(NOW, context=session.context or {})
+    if not asked.isdecimal() or len(asked) > 9:
+        raise Http404
+    checkpoint = Checkpoint.objects.filter(session_id=session.id, n=int(asked)).first()
+    if checkpoint is None:
+        raise Http404
+    return Side(
+        asked, checkpoint.name, checkpoint.at, _context(session, checkpoint.context_version)
+    )
+
+
+def _context(session: AgentSession, version: int | None) -> Any:
+    if version is None:
+        return None
+    if version == session.context_version:
+        return session.context or {}
+    past = PastContext.objects.filter(session_id=session.id, context_version=version)
+    return past.values_list("context", flat=True).first()

@@ -1,0 +1,26 @@
+"""The live conversations of all agents: statistics, and a list that is renewed."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from agent_sessions import InvalidInput
+
+from ..conversations import live_page
+from .access import viewers_only
+from .orders import is_fetch
+
+PAGE = 50
+
+
+@viewers_only
+@require_GET
+def conversations(request: HttpRequest) -> HttpResponse:
+    try:
+        page, stats = live_page(PAGE, request.GET.get("after") or None)
+    except InvalidInput:
+        raise Http404 from None
+    template = "_conversations.html" if is_fetch(request) else "conversations.html"
+    response = render(request, f"sessions/{template}", {"found": page, "stats": stats})
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,35 @@
+"""The page says every few seconds that somebody looks, and hears who else does."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from .. import presence
+from ..presentation import BY_NOUN
+from ..templatetags.sessions import initials
+from .access import viewers_only
+
+
+@viewers_only
+@require_POST
+def present(request: HttpRequest, id: UUID) -> HttpResponse:
+    name = request.user.get_username()
+    if request.POST.get("gone"):
+        presence.gone(id, name)
+        return HttpResponse(status=204)
+    doing = request.POST.get("doing", "")
+    others = presence.here(id, name, doing if doing in BY_NOUN else "")
+    people = [
+        {"initials": initials(one.name), "words": _words(one), "acting": bool(one.doing)}
+        for one in others
+    ]
+    return JsonResponse({"people": people})
+
+
+def _words(one: presence.Present) -> str:
+    verb = BY_NOUN.get(one.doing)
+    if verb is None:
+        return _("%(name)s is looking at this session too") % {"name": one.name}
+    return _("%(name)s has a dialog open: %(verb)s") % {"name": one.name, "verb": verb.label}

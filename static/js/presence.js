@@ -1,0 +1,56 @@
+// Who else is here: said and heard every few seconds, as avatars in the bar.
+
+const EVERY = 8000;
+const box = document.getElementById("presence");
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+let doing = "";
+
+function body(values) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token(), ...values })) form.set(name, value);
+  return form;
+}
+
+async function say() {
+  if (document.hidden) return;
+  try {
+    const response = await fetch(box.dataset.href, { method: "POST", body: body({ doing }) });
+    if (response.ok && !response.redirected) draw((await response.json()).people);
+  } catch {
+    box.replaceChildren();
+  }
+}
+
+function draw(people) {
+  const words = people.map((one) => one.words).join("\n");
+  if (box.dataset.words === words) return;
+  box.dataset.words = words;
+  box.replaceChildren(...people.map((one) => {
+    const avatar = document.createElement("li");
+    avatar.className = one.acting ? "avatar acting" : "avatar";
+    avatar.title = one.words;
+    avatar.append(Object.assign(document.createElement("span"), { textContent: one.initials, ariaHidden: "true" }));
+    avatar.append(Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: one.words }));
+    return avatar;
+  }));
+}
+
+// The dialog that is open, by the noun in its form's address.
+function watchDialog() {
+  const dialog = document.getElementById("dialog");
+  new MutationObserver(() => {
+    const action = dialog.open ? dialog.querySelector("form")?.getAttribute("action") ?? "" : "";
+    const now = action.split("/").at(-2) ?? "";
+    if (now === doing) return;
+    doing = now;
+    say();
+  }).observe(dialog, { attributes: true, childList: true });
+}
+
+export function start() {
+  watchDialog();
+  say();
+  setInterval(say, EVERY);
+  document.addEventListener("visibilitychange", say);
+  addEventListener("pagehide", () => navigator.sendBeacon(box.dataset.href, body({ gone: "1" })));
+}
