@@ -51,7 +51,7 @@ class Rows(HTMLParser):
             self.inline.append(tag)
 
 
-def test_anonymous_visitors_see_only_the_login(client: Client) -> None:
+def test_anonymous_visitors_see_only_the_login(client: Client, db: None) -> None:
     response = client.get("/?state=active")
     assert response.status_code == 302
     assert response["Location"] == "/login/?next=/%3Fstate%3Dactive"
