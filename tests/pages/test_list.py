@@ -97,7 +97,9 @@ def test_an_operator_sees_the_bulk_bar(act: Client, make_session: Make) -> None:
     assert 'id="bulk"' in text(act.get("/"))
 
 
-def test_the_list_needs_as_many_queries_however_long_it_is(look: Client, make_session: Make) -> None:
+def test_the_list_needs_as_many_queries_however_long_it_is(
+    look: Client, make_session: Make
+) -> None:
     def queries() -> int:
         with CaptureQueriesContext(
             connection,
