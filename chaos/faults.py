@@ -83,6 +83,12 @@ def thaw_postgres(world: World, _crew: Crew) -> None:
     signal_all(world.postgres, signal.SIGCONT)
 
 
+PUT_OUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND application_name <> 'hog'
+"""
+
+
 class Hog:
     """Takes every connection there is, also those that others had."""
 
@@ -90,16 +96,14 @@ class Hog:
         self._held: list[psycopg.Connection[object]] = []
 
     def take_all(self, world: World, _crew: Crew) -> None:
+        """Who is put out comes back at once: again, until nobody else is in."""
         self._take(world)
-        with suppress(psycopg.Error):
-            self._held[0].execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE backend_type = 'client backend' AND application_name <> 'hog'"
-            )
-        deadline = time.monotonic() + 0.5
+        deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
+            with suppress(psycopg.Error):
+                if not self._held[0].execute(PUT_OUT).fetchall():
+                    return
             self._take(world)
-            time.sleep(0.02)
 
     def _take(self, world: World) -> None:
         with suppress(psycopg.OperationalError):
