@@ -129,6 +129,30 @@ def test_the_list_passes(open_page: Open, make_session: Make, language: str) -> 
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
+def test_what_opens_beside_the_list_passes(
+    open_page: Open, make_session: Make, language: str
+) -> None:
+    one_of_each(make_session)
+    walk = Walk(open_page("/?state=active", locale=language, reduced_motion="reduce"))
+    page = walk.page
+    wait_until_live(page)
+    for n, menu in enumerate(page.locator("#main details > summary").all()):
+        menu.click()
+        walk.look(f"menu {n} of the list", "#main")
+        menu.click()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("a")
+    expect(page.locator("#palette-list [aria-selected=true]")).to_be_visible()
+    walk.look("palette", "#palette")
+    page.keyboard.press("Escape")
+    page.locator("#q").click()
+    page.keyboard.type("sta")
+    walk.look("completion", ".search")
+    walk.at("/wall/", "wall")
+    walk.is_clean()
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
 def test_a_session_and_its_dialogs_pass(open_page: Open, make_session: Make, language: str) -> None:
     full = one_of_each(make_session)
     at = f"/sessions/{full.session_id}/"
