@@ -98,6 +98,14 @@ export function filterCheckpoints() {
   for (const flag of document.querySelectorAll(".flags > .flag")) flag.hidden = !flag.dataset.name.toLowerCase().includes(wanted);
 }
 
+// A link to an entry of the history that is not among the newest opens the page that has it.
+function openLinked() {
+  const version = Number(/^#v(\d{1,15})$/.exec(location.hash)?.[1]);
+  if (!version || document.getElementById(`v${version}`)) return;
+  const wanted = `?history=${version + 1}`;
+  if (location.search !== wanted) location.replace(wanted + location.hash);
+}
+
 export function start(panels) {
   panels.addEventListener("input", typed);
   panels.addEventListener("submit", submitted);
@@ -110,4 +118,5 @@ export function start(panels) {
   panels.addEventListener("focusin", reach);
   panels.addEventListener("keydown", keys);
   stick();
+  openLinked();
 }

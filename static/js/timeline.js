@@ -12,8 +12,8 @@ const part = (name) => box.querySelector(`[data-axis="${name}"]`);
 const zone = { timeZone: box.dataset.timeZone };
 const language = document.documentElement.lang;
 const written = (options) => new Intl.DateTimeFormat(language, { ...options, ...zone });
-const exact = written({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const minutes = written({ hour: "2-digit", minute: "2-digit" });
+const exact = written({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const minutes = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const days = written({ day: "numeric", month: "short" });
 const format = {
   day: (t) => days.format(t),
@@ -122,7 +122,7 @@ export function live() {
 // Recorded moments; with Shift those of the checkpoints.
 function step(direction, byCheckpoint) {
   const times = byCheckpoint ? data.flags.map(([, , t]) => t) : data.moments.map(([, t]) => t);
-  const from = at ?? Infinity;
+  const from = at ?? end();
   const next = direction < 0 ? times.findLast((t) => t < from) : times.find((t) => t > from);
   go(next ?? (direction < 0 ? data.start : null));
 }

@@ -152,7 +152,7 @@ function one({ x0: x, flags: [[, name, , automatic]] }, room) {
   const cloth = element("path", { d: `M${x} ${FLAG.top} h9 l-2.5 4 l2.5 4 h-9 z`, class: "flag-cloth" });
   const letters = Math.floor(room / LETTER);
   const short = name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
-  return letters < 5 ? [pole, cloth] : [pole, cloth, element("text", { x: x + 13, y: FLAG.top + 8, class: "flag-word" }, short)];
+  return letters < Math.min(name.length, 10) ? [pole, cloth] : [pole, cloth, element("text", { x: x + 13, y: FLAG.top + 8, class: "flag-word" }, short)];
 }
 
 function many({ x0, x1, flags: [...inside] }) {
