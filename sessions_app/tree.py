@@ -124,7 +124,8 @@ class Hits:
 def search(value: Any, wanted: str) -> Hits:
     """Keys and single values that contain the text, in reading order. Without recursion, like everything here."""
     wanted = wanted.casefold()
-    total, shown = 0, []
+    total = 0
+    shown: list[Node] = []
     waiting: list[Node] = [Node("", (), value)]
     while waiting:
         node = waiting.pop()
