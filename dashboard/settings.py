@@ -96,8 +96,8 @@ TEMPLATES = [
 # -- Storage -------------------------------------------------------------------------------------
 DATABASES: dict[str, Any] = {
     "default": {
-        **dj_database_url.parse(DATABASE_URL, conn_health_checks=True),
-        "ENGINE": "django.db.backends.postgresql",
+        **dj_database_url.parse(DATABASE_URL),
+        "ENGINE": "dashboard.database",
     }
 }
 DATABASES["default"]["OPTIONS"] = {

@@ -15,6 +15,9 @@ VALUES (%(id)s, %(agent_type)s, %(user_id)s, %(state)s, %(context)s, %(checkpoin
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, context = excluded.context,
     checkpoints = excluded.checkpoints, updated_at = now(), last_heartbeat = excluded.last_heartbeat
 """
+LOCK_IN_ORDER = (
+    "SELECT FROM agent_sessions WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+)
 
 
 def create(
@@ -55,7 +58,8 @@ def write_at_random(database_url: str, ids: list[str], writes: int, seed: int) -
     chance = random.Random(seed)
     with psycopg.connect(database_url) as connection:
         for n in range(writes):
-            chosen = sorted(chance.sample(ids, k=chance.randint(1, 3)))
+            chosen = chance.sample(ids, k=chance.randint(1, 3))
+            connection.execute(LOCK_IN_ORDER, (chosen,))
             connection.execute(
                 "UPDATE agent_sessions SET context = context || %s WHERE id = ANY(%s::uuid[])",
                 (json.dumps({f"writer{seed}": n}), chosen),

@@ -1,0 +1,48 @@
+"""The dashboard's own connections after PostgreSQL was away."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import psycopg
+import pytest
+from django.db import connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGES = 12
+
+
+def open_many() -> None:
+    """As many connections at a time as pages ask for, all back in the pool afterwards."""
+    together = Barrier(PAGES, timeout=30)
+
+    def one() -> None:
+        connection.ensure_connection()
+        together.wait()
+        connection.close()
+
+    with ThreadPoolExecutor(PAGES) as threads:
+        for page in [threads.submit(one) for _ in range(PAGES)]:
+            page.result()
+
+
+def answers() -> int:
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def test_after_an_outage_that_killed_every_idle_connection_the_first_request_is_answered(
+    database_url: str,
+) -> None:
+    open_many()
+    before = answers()
+    with psycopg.connect(database_url, autocommit=True) as other:
+        killed = other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        ).fetchall()
+    assert len(killed) >= PAGES
+    assert answers() != before
