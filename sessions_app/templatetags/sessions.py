@@ -94,6 +94,11 @@ def moment(when: datetime | None, now: datetime | None = None) -> SafeString | s
 
 
 @register.filter
+def short_time(when: datetime) -> str:
+    return spans.compact(when, timezone.now())
+
+
+@register.filter
 def absolute(when: datetime | None) -> str:
     return "–" if when is None else spans.absolute(when)
 
