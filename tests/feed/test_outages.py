@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from redis.asyncio import Redis
 
 from dashboard.embedded import Servers, valkey
@@ -118,6 +120,15 @@ async def test_a_database_that_does_not_answer_is_told_and_replaced(
     assert told[-1] == "live"
 
 
+@pytest.fixture
+async def afterwards_django_connects_anew() -> AsyncIterator[None]:
+    """A killed connection that its thread still holds would be the next test's first error."""
+    yield
+    await sync_to_async(connections.close_all)()
+    connections.close_all()
+
+
+@pytest.mark.usefixtures("afterwards_django_connects_anew")
 async def test_a_reading_connection_that_is_killed_costs_one_tick_and_no_change(
     hub: Hub, database_url: str
 ) -> None:
