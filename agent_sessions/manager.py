@@ -25,7 +25,7 @@ from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.patch import diff
-from agent_sessions.postgres import PostgresStore
+from agent_sessions.postgres import PostgresStore, wait_for_no_lock_for_ever
 from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES
@@ -35,7 +35,6 @@ from agent_sessions.writes import Author
 FAILED_AT_ONCE = 50
 NOWHERE = str(uuid.UUID(int=0))
 CONNECT_SECONDS = 10.0
-LOCK_SECONDS = 5.0
 
 
 class SessionManager:
@@ -90,7 +89,7 @@ class SessionManager:
             pool = psycopg_pool.AsyncConnectionPool(
                 database_url, min_size=1, max_size=8, open=False, timeout=5.0,
                 kwargs=_connection_settings(database_url),
-                configure=_wait_for_no_lock_for_ever,
+                configure=wait_for_no_lock_for_ever,
                 check=psycopg_pool.AsyncConnectionPool.check_connection,
                 # Left to itself the pool waits twice as long each time: after an outage of a minute one more.
                 reconnect_timeout=1.0, reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
@@ -537,13 +536,6 @@ def _connection_settings(database_url: str) -> dict[str, Any]:
         "tcp_user_timeout": 10_000,
     }
     return {"autocommit": True} | {k: v for k, v in settings.items() if k not in said}
-
-
-async def _wait_for_no_lock_for_ever(connection: psycopg.AsyncConnection[Any]) -> None:
-    """One row that somebody keeps locked in psql must not hold up every other session's writes."""
-    await connection.execute(
-        "SELECT set_config('lock_timeout', %s, false)", (f"{int(LOCK_SECONDS * 1000)}ms",)
-    )
 
 
 def _previous_state(session: AgentSession) -> dict[str, Any]:

@@ -33,10 +33,19 @@ logger = logging.getLogger(__name__)
 
 Connection = psycopg.AsyncConnection[Any]
 Decide = Callable[[AgentSession], Write | None]
+PendingWrite = Waiting[Write, Written]
 
 # The connection, not the statement, is at fault: what was sent may or may not have been committed.
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
 PAGE = 500
+LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
+
+
+async def wait_for_no_lock_for_ever(connection: Connection) -> None:
+    """One row that somebody keeps locked in psql must not hold up every other session's writes."""
+    await connection.execute(
+        "SELECT set_config('lock_timeout', %s, false)", (f"{int(LOCK_SECONDS * 1000)}ms",)
+    )
 
 
 class PostgresStore:
@@ -97,7 +106,7 @@ class PostgresStore:
     async def transact_each(self, session_ids: Sequence[str], decide: Decide) -> list[Head]:
         """Lock these sessions, let `decide` say what to write of each, store it in one commit; the heads of those.
 
-        Repeated when the connection is lost: `decide` has to see by the session itself that it was done.
+        One that somebody else holds is left out. Repeated when the connection is lost: `decide` has to see by the session itself that it was done.
         """
         heads: list[Head] = await self._again_while_lost(
             lambda: self._transact_each(session_ids, decide)
@@ -257,8 +266,9 @@ class PostgresStore:
 
     async def _transact_each(self, session_ids: Sequence[str], decide: Decide) -> list[Head]:
         async with self._connection() as connection, connection.transaction():
-            await connection.execute(query("lock_sessions"), {"ids": list(session_ids)})
-            writes = map(decide, await self._read_each(connection, session_ids))
+            free = await _fetch(connection, "lock_free_sessions", {"ids": list(session_ids)})
+            ids = [str(row["id"]) for row in free]
+            writes = map(decide, await self._read_each(connection, ids))
             rows = [write.row() for write in writes if write is not None]
             if not rows:
                 return []
@@ -288,7 +298,8 @@ class PostgresStore:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    async def _flush_writes(self, group: Sequence[Waiting[Write, Written]]) -> None:
+    async def _flush_writes(self, group: Sequence[PendingWrite]) -> list[PendingWrite]:
+        """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
             rows = await self._rows(
                 "write_sessions", {"writes": json.dumps([w.item.row() for w in group])}
@@ -296,16 +307,12 @@ class PostgresStore:
         except (StorageUnavailable, psycopg.Error, InvalidInput) as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
                 await asyncio.gather(*(self._settle(w) for w in group))
-                return
+                return []
             raise
-        written = {str(row["id"]): _written(row) for row in rows}
-        for waiting in group:
-            if answer := written.get(waiting.key):
-                waiting.answer(answer)
-            else:
-                waiting.refuse(Rejected())
+        found = {str(row["id"]): row for row in rows}
+        return [w for w in group if not _is_settled(w, found.get(w.key))]
 
-    async def _settle(self, waiting: Waiting[Write, Written]) -> None:
+    async def _settle(self, waiting: PendingWrite) -> None:
         """One write of a group that failed as a whole, stored once whatever became of the group."""
         write = waiting.item
         try:
@@ -335,6 +342,22 @@ class PostgresStore:
         heads = {str(row["id"]): _head(row) for row in rows}
         for waiting in group:
             waiting.answer(heads.get(waiting.key))
+
+
+def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:
+    if row is None:
+        waiting.refuse(Rejected())
+    elif not row["held"]:
+        waiting.answer(_written(row))
+    elif (seconds := waiting.held_for()) >= LOCK_SECONDS:
+        waiting.refuse(
+            StorageUnavailable(
+                f"somebody has kept the row of session {waiting.key} locked for {seconds:.0f} s"
+            )
+        )
+    else:
+        return False
+    return True
 
 
 class _Entry(NamedTuple):

@@ -7,7 +7,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -165,6 +165,16 @@ class ConversationManager:
         asked = ConversationTurn("user", question, resolved_question, template_id, slots or {})
         answered = ConversationTurn("assistant", answer, results=results or [])
         await self._append(check_id(session_id), Addition.of_turns([asked, answered]))
+
+    async def stamps(self, session_ids: Sequence[str]) -> dict[str, str]:
+        """What changes whenever the stored conversation does, for onlookers. Raises StorageUnavailable."""
+        names = [check_id(session_id) for session_id in session_ids]
+        if self._store is None or not names:
+            return {}
+        try:
+            return dict(zip(names, await self._store.stamps(names), strict=True))
+        except Unreachable as error:
+            raise StorageUnavailable(f"conversations cannot be read: {error}") from error
 
     async def list_conversations(
         self, limit: int = 50, after: str | None = None

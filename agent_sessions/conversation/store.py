@@ -149,6 +149,21 @@ class ConversationStore:
         except (refusals.RedisError, OSError) as error:
             raise self._judge(error, "") from error
 
+    async def stamps(self, conversation_ids: Sequence[str]) -> list[str]:
+        """Names the stored version of each, as `read` does; NOTHING_STORED where there is none."""
+        await self.connect()
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for name in conversation_ids:
+                    text = f"{self._config.valkey_prefix}{name}"
+                    pipeline.strlen(text)
+                    pipeline.hget(f"{text}#about", "version")
+                found = _decode(await pipeline.execute())
+        except (refusals.RedisError, OSError) as error:
+            raise self._judge(error, "") from error
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [f"{version or 0}:{size}" if size else NOTHING_STORED for size, version in pairs]
+
     async def trim(self) -> None:
         await self._run("trim", "")
 

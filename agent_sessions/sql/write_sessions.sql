@@ -1,13 +1,14 @@
 -- Every write of the manager: one guarded UPDATE for one session or for a group of them, each session once.
--- What comes back was stored; what does not come back met a guard and changed nothing.
+-- What comes back was stored, or is held by somebody else and was left alone: nobody waits for the holder here.
+-- What does not come back met a guard and changed nothing.
 WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(writes)s::jsonb) AS i (
         id uuid, epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb,
         added jsonb, compressed jsonb, by_agent boolean, raise_epoch boolean, verb text, order_checkpoint integer,
         acknowledged bigint, kind text, actor text, reason text, source text, change_id uuid, detail jsonb)
 ), locked AS MATERIALIZED (
-    -- in the order of their ids, so that two groups never wait for each other
-    SELECT s.id FROM agent_sessions s JOIN input i ON i.id = s.id ORDER BY s.id FOR NO KEY UPDATE OF s
+    SELECT s.id FROM agent_sessions s JOIN input i ON i.id = s.id
+    ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
 ), written AS (
     UPDATE agent_sessions s SET
         version = s.version + 1,
@@ -70,4 +71,9 @@ WITH input AS MATERIALIZED (
     CROSS JOIN LATERAL jsonb_array_elements(i.added) WITH ORDINALITY AS c (entry, o)
     CROSS JOIN LATERAL CAST(c.entry->>'timestamp' AS timestamptz) AS said
 )
-SELECT * FROM written
+SELECT false AS held, * FROM written
+UNION ALL
+SELECT true, s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
+    s.checkpoint_count, s.checkpoints_through, s.context_version
+FROM agent_sessions s JOIN input i ON i.id = s.id
+WHERE NOT EXISTS (SELECT FROM locked l WHERE l.id = s.id)
