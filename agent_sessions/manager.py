@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 from redis.asyncio import Redis
