@@ -66,7 +66,7 @@ chaos: setup ## outages and kills on real servers: what is lost, what is claimed
 	@$(BIN)/python -m chaos
 
 screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
-	@$(BIN)/python docs/screenshots.py
+	@$(BIN)/python -m screenshots
 
 clean: ## what can be made anew; .data stays
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
