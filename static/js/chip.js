@@ -22,7 +22,7 @@ export function showHeld() {
 }
 
 function clockTime(ms) {
-  const options = { hour: "2-digit", minute: "2-digit" };
+  const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   return new Date(ms).toLocaleTimeString(document.documentElement.lang, options);
 }
 

@@ -3,6 +3,7 @@
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
+const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const two = (n) => String(n).padStart(2, "0");
 const fill = (text, values) => interpolate(text, values, true);
 
@@ -77,7 +78,7 @@ export function beat(row, ms) {
   if (time) {
     time.dateTime = new Date(ms).toISOString();
     time.since = ms;
-    time.title = new Date(ms).toLocaleString(document.documentElement.lang);
+    time.title = full.format(ms);
     tickTime(time);
   }
   tickRow(row);
