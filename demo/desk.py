@@ -20,6 +20,7 @@ from agent_sessions import (
     SessionManager,
     SessionNotFound,
     WriteRefused,
+    tasks,
 )
 from demo.patience import AWAY, Waits, patiently
 from demo.surroundings import Surroundings
@@ -131,10 +132,7 @@ class Desk:
 
     async def close(self) -> None:
         """Let go without ending anything: the sessions wait for the next process of this name."""
-        tasks = list(self.tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(*self.tasks.values())
         self._clear()
 
     def _clear(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from agent_sessions import tasks
 from agent_sessions.conversation.alone import Alone
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.counts import Counts
@@ -43,8 +44,7 @@ class Upkeep:
     async def stop(self) -> None:
         task, self._task = self._task, None
         if task:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.end(task)
         if self._store:
             self._store.retry_at = self._clock()
             await self._send_waiting()
@@ -61,9 +61,7 @@ class Upkeep:
         self._counts.expired += len(idle) - await self._still_stored(idle)
 
     async def _run(self) -> None:
-        """Asks whether it was cancelled: the Redis client swallows a cancellation now and then (seen with 8.1)."""
-        task = asyncio.current_task()
-        while task and not task.cancelling():
+        while True:
             await self._pause()
             try:
                 await self.tick()

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 
+from agent_sessions import tasks
+
 log = logging.getLogger(__name__)
 
 Announce = Callable[[list[str]], None]
@@ -36,5 +38,4 @@ class Announcer:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await tasks.end(self._task)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from agent_sessions import tasks
+
 from . import metrics
 from .announcer import Announce, Announcer
 from .audience import Audience
@@ -24,8 +26,6 @@ from .tally import Tally
 from .upkeep import Reconciliation, SocketCare, Timetable, compare
 
 log = logging.getLogger(__name__)
-
-STUBBORN = 6  # a driver may swallow a cancellation that meets its own timeout: asked again
 
 
 class Hub:
@@ -136,11 +136,7 @@ class Hub:
     async def stop_loops(self) -> None:
         for socket in list(self.audience.sockets):
             self.pages.leave(socket)
-        for _ in range(STUBBORN):
-            for task in (left := list(self._tasks)):
-                task.cancel()
-            if left:
-                await asyncio.wait(left, timeout=0.5)
+        await tasks.end(*self._tasks)
         await self._announcer.stop()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
