@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
@@ -40,7 +41,8 @@ def main(wanted: set[str]) -> None:
                 work(browser, served)
                 take(browser, served, chosen(SCENES))
                 if scenes := chosen(ON_A_CROWD):
-                    asyncio.run(served.add_crowd())
+                    with ThreadPoolExecutor(1) as thread:  # Playwright's loop runs in this one
+                        thread.submit(asyncio.run, served.add_crowd()).result()
                     take(browser, served, scenes)
         browser.close()
 
