@@ -55,7 +55,7 @@ function times(scale, format) {
     const date = format.day(t);
     const text = day !== "" && date !== day ? date : format.tick(t, step);
     day = date;
-    const anchor = x < 24 ? "start" : "middle";
+    const anchor = x < 24 ? "start" : x > scale.pieces.at(-1).x1 - 24 ? "end" : "middle";
     return [element("line", { x1: x, x2: x, y1: FLAG.top, y2: LABELS - 14, class: "grid" }), element("text", { x, y: LABELS, "text-anchor": anchor }, text)];
   });
 }
