@@ -180,7 +180,11 @@ def empty(page: Page) -> None:
 
 
 def bulk_running(page: Page) -> None:
-    """Paused by one picture, resumed by the next."""
+    """Paused by one picture, resumed by the next, when the order before has ended."""
+    go(page, "/bulk/")
+    if (before := page.locator("main a[href*='/bulk/']")).count():
+        before.first.click()
+        page.wait_for_selector("[data-job][data-state=done]", timeout=120_000)
     verb = "pause" if active_translators(page) else "resume"
     page.locator("#tick-all").check()
     page.locator("#take-all").click()
@@ -208,6 +212,9 @@ def past(page: Page) -> None:
 def compare(page: Page) -> None:
     session(page)
     page.locator("a[href*='/compare/']").first.click()
+    early = page.locator("select[name=a] option").nth(-2).get_attribute("value")
+    page.select_option("select[name=a]", early)
+    page.locator("form button.primary").click()
     page.wait_for_timeout(800)
 
 

@@ -21,7 +21,7 @@ from dashboard.embedded import postgres, valkey
 from tests.live import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-CROWD = 4_000
+CROWD = 1_500
 
 
 @dataclass(frozen=True)
