@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -14,6 +16,7 @@ from agent_sessions.conversation import (
     ConversationPage,
     ConversationState,
 )
+from agent_sessions.conversation.manager import check_id
 
 from .bridge import bridge
 
@@ -53,6 +56,26 @@ def peek(conversation_id: str) -> ConversationState | None:
     except (InvalidInput, StorageUnavailable) as error:
         logger.warning("conversation not read", conversation=conversation_id, error=str(error))
         return None
+
+
+def stamps(conversation_ids: Sequence[str]) -> dict[str, str]:
+    """Which version of each is stored. Raises StorageUnavailable."""
+
+    async def look() -> dict[str, str]:
+        return await (await _onlooker.get()).stamps(conversation_ids)
+
+    return bridge.run(look)
+
+
+def linked(session_id: UUID, *parts: Any) -> str:
+    """The conversation that metadata or context names as `conversation_id`, else the session's own."""
+    for part in parts:
+        named = part.get("conversation_id") if isinstance(part, dict) else None
+        try:
+            return check_id(named)
+        except InvalidInput:
+            continue
+    return str(session_id)
 
 
 def live_page(limit: int, after: str | None) -> tuple[ConversationPage, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.functional import cached_property
 
 from . import detail, tree, turns
+from .conversations import linked
 from .detail import Action, Flag
 from .models import AgentSession, Checkpoint, HistoryEntry
 from .past import Moment, read_moment
@@ -82,8 +83,16 @@ class SessionPage:
         return self.asked.before is None
 
     @cached_property
+    def conversation_id(self) -> str:
+        return linked(self.session.id, self.session.metadata, self.session.context)
+
+    @property
+    def shares_conversation(self) -> bool:
+        return self.conversation_id != str(self.session.id)
+
+    @cached_property
     def conversation(self) -> Conversation | None:
-        return turns.read_live(self.session.id, self.session.context)
+        return turns.read_live(self.session.id, self.conversation_id, self.session.context)
 
     @cached_property
     def context(self) -> tree.Node:

@@ -15,6 +15,7 @@ register_converter(Part, "part")
 urlpatterns = [
     path("<uuid:id>/", session.session, name="session"),
     path("<uuid:id>/panels/", session.panels, name="session-panels"),
+    path("<uuid:id>/conversation/", session.conversation, name="session-conversation"),
     path("<uuid:id>/at/", session.at, name="session-at"),
     path("<uuid:id>/timeline/", session.timeline, name="session-timeline"),
     path("<uuid:id>/<part:part>/", context.context, name="session-context"),

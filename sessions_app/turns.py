@@ -64,6 +64,7 @@ class Conversation:
     language: str = ""
     slots: list[tuple[str, str]] = field(default_factory=list)
     template: str = ""
+    stamp: str = ""
 
     @property
     def total(self) -> int:
@@ -74,12 +75,15 @@ class Conversation:
         return [turn for turn in self.turns if turn.asks]
 
 
-def read_live(session_id: UUID, context: Any) -> Conversation | None:
-    """From Valkey; where nothing is there any more, what the context holds."""
-    state = conversations.peek(str(session_id))
+def read_live(session_id: UUID, conversation_id: str, context: Any) -> Conversation:
+    """From Valkey; where nothing is there any more, what the context holds. It may have no turns."""
+    state = conversations.peek(conversation_id)
     found = of_state(state) if state and state.turns else of_context(context)
-    if found is not None:
-        _date(found.turns, session_id, None)
+    if found is None:
+        found = Conversation("store", [])
+    elif found.source == "context" or conversation_id == str(session_id):
+        _date(found.turns, session_id, None)  # of a shared one, other sessions stored turns too
+    found.stamp = state.stamp if state else ""
     return found
 
 

@@ -89,6 +89,7 @@ class ConversationState:
     def stamp(self) -> str:
         """Names the stored version that this was read from, as `ConversationManager.stamps` does."""
         return self.origin.stamp if self.origin else ""
+
     """What was stored when this copy was made: `update` tells from it what was added here."""
 
     def add_turn(self, turn: ConversationTurn) -> None:

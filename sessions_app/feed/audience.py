@@ -15,6 +15,7 @@ class Key(NamedTuple):
     query: str
     language: str
     ids: frozenset[str]
+    conversation: str = ""
 
 
 class Subscription:
@@ -52,9 +53,21 @@ class Shown:
         self.beat = 0
 
 
+class Talk:
+    """A conversation that somebody looks at; several sessions may share it."""
+
+    __slots__ = ("due", "stamp", "subscriptions")
+
+    def __init__(self) -> None:
+        self.subscriptions: set[Subscription] = set()
+        self.stamp: str | None = None
+        self.due = True
+
+
 class Audience:
     def __init__(self) -> None:
         self.sockets: set[Socket] = set()
+        self.talks: dict[str, Talk] = {}
         self.subscriptions: dict[Key, Subscription] = {}
         self.shown: dict[str, Shown] = {}
 
@@ -66,10 +79,18 @@ class Audience:
             for session_id in key.ids:
                 self.shown.setdefault(session_id, Shown()).subscriptions.add(subscription)
         subscription.sockets.add(socket)
+        if key.conversation:
+            self._join(key.conversation, subscription)
         previous, socket.subscription = socket.subscription, subscription
         if previous is not None and previous is not subscription:
             self._leave(socket, previous)
         return subscription
+
+    def _join(self, conversation: str, subscription: Subscription) -> None:
+        """Who comes is told what is stored, whatever the others have been told."""
+        talk = self.talks.setdefault(conversation, Talk())
+        talk.subscriptions.add(subscription)
+        talk.stamp, talk.due = None, True
 
     def remove(self, socket: "Socket") -> None:
         self.sockets.discard(socket)
@@ -87,6 +108,10 @@ class Audience:
             shown.subscriptions.discard(subscription)
             if not shown.subscriptions:
                 del self.shown[session_id]
+        if talk := self.talks.get(subscription.key.conversation):
+            talk.subscriptions.discard(subscription)
+            if not talk.subscriptions:
+                del self.talks[subscription.key.conversation]
 
     def lists(self) -> list[Subscription]:
         return [

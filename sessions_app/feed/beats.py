@@ -1,9 +1,9 @@
-"""The one Valkey subscription of this process: heartbeats, which touch no row."""
+"""The one Valkey subscription of this process: what touches no row, heartbeats and conversations."""
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -45,8 +45,10 @@ class BeatListener:
         connected: Callable[[], None],
         lost: Callable[[], None],
         monotonic: Callable[[], float],
+        others: Mapping[str, Callable[[str], None]] = {},
     ) -> None:
-        self._url = url
+        """`others`: further channels, and who is told of their messages."""
+        self._url, self._others = url, dict(others)
         self._channel, self._set = f"{namespace}:beats", f"{namespace}:heartbeats"
         self._heard, self._connected, self._lost = heard, connected, lost
         self._monotonic = monotonic
@@ -73,7 +75,7 @@ class BeatListener:
         self._client = client(self._url)
         try:
             async with self._client.pubsub() as pubsub:
-                await pubsub.subscribe(self._channel)
+                await pubsub.subscribe(*self._others, self._channel)
                 await self._hear(pubsub)
         finally:
             gone, self._client = self._client, None
@@ -89,7 +91,10 @@ class BeatListener:
                 await pubsub.ping()
                 continue
             heard_at = self._monotonic()
-            if message["type"] == "subscribe":
+            if message["channel"] in self._others:
+                if message["type"] == "message":
+                    self._others[message["channel"]](message["data"])
+            elif message["type"] == "subscribe":
                 self.live = True
                 self._backoff.reset()
                 self._connected()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from agent_sessions import tasks
@@ -22,6 +22,7 @@ from .pages import Pages
 from .pending import Pending, Work
 from .reader import DatabaseAway, Reader
 from .status import BEATS, DATABASE, Status
+from .talks import Stamps, Talks
 from .tally import Tally
 from .upkeep import Reconciliation, SocketCare, Timetable, compare
 
@@ -38,6 +39,8 @@ class Hub:
         namespace: str,
         *,
         announce: Announce | None = None,
+        talk_channel: str = "",
+        read_talks: Stamps = lambda names: {},
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -51,7 +54,9 @@ class Hub:
         self._is_stuck = False
         self._make_readers()
         self._announcer = Announcer(announce)
-        self._make_ears(listen_parameters, valkey_url, namespace)
+        self.talks = Talks(self.audience, read_talks, monotonic=monotonic, limits=limits)
+        others = {talk_channel: self.talks.heard} if talk_channel else {}
+        self._make_ears(listen_parameters, valkey_url, namespace, others)
         self._make_voices()
 
     def _make_readers(self) -> None:
@@ -60,7 +65,11 @@ class Hub:
         self._door = Reader("feed-door", timeout=self.limits.read)
 
     def _make_ears(
-        self, parameters: Callable[[], dict[str, Any]], valkey_url: str, namespace: str
+        self,
+        parameters: Callable[[], dict[str, Any]],
+        valkey_url: str,
+        namespace: str,
+        others: Mapping[str, Callable[[str], None]],
     ) -> None:
         self.listener = Listener(
             parameters,
@@ -76,6 +85,7 @@ class Hub:
             connected=self._hearing_beats,
             lost=lambda: self._blind(BEATS),
             monotonic=self._monotonic,
+            others=others,
         )
 
     def _make_voices(self) -> None:
@@ -121,6 +131,7 @@ class Hub:
         self._keep(asyncio.create_task(self._tick_loop()))
         self._keep(asyncio.create_task(self._every(self.limits.watch, self._watch_once)))
         self._keep(asyncio.create_task(self._every(self.limits.watch, self.check)))
+        self._keep(asyncio.create_task(self._every(self.limits.tick, self.talks.tell)))
 
     def listen(self) -> None:
         """Opens both ears; who starts no more calls `tick`, `watch` and `check` himself."""
@@ -188,6 +199,7 @@ class Hub:
 
     def _hearing_beats(self) -> None:
         self.blindness.end(BEATS)
+        self.talks.compare()
         self._keep(asyncio.create_task(self._read_beats()))
         self._tell_status()
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
+from agent_sessions import InvalidInput
+from agent_sessions.conversation.manager import check_id
+
 from .limits import LIMITS, Limits
 
 LARGEST = 2**63 - 1
@@ -24,6 +27,7 @@ class Hello:
     language: str = ""
     since: int | None = None
     seq: int = 0
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,10 @@ def _hello(fields: _Fields, limits: Limits) -> Hello:
             )
         case "session":
             return Hello(
-                "session", {_id(fields.values.get("id")): fields.number("version", 0)}, **common
+                "session",
+                {_id(fields.values.get("id")): fields.number("version", 0)},
+                conversation=_conversation(fields.text("conversation", 200)),
+                **common,
             )
         case _:
             raise Malformed("unknown page")
@@ -106,6 +113,13 @@ def _id(value: object) -> str:
     except ValueError:
         pass
     raise Malformed("an id must be a UUID")
+
+
+def _conversation(name: str) -> str:
+    try:
+        return name and check_id(name)
+    except InvalidInput:
+        raise Malformed("conversation must be a conversation's id") from None
 
 
 def _number(value: object, name: str) -> int:

@@ -117,7 +117,7 @@ class Pages:
     ) -> None:
         """Subscribes first; the tick that it asks for then reads what is newer."""
         language = rights.supported(hello.language) or viewer.language
-        key = Key(hello.page, hello.query, language, frozenset(hello.rows))
+        key = Key(hello.page, hello.query, language, frozenset(hello.rows), hello.conversation)
         self._audience.subscribe(socket, key, wanted)
         now = self._clock()
         socket.since = now if hello.since is None else min(hello.since / 1000, now)

@@ -8,7 +8,9 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import connections
 
+from agent_sessions.conversation import ConversationConfig
 from sessions_app.bridge import announce
+from sessions_app.conversations import stamps
 
 from .hub import Hub
 
@@ -24,6 +26,8 @@ def hub() -> Hub:
             settings.VALKEY_URL,
             settings.SESSION_NAMESPACE,
             announce=announce,
+            talk_channel=f"{ConversationConfig().valkey_prefix}changes",
+            read_talks=stamps,
         )
         found.start()
         atexit.register(_end, loop, found)

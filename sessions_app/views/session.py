@@ -26,6 +26,13 @@ def panels(request: HttpRequest, id: UUID) -> HttpResponse:
 
 @viewers_only
 @require_GET
+def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
+    """Only the conversation, which grows without a new version of the session."""
+    return _render(request, id, "sessions/_talk.html", "")
+
+
+@viewers_only
+@require_GET
 def at(request: HttpRequest, id: UUID) -> HttpResponse:
     """The panels as of then: context, conversation, checkpoints, history."""
     return _render(request, id, "sessions/_panels.html", request.GET.get("t", ""))

@@ -13,13 +13,15 @@ import { toast } from "./toast.js";
 
 const head = () => document.getElementById("session-head");
 const panels = document.getElementById("panels");
-const { id, panels: address, at: pastAddress } = document.body.dataset;
+const { id, panels: address, at: pastAddress, talk: talkAddress } = document.body.dataset;
 let fetching = null;
 let current = null;
 let wanted = 0;
+let talk = null; // the stored conversation's stamp, as the feed last said
+let talking = null;
 
-connect({
-  hello: () => ({ page: "session", id, version: Number(head().dataset.version) }),
+const feed = connect({
+  hello: () => ({ page: "session", id, version: Number(head().dataset.version), conversation: head().dataset.conversation }),
   onFrame,
   onStatus: showStatus,
 });
@@ -31,6 +33,42 @@ function onFrame({ now, session }) {
     timeline.beat(session.beat);
   }
   if (session?.version) renew(session.version);
+  if (session?.conversation !== undefined) {
+    talk = session.conversation;
+    renewTalk();
+  }
+}
+
+// The conversation grows without a new version of the session: then only its panel is fetched, one fetch at a time.
+async function renewTalk() {
+  if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null) return;
+  const asked = talk;
+  try {
+    await (talking = loadTalk());
+  } catch {
+    setTimeout(renewTalk, 2000);
+  } finally {
+    talking = null;
+  }
+  if (talk !== asked) renewTalk();
+}
+
+async function loadTalk() {
+  const response = await fetch(talkAddress, { headers: { "X-Requested-With": "fetch" } });
+  if (!response.ok) throw new Error(response.status);
+  const fresh = parse(await response.text()).firstElementChild;
+  const shown = document.getElementById("conversation");
+  if (timeline.moment() !== null) return;
+  if (!fresh || !shown) return load();
+  keepingTheEnd(() => morph(shown, fresh));
+  head().dataset.stamp = fresh.dataset.stamp;
+  clock.tick();
+}
+
+function keepingTheEnd(change) {
+  const atEnd = insight.stuck();
+  change();
+  if (atEnd) insight.stick();
 }
 
 // One fetch at a time; what comes meanwhile asks for one more.
@@ -70,9 +108,11 @@ async function place(response) {
   if (response.status === 404) return toast(gettext("This session was removed for good."), { error: true });
   if (!response.ok) throw new Error(response.status);
   const beaten = head().dataset.heartbeat;
-  const atEnd = insight.stuck();
-  morph(panels, parse(await response.text()), { morphStyle: "innerHTML" });
-  if (atEnd) insight.stick();
+  const { conversation } = head().dataset;
+  const fresh = parse(await response.text());
+  keepingTheEnd(() => morph(panels, fresh, { morphStyle: "innerHTML" }));
+  if (head().dataset.conversation !== conversation) feed.hello();
+  else renewTalk();
   insight.filterCheckpoints();
   timeline.refresh();
   if (beaten) clock.beat(head(), Number(beaten));

@@ -1,0 +1,131 @@
+"""A conversation grows without a version of its session: open pages are told all the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from agent_sessions import StorageUnavailable
+from agent_sessions.conversation import ConversationConfig, ConversationManager
+from sessions_app import conversations
+from sessions_app.bridge import bridge
+from sessions_app.feed.hub import Hub
+
+from .conftest import Clock, created, until
+from .screen import Screen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CHANNEL = "heritage:session:changes"
+Start = Callable[..., Awaitable[Hub]]
+
+
+@pytest.fixture
+async def agents(valkey_url: str) -> AsyncIterator[ConversationManager]:
+    """Somebody else's manager, as an agent has it."""
+    async with ConversationManager(ConversationConfig(valkey_url=valkey_url)) as manager:
+        yield manager
+    bridge.close()
+
+
+@pytest.fixture
+async def talking(start_hub: Start) -> Hub:
+    return await start_hub(talk_channel=CHANNEL, read_talks=conversations.stamps)
+
+
+async def looks(hub: Hub, session_id: str, conversation: str) -> Screen:
+    screen = Screen(hub)
+    screen.says(
+        {
+            "type": "hello",
+            "page": "session",
+            "id": session_id,
+            "version": 1,
+            "conversation": conversation,
+        }
+    )
+    await hub.tick()
+    await until(lambda: told(screen), hub.talks.tell)
+    return screen
+
+
+def told(screen: Screen) -> str:
+    """The newest stamp that the page was sent."""
+    parts = [frame["session"] for frame in screen.frames if "session" in frame]
+    return next((p["conversation"] for p in reversed(parts) if "conversation" in p), "")
+
+
+async def test_a_turn_reaches_every_session_that_shares_the_conversation(
+    talking: Hub, agents: ConversationManager, database_url: str
+) -> None:
+    one, other = await created(talking, database_url, 2)
+    screens = [await looks(talking, session_id, "shared") for session_id in (one, other)]
+    stranger = await looks(talking, one, one)
+    before = told(stranger)
+    assert [told(screen) for screen in screens] == ["0:0", "0:0"]
+    await agents.add_turn_to_session("shared", "Und in Enschede?", "7 Museen")
+    await until(lambda: all(told(s) != "0:0" for s in screens), talking.talks.tell)
+    state = await agents.peek("shared")
+    assert state is not None
+    assert {told(screen) for screen in screens} == {state.stamp}
+    assert told(stranger) == before
+
+
+async def test_what_was_published_while_nobody_heard_is_found(
+    start_hub: Start, clock: Clock, agents: ConversationManager, database_url: str
+) -> None:
+    """A hub that is deaf on this channel: only comparing finds the turn."""
+    hub = await start_hub(
+        read_talks=conversations.stamps, clock=lambda: clock.wall, monotonic=lambda: clock.steady
+    )
+    (session_id,) = await created(hub, database_url)
+    screen = await looks(hub, session_id, session_id)
+    await agents.add_turn_to_session(session_id, "Und in Enschede?", "7 Museen")
+    await hub.talks.tell()
+    assert told(screen) == "0:0"
+    clock.passes(hub.limits.reconcile)
+    await until(lambda: told(screen) != "0:0", hub.talks.tell)
+
+
+async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
+    start_hub: Start, agents: ConversationManager, redis_client: Redis, database_url: str
+) -> None:
+    asked: list[list[str]] = []
+
+    def read(names: list[str]) -> dict[str, str]:
+        asked.append(list(names))
+        return conversations.stamps(names)
+
+    hub = await start_hub(talk_channel=CHANNEL, read_talks=read)
+    (session_id,) = await created(hub, database_url)
+    screen = await looks(hub, session_id, session_id)
+    asked.clear()
+    for n in range(20):
+        await agents.add_turn_to_session(session_id, f"Frage {n}", "Antwort")
+    await redis_client.publish(CHANNEL, "nonsense")
+    await redis_client.publish(CHANNEL, "[]")
+    await until(lambda: hub.audience.talks[session_id].due)
+    await hub.talks.tell()
+    assert len(asked) == 1
+    hub.pages.leave(screen.socket)
+    assert not hub.audience.talks
+
+
+async def test_while_valkey_is_away_nothing_is_told_and_nothing_breaks(
+    start_hub: Start, database_url: str
+) -> None:
+    def away(names: object) -> dict[str, str]:
+        raise StorageUnavailable("away")
+
+    hub = await start_hub(talk_channel=CHANNEL, read_talks=away)
+    (session_id,) = await created(hub, database_url)
+    screen = Screen(hub)
+    screen.says({"type": "hello", "page": "session", "id": session_id, "conversation": "a"})
+    await hub.tick()
+    await hub.talks.tell()
+    await screen.settled()
+    assert told(screen) == ""
+    assert screen.closed is None
+    hub.talks.compare()
+    assert hub.audience.talks["a"].due
