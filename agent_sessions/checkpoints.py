@@ -192,11 +192,11 @@ class CheckpointManager:
 
         Raises InvalidInput, and imports nothing, when any of it is no checkpoint.
         """
+        entries = validation.from_json(exported, "these are no exported checkpoints")
         try:
-            entries = json.loads(exported)
             entries = entries["checkpoints"] if isinstance(entries, dict) else entries
             read = [_importable(entry) for entry in entries]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise InvalidInput(f"these are no exported checkpoints: {error}") from None
         imported = [
             Checkpoint(f"{self.session_id}:{n}", c.name, c.timestamp, c.data, c.metadata)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import RedisError
 
+from agent_sessions import validation
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -57,11 +58,10 @@ class Record:
     @classmethod
     def from_json(cls, text: str | bytes, clock: Callable[[], datetime]) -> Record:
         """Raises InvalidInput for what is no session."""
-        try:
-            stored = json.loads(text)
-            rest = stored.get("record")
-        except (ValueError, RecursionError, AttributeError) as error:
-            raise InvalidInput(f"what Valkey holds is no session: {error}") from None
+        stored = validation.from_json(text, "what Valkey holds is no session")
+        if not isinstance(stored, dict):
+            raise InvalidInput("what Valkey holds is no session: it is not a JSON object")
+        rest = stored.get("record")
         session = AgentSession.from_dict(stored)
         session.clock = clock
         if rest is None:
@@ -204,7 +204,7 @@ class RecordStore:
         self._records = records
         self._clock = clock
 
-    async def create(self, session: AgentSession, author: Author) -> None:
+    async def create(self, session: AgentSession, text: str, author: Author) -> None:
         record = Record(copy.deepcopy(session).stored())
         record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
         record.history = [self._entry(record.session, None, "created", author)]

@@ -65,7 +65,7 @@ def json_object(value: object, what: str, limit: int = MAX_CONTEXT_BYTES) -> str
             f"{what} contains half a character (a lone surrogate): remove it"
         ) from None
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{what} cannot be written as JSON: {error}") from None
+        raise InvalidInput(f"{what} cannot be written as JSON: {_why(error)}") from None
     if size > limit:
         raise InvalidInput(f"{what} has {size:,} bytes: {limit:,} are allowed")
     if "\\u0000" in encoded and _NUL.search(encoded):
@@ -73,6 +73,22 @@ def json_object(value: object, what: str, limit: int = MAX_CONTEXT_BYTES) -> str
     if encoded.count("{") + encoded.count("[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
         raise InvalidInput(f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed")
     return encoded
+
+
+def _why(error: Exception) -> str:
+    """In words that do not change with the version of Python."""
+    found = str(error)
+    return "it contains NaN or an infinity" if found.startswith("Out of range float") else found
+
+
+def from_json(text: str | bytes, what: str) -> Any:
+    """Raises InvalidInput, which begins with `what`."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise InvalidInput(f"{what}: it is nested too deeply") from None
+    except (ValueError, TypeError):
+        raise InvalidInput(f"{what}: it is not JSON") from None
 
 
 def depth(value: Any) -> int:

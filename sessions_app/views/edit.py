@@ -21,7 +21,6 @@ from ..models import AgentSession
 from .access import operators_only
 
 PARTS = ("context", "metadata")
-LONGEST_REASON = 2000
 
 
 @dataclass(slots=True)
@@ -110,9 +109,7 @@ def _sent(request: HttpRequest, part: str) -> Draft:
     except ValueError:
         request_id = str(uuid.uuid4())
     number = int(seen) if seen.isdecimal() and len(seen) < 19 else 0
-    return Draft(
-        part, post.get("text", ""), number, request_id, post.get("reason", "")[:LONGEST_REASON]
-    )
+    return Draft(part, post.get("text", ""), number, request_id, post.get("reason", ""))
 
 
 def _read(draft: Draft) -> Any:

@@ -42,7 +42,7 @@ class Asked:
         return cls(
             _uuid(post.get("request_id", "")),
             _number(post.get("seen_version", "")),
-            post.get("reason", "")[:LONGEST_REASON],
+            post.get("reason", ""),
             _number(post.get("checkpoint", "")),
         )
 
