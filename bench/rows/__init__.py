@@ -12,6 +12,7 @@ from bench.rows import (
     heartbeat,
     old_upsert,
     read,
+    sockets,
     sweep,
     writers,
 )
@@ -28,4 +29,5 @@ ROWS: dict[str, Row] = {
     "old-upsert": old_upsert.row,
     "hot": beats_for_ever.row,
     "sweep": sweep.row,
+    "sockets": sockets.row,
 }

@@ -1,0 +1,88 @@
+"""Frames of 200 bytes to 1,000 pages of one session. What is counted arrived in the process of the pages; at the end
+each of ours shows what the database has. Ours is driven by commits, and its hub does not rest between ticks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack
+
+from bench import seed
+from bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from bench.stage import Stage
+from bench.web import (
+    DAPHNE,
+    DATABASE,
+    UVICORN,
+    WITHOUT_PAUSE,
+    Pages,
+    Web,
+    cookie,
+    pages,
+    serving,
+    session_page,
+    sockets,
+    versions,
+)
+from bench.writer import writing
+
+COMMITS = 0.004  # seconds between two
+CHANNELS = "bench.peers.group_send:application"
+
+
+async def row(stage: Stage) -> AsyncIterator[Comparison]:
+    visitor = cookie(stage)
+    session_id = seed.sessions(stage, DATABASE, 1)[0]
+    for ours, theirs, bar in (
+        ("daphne", "redis", 6), ("daphne", "pubsub", None), ("daphne", "memory", None),
+        ("uvicorn", "redis", 20), ("uvicorn", "websockets.broadcast", 0.8),
+    ):  # fmt: skip
+        async with AsyncExitStack() as stack:
+            command = (*(DAPHNE if ours == "daphne" else UVICORN), WITHOUT_PAUSE)
+            web = stack.enter_context(serving(stage, *command, cookie=visitor))
+            mine = await stack.enter_async_context(
+                pages(web, sockets(stage), session_page(session_id))
+            )
+            peer = stack.enter_context(_peer(stage, theirs, visitor))
+            others = await stack.enter_async_context(pages(peer, sockets(stage)))
+            yield Comparison(
+                f"{sockets(stage):,} sockets through {ours}",
+                theirs if theirs not in LAYER else f"group_send through daphne, {LAYER[theirs]}",
+                _ours(stage, mine, session_id),
+                _theirs(stage, others),
+                (Bar("rate", "frames/s", at_least=bar),),
+            )
+
+
+LAYER = {
+    "redis": "channels_redis",
+    "pubsub": "channels_redis.pubsub",
+    "memory": "in-memory layer",
+}
+
+
+def _peer(stage: Stage, name: str, visitor: str) -> AbstractContextManager[Web]:
+    if name in LAYER:
+        return serving(stage, *DAPHNE, CHANNELS, cookie=visitor, BENCH_LAYER=name)
+    return serving(stage, "bench.peers.broadcast", "{port}")
+
+
+def _ours(stage: Stage, mine: Pages, session_id: str) -> Arm:
+    async def arm() -> Figures:
+        async with writing(stage, DATABASE, [session_id], COMMITS):
+            found = await mine.ask("count", seconds=stage.seconds)
+        if differ := await mine.agree(versions(stage)):
+            raise NotRight(f"{differ} pages differ from the database")
+        return {"rate": found["frames"] / found["seconds"]}
+
+    return arm
+
+
+def _theirs(stage: Stage, others: Pages) -> Arm:
+    async def arm() -> Figures:
+        await others.ask("say", text="go")
+        found = await others.ask("count", seconds=stage.seconds)
+        await others.ask("say", text="halt")
+        await others.ask("count", seconds=1.0)
+        return {"rate": found["frames"] / found["seconds"]}
+
+    return arm
