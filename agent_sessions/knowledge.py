@@ -83,13 +83,18 @@ class Knowledge:
         for run in self._runs.get(head.session_id, ()):
             run.notice(head)
 
-    async def keep(self, session: AgentSession, *, in_valkey: bool = False) -> None:
-        """Keep a session that was just read in Valkey, and here when what follows is heard; never over a newer one."""
+    async def keep(
+        self, session: AgentSession, *, in_valkey: bool = False, text: str | None = None
+    ) -> None:
+        """Keep a session that was just read in Valkey, and here when what follows is heard; never over a newer one.
+
+        `text` is its JSON, where that is known.
+        """
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and known.version > session.version):
             return
         self.learn(session.head)
-        text = json.dumps(session.to_dict())
+        text = text or json.dumps(session.to_dict())
         if session.session_id in self._heads and len(text) <= CACHED_BYTES:
             self._sessions[session.session_id] = text
         if in_valkey or self.copies is None or session.state == SessionState.DELETED:

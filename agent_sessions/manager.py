@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -141,8 +142,9 @@ class SessionManager:
         validation.json_object({} if context is None else context, "context")
         validation.json_object({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock)
-        await self._store.create(session, self._agent(session))
-        await self._knowledge.keep(session)
+        text = json.dumps(session.to_dict())
+        await self._store.create(session, text, self._agent(session))
+        await self._knowledge.keep(session, text=text)
         session.stored()
         return session
 

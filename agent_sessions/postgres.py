@@ -60,16 +60,18 @@ class PostgresStore:
         self._clock = clock
         self._retry_seconds = retry_seconds
         self._writes: Grouper[Write, Written] = Grouper(self._flush_writes, in_flight=2)
-        self._creates: Grouper[dict[str, Any], None] = Grouper(self._flush_creates, in_flight=2)
+        self._creates: Grouper[str, None] = Grouper(self._flush_creates, in_flight=2)
         self._heads: Grouper[None, Head | None] = Grouper(self._flush_heads)
 
-    async def create(self, session: AgentSession, author: Author) -> None:
-        row = session.to_dict() | {
+    async def create(self, session: AgentSession, text: str, author: Author) -> None:
+        """`text` is the session's JSON, encoded once for all who keep it."""
+        more = {
             "id": session.session_id,
             "actor": author.actor,
             "source": author.source,
             "change_id": str(uuid.uuid4()),
         }
+        row = f"{text[:-1]}, {json.dumps(more)[1:]}"
         await self._creates.submit(session.session_id, row)
 
     async def read(self, session_id: str) -> AgentSession | None:
@@ -329,8 +331,8 @@ class PostgresStore:
             )
         )
 
-    async def _flush_creates(self, group: Sequence[Waiting[dict[str, Any], None]]) -> None:
-        sessions = json.dumps([w.item for w in group])
+    async def _flush_creates(self, group: Sequence[Waiting[str, None]]) -> None:
+        sessions = f"[{','.join(w.item for w in group)}]"
         await self._again_while_lost(
             lambda: self._execute("create_sessions", {"sessions": sessions})
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +17,7 @@ from agent_sessions.errors import (
     StorageUnavailable,
     WriteRefused,
 )
-from agent_sessions.models import AgentSession, Attempt, Head
+from agent_sessions.models import AgentSession, Attempt, Head, copied
 from agent_sessions.operations import ANY_STATE, compressed
 from agent_sessions.patch import apply, diff, merge
 from agent_sessions.postgres import PostgresStore
@@ -191,10 +190,10 @@ def _attempt(session: AgentSession, base: AgentSession) -> Attempt | None:
     context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
     if session.context != base.context:
         validation.json_object(session.context, "context")
-        context = copy.deepcopy(session.context)
+        context = copied(session.context)
     if session.metadata != base.metadata:
         validation.json_object(session.metadata, "metadata")
-        metadata = copy.deepcopy(session.metadata)
+        metadata = copied(session.metadata)
     for checkpoint in added:
         validation.json_object(checkpoint.data, "the checkpoint's data", validation.MAX_DATA_BYTES)
         validation.json_object(checkpoint.metadata, "the checkpoint's metadata")
