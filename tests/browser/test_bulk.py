@@ -47,7 +47,7 @@ def test_all_that_match_are_ordered_and_it_goes_on_when_the_tab_is_closed(open_p
     page = open_page("/?type=grader")
     wait_until_live(page)
     page.locator("#tick-all").click()
-    expect(page.locator("#take-all")).to_have_text("Alle 600 passenden auswählen")
+    expect(page.locator("#take-all")).to_have_text("Alle 600 Treffer auswählen")
     page.locator("#take-all").click()
     expect(page.locator("#bulk-count")).to_have_text("600 ausgewählt")
     page.locator("#bulk button[value=pause]").click()
