@@ -21,7 +21,7 @@ export function showHeld() {
   set(chip.firstElementChild, gettext("Held"));
 }
 
-function clockTime(ms) {
+export function clockTime(ms) {
   const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   return new Date(ms).toLocaleTimeString(document.documentElement.lang, options);
 }

@@ -1,5 +1,7 @@
 // One timer for all relative times, by the server's clock. Says the same as sessions_app/spans.py.
 
+import { heard } from "./sight.js";
+
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
@@ -53,10 +55,10 @@ export function tickTime(time, now = serverNow()) {
 
 // Health flips by the clock alone; the rule is the server's (sessions_app/health.py), its limits come with the row.
 function healthOf({ heartbeat, progress, late, lost, stuck, state }, now) {
-  const silence = (now - heartbeat) / 1000;
+  const silence = heard(Number(heartbeat), now) / 1000;
   if (!heartbeat || silence >= lost) return "lost";
   if (silence >= late) return "late";
-  return state === "active" && (now - progress) / 1000 >= stuck ? "no_progress" : "on_time";
+  return state === "active" && heard(Number(progress), now) / 1000 >= stuck ? "no_progress" : "on_time";
 }
 
 export function tickRow(row, now = serverNow()) {
@@ -64,7 +66,7 @@ export function tickRow(row, now = serverNow()) {
   if (!data.late) return;
   const health = healthOf(data, now);
   if (data.health !== health) data.health = health;
-  const share = Math.min(Math.max((now - data.heartbeat) / 1000 / data.late, 0), 1);
+  const share = Math.min(Math.max(heard(Number(data.heartbeat), now) / 1000 / data.late, 0), 1);
   const dashes = `${Math.round(share * 100)} 100`;
   const ring = row.ring?.isConnected ? row.ring : (row.ring = row.querySelector(".ring-fill"));
   if (ring && ring.getAttribute("stroke-dasharray") !== dashes) ring.setAttribute("stroke-dasharray", dashes);

@@ -13,6 +13,7 @@ import * as palette from "./palette.js";
 import { morph, parse, patchRow } from "./patch.js";
 import * as selection from "./selection.js";
 import * as shell from "./shell.js";
+import * as sight from "./sight.js";
 import { toast } from "./toast.js";
 import * as views from "./views.js";
 
@@ -33,6 +34,7 @@ function hello() {
 
 function onStatus(said) {
   status = said;
+  sight.tell(said, clock.serverNow());
   if (held && said.state === "live") showHeld();
   else showStatus(said);
 }

@@ -8,6 +8,7 @@ import * as insight from "./insight.js";
 import { morph, parse, treeVersion } from "./patch.js";
 import * as presence from "./presence.js";
 import * as shell from "./shell.js";
+import * as sight from "./sight.js";
 import * as timeline from "./timeline.js";
 import { toast } from "./toast.js";
 
@@ -23,8 +24,13 @@ let talking = null;
 const feed = connect({
   hello: () => ({ page: "session", id, version: Number(head().dataset.version), conversation: head().dataset.conversation }),
   onFrame,
-  onStatus: showStatus,
+  onStatus,
 });
+
+function onStatus(said) {
+  sight.tell(said, clock.serverNow());
+  showStatus(said);
+}
 
 function onFrame({ now, session }) {
   clock.setServerTime(now);

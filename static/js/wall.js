@@ -4,13 +4,19 @@ import { showStatus } from "./chip.js";
 import * as clock from "./clock.js";
 import { connect } from "./feed.js";
 import { morph, patchRow } from "./patch.js";
+import * as sight from "./sight.js";
 
 const SOON = 1500;
 const AT_LEAST_EVERY = 30_000;
 const by = (id) => document.getElementById(id);
 let asked = null;
 
-const feed = connect({ hello, onFrame, onStatus: showStatus });
+const feed = connect({ hello, onFrame, onStatus });
+
+function onStatus(said) {
+  sight.tell(said, clock.serverNow());
+  showStatus(said);
+}
 
 function hello() {
   const rows = {};
