@@ -27,7 +27,11 @@ SESSION = "00000000-0000-4000-8000-000000000000"
 
 def layers() -> dict[str, Any]:
     kind = os.environ.get("BENCH_LAYER", "redis")
-    config = {} if kind == "memory" else {"hosts": [settings.VALKEY_URL]}
+    patient = {
+        "address": settings.VALKEY_URL,
+        "socket_timeout": 60,
+    }  # it blocks longer than redis-py waits
+    config = {} if kind == "memory" else {"hosts": [patient]}
     return {"default": {"BACKEND": LAYERS[kind], "CONFIG": config}}
 
 

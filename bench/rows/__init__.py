@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from bench.compare import Comparison
 from bench.rows import (
     beats_for_ever,
+    changes,
     checkpoint,
     create,
     heartbeat,
+    idle_socket,
     old_upsert,
     read,
     sockets,
+    stalled,
     sweep,
     writers,
 )
@@ -30,4 +33,7 @@ ROWS: dict[str, Row] = {
     "hot": beats_for_ever.row,
     "sweep": sweep.row,
     "sockets": sockets.row,
+    "changes": changes.row,
+    "stalled": stalled.row,
+    "idle-socket": idle_socket.row,
 }

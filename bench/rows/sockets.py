@@ -50,6 +50,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
                 _ours(stage, mine, session_id),
                 _theirs(stage, others),
                 (Bar("rate", "frames/s", at_least=bar),),
+                pairs=None if bar else 1,
             )
 
 
