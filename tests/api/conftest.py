@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import AsyncClient, Client
 
-from agent_sessions import AgentSession
-from sessions_app import bridge, tokens
+from sessions_app import tokens
+from tests.admin.conftest import checkpoint, create  # noqa: F401  the same fixtures here
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -63,30 +62,3 @@ def viktor(viewer: User) -> Api:
 def nora(nobody: User) -> Api:
     """May log in."""
     return Api(tokens.make(nobody, "test"))
-
-
-Create = Callable[..., AgentSession]
-
-
-@pytest.fixture
-def create() -> Create:
-    def create(agent_type: str = "grader", user: str = "u", **context: Any) -> AgentSession:
-        return bridge.call(lambda manager: manager.create_session(agent_type, user, context))
-
-    return create
-
-
-@pytest.fixture
-def checkpoint() -> Callable[..., None]:
-    """What its agent does: change the context, make a checkpoint."""
-
-    def checkpoint(session: AgentSession, name: str, **context: Any) -> None:
-        async def make(manager: Any) -> None:
-            newest = await manager.read(session.session_id)
-            newest.context.update(context)
-            newest.checkpoint(name, context)
-            await manager.update_session(newest)
-
-        bridge.call(make)
-
-    return checkpoint
