@@ -140,6 +140,8 @@ class Office:
         self.around = around
         self.queue = list(essays.classes())
         around.pace.chance.shuffle(self.queue)
+        # The smallest class first: its grades are back, and looked at a second time, soonest.
+        self.queue.sort(key=lambda name: len(essays.classes()[name].essays))
 
     async def begin(self) -> AgentSession | None:
         busy = await self._busy()
