@@ -14,6 +14,7 @@ from django.http import QueryDict
 from .conditions import PROGRESSED, condition_q, holds
 from .inside import at_path, mentions
 from .models import AgentSession, Checkpoint
+from .passing import Timed, entered_at, is_timed
 from .search import INSIDE, STATES, Group, as_condition, is_deep, looks_like_id, parse, seconds
 
 if TYPE_CHECKING:
@@ -101,6 +102,21 @@ class ListFilter:
     @property
     def is_deep(self) -> bool:
         return any(is_deep(group.key) for group in self.groups)
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether sessions come and go without any change: by falling silent, or by growing old."""
+        return any(is_timed(group) for group in self.groups)
+
+    def entered_at(self, facts: "Timed") -> datetime | None:
+        """When time alone brought a session that belongs to this list into it; None when it was something else."""
+        timed = [entered_at(group, facts) for group in self.groups if is_timed(group)]
+        known = [moment for moment in timed if moment is not None]
+        return max(known) if len(known) == len(timed) else None
+
+    def without_deep(self) -> "ListFilter":
+        """What was found inside stays found: for sessions that a page shows already."""
+        return replace(self, terms=tuple(g for g in self.terms if not is_deep(g.key)))
 
     def limits_itself(self, sessions: QuerySet[AgentSession]) -> bool:
         """Whether there are more sessions than are searched for what no index answers."""

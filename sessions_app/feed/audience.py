@@ -21,13 +21,15 @@ class Key(NamedTuple):
 class Subscription:
     """Pages that show exactly the same, in the same language, through the same filter."""
 
-    __slots__ = ("counts_sent", "filter", "key", "newcomers", "sockets")
+    __slots__ = ("counts_sent", "filter", "key", "newcomers", "outside", "sockets")
 
     def __init__(self, key: Key, wanted: "ListFilter") -> None:
         self.key = key
         self.filter = wanted
         self.sockets: set[Socket] = set()
         self.newcomers: dict[str, float] = {}
+        self.outside: set[str] = set()
+        """Rows that are shown and do not belong to the list any more, as the pages were told."""
         self.counts_sent: str | None = None
 
     @property
@@ -37,6 +39,12 @@ class Subscription:
     def matches(self, row: "Row") -> bool:
         shown = str(row.id) in self.key.ids
         return self.filter.matches(row, shown=shown)
+
+    def note_membership(self, session_id: str, belongs: bool) -> bool:
+        """Whether that is news."""
+        is_news = belongs == (session_id in self.outside)
+        (self.outside.discard if belongs else self.outside.add)(session_id)
+        return is_news
 
     def newcomers_for(self, socket: "Socket") -> int:
         return sum(1 for at in self.newcomers.values() if at >= socket.since)

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from .audience import Audience
+from sessions_app.filters import ListFilter
+
+from .audience import Audience, Subscription
 from .beats import BeatListener
 from .delivery import row_text, session_part
 from .limits import Limits
+from .membership import members
 from .messages import Hello
-from .newcomers import update
+from .newcomers import by_row, update
 from .parts import Parts, gone_fragment
 from .pending import Work
 from .reader import Reader, Snapshot, Versions, arrived_since, drawn, versions
@@ -102,6 +105,7 @@ class CatchUp:
                 parts.rows[session_id] = row_text(read, row, socket.subscription) or ""
         if socket.subscription is not None and socket.subscription.is_list:
             parts.counts = socket.subscription.counts_sent
+            parts.members = dict.fromkeys(socket.subscription.outside - parts.rows.keys(), False)
         return parts
 
     def _tell_gone(self, parts: Parts, hello: Hello, session_id: str, version: int) -> None:
@@ -121,7 +125,17 @@ class CatchUp:
         arrivals = await self._reader.read(arrived_since, since, self._limits.newcomers)
         rows = (await self._reader.read(drawn, {}, arrivals.keys())).rows if arrivals else {}
         subscriptions = {s.subscription for s in lists if s.subscription is not None}
-        update(subscriptions, rows, arrivals, self._limits.newcomers)
+        inside: dict[ListFilter, set[str]] = {}
+        for wanted in {s.filter for s in subscriptions if s.filter.is_deep} if arrivals else ():
+            inside[wanted] = await self._reader.read(members, wanted, arrivals.keys())
+        judge = by_row(rows)
+
+        def belongs(subscription: Subscription, session_id: str) -> bool:
+            if (found := inside.get(subscription.filter)) is not None:
+                return session_id in found
+            return judge(subscription, session_id)
+
+        update(subscriptions, arrivals, belongs, self._limits.newcomers)
         for socket in lists:
             if socket.subscription is not None:
                 socket.tell_newcomers(socket.subscription.newcomers_for(socket))

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import newcomers
 from .audience import Audience, Shown, Subscription
 from .limits import Limits
-from .newcomers import Candidates, update
+from .newcomers import Candidates, by_row, by_verdict, update
 from .news import News
 from .parts import gone_fragment
 from .pending import Heard, Work
@@ -58,8 +59,9 @@ class Delivery:
             self._candidates_at = self._monotonic()
         if not on_lists and not taken:
             return Snapshot(), taken
+        deep = {s.filter for s in self._audience.lists() if s.filter.is_deep} if taken else ()
         try:
-            return await self._reader.read(snapshot, on_lists, taken), taken
+            return await self._reader.read(snapshot, on_lists, taken, deep), taken
         except DatabaseAway:
             self._candidates.put_back(taken)
             raise
@@ -98,12 +100,14 @@ class Delivery:
                     news.of(subscription).session |= session_part(session_id, beat=ms)
 
     def _tell_newcomers(self, found: Snapshot, heard: dict[str, Heard]) -> None:
+        most, lists = self._limits.newcomers, self._audience.lists() if heard else []
         arrivals = {session_id: heard[session_id].at for session_id in found.arrivals}
-        lists = self._audience.lists() if arrivals else []
-        for subscription in update(lists, found.rows, arrivals, self._limits.newcomers):
-            for socket in subscription.sockets:
-                socket.tell_newcomers(subscription.newcomers_for(socket))
-                socket.wake()
+        plain = [s for s in lists if not s.filter.is_deep]
+        newcomers.tell(update(plain, arrivals, by_row(found.rows), most) if arrivals else ())
+        for wanted, inside in found.inside.items():
+            came = {session_id: heard[session_id].at for session_id in inside}
+            these = [s for s in lists if s.filter == wanted]
+            newcomers.tell(update(these, came, by_verdict(inside), most))
 
 
 def row_text(found: Snapshot, row: "Row", subscription: Subscription) -> str | None:
@@ -111,7 +115,9 @@ def row_text(found: Snapshot, row: "Row", subscription: Subscription) -> str | N
     fragment = found.fragments.get((str(row.id), subscription.key.language))
     if fragment is None:
         return None
-    return fragment + ("true}" if subscription.matches(row) else "false}")
+    belongs = subscription.matches(row)
+    subscription.note_membership(str(row.id), belongs)
+    return fragment + ("true}" if belongs else "false}")
 
 
 def session_part(session_id: str, **numbers: int) -> dict[str, str]:

@@ -16,6 +16,7 @@ from .beats import Beats as HeardBeats
 from .blindness import Blindness, Interval
 from .catchup import CatchUp
 from .delivery import Delivery
+from .drift import Drift
 from .limits import LIMITS, Limits
 from .listener import Changes, Listener
 from .pages import Pages
@@ -96,6 +97,9 @@ class Hub:
         self._catch_up = CatchUp(
             self.audience, self._reader, self.beats, clock=self._clock, limits=self.limits
         )
+        self.drift = Drift(
+            self.audience, self._checks, hears=lambda: self.beats.live, limits=self.limits
+        )
         self._tally = Tally(self._reader, **steady)
         self.pages = Pages(
             self.audience,
@@ -132,6 +136,7 @@ class Hub:
         self._keep(asyncio.create_task(self._every(self.limits.watch, self._watch_once)))
         self._keep(asyncio.create_task(self._every(self.limits.watch, self.check)))
         self._keep(asyncio.create_task(self._every(self.limits.tick, self.talks.tell)))
+        self._keep(asyncio.create_task(self._every(self.limits.drift, self.drift.tell)))
 
     def listen(self) -> None:
         """Opens both ears; who starts no more calls `tick`, `watch` and `check` himself."""
@@ -166,18 +171,20 @@ class Hub:
         self.watch()
 
     async def _tick_loop(self) -> None:
-        """A change after quiet goes out at once; while there is more, four times a second."""
+        """A change goes out at once, unless another just did: then, and for beats, four times a second."""
         while True:
-            await self._something_to_tell()
+            woken = await self._is_woken()
             await self.tick()
-            await asyncio.sleep(self.limits.tick)
+            if woken:
+                await asyncio.sleep(self.limits.tick)
 
-    async def _something_to_tell(self) -> None:
+    async def _is_woken(self) -> bool:
+        """Before a tick has passed; beats wake nobody."""
         try:
             async with asyncio.timeout(self.limits.tick):
-                await self._wake.wait()
+                return await self._wake.wait()
         except TimeoutError:
-            pass
+            return False
 
     # What it hears
 

@@ -9,6 +9,7 @@ class Limits:
     watch: float = 1.0
     keepalive: float = 5.0
     counts: float = 1.0
+    drift: float = 2.0
     reconcile: float = 10.0
     reconcile_without_beats: float = 2.0
     rights: float = 5.0

@@ -1,6 +1,6 @@
 """The "14 new" of a list: sessions that came into its filter since the page was drawn and are not on it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from .pending import Heard
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .audience import Audience, Subscription
 
 At = Mapping[str, float]
+Belongs = Callable[["Subscription", str], bool]
 
 
 class Candidates:
@@ -38,8 +39,23 @@ class Candidates:
         self._first = {**self._first, **taken}
 
 
+def by_row(rows: Mapping[str, "Row"]) -> Belongs:
+    """Judged by the rows alone."""
+
+    def belongs(subscription: "Subscription", session_id: str) -> bool:
+        row = rows.get(session_id)
+        return row is not None and subscription.matches(row)
+
+    return belongs
+
+
+def by_verdict(verdicts: Mapping[str, bool]) -> Belongs:
+    """As the database has judged."""
+    return lambda _, session_id: verdicts[session_id]
+
+
 def update(
-    lists: Iterable["Subscription"], rows: Mapping[str, "Row"], arrivals: At, most: int
+    lists: Iterable["Subscription"], arrivals: At, belongs: Belongs, most: int
 ) -> list["Subscription"]:
     """Counts the arrivals in or out of each list; returns the lists whose number may have changed."""
     verdicts: dict[tuple[int, str], bool] = {}
@@ -49,10 +65,9 @@ def update(
         for session_id, at in arrivals.items():
             if session_id in subscription.key.ids:
                 continue
-            row = rows.get(session_id)
             asked = (id(subscription.filter), session_id)
             if asked not in verdicts:
-                verdicts[asked] = row is not None and subscription.matches(row)
+                verdicts[asked] = belongs(subscription, session_id)
             if not verdicts[asked]:
                 subscription.newcomers.pop(session_id, None)
             elif len(subscription.newcomers) < most:
@@ -60,3 +75,10 @@ def update(
         if before or subscription.newcomers:
             touched.append(subscription)
     return touched
+
+
+def tell(subscriptions: Iterable["Subscription"]) -> None:
+    for subscription in subscriptions:
+        for socket in subscription.sockets:
+            socket.tell_newcomers(subscription.newcomers_for(socket))
+            socket.wake()

@@ -18,7 +18,7 @@ def gone_fragment(session_id: str, version: int) -> str:
 class Parts:
     """News for one subscription. Shared by all its sockets until one of them has to merge."""
 
-    __slots__ = ("_body", "_merged", "beats", "counts", "rows", "session")
+    __slots__ = ("_body", "_merged", "beats", "counts", "members", "rows", "session")
 
     def __init__(
         self,
@@ -26,16 +26,20 @@ class Parts:
         beats: Mapping[str, int] = {},
         counts: str | None = None,
         session: Mapping[str, str] = {},
+        members: Mapping[str, bool] = {},
     ) -> None:
         self.rows: dict[str, str] = dict(rows)
         self.beats: Beats = dict(beats)
         self.counts = counts
         self.session: dict[str, str] = dict(session)
+        self.members: dict[str, bool] = dict(members)
         self._body: str | None = None
         self._merged: tuple[Parts, Parts] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.beats or self.session or self.counts is not None)
+        return bool(
+            self.rows or self.beats or self.session or self.members or self.counts is not None
+        )
 
     def merged(self, newer: "Parts") -> "Parts":
         """Both in one, the newer winning: a slot never grows beyond what its page shows.
@@ -52,6 +56,7 @@ class Parts:
             self.beats | newer.beats,
             self.counts if newer.counts is None else newer.counts,
             self.session | newer.session,
+            {i: m for i, m in self.members.items() if i not in newer.rows} | newer.members,
         )
 
     def split(self, most: int) -> tuple["Parts", "Parts | None"]:
@@ -66,7 +71,9 @@ class Parts:
         if len(first) == len(self.rows):
             return self, None
         rest = {key: value for key, value in self.rows.items() if key not in first}
-        return Parts(first, self.beats, self.counts, self.session), Parts(rest)
+        return Parts(first, self.beats, self.counts, self.session), Parts(
+            rest, members=self.members
+        )
 
     def body(self) -> str:
         """The end of the frame, from the comma on. Encoded once, however many sockets send it."""
@@ -82,6 +89,8 @@ class Parts:
             texts.append(f',"beats":{json.dumps(self.beats, separators=(",", ":"))}')
         if self.counts is not None:
             texts.append(f',"counts":{self.counts}')
+        if self.members:
+            texts.append(f',"members":{json.dumps(self.members, separators=(",", ":"))}')
         if self.session:
             inner = ",".join(f'"{key}":{value}' for key, value in self.session.items())
             texts.append(f',"session":{{{inner}}}')

@@ -12,9 +12,11 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import load_backend
 
+from sessions_app.filters import ListFilter
 from sessions_app.rows import Row, load_rows, render_row
 
 from .limits import LIMITS
+from .membership import found_inside
 from .parts import row_fragment
 from .pending import Heard
 
@@ -86,12 +88,20 @@ class Snapshot:
     fragments: dict[tuple[str, str], str] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     arrivals: set[str] = field(default_factory=set)
+    inside: dict[ListFilter, dict[str, bool]] = field(default_factory=dict)
 
 
-def snapshot(shown: Mapping[str, Collection[str]], candidates: Mapping[str, Heard]) -> Snapshot:
-    """`shown`: id → languages it is on screens in. `candidates`: those that may be newcomers."""
+def snapshot(
+    shown: Mapping[str, Collection[str]],
+    candidates: Mapping[str, Heard],
+    deep: Collection[ListFilter] = (),
+) -> Snapshot:
+    """`shown`: id → languages it is on screens in. `candidates`: those that may be newcomers, also for searches inside."""
     arrivals = arrived(candidates) if candidates else set()
-    return drawn(shown, arrivals)
+    found = drawn(shown, arrivals)
+    if candidates:
+        found.inside = {wanted: found_inside(wanted, candidates) for wanted in deep}
+    return found
 
 
 def drawn(shown: Mapping[str, Collection[str]], arrivals: Collection[str]) -> Snapshot:

@@ -42,6 +42,7 @@ function onStatus(said) {
 function onFrame(frame) {
   clock.setServerTime(frame.now);
   for (const [id, row] of Object.entries(frame.rows ?? {})) held ? waiting.set(id, row) : show(id, row);
+  for (const [id, matches] of Object.entries(frame.members ?? {})) held ? waiting.set(id, { ...waiting.get(id), matches }) : show(id, { matches });
   for (const [id, ms] of Object.entries(frame.beats ?? {})) held || clock.beat(rowOf(id) ?? document.body, ms);
   if (frame.counts) showCounts(frame.counts);
   if (frame.new !== undefined) showNewcomers(frame.new);

@@ -16,6 +16,7 @@ export class Shown {
     }
     if (frame.rows) news.rows = pick(frame.rows, ([id, row]) => this.takes(id, row));
     if (frame.beats) news.beats = pick(frame.beats, ([id, ms]) => this.takesBeat(id, ms));
+    if (frame.members) news.members = pick(late ? {} : frame.members, ([id]) => this.versions.has(id));
     if (frame.session) news.session = this.newerSession({ ...frame.session });
     return news;
   }

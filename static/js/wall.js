@@ -26,7 +26,7 @@ function hello() {
 
 function onFrame(frame) {
   clock.setServerTime(frame.now);
-  let stale = Boolean(frame.counts) || frame.new > 0;
+  let stale = Boolean(frame.counts) || frame.new > 0 || Object.values(frame.members ?? {}).includes(false);
   for (const [id, { html, matches }] of Object.entries(frame.rows ?? {})) {
     const row = by(`row-${id}`);
     if (row && html) clock.tick(patchRow(row, html));

@@ -104,3 +104,27 @@ def test_going_back_brings_scroll_ticks_and_filters(open_page: Open) -> None:
     for session_id in chosen:
         expect(page.locator(f"#row-{session_id} .c-tick input")).to_be_checked()
     assert abs(page.evaluate("window.scrollY") - at) < 60
+
+
+def test_time_alone_brings_rows_into_the_late_ones_and_takes_them_out(
+    open_page: Open, make_session: Make
+) -> None:
+    """Without any change of the sessions: one falls silent, the other beats again."""
+    beat = "UPDATE agent_sessions SET last_heartbeat = now() - %s * interval '1 s' WHERE id = %s"
+    recovering, falling = make_session("examiner", silent=60), make_session("examiner")
+    page = open_page("/?state=late")
+    wait_until_live(page)
+    assert order_of(page) == [recovering.session_id]
+    psql(beat, 0, recovering.session_id)
+    expect(row(page, recovering)).to_have_class("row left", timeout=8000)
+    psql(beat, 30, falling.session_id)
+    expect(page.locator("#newcomers")).to_have_text("1 neue", timeout=8000)
+    assert order_of(page) == [recovering.session_id]
+
+
+def test_a_search_inside_says_who_comes_to_match(open_page: Open, make_session: Make) -> None:
+    page = open_page("/?q=context.class:7b")
+    wait_until_live(page)
+    make_session(context={"class": "9c"})
+    make_session(context={"class": "7b"})
+    expect(page.locator("#newcomers")).to_have_text("1 neue")

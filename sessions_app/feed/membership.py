@@ -1,0 +1,104 @@
+"""Which sessions belong to a list, where a row alone cannot say: asked of the database, in a reader's thread."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+
+from sessions_app.conditions import LATE, LOST, NO_PROGRESS
+from sessions_app.filters import ListFilter
+from sessions_app.models import AgentSession
+from sessions_app.search import INSIDE
+
+from .pending import Heard
+
+# What may have brought a session into a search inside it: its creation, another state, a change of what is looked at,
+# or its first checkpoint of that name.
+_TOUCHED = """
+SELECT DISTINCT h.session_id::text
+FROM unnest(%(ids)s::uuid[], %(first)s::bigint[]) AS c(id, first)
+JOIN agent_session_history h ON h.session_id = c.id AND h.version >= c.first
+WHERE h.at > now() - interval '1 day' AND (
+    h.from_state IS DISTINCT FROM h.to_state
+    OR %(metadata)s AND h.kind IN ('metadata', 'edit')
+    OR EXISTS (
+        SELECT 1 FROM unnest(h.paths) AS changed(path), unnest(%(paths)s::text[]) AS wanted(path)
+        WHERE starts_with(wanted.path || '.', changed.path || '.')
+           OR starts_with(changed.path || '.', wanted.path || '.'))
+    OR EXISTS (
+        SELECT 1 FROM unnest(%(names)s::text[]) AS wanted(name)
+        WHERE starts_with(h.checkpoint_name, wanted.name) AND NOT EXISTS (
+            SELECT 1 FROM agent_session_checkpoints k
+            WHERE k.session_id = h.session_id AND k.n < h.checkpoint_n AND starts_with(k.name, wanted.name))))
+"""
+
+
+def members(wanted: ListFilter, ids: Collection[str]) -> set[str]:
+    """Those of them that belong to the list now."""
+    of_these = AgentSession.objects.filter(id__in=[UUID(i) for i in ids])
+    return {str(i) for i in wanted.queryset(of_these).values_list("id", flat=True)}
+
+
+def found_inside(wanted: ListFilter, candidates: Mapping[str, Heard]) -> dict[str, bool]:
+    """Of the changes that a search inside may care about: whether the session belongs to the list now."""
+    touched = _touched(wanted, candidates)
+    inside = members(wanted, touched) if touched else set()
+    return {session_id: session_id in inside for session_id in touched}
+
+
+def _touched(wanted: ListFilter, candidates: Mapping[str, Heard]) -> set[str]:
+    keys = [group.key for group in wanted.groups if group.key.startswith(INSIDE)]
+    names = [name for key, values in wanted.groups if key == "checkpoint" for name in values]
+    values: dict[str, Any] = {
+        "ids": [UUID(i) for i in candidates],
+        "first": [heard.version for heard in candidates.values()],
+        "metadata": any(key.startswith("metadata.") for key in keys),
+        "paths": [key.partition(".")[2] for key in keys if key.startswith("context.")],
+        "names": names,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCHED, values)
+        return {row[0] for row in cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    state: str
+    agent_type: str
+    last_heartbeat: datetime | None
+    last_progress: datetime | None
+    created_at: datetime | None
+    read_at: datetime
+
+
+def brought_by_time(
+    wanted: ListFilter, since: float, shown: Iterable[str], most: int
+) -> dict[str, float]:
+    """Sessions that time alone brought into the list since then, with when."""
+    fields = ("state", "agent_type", "last_heartbeat", "progressed", "created_at", "read_at")
+    known, begin = set(shown), datetime.fromtimestamp(since, UTC)
+    found: dict[str, float] = {}
+    latest_first = wanted.queryset(AgentSession.objects.all()).order_by(_clock_of(wanted))
+    for session_id, *facts in latest_first.annotate(read_at=Now()).values_list("id", *fields)[
+        : most + len(known)
+    ]:
+        moment = wanted.entered_at(_Facts(*facts))
+        if moment is not None and moment >= begin and str(session_id) not in known:
+            found[str(session_id)] = moment.timestamp()
+    return found
+
+
+def _clock_of(wanted: ListFilter) -> Any:
+    """Whoever crossed a limit last stands first."""
+    values = {value for key, values in wanted.groups if key == "condition" for value in values}
+    field = "created_at"
+    if values & {LATE, LOST}:
+        field = "last_heartbeat"
+    elif NO_PROGRESS in values:
+        field = "progressed"
+    return F(field).desc(nulls_last=True)

@@ -1,0 +1,162 @@
+"""What enters and leaves a list by time alone, and what enters a search inside a session: no version, or no row, tells of it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sessions_app.feed.hub import Hub
+
+from . import writers
+from .conftest import Clock, created, heard, time_passes
+from .screen import Screen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The database judges when something came: here our clock must agree with it."""
+    clock = Clock()
+    clock.wall = time.time()
+    return clock
+
+
+def silent(database_url: str, session_id: str, seconds: float) -> None:
+    """As the flush of heartbeats writes it: no version, no notification."""
+    writers.sql(
+        database_url,
+        "UPDATE agent_sessions SET last_heartbeat = now() - %s * interval '1 second' WHERE id = %s",
+        seconds,
+        session_id,
+    )
+
+
+async def drifts(hub: Hub, screen: Screen) -> None:
+    await hub.drift.tell()
+    await screen.settled()
+
+
+async def test_a_row_that_beats_again_leaves_the_late_ones_and_comes_back(
+    clocked: Hub, database_url: str
+) -> None:
+    (session_id,) = await created(clocked, database_url)
+    silent(database_url, session_id, 60)
+    screen = Screen(clocked)
+    await screen.shows([session_id], query="state=late")
+    await drifts(clocked, screen)
+    assert screen.last("members") is None
+    silent(database_url, session_id, 1)
+    await drifts(clocked, screen)
+    assert screen.last("members") == {session_id: False}
+    frames = len(screen.frames)
+    await drifts(clocked, screen)
+    assert len(screen.frames) == frames, "it is said once"
+    silent(database_url, session_id, 60)
+    await drifts(clocked, screen)
+    assert screen.last("members") == {session_id: True}
+
+
+async def test_who_becomes_late_is_new_and_who_beats_again_is_not(
+    clocked: Hub, clock: Clock, database_url: str
+) -> None:
+    on_time, long_late, other = await created(clocked, database_url, 3)
+    silent(database_url, long_late, 100)
+    screen, everything = Screen(clocked), Screen(clocked)
+    clock.wall = time.time()
+    since = int(clock.wall * 1000)
+    await screen.shows([], query="state=late", since=since)
+    await everything.shows([on_time, other], query="state=active", since=since)
+    await drifts(clocked, screen)
+    assert screen.last("new") is None, "who was late before the page was drawn is on another page"
+    silent(database_url, other, 30)
+    await drifts(clocked, screen)
+    assert screen.last("new") == 1
+    silent(database_url, other, 0)
+    await drifts(clocked, screen)
+    assert screen.last("new") == 0
+    assert everything.last("members") is None
+
+
+async def test_the_lost_leave_the_late_ones(clocked: Hub, database_url: str) -> None:
+    (session_id,) = await created(clocked, database_url)
+    silent(database_url, session_id, 60)
+    late, both = Screen(clocked), Screen(clocked)
+    await late.shows([session_id], query="state=late")
+    await both.shows([session_id], query="state=late&state=lost")
+    silent(database_url, session_id, 130)
+    await drifts(clocked, late)
+    await both.settled()
+    assert late.last("members") == {session_id: False}
+    assert both.last("members") is None
+
+
+async def test_while_no_heartbeats_are_heard_nobody_falls_silent(
+    clocked: Hub, database_url: str
+) -> None:
+    (session_id,) = await created(clocked, database_url)
+    screen = Screen(clocked)
+    await screen.shows([], query="state=late", since=int(time.time() * 1000) - 60_000)
+    silent(database_url, session_id, 31)
+    clocked.beats.live = False
+    await drifts(clocked, screen)
+    assert screen.last("new") is None
+    clocked.beats.live = True
+    await drifts(clocked, screen)
+    assert screen.last("new") == 1
+
+
+async def test_who_grows_old_enough_is_new(clocked: Hub, database_url: str) -> None:
+    (session_id,) = await created(clocked, database_url)
+    screen = Screen(clocked)
+    await screen.shows([], query="q=older:1h", since=int((time.time() - 10) * 1000))
+    writers.sql(
+        database_url,
+        "UPDATE agent_sessions SET created_at = now() - interval '1 hour 2 seconds' WHERE id = %s",
+        session_id,
+    )
+    await drifts(clocked, screen)
+    assert screen.last("new") == 1
+
+
+async def test_a_search_inside_the_context_announces_who_comes_to_match(
+    clocked: Hub, clock: Clock, database_url: str
+) -> None:
+    one, other = await created(clocked, database_url, 2)
+    screen, elsewhere = Screen(clocked), Screen(clocked)
+    since = int(time.time() * 1000) - 1000
+    await screen.shows([], query="q=context.class:7b", since=since)
+    await elsewhere.shows([], query="q=context.school:west", since=since)
+    for session_id, context in ((one, '{"class": "7b"}'), (other, '{"class": "9c"}')):
+        writers.sql(
+            database_url,
+            "UPDATE agent_sessions SET context = %s WHERE id = %s",
+            context,
+            session_id,
+        )
+        await heard(clocked, session_id, 2)
+    time_passes(clocked, clock, 1)
+    await clocked.tick()
+    await screen.settled()
+    assert screen.last("new") == 1
+    assert elsewhere.last("new") is None
+
+
+async def test_another_value_on_another_page_is_no_newcomer_of_a_search(
+    clocked: Hub, clock: Clock, database_url: str
+) -> None:
+    (session_id,) = await created(clocked, database_url)
+    change = "UPDATE agent_sessions SET context = %s WHERE id = %s"
+    writers.sql(database_url, change, '{"class": "7b"}', session_id)
+    await heard(clocked, session_id, 2)
+    time_passes(clocked, clock, 1)
+    await clocked.tick()
+    screen = Screen(clocked)
+    await screen.shows([], query="q=context.class:7b", since=int(clock.wall * 1000))
+    writers.sql(database_url, change, '{"class": "7b", "step": 1}', session_id)
+    await heard(clocked, session_id, 3)
+    time_passes(clocked, clock, 1)
+    await clocked.tick()
+    await screen.settled()
+    assert screen.last("new") is None
