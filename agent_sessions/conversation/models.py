@@ -84,13 +84,12 @@ class ConversationState:
     current_template_id: str | None = None
     language: str = "nl"
     origin: Snapshot | None = field(default=None, init=False, repr=False, compare=False)
+    """What was stored when this copy was made: `update` tells from it what was added here."""
 
     @property
     def stamp(self) -> str:
         """Names the stored version that this was read from, as `ConversationManager.stamps` does."""
         return self.origin.stamp if self.origin else ""
-
-    """What was stored when this copy was made: `update` tells from it what was added here."""
 
     def add_turn(self, turn: ConversationTurn) -> None:
         self.turns.append(turn)
