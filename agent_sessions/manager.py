@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg_pool
-from psycopg.conninfo import conninfo_to_dict
 from redis.asyncio import Redis
 
 from agent_sessions import operations, validation
@@ -25,7 +24,8 @@ from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.patch import diff
-from agent_sessions.postgres import PostgresStore, wait_for_no_lock_for_ever
+from agent_sessions.pool import open_pool
+from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES
@@ -34,7 +34,6 @@ from agent_sessions.writes import Author
 
 FAILED_AT_ONCE = 50
 NOWHERE = str(uuid.UUID(int=0))
-CONNECT_SECONDS = 10.0
 
 
 class SessionManager:
@@ -84,23 +83,8 @@ class SessionManager:
 
         Raises StorageUnavailable when PostgreSQL does not answer; without Valkey it goes on.
         """
-        pool = client = None
-        if database_url:
-            pool = psycopg_pool.AsyncConnectionPool(
-                database_url, min_size=1, max_size=8, open=False, timeout=5.0,
-                kwargs=_connection_settings(database_url),
-                configure=wait_for_no_lock_for_ever,
-                check=psycopg_pool.AsyncConnectionPool.check_connection,
-                # Left to itself the pool waits twice as long each time: after an outage of a minute one more.
-                reconnect_timeout=1.0, reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
-            )  # fmt: skip
-            try:
-                await pool.open(wait=True, timeout=CONNECT_SECONDS)
-            except BaseException as error:
-                await pool.close()
-                if isinstance(error, psycopg_pool.PoolTimeout):
-                    raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
-                raise
+        pool = await open_pool(database_url) if database_url else None
+        client = None
         if valkey_url:
             client = Redis.from_url(valkey_url, socket_connect_timeout=2.0, socket_timeout=5.0)
         manager = cls(client, pool, **settings)
@@ -524,19 +508,6 @@ class SessionManager:
 
     def _agent(self, session: AgentSession) -> Author:
         return Author(session.agent_type, self.source)
-
-
-def _connection_settings(database_url: str) -> dict[str, Any]:
-    """What the address does not say. A server that is gone without a word is noticed within seconds."""
-    said = conninfo_to_dict(database_url)
-    settings = {
-        "connect_timeout": 5,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-    }
-    return {"autocommit": True} | {k: v for k, v in settings.items() if k not in said}
 
 
 def _previous_state(session: AgentSession) -> dict[str, Any]:
