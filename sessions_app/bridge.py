@@ -7,30 +7,54 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from django.conf import settings
 
-from agent_sessions import SessionManager
+from agent_sessions import SessionManager, StorageUnavailable, tasks
 
 Result = TypeVar("Result")
+
+# Each part has a time limit of its own, and all of them together stay below this. It is for what none of them
+# thought of: a PostgreSQL that takes the question and never answers, a loop that died under its callers.
+PATIENCE = 30.0
+FAREWELL = 5.0
 
 
 class Bridge:
     def __init__(self) -> None:
+        self._begin()
+
+    def after_fork(self) -> None:
+        """A child has neither the thread nor its loop; what is the parent's is not even let go of there."""
+        self._parents = vars(self).copy()
+        self._begin()
+
+    def _begin(self) -> None:
         self._starting = threading.Lock()
         self._portal: BlockingPortal | None = None
         self._close: Any = None
         self._manager: SessionManager | None = None
         self._attempt: asyncio.Task[SessionManager] | None = None
         self._at_close: list[Callable[[], Awaitable[None]]] = []
+        self._working: set[asyncio.Task[Any]] = set()
 
     def run(self, operation: Callable[[], Awaitable[Result]]) -> Result:
         """Wait for something that needs the loop, but not the shared manager."""
-        return self._running().call(operation)
+        portal = self._running()
+        try:
+            started = portal.start_task_soon(self._limited, operation)
+        except RuntimeError:  # its loop has died, or was closed by another thread just now
+            with self._starting:
+                if self._portal is portal:
+                    self._portal = self._manager = self._attempt = None
+            started = self._running().start_task_soon(self._limited, operation)
+        return self._wait(started)
 
     def at_close(self, closing: Callable[[], Awaitable[None]]) -> None:
         """What else lives on the loop ends with it."""
@@ -41,15 +65,18 @@ class Bridge:
 
         Raises whatever it raises; StorageUnavailable while PostgreSQL cannot be reached.
         """
-        return self._running().call(self._operate, operation)
+        return self.run(lambda: self._operate(operation))
 
     def close(self) -> None:
         """Flush and stop. A later call starts anew."""
         with self._starting:
             portal, self._portal = self._portal, None
             if portal is not None:
-                portal.call(self._disconnect)
-                self._close(None, None, None)
+                try:
+                    self._wait(portal.start_task_soon(self._disconnect))
+                finally:
+                    portal.call(portal.stop, True)
+                    self._close(None, None, None)
 
     def _running(self) -> BlockingPortal:
         with self._starting:
@@ -58,6 +85,29 @@ class Bridge:
                 self._portal = starting.__enter__()
                 self._close = starting.__exit__
         return self._portal
+
+    def _wait(self, future: Future[Result]) -> Result:
+        try:
+            return future.result(PATIENCE + FAREWELL)
+        except TimeoutError:
+            if future.done():
+                raise
+        raise _no_answer()
+
+    async def _limited(self, operation: Callable[[], Awaitable[Result]]) -> Result:
+        """What takes too long is left to itself, not cancelled: it may be about to be stored."""
+        work = asyncio.ensure_future(operation())
+        self._working.add(work)
+        work.add_done_callback(self._done)
+        await asyncio.wait({work}, timeout=PATIENCE)
+        if not work.done() or work.cancelled():
+            raise _no_answer()
+        return work.result()
+
+    def _done(self, work: asyncio.Task[Any]) -> None:
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # its caller, where there still is one, has it
 
     async def _operate(self, operation: Callable[[SessionManager], Awaitable[Result]]) -> Result:
         return await operation(await self._connected())
@@ -84,17 +134,30 @@ class Bridge:
             self._attempt = None
 
     async def _disconnect(self) -> None:
+        if self._working:
+            await asyncio.wait(self._working, timeout=FAREWELL)
         closings, self._at_close = self._at_close, []
-        for closing in closings:
-            await closing()
         manager, self._manager = self._manager, None
-        if manager is not None:
-            await manager.close()
+        try:
+            for closing in closings:
+                await closing()
+            if manager is not None:
+                await manager.close()
+        finally:
+            attempt = (self._attempt,) if self._attempt is not None else ()
+            await tasks.end(*self._working, *attempt)
+
+
+def _no_answer() -> StorageUnavailable:
+    return StorageUnavailable(
+        f"no answer within {PATIENCE:.0f} s: it is not known whether it was stored"
+    )
 
 
 bridge = Bridge()
 call = bridge.call
 atexit.register(bridge.close)
+os.register_at_fork(after_in_child=bridge.after_fork)
 
 
 def announce(session_ids: Sequence[str]) -> None:

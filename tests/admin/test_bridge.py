@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
+import signal
+import socket
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from agent_sessions import AgentSession, Conflict, RequestReused, StorageUnavailable, schema
@@ -218,3 +225,88 @@ def test_a_process_that_starts_without_postgresql_finds_it_later(there, server):
     assert time.monotonic() - began < 20
     server.start()
     assert bridge.call(lambda m: m.get_active_sessions()) is not None
+
+
+# -- What no part has a time limit for -------------------------------------------------------------
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.is_alive()}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "PATIENCE", 1.0)
+    monkeypatch.setattr(bridge, "FAREWELL", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_postgresql_that_takes_the_question_and_never_answers_holds_nobody(there, server):
+    session = bridge.call(lambda m: m.create_session("grader", "u"))
+    assert server._child is not None
+    frozen = [*psutil.Process(server._child.process.pid).children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    try:
+        began = time.monotonic()
+        with pytest.raises(StorageUnavailable, match="not known whether it was stored"):
+            there.call(lambda m: m.fail_silent(session.session_id, timedelta(0)))
+        assert time.monotonic() - began < 5
+    finally:
+        for process in frozen:
+            process.resume()
+    found = there.call(lambda m: m.read(session.session_id))
+    assert found is not None and found.state in ("active", "failed")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_never_ends_does_not_keep_the_process_from_ending():
+    own, before = Bridge(), threads()
+    with pytest.raises(StorageUnavailable):
+        own.run(lambda: asyncio.sleep(3600))
+    own.close()
+    assert threads() == before
+
+
+@pytest.mark.usefixtures("impatient")
+def test_closing_while_a_connection_is_tried_ends(settings: Any):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.DATABASE_URL = f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x"
+        own, before = Bridge(), threads()
+        with pytest.raises(StorageUnavailable):
+            own.call(lambda m: m.get_active_sessions())
+        own.close()
+    assert threads() == before
+
+
+def test_a_farewell_that_fails_is_told_and_leaves_no_thread():
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    own, before = Bridge(), threads()
+    own.call(lambda m: m.get_active_sessions())
+    own.at_close(fails)
+    with pytest.raises(ZeroDivisionError):
+        own.close()
+    assert threads() == before
+    assert own.call(lambda m: m.get_active_sessions()) == []
+    own.close()
+
+
+def test_a_loop_that_died_is_replaced():
+    own = Bridge()
+    own.call(lambda m: m.get_active_sessions())
+    assert own._portal is not None
+    own._portal.call(own._portal.stop, True)
+    assert own.call(lambda m: m.get_active_sessions()) == []
+    own.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_a_bridge_of_its_own(create):
+    session = create()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        found = bridge.call(lambda m: m.read(session.session_id))
+        os._exit(0 if found is not None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert bridge.call(lambda m: m.read(session.session_id)) is not None
