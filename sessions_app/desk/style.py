@@ -27,6 +27,14 @@ def style_of(user: User) -> ListStyle:
     return found or ListStyle(user=user)
 
 
+def hidden(style: ListStyle, asked: str | None) -> list[str]:
+    """What is not shown: as the address says (`columns=user.progress`), else as the person chose."""
+    if asked is None:
+        return list(style.hidden)
+    shown = asked.split(".")
+    return [name for name in COLUMNS if name not in shown]
+
+
 def keep(user: User, *, shown: list[str], density: str) -> ListStyle:
     style = style_of(user)
     style.hidden = [name for name in COLUMNS if name not in shown]

@@ -15,7 +15,7 @@ from psycopg.errors import QueryCanceled
 from ..counts import Counts, counts
 from ..desk import saved
 from ..desk.models import ListStyle
-from ..desk.style import COLUMNS, style_of
+from ..desk.style import COLUMNS, hidden, style_of
 from ..filters import SEARCHED as SEARCHED_NEWEST
 from ..filters import ListFilter
 from ..models import AgentSession
@@ -28,7 +28,7 @@ from .saved import user_of
 
 BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
 PATIENCE_MS = 4000
-SEARCHED = ("state", "type", "user", "sort", "view")
+SEARCHED = ("state", "type", "user", "sort", "view", "columns")
 
 
 @viewers_only
@@ -66,12 +66,14 @@ def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, An
     user = user_of(request)
     views = saved.visible(user)
     current = saved.opened(request.GET, views, user, style)
+    unshown = hidden(style, request.GET.get("columns"))
     return {
         "saved_views": saved.entries(views, user, current, found),
         "current_view": current,
         "view_query": saved.canonical(request.GET),
         "style": style,
-        "columns": [(name, word, name not in style.hidden) for name, word in COLUMNS.items()],
+        "hidden": unshown,
+        "columns": [(name, word, name not in unshown) for name, word in COLUMNS.items()],
         "densities": ListStyle.Density.choices,
         "trash_days": trash_days(),
     }

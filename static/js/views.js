@@ -24,17 +24,35 @@ export function stale() {
   asked ??= setTimeout(count, SOON);
 }
 
+// The address shows the list to others as it is here; links that hold the columns follow.
+function sayInAddress(boxes) {
+  const shown = boxes.every((box) => box.checked) ? null : boxes.filter((box) => box.checked).map((box) => box.value).join(".");
+  history.replaceState(history.state, "", withColumns(location.search, shown) + location.hash);
+  for (const link of document.querySelectorAll('a[href*="columns="]')) link.setAttribute("href", withColumns(link.getAttribute("href"), shown));
+  for (const field of document.querySelectorAll("input[type=hidden][name=columns]")) field.disabled = shown === null || ((field.value = shown), false);
+}
+
+function withColumns(search, shown) {
+  const kept = search.replace(/^\?/, "").split("&").filter((part) => part && !part.startsWith("columns="));
+  if (shown !== null) kept.push(`columns=${shown}`);
+  if (kept.length) return `?${kept.join("&")}`;
+  return search ? "?all" : location.pathname; // the bare address would begin with a person's own view
+}
+
 function look(event) {
   const form = event.currentTarget;
   const boxes = [...form.querySelectorAll("[name=column]")];
   const list = document.getElementById("list");
   list.dataset.hidden = boxes.filter((box) => !box.checked).map((box) => box.value).join(" ");
   list.dataset.density = new FormData(form).get("density");
+  sayInAddress(boxes);
   fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" }).catch(() => {});
 }
 
 export function start() {
-  document.querySelector(".look").addEventListener("change", look);
+  const form = document.querySelector(".look");
+  form.addEventListener("change", look);
+  sayInAddress([...form.querySelectorAll("[name=column]")]);
   document.addEventListener("visibilitychange", count);
   setInterval(count, EVERY);
   count();

@@ -1,14 +1,17 @@
 """Views, wall, palette, completion, title and look of the list, in a browser."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
 from sessions_app import actions
 from sessions_app.desk.models import ListStyle, SavedView
+from sessions_app.retention import trash_days
 
 from .test_list import psql, wait_until_live
 
@@ -158,3 +161,40 @@ def test_nothing_of_it_sticks_out_on_a_phone(
         page = open_page(path, width=360, height=740, locale=language)
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path
+
+
+def test_the_address_carries_the_columns_to_somebody_else(
+    open_page: Open, make_session: Make
+) -> None:
+    make_session()
+    page = open_page("/?state=active")
+    wait_until_live(page)
+    assert page.url.endswith("/?state=active")
+    page.locator("#look summary").click()
+    page.locator("#look [value=user]").uncheck()
+    page.locator("#look [value=started]").uncheck()
+    shown = "columns=heartbeat.progress.checkpoint.duration"
+    assert page.url.endswith(f"/?state=active&{shown}")
+    other = open_page(f"/?{page.url.partition('?')[2]}", as_viewer=True)
+    expect(other.locator(".row .c-user")).to_be_hidden()
+    expect(other.locator(".row .c-duration")).to_be_visible()
+    other.locator("[data-count='type:grader']").click()
+    other.wait_for_url(f"**{shown}**")
+    expect(other.locator(".row .c-user")).to_be_hidden()
+    for name in ("user", "started"):
+        other.locator(f"#look [value={name}]").evaluate("box => box.click()")
+    assert "columns=" not in other.url
+    assert other.locator("a[href*='columns=']").count() == 0
+    expect(other.locator(".row .c-user")).to_be_visible()
+
+
+def test_a_deleted_session_says_until_when_it_can_be_restored(
+    open_page: Open, make_session: Make
+) -> None:
+    made = make_session()
+    actions.perform("delete", made.session_id, actor="olga", reason="Testlauf")
+    page = open_page(f"/sessions/{made.session_id}/")
+    banner = page.locator("#banner-deleted")
+    day = timezone.localtime(timezone.now() + timedelta(days=trash_days()))
+    expect(banner).to_contain_text(f"Bis {day.day}. ")
+    expect(banner).to_contain_text("danach wird sie endgültig entfernt")
