@@ -12,7 +12,6 @@ from dashboard.problems import said_in_one_line
 def build() -> Any:
     """Checked before it serves: a server started by hand says what is missing, and ends."""
     from channels.routing import ProtocolTypeRouter, URLRouter
-    from channels.security.websocket import AllowedHostsOriginValidator
     from django.core.asgi import get_asgi_application
 
     pages = get_asgi_application()
@@ -23,7 +22,7 @@ def build() -> Any:
 
     check_before_serving()
     background.start()
-    sockets = AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns))
+    sockets = URLRouter(websocket_urlpatterns)  # the feed asks by itself who is there, and from where
     gc.freeze()  # what was loaded stays: with a thousand pages open, looking through it again is felt
     return ProtocolTypeRouter({"http": pages, "websocket": sockets})
 
