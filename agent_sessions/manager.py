@@ -13,7 +13,7 @@ from typing import Any, Self
 import psycopg_pool
 from redis.asyncio import Redis
 
-from agent_sessions import operations, validation
+from agent_sessions import operations, tasks, validation
 from agent_sessions.agent import attach
 from agent_sessions.errors import (
     CheckpointNotFound,
@@ -32,7 +32,7 @@ from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
-FAILED_AT_ONCE = 50
+FAILED_AT_ONCE, FAILING = 25, 2
 NOWHERE = str(uuid.UUID(int=0))
 
 
@@ -211,23 +211,39 @@ class SessionManager:
 
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; how many."""
-        count, silent = 0, []
-        async for session_id, _ in self._store.stale(max_age):
-            silent.append(session_id)
-            if len(silent) == FAILED_AT_ONCE:
-                count += await self._fail_each(silent, max_age)
-                silent = []
-        return count + await self._fail_each(silent, max_age)
+        silent = [session_id async for session_id, _ in self._store.stale(max_age)]
+        failed = await self._fail_in_batches(silent, max_age)
+        if held := sorted(set(silent) - failed):  # or given a sign of life meanwhile
+            failed |= await self._fail_in_batches(held, max_age)
+        return len(failed)
 
-    async def _fail_each(self, session_ids: Sequence[str], max_age: timedelta) -> int:
-        silent = await self._silent_since(session_ids, self.clock() - max_age)
+    async def _fail_in_batches(self, session_ids: Sequence[str], max_age: timedelta) -> set[str]:
+        """While PostgreSQL stores one batch, the next is decided; each is soon over for whoever wants its rows."""
+        starts = iter(range(0, len(session_ids), FAILED_AT_ONCE))
+        failed: set[str] = set()
+
+        async def work() -> None:
+            for start in starts:
+                batch = session_ids[start : start + FAILED_AT_ONCE]
+                failed.update(await self._fail_each(batch, max_age))
+
+        workers = [asyncio.create_task(work(), name="failing the silent") for _ in range(FAILING)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            await tasks.end(*workers)
+        return failed
+
+    async def _fail_each(self, session_ids: Sequence[str], max_age: timedelta) -> set[str]:
+        now = self.clock()
+        silent = await self._silent_since(session_ids, now - max_age)
         if not silent:
-            return 0
+            return set()
         author = Author("sweeper", "sweeper", "heartbeat_timeout")
-        decision = operations.heartbeat_timeout(author, self.clock(), max_age)
-        heads = await self._store.transact_each(silent, decision)
+        decision = operations.heartbeat_timeout(author, now, max_age)
+        heads = await self._store.fail_silent(silent, decision, now, max_age)
         await asyncio.gather(*(self._knowledge.tell(head) for head in heads))
-        return len(heads)
+        return {head.session_id for head in heads}
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
         """Fail one active session unless it gave a sign of life within `max_age` after all."""

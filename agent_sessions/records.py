@@ -395,6 +395,15 @@ class RecordStore:
                 heads.append(session.head)
         return heads
 
+    async def fail_silent(
+        self,
+        session_ids: Sequence[str],
+        decide: Callable[[AgentSession], Write | None],
+        now: datetime,
+        max_age: timedelta,
+    ) -> list[Head]:
+        return await self.transact_each(session_ids, decide)
+
     async def refresh_array(self, session_id: str) -> None:
         """Nobody but this library reads these records: nothing to keep compressed for."""
 
