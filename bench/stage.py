@@ -53,7 +53,7 @@ class Stage:
         """Made anew the first time a run asks for it."""
         if database in self.databases:
             return
-        self._recreate(database)
+        self.recreate(database)
         if database == OLD:
             self.execute(database, TABLE)
         else:
@@ -62,7 +62,7 @@ class Stage:
             self.execute(database, WITHOUT_TRIGGERS)
         self.databases.add(database)
 
-    def _recreate(self, database: str) -> None:
+    def recreate(self, database: str) -> None:
         name = sql.Identifier(database)
         with psycopg.connect(self.server, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

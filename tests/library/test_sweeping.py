@@ -79,7 +79,7 @@ async def _session(manager: SessionManager, checkpoints: int) -> str:
 
 async def _execute(pool: Pool, text: str, session_id: str) -> None:
     async with pool.connection() as connection:
-        await connection.execute(text, (session_id,))  # type: ignore[arg-type]
+        await connection.execute(text, (session_id,))
 
 
 async def _left(pool: Pool, session_id: str) -> str:
