@@ -60,13 +60,13 @@ class Stage:
             schema.migrate(self.url(database))
         if database == UNGUARDED:
             self.execute(database, WITHOUT_TRIGGERS)
-        self.databases.add(database)
 
     def recreate(self, database: str) -> None:
         name = sql.Identifier(database)
         with psycopg.connect(self.server, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        self.databases.add(database)
 
     def drop_databases(self) -> None:
         with psycopg.connect(self.server, autocommit=True) as connection:
