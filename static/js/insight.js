@@ -82,6 +82,18 @@ function keys(event) {
   next.focus();
 }
 
+// What was found is shown where it stands, with the branches above it unfolded; what the page does not hold has a page of its own.
+function showFound(event) {
+  const link = event.target.closest("#found a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const line = [...document.querySelectorAll("#tree-context [data-path]")].find((one) => one.dataset.path === link.dataset.found);
+  if (!line) return;
+  event.preventDefault();
+  for (let branch = line.parentElement.closest("details"); branch; branch = branch.parentElement.closest("details")) branch.open = true;
+  line.focus();
+  line.scrollIntoView({ block: "center" });
+}
+
 // Whether the reader was at the end before something came.
 export function stuck() {
   const list = document.querySelector("[data-stick]");
@@ -113,6 +125,7 @@ export function start(panels) {
     const button = event.target.closest("[data-fold]");
     if (button) fold(button.dataset.fold);
   });
+  panels.addEventListener("click", showFound);
   panels.addEventListener("input", (event) => event.target.id === "flag-filter" && filterCheckpoints());
   panels.addEventListener("pointerover", reach);
   panels.addEventListener("focusin", reach);
