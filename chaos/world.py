@@ -116,6 +116,9 @@ class World:
         if self.postgres is not None:
             self.postgres.stop()
 
+    def database_processes(self) -> list[psutil.Process]:
+        return processes_of(self.postgres)
+
     def start_valkey(self) -> None:
         self.valkey = valkey.start(self.folder, silently)
 
