@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALL := .ci/install
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types messages bench clean
+.PHONY: help setup run test lint format types messages bench load clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,9 @@ chromium:
 
 bench: setup ## measure, and compare with the ways not taken
 	@$(BIN)/python -m bench
+
+load: setup ## real agents and pages on a dashboard: AGENTS=100 PAGES=100 SECONDS=30 [URL=a running one]
+	@env AGENTS="$(AGENTS)" PAGES="$(PAGES)" SECONDS="$(SECONDS)" URL="$(URL)" $(BIN)/python -m load
 
 chaos: setup ## outages and kills on real servers: what is lost, what is claimed, how long it takes
 	@$(BIN)/python -m chaos

@@ -1,0 +1,73 @@
+"""What happened how often and how long it took; said by one process a second, gathered by another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter, defaultdict, deque
+from typing import Any
+
+LIVE = 5.0  # seconds that the live figures look back
+SHARES = (0.5, 0.95, 0.99)
+
+
+class Latencies(Counter[int]):
+    """Milliseconds, and how often."""
+
+    def quantile(self, share: float) -> int | None:
+        wanted, so_far = share * self.total(), 0
+        for ms in sorted(self):
+            so_far += self[ms]
+            if so_far >= wanted:
+                return ms
+        return None
+
+
+class Said:
+    """One process's figures since it last said them. Prints a line of JSON a second."""
+
+    def __init__(self) -> None:
+        self._new: dict[str, Counter[int]] = defaultdict(Counter)
+
+    def note(self, what: str, seconds: float) -> None:
+        self._new[what][max(0, round(seconds * 1000))] += 1
+
+    def say(self, **more: Any) -> None:
+        new, self._new = self._new, defaultdict(Counter)
+        print(json.dumps({"new": new, **more}), flush=True)
+
+    async def for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.say()
+
+
+class Board:
+    """All figures of all processes, in total and of the last seconds."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, Latencies] = defaultdict(Latencies)
+        self._recent: deque[tuple[float, str, Latencies]] = deque()
+        self._begun = time.monotonic()
+
+    def hear(self, new: dict[str, dict[str, int]]) -> None:
+        for what, counted in new.items():
+            found = Latencies({int(ms): n for ms, n in counted.items()})
+            self.total[what] += found
+            self._recent.append((time.monotonic(), what, found))
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def recent(self, what: str) -> tuple[float, Latencies]:
+        """How often a second of late, and how long it took."""
+        now = time.monotonic()
+        while self._recent and now - self._recent[0][0] > LIVE:
+            self._recent.popleft()
+        found = Latencies()
+        for _, name, counted in self._recent:
+            if name == what:
+                found += counted
+        return found.total() / min(LIVE, max(self.seconds, 1.0)), found
