@@ -143,7 +143,7 @@ WHERE at > to_timestamp(%s) AND from_state IS DISTINCT FROM to_state
 GROUP BY session_id ORDER BY 2 DESC LIMIT %s
 """
 _VERSIONS = """
-SELECT id::text, version, coalesce(extract(epoch FROM last_heartbeat) * 1000, 0)::bigint
+SELECT id::text, version, coalesce(floor(extract(epoch FROM last_heartbeat) * 1000), 0)::bigint
 FROM agent_sessions WHERE id = ANY(%s)
 """
 
