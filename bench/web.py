@@ -8,11 +8,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import psycopg
@@ -163,3 +164,35 @@ def versions(stage: Stage) -> dict[str, int]:
 
 def sockets(stage: Stage) -> int:
     return max(10, round(1_000 * stage.scale))
+
+
+class Role:
+    """Another process at work, which says once a second how much it has done."""
+
+    def __init__(self, output: IO[str]) -> None:
+        self._output = output
+        self.count = 0.0
+
+    def listen(self, begun: threading.Event) -> None:
+        for line in self._output:
+            self.count = float(line.split()[1])
+            begun.set()
+        begun.set()
+
+
+@contextmanager
+def role(stage: Stage, *words: str) -> Iterator[Role]:
+    """One of bench.browser_roles, from the first thing that it did until the block ends."""
+    command = [sys.executable, "-m", "bench.browser_roles", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment(stage)
+    ) as child:
+        assert child.stdout
+        playing, begun = Role(child.stdout), threading.Event()
+        threading.Thread(target=playing.listen, args=[begun], daemon=True).start()
+        try:
+            if not begun.wait(START_SECONDS) or child.poll() is not None:
+                raise RuntimeError(f"{words[0]} ended before it began")
+            yield playing
+        finally:
+            child.terminate()

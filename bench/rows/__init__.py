@@ -9,6 +9,7 @@ from bench.rows import (
     beats_for_ever,
     changes,
     checkpoint,
+    commit_to_dom,
     create,
     growth,
     heartbeat,
@@ -20,6 +21,7 @@ from bench.rows import (
     sockets,
     stalled,
     sweep,
+    web_process,
     writers,
 )
 from bench.stage import Stage
@@ -41,5 +43,7 @@ ROWS: dict[str, Row] = {
     "sockets": sockets.row,
     "changes": changes.row,
     "stalled": stalled.row,
+    "commit-to-dom": commit_to_dom.row,
+    "web-process": web_process.row,
     "idle-socket": idle_socket.row,
 }

@@ -1,0 +1,153 @@
+"""From COMMIT to the row that is patched in Chromium, while 1,000 agents beat and 1,000 other sockets show the same
+rows. The floor has the same commits, the same beats and as many sockets, and does nothing but pass on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from playwright.async_api import Page, async_playwright
+
+from bench import seed
+from bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from bench.pages import quantile
+from bench.stage import Stage
+from bench.web import (
+    DAPHNE,
+    DATABASE,
+    OURS,
+    Web,
+    cookie,
+    list_page,
+    pages,
+    role,
+    serving,
+    sockets,
+    versions,
+)
+from bench.writer import Committed, writing
+
+EVERY = 5.0  # seconds between two beats of an agent
+BETWEEN = 0.7  # seconds between two changes
+SECONDS = 20.0
+TWO_TICKS = 500.0
+WATCH = """() => {
+  const seen = (window.seen = []);
+  const attributeFilter = ["data-version", "data-heartbeat"];
+  new MutationObserver((records) => {
+    const now = performance.timeOrigin + performance.now();
+    for (const { target, attributeName, oldValue } of records) {
+      const value = Number(target.getAttribute(attributeName));
+      if (value > Number(oldValue)) seen.push([now, target.dataset.id, attributeName, value]);
+    }
+  }).observe(document.getElementById("rows"), { subtree: true, attributeFilter, attributeOldValue: true });
+}"""
+SHOWN = "[...document.querySelectorAll('#rows > .row')].map((row) => row.dataset.id)"
+Seen = list[tuple[float, str, str, float]]
+
+
+async def row(stage: Stage) -> AsyncIterator[Comparison]:
+    visitor = cookie(stage)
+    seed.sessions(stage, DATABASE, sockets(stage))
+    beats: list[float] = []
+    what = f"{sockets(stage):,} agents beating, {sockets(stage):,} other sockets"
+    yield Comparison(
+        f"a change, p50, {what}",
+        "LISTEN → websockets → page",
+        partial(_ours, stage, visitor, beats),
+        partial(_floor, stage),
+        (Bar("p50", "ms", at_most=3), Bar("p99", "ms")),
+        warm=False,
+    )
+    yield Comparison(
+        f"a beat, p99, {what}",
+        "",
+        _already(beats),
+        None,
+        (Bar("p99", "ms", at_most=TWO_TICKS),),
+        warm=False,
+        pairs=1,
+    )
+
+
+async def _ours(stage: Stage, visitor: str, beats: list[float]) -> Figures:
+    async with AsyncExitStack() as stack:
+        web = stack.enter_context(serving(stage, *DAPHNE, OURS, cookie=visitor))
+        stack.enter_context(role(stage, "beat", str(EVERY)))
+        page = await stack.enter_async_context(_chromium(web))
+        await page.wait_for_selector("#connection[data-status=live]", timeout=60_000)
+        shown = await page.evaluate(SHOWN)
+        known = versions(stage)
+        hello = list_page({session_id: known[session_id] for session_id in shown})
+        await stack.enter_async_context(pages(web, sockets(stage), hello))
+        seen, committed = await _watched(stage, page, shown[:1])
+    beats.extend(_ages_of_beats(seen))
+    return _figures(seen, committed)
+
+
+async def _floor(stage: Stage) -> Figures:
+    async with AsyncExitStack() as stack:
+        web = stack.enter_context(serving(stage, "bench.peers.bare_listen", "{port}"))
+        stack.enter_context(role(stage, "beat", str(EVERY)))
+        page = await stack.enter_async_context(_chromium(web))
+        await page.wait_for_selector("[data-status=live]", state="attached", timeout=60_000)
+        await stack.enter_async_context(pages(web, sockets(stage)))
+        seen, committed = await _watched(stage, page, list(versions(stage))[:1])
+    return _figures(seen, committed)
+
+
+@asynccontextmanager
+async def _chromium(web: Web) -> AsyncIterator[Page]:
+    from tests.chromium import chromium
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**chromium())
+        page = await browser.new_page(viewport={"width": 1440, "height": 900})
+        if web.cookie:
+            name, _, value = web.cookie.partition("=")
+            await page.context.add_cookies([{"name": name, "value": value, "url": web.address}])
+        await page.goto(web.address)
+        yield page
+        await browser.close()
+
+
+async def _watched(stage: Stage, page: Page, changing: list[str]) -> tuple[Seen, Committed]:
+    await asyncio.sleep(3)
+    await page.evaluate(WATCH)
+    seconds = max(3.0, SECONDS * min(1.0, stage.seconds / 3))
+    async with writing(stage, DATABASE, changing, BETWEEN) as committed:
+        await asyncio.sleep(seconds)
+    await asyncio.sleep(1)
+    return await page.evaluate("window.seen"), committed
+
+
+def _figures(seen: Seen, committed: Committed) -> Figures:
+    ages = []
+    for session_id, times in committed.items():
+        patched = {
+            int(n): at for at, id, name, n in seen if name == "data-version" and id == session_id
+        }
+        if missing := [version for version in times if int(version) not in patched]:
+            raise NotRight(f"{len(missing)} of {len(times)} changes never came onto the screen")
+        ages += [patched[int(version)] - at * 1000 for version, at in times.items()]
+    ages.sort()
+    return {"p50": quantile(ages, 0.5), "p99": quantile(ages, 0.99)}
+
+
+def _ages_of_beats(seen: Seen) -> list[float]:
+    """A row that was drawn anew also brings a heartbeat, which may have come long before."""
+    drawn = {(at, id) for at, id, name, _ in seen if name == "data-version"}
+    return [
+        at - n for at, id, name, n in seen if name == "data-heartbeat" and (at, id) not in drawn
+    ]
+
+
+def _already(ages: list[float]) -> Arm:
+    async def arm() -> Figures:
+        if not ages:
+            raise NotRight("no beat came onto the screen")
+        return {"p99": quantile(sorted(ages), 0.99)}
+
+    return arm
