@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.views import defaults
 
+from agent_sessions import StorageUnavailable
 from dashboard.problems import first_line
 
+AWAY = (OperationalError, InterfaceError, StorageUnavailable)
 RETRY_SECONDS = "5"
 log = logging.getLogger(__name__)
 
@@ -25,14 +29,18 @@ class DatabaseAwayMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
             connection.ensure_connection()
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             return away(request, error)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return (
-            away(request, error) if isinstance(error, OperationalError | InterfaceError) else None
-        )
+        return away(request, error) if isinstance(error, AWAY) else None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: the database may also go while a middleware asks it, before the view or after it."""
+    error = sys.exc_info()[1]
+    return away(request, error) if isinstance(error, AWAY) else defaults.server_error(request)
 
 
 def away(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from dashboard.metrics import metrics
 
+handler500 = "dashboard.away.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -6,9 +6,10 @@ import json
 
 import pytest
 from django.db import OperationalError
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import translation
 
+from agent_sessions import StorageUnavailable
 from dashboard.away import DatabaseAwayMiddleware, away
 
 AWAY = OperationalError("connection refused\nis the server running?")
@@ -44,3 +45,36 @@ def test_the_api_gets_a_problem_document(english: None, rf: RequestFactory) -> N
 def test_other_errors_are_not_ours(rf: RequestFactory) -> None:
     middleware = DatabaseAwayMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
     assert middleware.process_exception(rf.get("/"), ValueError("no")) is None
+
+
+@pytest.mark.parametrize("error", [AWAY, StorageUnavailable("PostgreSQL did not answer")])
+@pytest.mark.parametrize(
+    "where", ["middleware after the view", "middleware before the view", "view"]
+)
+def test_wherever_in_a_request_the_database_goes_the_answer_is_503(
+    db: None, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+) -> None:
+    def goes(*_: object, **__: object) -> None:
+        raise error
+
+    place = {
+        "middleware after the view": "django.contrib.sessions.middleware.SessionMiddleware.process_response",
+        "middleware before the view": "django_structlog.middlewares.request.RequestMiddleware.prepare",
+        "view": "django.contrib.auth.forms.AuthenticationForm.__init__",
+    }
+    monkeypatch.setattr(place[where], goes)
+    client = Client(raise_request_exception=False, headers={"Accept-Language": "en"})
+    answer = client.get("/login/")
+    assert answer.status_code == 503
+    assert "The database cannot be reached" in answer.content.decode()
+
+
+def test_an_error_of_another_kind_is_500(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def goes(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("django.contrib.auth.forms.AuthenticationForm.__init__", goes)
+    client = Client(raise_request_exception=False, headers={"Accept-Language": "en"})
+    answer = client.get("/login/")
+    assert answer.status_code == 500
+    assert "Something went wrong here" in answer.content.decode()
