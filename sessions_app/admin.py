@@ -23,18 +23,17 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from agent_sessions import CheckpointNotFound, SessionError
 
+from . import admin_tokens  # noqa: F401 - registers itself
 from .actions import VERBS, explain, perform
-from .models import AgentSession, ApiToken, Checkpoint
+from .models import AgentSession, Checkpoint
 from .rights import OPERATE, VIEW
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
     ModelForm = forms.ModelForm[AgentSession]
     ModelAdmin = admin.ModelAdmin[AgentSession]
-    TokenModelAdmin = admin.ModelAdmin[ApiToken]
 else:
     AnyPaginator, ModelForm, ModelAdmin = Paginator, forms.ModelForm, admin.ModelAdmin
-    TokenModelAdmin = admin.ModelAdmin
 
 COUNTED_AT_MOST = 10_000
 VERBS_WITHOUT_MORE = ("pause", "resume", "complete", "fail", "delete", "restore")
@@ -253,7 +252,7 @@ class SessionAdmin(ModelAdmin):
         label = session.get_state_display()
         return format_html('<span class="state {}">{}</span>', session.state, label)
 
-    @admin.display(description=gettext_lazy("heartbeat"), ordering="last_heartbeat")
+    @admin.display(description=gettext_lazy("heartbeat"))  # no index may answer an order by it
     def heartbeat(self, session: AgentSession) -> str:
         return moment(session.last_heartbeat)
 
@@ -295,15 +294,3 @@ class SessionAdmin(ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
-
-
-@admin.register(ApiToken)
-class TokenAdmin(TokenModelAdmin):
-    """Made by `manage.py api_token`, which alone shows a token; here they are seen and taken away."""
-
-    list_display = ("name", "user", "created_at", "last_used_at", "expires_at")
-    readonly_fields = ("name", "user", "created_at", "last_used_at")
-    fields = (*readonly_fields, "expires_at")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False

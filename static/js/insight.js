@@ -56,18 +56,22 @@ function act(line, name) {
   else copyValue(line);
 }
 
+let reached = null; // the line that the tools are for
 const tools = document.createElement("span");
 tools.className = "line-tools";
 for (const [name, words] of [["path", gettext("Copy path")], ["value", gettext("Copy value")]]) {
   tools.append(Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: words, onclick: (event) => {
     event.preventDefault();
-    act(tools.parentElement, name);
+    act(reached, name);
   } }));
 }
 
 function reach(event) {
   const line = event.target.closest?.(".tree [data-path]");
-  if (line && tools.parentElement !== line) line.append(tools);
+  if (!line || (line === reached && tools.isConnected)) return;
+  reached = line;
+  if (line.localName === "summary") line.closest("li").prepend(tools); // buttons may not stand inside a button
+  else line.append(tools);
 }
 
 function keys(event) {

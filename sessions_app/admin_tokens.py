@@ -1,0 +1,41 @@
+"""Tokens for programs, in the administration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import DateTimeField
+from django.http import HttpRequest
+
+from .models import ApiToken
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[ApiToken]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class BrowsersDateTime(forms.DateTimeInput):
+    """Django's own two fields have no names for who cannot see them, and their calendar writes styles inline."""
+
+    input_type = "datetime-local"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs, format="%Y-%m-%dT%H:%M")
+
+
+@admin.register(ApiToken)
+class TokenAdmin(ModelAdmin):
+    """Made by `manage.py api_token`, which alone shows a token; here they are seen and taken away."""
+
+    list_display = ("name", "user", "created_at", "last_used_at", "expires_at")
+    formfield_overrides = {
+        DateTimeField: {"form_class": forms.DateTimeField, "widget": BrowsersDateTime}
+    }
+    readonly_fields = ("name", "user", "created_at", "last_used_at")
+    fields = (*readonly_fields, "expires_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
