@@ -23,8 +23,11 @@ COLUMNS = {
 
 
 def style_of(user: User) -> ListStyle:
-    found = ListStyle.objects.select_related("default_view").filter(user=user).first()
-    return found or ListStyle(user=user)
+    """It came with the person (`people.OneLook`)."""
+    try:
+        return user.liststyle  # type: ignore[attr-defined,no-any-return]
+    except ListStyle.DoesNotExist:
+        return ListStyle(user=user)
 
 
 def hidden(style: ListStyle, asked: str | None) -> list[str]:

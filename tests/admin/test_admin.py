@@ -308,6 +308,20 @@ def test_a_long_list_is_never_counted_whole_and_asks_little(olga, create, query)
     assert len(captured.captured_queries) < 10
 
 
+@pytest.mark.parametrize("column", range(1, 8))
+def test_no_column_is_sorted_by_what_no_index_answers(olga, column):
+    fill(5000)
+    with CaptureQueriesContext(connection) as captured:
+        assert olga.get(f"{LIST}?o={column}").status_code == 200
+    rows = [q["sql"] for q in captured.captured_queries if 'FROM "agent_sessions"' in q["sql"]]
+    assert rows
+    for sql in rows:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = str(cursor.fetchall())
+        assert "Seq Scan on agent_sessions" not in plan or "Sort" not in plan, plan
+
+
 @pytest.mark.parametrize("query", ["q=user7", "q={id}", "state__exact=paused"])
 def test_searching_a_long_list_reads_no_more_than_it_shows(olga, create, query):
     fill(5000)
