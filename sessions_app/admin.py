@@ -198,7 +198,7 @@ class SessionAdmin(ModelAdmin):
     action_form = OrderForm
     actions = [admin_action(verb) for verb in (*VERBS_WITHOUT_MORE, "rollback")]
     list_display = (
-        "short_id", "agent_type", "user_id", "shown_state", "heartbeat", "started", "order",
+        "short_id", "agent_type", "user", "shown_state", "heartbeat", "started", "order",
     )  # fmt: skip
     list_filter = ("state",)
     search_fields = ("id", "user_id", "agent_type")
@@ -251,6 +251,10 @@ class SessionAdmin(ModelAdmin):
     def shown_state(self, session: AgentSession) -> str:
         label = session.get_state_display()
         return format_html('<span class="state {}">{}</span>', session.state, label)
+
+    @admin.display(description=gettext_lazy("user"))  # nor by this: its index is for looking up
+    def user(self, session: AgentSession) -> str:
+        return session.user_id or "–"
 
     @admin.display(description=gettext_lazy("heartbeat"))  # no index may answer an order by it
     def heartbeat(self, session: AgentSession) -> str:

@@ -67,6 +67,14 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
             _arm(stage, OLD, theirs),
             (Bar("seconds", "s", at_most=1), Bar("blocked", "ms another writer waited")),
         )
+        yield Comparison(
+            "how long another writer waits meanwhile",
+            "",
+            _arm(stage, GUARDED, ours),
+            None,
+            (Bar("blocked", "ms at most", at_most=100),),
+            warm=False,
+        )
 
 
 def with_rows(stage: Stage, database: str) -> None:
