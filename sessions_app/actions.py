@@ -24,6 +24,7 @@ from agent_sessions import (
     SessionManager,
     SessionNotFound,
     StorageUnavailable,
+    validation,
 )
 
 from . import bridge
@@ -80,6 +81,13 @@ class Outcome:
     changed: bool
 
 
+def check_reason(verb: str, reason: str) -> None:
+    """Raises InvalidInput when it is missing where one is needed, or cannot be stored."""
+    if VERBS[verb].reason_required and not reason.strip():
+        raise InvalidInput(_("Please give a reason: it is stored with the action."))
+    validation.text(reason, "reason")
+
+
 def perform(
     verb: str,
     session_id: uuid.UUID | str,
@@ -97,9 +105,11 @@ def perform(
     (`explain` says it in the reader's language), InvalidInput when a reason is needed and missing.
     """
     known = VERBS[verb]
-    if known.reason_required and not reason.strip():
+    try:
+        check_reason(verb, reason)
+    except InvalidInput:
         ACTIONS.labels(verb, source, "InvalidInput").inc()
-        raise InvalidInput(_("Please give a reason: it is stored with the action."))
+        raise
     request_id = request_id or uuid.uuid4()
     log = logger.bind(verb=verb, session=str(session_id), actor=actor, source=source)
     try:

@@ -22,6 +22,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from agent_sessions import InvalidInput
+
+from ..actions import check_reason, explain
 from ..filters import ListFilter
 from ..jobs import planning
 from ..jobs.models import BulkJob
@@ -31,7 +34,7 @@ from ..jobs.worker import background
 from ..models import AgentSession
 from ..presentation import VERBS
 from .access import may_operate, operators_only, viewers_only
-from .orders import LONGEST_REASON, is_fetch
+from .orders import is_fetch
 from .preferences import back
 
 JOBS_SHOWN = 50
@@ -98,10 +101,13 @@ def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
 
 
 def _start(request: HttpRequest, job: BulkJob) -> HttpResponse:
-    verb = VERBS[job.verb]
-    reason = request.POST.get("reason", "")[:LONGEST_REASON].strip()
-    if job.state == State.DRAFT and verb.reason_required and not reason:
-        return _show(request, job, missing_reason=True)
+    reason = request.POST.get("reason", "").strip()
+    if job.state == State.DRAFT:
+        try:
+            check_reason(job.verb, reason)
+        except InvalidInput as error:
+            job.reason = reason  # what was typed is shown again
+            return _show(request, job, refused=explain(error))
     draft = BulkJob.objects.filter(id=job.id, state=State.DRAFT)
     started = {"owner": request.user, "actor": request.user.get_username(), "reason": reason}
     if draft.update(state=State.RUNNING, started_at=Now(), **started):
@@ -161,7 +167,7 @@ def _go(request: HttpRequest, job: BulkJob) -> HttpResponse:
     return HttpResponseRedirect(reverse("bulk-job", args=[job.id]))
 
 
-def _show(request: HttpRequest, job: BulkJob, *, missing_reason: bool = False) -> HttpResponse:
+def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpResponse:
     """The plan before the start, the progress after it: as a dialog's content or as a page."""
     now = progress(job)
     draft = job.state == State.DRAFT
@@ -171,10 +177,10 @@ def _show(request: HttpRequest, job: BulkJob, *, missing_reason: bool = False) -
     context["may_operate"] = may_operate(request)
     if draft:
         names = planning.checkpoint_names(job) if now.verb.name == "rollback" else ()
-        context |= {"reasons": reasons(job), "names": names, "missing_reason": missing_reason}
+        context |= {"reasons": reasons(job), "names": names, "refused": refused}
     else:
         context |= _outcomes(request, job)
-    status = 422 if missing_reason else 200
+    status = 422 if refused else 200
     if is_fetch(request):
         return render(
             request, f"sessions/{'_bulk_form' if draft else '_job'}.html", context, status=status

@@ -24,8 +24,6 @@ from ..rows import Row, load_rows
 from .access import operators_only
 from .preferences import back
 
-LONGEST_REASON = 2000
-
 
 @dataclass(slots=True)
 class Asked:

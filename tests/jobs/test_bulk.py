@@ -128,11 +128,18 @@ def test_a_double_click_starts_once(act: Client, make_session: Make) -> None:
     assert job.reason == "because"
 
 
-def test_without_a_reason_nothing_irreversible_starts(act: Client, make_session: Make) -> None:
+def test_without_a_reason_that_can_be_stored_nothing_irreversible_starts(
+    act: Client, make_session: Make
+) -> None:
     job = plan(act, "fail", make_session())
     answer = act.post(f"/bulk/{job.id}/starts/", {"reason": " "}, headers=FETCH)
     assert answer.status_code == 422
     assert "Please give a reason" in text(answer)
+    long = "x" * 2_001
+    answer = act.post(f"/bulk/{job.id}/starts/", {"reason": long}, headers=FETCH)
+    assert answer.status_code == 422
+    assert "reason has 2001 characters: 2000 are allowed" in text(answer)
+    assert f">{long}</textarea>" in text(answer)
     job.refresh_from_db()
     assert job.state == "draft"
 

@@ -122,7 +122,7 @@ CASES = [
     # --- orders
     Case("a reason with NUL", posts(f"{S}/pauses/", reason="a\x00b"), "422 reason contains a NUL character: remove it"),
     Case("a missing reason", posts(f"{S}/failures/", reason=" "), "422 Please give a reason: it is stored with the action."),
-    Case("a reason of 10,000 characters", posts(f"{S}/failures/", reason=LONG), "422 error has 10000 characters: 2000 are allowed"),
+    Case("a reason of 10,000 characters", posts(f"{S}/failures/", reason=LONG), "422 reason has 10000 characters: 2000 are allowed"),
     Case("a request id that is none", posts(f"{S}/pauses/", request_id="seven"), "302 Pause ordered.", "paused"),
     Case("a version that is none", posts(f"{S}/pauses/", seen_version="²"), "302 Pause ordered.", "paused"),
     Case("a version of 30 digits", posts(f"{S}/pauses/", seen_version="9" * 30), "302 Pause ordered.", "paused"),
