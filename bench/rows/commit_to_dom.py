@@ -31,7 +31,7 @@ from bench.writer import Committed, writing
 
 EVERY = 5.0  # seconds between two beats of an agent
 BETWEEN = 0.7  # seconds between two changes
-SECONDS = 20.0
+SECONDS, LAST_ONES = 20.0, 5.0
 TWO_TICKS = 500.0
 WATCH = """() => {
   const seen = (window.seen = []);
@@ -121,7 +121,7 @@ async def _watched(stage: Stage, page: Page, changing: list[str]) -> tuple[Seen,
     seconds = max(3.0, SECONDS * min(1.0, stage.seconds / 3))
     async with writing(stage, DATABASE, changing, BETWEEN) as committed:
         await asyncio.sleep(seconds)
-    await asyncio.sleep(1)
+    await asyncio.sleep(LAST_ONES)
     return await page.evaluate("window.seen"), committed
 
 
