@@ -18,8 +18,8 @@ from .past import Moment
 from .presentation import VERBS, Text, Verb, why_not
 from .rows import Row, from_values, with_row_columns
 
-CHECKPOINTS = 200
-HISTORY = 100
+CHECKPOINTS = 25
+HISTORY = 50
 SHOWN = (
     "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
     "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
@@ -64,11 +64,13 @@ def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
 
 
 def read_checkpoints(
-    session_id: UUID, limit: int = CHECKPOINTS, *, past: Moment | None = None
-) -> list[Flag]:
-    """Newest first; as they were at a moment of the past."""
+    session_id: UUID, *, before: int | None = None, past: Moment | None = None
+) -> tuple[list[Flag], bool]:
+    """Newest first, as they were at a moment of the past, and whether there are older ones."""
     text = Cast("data", TextField())
     known = Checkpoint.objects.filter(session_id=session_id)
+    if before is not None:
+        known = known.filter(n__lt=before)
     if past is not None:
         known = known.filter(at__lte=past.at)
     if past is not None and past.version is not None:
@@ -87,12 +89,13 @@ def read_checkpoints(
         .values(
             "n", "name", "at", "actor", "source", "context_version", "size", "preview",
             "made_automatically", "changed",
-        )[: limit + 1]
+        )[: CHECKPOINTS + 1]
     )  # fmt: skip
     flags: list[dict[str, Any]] = [dict(values) for values in found]
     earlier = [*(flag["at"] for flag in flags[1:]), None]
     pairs = zip(flags, earlier, strict=False)
-    return [_flag(flag, before) for flag, before in pairs][:limit]
+    shown = [_flag(flag, previous) for flag, previous in pairs][:CHECKPOINTS]
+    return shown, len(flags) > CHECKPOINTS
 
 
 def _flag(values: dict[str, Any], before: datetime | None) -> Flag:

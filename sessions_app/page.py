@@ -25,18 +25,24 @@ FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "r
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address asks for: a moment of the past, a place in the history, kinds of entries."""
+    """What the address asks for: a moment of the past, a place in checkpoints and history, kinds of entries."""
 
     at: datetime | None = None
     before: int | None = None
+    before_checkpoint: int | None = None
     kinds: tuple[str, ...] = ()
 
     @classmethod
     def of_query(cls, query: Mapping[str, str], at: str) -> Asked:
-        before = query.get("history", "")
         kinds = tuple(kind for kind in query.get("kind", "").split(",") if kind in KINDS)
-        number = int(before) if before.isdecimal() and len(before) < 19 else None
-        return cls(parse_moment(at) if at else None, number, kinds)
+        before = _number(query.get("history", ""), digits=18)
+        before_checkpoint = _number(query.get("checkpoints", ""), digits=9)
+        return cls(parse_moment(at) if at else None, before, before_checkpoint, kinds)
+
+
+def _number(text: str, digits: int) -> int | None:
+    """None for what no number of an entry can be."""
+    return int(text) if text.isdecimal() and len(text) <= digits else None
 
 
 class SessionPage:
@@ -51,8 +57,27 @@ class SessionPage:
         self.asked = asked
 
     @cached_property
+    def _checkpoints(self) -> tuple[list[Flag], bool]:
+        before = self.asked.before_checkpoint
+        return detail.read_checkpoints(self.session.id, before=before, past=self.past)
+
+    @property
     def checkpoints(self) -> list[Flag]:
-        return detail.read_checkpoints(self.session.id, past=self.past)
+        return self._checkpoints[0]
+
+    @property
+    def older_checkpoints(self) -> int | None:
+        return self.checkpoints[-1].n if self._checkpoints[1] else None
+
+    @property
+    def is_newest_checkpoints(self) -> bool:
+        return self.asked.before_checkpoint is None
+
+    @cached_property
+    def _newest_checkpoints(self) -> list[Flag]:
+        if self.is_newest_checkpoints:
+            return self.checkpoints
+        return detail.read_checkpoints(self.session.id, past=self.past)[0]
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -122,7 +147,7 @@ class SessionPage:
     @cached_property
     def last_good(self) -> Flag | None:
         """Where a rollback would most likely go: the newest checkpoint of the agent's own work."""
-        return detail.newest(self.checkpoints, own=True)
+        return detail.newest(self._newest_checkpoints, own=True)
 
     @cached_property
     def failure(self) -> dict[str, Any] | None:
@@ -147,7 +172,13 @@ class SessionPage:
     @cached_property
     def order_target(self) -> Flag | None:
         wanted = self.session.order_checkpoint
-        return next((flag for flag in self.checkpoints if flag.n == wanted), None)
+        if wanted is None:
+            return None
+        known = next((flag for flag in self._newest_checkpoints if flag.n == wanted), None)
+        if known:
+            return known
+        found = detail.read_checkpoints(self.session.id, before=wanted + 1)[0][:1]
+        return found[0] if found and found[0].n == wanted else None
 
     @property
     def shows_order(self) -> bool:

@@ -261,3 +261,26 @@ def test_a_session_that_does_not_exist_is_not_found(look: Client, db: None) -> N
 
 def test_an_unknown_order_is_not_found(act: Client, make_session: Make) -> None:
     assert order(act, make_session(), "explosions").status_code == 404
+
+
+def test_what_was_long_ago_is_a_page_further_and_can_still_be_gone_back_to(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session(checkpoints=tuple(f"step {n}" for n in range(2, 32)))
+    newest = page_of(act, made)
+    assert [f'id="checkpoint-{n}"' in newest for n in (31, 7, 6)] == [True, True, False]
+    older = page_of(act, made, "?checkpoints=7")
+    assert [f'id="checkpoint-{n}"' in older for n in (7, 6, 2)] == [False, True, True]
+    assert "?checkpoints=7&" in newest or "?checkpoints=7#" in newest
+    assert "Older checkpoints" not in older
+    assert order(act, made, "rollbacks", checkpoint=3).status_code == 200
+    order_strip = page_of(act, made).split('class="order-step done"')[1][:400]
+    assert "step 3" in order_strip
+
+
+@pytest.mark.parametrize("wanted", ["x", "-1", "9" * 40, "²"])
+def test_a_place_among_the_checkpoints_that_is_none_shows_the_newest(
+    look: Client, make_session: Make, wanted: str
+) -> None:
+    made = make_session(checkpoints=("marked",))
+    assert "marked" in page_of(look, made, f"?checkpoints={wanted}")
