@@ -22,7 +22,8 @@ def build() -> Any:
 
     check_before_serving()
     background.start()
-    sockets = URLRouter(websocket_urlpatterns)  # the feed asks by itself who is there, and from where
+    # The feed asks by itself who is there, and from where.
+    sockets = URLRouter(websocket_urlpatterns)
     gc.freeze()  # what was loaded stays: with a thousand pages open, looking through it again is felt
     return ProtocolTypeRouter({"http": pages, "websocket": sockets})
 
