@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.translation import gettext_lazy as _
 
@@ -25,9 +25,10 @@ COLUMNS = {
 def style_of(user: User) -> ListStyle:
     """It came with the person (`people.OneLook`)."""
     try:
-        return user.liststyle  # type: ignore[attr-defined,no-any-return]
+        style: ListStyle = cast("Any", user).liststyle
     except ListStyle.DoesNotExist:
         return ListStyle(user=user)
+    return style
 
 
 def hidden(style: ListStyle, asked: str | None) -> list[str]:
