@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -30,20 +29,25 @@ BEAT_SLOT = 10  # seconds over which received beats are counted
 BEATS_COUNTED_FOR = 25 * 3600  # seconds
 
 # A version that was announced is remembered, so that a reader who loaded before it cannot put the old copy back.
+# One script for a group: of each session the keys of copy and version, after the seconds that both are kept.
 _ANNOUNCE = """
-local known = tonumber(redis.call('GET', KEYS[2]) or '0')
-if tonumber(ARGV[1]) >= known then
-  redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
-  redis.call('DEL', KEYS[1])
+for i = 1, #KEYS / 2 do
+  local copy, version, announced = KEYS[2 * i - 1], KEYS[2 * i], ARGV[3 * i - 1]
+  if tonumber(announced) >= tonumber(redis.call('GET', version) or '0') then
+    redis.call('SET', version, announced, 'EX', ARGV[1])
+    redis.call('DEL', copy)
+  end
+  redis.call('PUBLISH', ARGV[3 * i], ARGV[3 * i + 1])
 end
-return redis.call('PUBLISH', ARGV[3], ARGV[4])
 """
 _PUT = """
-local known = tonumber(redis.call('GET', KEYS[2]) or '0')
-if tonumber(ARGV[1]) < known then return 0 end
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
-redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[2])
-return 1
+for i = 1, #KEYS / 2 do
+  local copy, version, mine = KEYS[2 * i - 1], KEYS[2 * i], ARGV[2 * i]
+  if tonumber(mine) >= tonumber(redis.call('GET', version) or '0') then
+    redis.call('SET', version, mine, 'EX', ARGV[1])
+    redis.call('SET', copy, ARGV[2 * i + 1], 'EX', ARGV[1])
+  end
+end
 """
 
 
@@ -105,29 +109,29 @@ class Copies:
         await self._putting.close()
 
     async def _put_group(self, group: Sequence[Waiting[tuple[int, str], None]]) -> None:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            script = _Script(pipeline, _PUT)
-            for waiting in group:
-                version, text = waiting.item
-                keys = (self._names.copy(waiting.key), self._names.version(waiting.key))
-                script.call(keys, (version, self._ttl, text))
-            await pipeline.execute()
+        await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
         for waiting in group:
             waiting.answer(None)
 
     async def _announce_group(self, group: Sequence[Waiting[Head, None]]) -> None:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            script = _Script(pipeline, _ANNOUNCE)
-            for waiting in group:
-                head, channel = waiting.item, self._names.changes(waiting.key)
-                if not self._durable:
-                    pipeline.publish(channel, _message(head))
-                    continue
-                keys = (self._names.copy(waiting.key), self._names.version(waiting.key))
-                script.call(keys, (head.version, self._ttl, channel, _message(head)))
-            await pipeline.execute()
+        words = [(self._names.changes(w.key), _message(w.item)) for w in group]
+        if self._durable:
+            versions = [waiting.item.version for waiting in group]
+            parts = [part for v, word in zip(versions, words, strict=True) for part in (v, *word)]
+            await self._run(_ANNOUNCE, group, parts)
+        else:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for word in words:
+                    pipeline.publish(*word)
+                await pipeline.execute()
         for waiting in group:
             waiting.answer(None)
+
+    async def _run(
+        self, script: str, group: Sequence[Waiting[Any, None]], arguments: Sequence[Any]
+    ) -> None:
+        keys = [name(w.key) for w in group for name in (self._names.copy, self._names.version)]
+        await self._client.eval(script, len(keys), *keys, self._ttl, *arguments)
 
     async def beat(self, beats: dict[str, datetime]) -> None:
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
@@ -152,22 +156,6 @@ class Copies:
     async def forget(self, session_id: str) -> None:
         """Nothing of an ended session stays among the heartbeats."""
         await self._client.zrem(self._names.heartbeats, session_id)
-
-
-class _Script:
-    """The first call of a pipeline brings the text, the others its digest: one round trip, whatever Valkey knows."""
-
-    def __init__(self, pipeline: Any, text: str) -> None:
-        self._pipeline = pipeline
-        self._text: str | None = text
-        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-    def call(self, keys: Sequence[str], arguments: Sequence[Any]) -> None:
-        text, self._text = self._text, None
-        if text is not None:
-            self._pipeline.eval(text, len(keys), *keys, *arguments)
-        else:
-            self._pipeline.evalsha(self._digest, len(keys), *keys, *arguments)
 
 
 class Watch:
