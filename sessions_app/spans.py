@@ -1,11 +1,12 @@
 """Times and spans in words. `static/js/clock.js` says the same in the browser; a test holds both equal."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -42,6 +43,12 @@ def ago(seconds: float) -> str:
 
 
 def absolute(moment: datetime) -> str:
+    return _absolute(moment, get_language())
+
+
+@lru_cache(maxsize=2000)
+def _absolute(moment: datetime, _language: str | None) -> str:
+    """Kept, as a row's times are said again with each look at the list."""
     return date_format(timezone.localtime(moment), pgettext("full time", "j M Y, H:i:s"))
 
 

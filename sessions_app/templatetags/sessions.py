@@ -2,19 +2,22 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from sessions_app import presentation, spans
 from sessions_app.models import HistoryEntry
 from sessions_app.presentation import Sign
-from sessions_app.rows import Row
+from sessions_app.rows import Row, render_row
 
 register = template.Library()
 
@@ -22,6 +25,7 @@ THEMES = ("system", "light", "dark")
 
 
 @register.simple_tag
+@lru_cache(maxsize=200)  # the address of the icons is settled when a process starts
 def icon(name: str, classes: str = "") -> SafeString:
     return format_html(
         '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
@@ -41,6 +45,11 @@ def sign(what: Sign, classes: str = "") -> SafeString:
         icon(what.icon),
         what.word,
     )
+
+
+@register.simple_tag
+def list_row(row: Row) -> SafeString:
+    return render_row(row, language=get_language() or settings.LANGUAGE_CODE)
 
 
 @register.filter
