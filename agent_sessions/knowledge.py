@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey import AWAY, Copies, Names, Watch
+from agent_sessions.valkey import AWAY, Copies, Names, Text
+from agent_sessions.watch import Watch
 
 if TYPE_CHECKING:
     from agent_sessions.agent import Run
@@ -33,8 +34,10 @@ class Knowledge:
     ) -> None:
         self._durable = durable
         self._size = size
-        self._sessions: OrderedDict[str, str] = OrderedDict()
-        self._heads: OrderedDict[str, Head] = OrderedDict()
+        # As JSON until it is asked for again: most are read once.
+        self._sessions: OrderedDict[str, AgentSession | Text] = OrderedDict()
+        self._heads: dict[str, Head] = {}
+        self._followed: OrderedDict[str, None] = OrderedDict()
         self._unannounced: dict[str, Head] = {}
         self._runs: dict[str, set[Run]] = {}
         # Called when a change could not be announced: someone has to try again.
@@ -55,48 +58,70 @@ class Knowledge:
     def trusted(self) -> bool:
         return self._watch is not None and self._watch.live
 
+    def begin_following(self, session_id: str) -> None:
+        if self._watch is not None:
+            self._followed[session_id] = None
+            self._followed.move_to_end(session_id)
+            self._watch.begin(session_id)
+            self._shrink()
+
+    def follows(self, session_id: str) -> bool:
+        return self._watch is not None and self._watch.follows(session_id)
+
     async def follow(self, session_id: str) -> bool:
         """True when every later change will be heard."""
+        self.begin_following(session_id)
         return self._watch is not None and await self._watch.follow(session_id)
 
     def head(self, session_id: str) -> Head | None:
         return self._heads.get(session_id) if self.trusted else None
 
     def session(self, session_id: str) -> AgentSession | None:
+        """A copy for the caller alone; whether it is the newest is not known."""
+        if self._watch is not None:
+            self._watch.start()
         kept = self._sessions.get(session_id) if self.trusted else None
         if kept is None:
             return None
         self._sessions.move_to_end(session_id)
-        return AgentSession.from_dict(json.loads(kept))
+        if not isinstance(kept, AgentSession):
+            kept = self._sessions[session_id] = AgentSession.from_dict(json.loads(kept))
+        return kept.twin()
 
     def learn(self, head: Head, *, keep: bool = True) -> None:
         """This is how the session is now, unless something newer is known. Kept only when what follows is heard."""
         known = self._heads.get(head.session_id)
         if known is not None and known.version > head.version:
             return
-        if known != head:
+        if known is not None and known != head:
             self._sessions.pop(head.session_id, None)
-        if keep and self._watch is not None and self._watch.follows(head.session_id):
+        if keep and self.follows(head.session_id):
             self._heads[head.session_id] = head
-            self._heads.move_to_end(head.session_id)
-            self._shrink()
+            self._followed.move_to_end(head.session_id)
         for run in self._runs.get(head.session_id, ()):
             run.notice(head)
 
     async def keep(
-        self, session: AgentSession, *, in_valkey: bool = False, text: str | None = None
+        self,
+        session: AgentSession,
+        *,
+        heard: bool = False,
+        in_valkey: bool = False,
+        text: Text | None = None,
     ) -> None:
-        """Keep a session that was just read in Valkey, and here when what follows is heard; never over a newer one.
+        """Keep a session that was just read, here and in Valkey; never over a newer one.
 
-        `text` is its JSON, where that is known.
+        `heard`: it was followed before it was read. `text` is its JSON, where that is known.
         """
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and known.version > session.version):
             return
-        self.learn(session.head)
+        self.learn(session.head, keep=heard)
         text = text or json.dumps(session.to_dict())
-        if session.session_id in self._heads and len(text) <= CACHED_BYTES:
+        if self.trusted and len(text) <= CACHED_BYTES:
             self._sessions[session.session_id] = text
+            self._sessions.move_to_end(session.session_id)
+            self._shrink()
         if in_valkey or self.copies is None or session.state == SessionState.DELETED:
             return
         try:
@@ -104,8 +129,8 @@ class Knowledge:
         except AWAY as error:
             logger.debug("no copy into Valkey: %s", error)
 
-    async def copy(self, session_id: str) -> AgentSession | None:
-        """Valkey's copy, where it can be believed."""
+    async def copy(self, session_id: str) -> tuple[AgentSession, Text] | None:
+        """Valkey's copy and its JSON; whether it is the newest is not known."""
         if self.copies is None or not self._durable:
             return None
         try:
@@ -159,8 +184,10 @@ class Knowledge:
                 run.notice(None)
 
     def _shrink(self) -> None:
-        while len(self._heads) > self._size:
-            session_id, _ = self._heads.popitem(last=False)
-            self._sessions.pop(session_id, None)
+        while len(self._sessions) > self._size:
+            self._sessions.popitem(last=False)
+        while len(self._followed) > self._size:
+            session_id, _ = self._followed.popitem(last=False)
+            self._heads.pop(session_id, None)
             if self._watch is not None:
                 self._watch.unfollow(session_id)

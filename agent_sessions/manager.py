@@ -137,14 +137,17 @@ class SessionManager:
         session_id = validation.session_id(session_id)
         kept = self._knowledge.session(session_id)
         if kept is not None and await self._is_newest(kept):
+            self._knowledge.begin_following(
+                session_id
+            )  # most are read once: only now is it worth it
             return self._ready(kept)
-        await self._knowledge.follow(session_id)
-        session = copy = await self._knowledge.copy(session_id)
+        heard = self._knowledge.follows(session_id)
+        session, text = await self._knowledge.copy(session_id) or (None, None)
         if session is None or not await self._is_newest(session):
-            session = await self._store.read(session_id)
+            session, text = await self._store.read(session_id), None
         if session is None:
             return None
-        await self._knowledge.keep(session, in_valkey=session is copy)
+        await self._knowledge.keep(session, heard=heard, in_valkey=text is not None, text=text)
         return self._ready(session)
 
     async def read(self, session_id: str) -> AgentSession | None:
@@ -154,6 +157,7 @@ class SessionManager:
 
     async def _is_newest(self, copy: AgentSession) -> bool:
         """PostgreSQL knows: older agents and psql tell nobody. While it is away, what is heard must do."""
+        heard = self._knowledge.follows(copy.session_id)
         try:
             head = await self._store.head(copy.session_id)
         except StorageUnavailable:
@@ -162,6 +166,7 @@ class SessionManager:
             raise
         if head is None or head.version != copy.version:
             return False
+        self._knowledge.learn(head, keep=heard)
         copy.refused_writes = head.refused_writes
         copy.last_heartbeat = max(copy.last_heartbeat, head.last_heartbeat or copy.last_heartbeat)
         return True

@@ -42,6 +42,10 @@ class SessionCheckpoint:
     def n(self) -> int | None:
         return int(self.id.rpartition(":")[2]) if self.id else None
 
+    def twin(self) -> Self:
+        data, metadata = copied(self.data), copied(self.metadata)
+        return type(self)(self.name, self.timestamp, data, metadata, self.id, self.stored)
+
     def to_dict(self) -> dict[str, Any]:
         """{"name", "timestamp" (ISO 8601 with offset), "data"} and, where there are any, "id" and "metadata"."""
         result = {"name": self.name, "timestamp": self.timestamp.isoformat(), "data": self.data}
@@ -54,17 +58,11 @@ class SessionCheckpoint:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Raises InvalidInput for what is no checkpoint."""
-        if not isinstance(stored, Mapping) or not isinstance(stored.get("name"), str):
+        if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
             raise InvalidInput(f"no checkpoint: {str(stored)[:60]!r}")
-        data, metadata = stored.get("data"), stored.get("metadata")
-        return cls(
-            name=stored["name"],
-            timestamp=validation.moment(stored.get("timestamp"), "timestamp"),
-            data=data if isinstance(data, dict) else {},
-            metadata=metadata if isinstance(metadata, dict) else {},
-            id=stored.get("id"),
-            stored=True,
-        )
+        at = validation.moment(stored.get("timestamp"), "timestamp")
+        data, metadata = _dict(stored.get("data")), _dict(stored.get("metadata"))
+        return cls(stored["name"], at, data, metadata, stored.get("id"), True)
 
 
 @dataclass(frozen=True)
@@ -232,6 +230,15 @@ class AgentSession:
             raise InvalidInput(f"no stored session: {error.args[0]} is missing") from error
         except (TypeError, AttributeError, ValueError) as error:
             raise InvalidInput(f"no stored session: {error}") from error
+
+    def twin(self) -> Self:
+        """A copy that shares nothing that can be changed."""
+        twin = copy.copy(self)
+        twin.context, twin.metadata = copied(self.context), copied(self.metadata)
+        twin.checkpoints = [checkpoint.twin() for checkpoint in self.checkpoints]
+        twin.base = twin.attempt = None
+        twin.turn = Turn()
+        return twin
 
     @property
     def new_checkpoints(self) -> list[SessionCheckpoint]:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, NamedTuple
 
 import psycopg
@@ -38,6 +39,7 @@ PendingWrite = Waiting[Write, Written]
 # The connection, not the statement, is at fault: what was sent may or may not have been committed.
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
 PAGE = 10_000  # of silent sessions: finding a page reads every live row once
+READ_AT_ONCE = 16  # sessions, each of which may have megabytes
 FAIL_SILENT = "write_sessions of silent_writes"
 LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
 
@@ -62,7 +64,12 @@ class PostgresStore:
         self._retry_seconds = retry_seconds
         self._writes: Grouper[Write, Written] = Grouper(self._flush_writes, in_flight=2)
         self._creates: Grouper[str, None] = Grouper(self._flush_creates, in_flight=2)
-        self._heads: Grouper[None, Head | None] = Grouper(self._flush_heads)
+        # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
+        self._questions = count()
+        self._heads: Grouper[str, Head | None] = Grouper(self._flush_heads)
+        self._reads: Grouper[str, AgentSession | None] = Grouper(
+            self._flush_reads, most=READ_AT_ONCE, in_flight=2
+        )
 
     async def create(self, session: AgentSession, text: str, author: Author) -> None:
         """`text` is the session's JSON, encoded once for all who keep it."""
@@ -76,11 +83,10 @@ class PostgresStore:
         await self._creates.submit(session.session_id, row)
 
     async def read(self, session_id: str) -> AgentSession | None:
-        async with self._connection() as connection:
-            return await self._read(connection, session_id)
+        return await self._reads.submit(str(next(self._questions)), session_id)
 
     async def head(self, session_id: str) -> Head | None:
-        return await self._heads.submit(session_id, None)
+        return await self._heads.submit(str(next(self._questions)), session_id)
 
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
         return [_head(row) for row in await self._rows("read_foreign_heads", {"ids": session_ids})]
@@ -220,7 +226,7 @@ class PostgresStore:
         return rows[0]["context"] if rows else None
 
     async def close(self) -> None:
-        for grouper in (self._writes, self._creates, self._heads):
+        for grouper in (self._writes, self._creates, self._heads, self._reads):
             await grouper.close()
 
     @asynccontextmanager
@@ -359,11 +365,23 @@ class PostgresStore:
         for waiting in group:
             waiting.answer(None)
 
-    async def _flush_heads(self, group: Sequence[Waiting[None, Head | None]]) -> None:
-        rows = await self._rows("read_heads", {"ids": [w.key for w in group]})
+    async def _flush_heads(self, group: Sequence[Waiting[str, Head | None]]) -> None:
+        rows = await self._rows("read_heads", {"ids": list({w.item for w in group})})
         heads = {str(row["id"]): _head(row) for row in rows}
         for waiting in group:
-            waiting.answer(heads.get(waiting.key))
+            waiting.answer(heads.get(waiting.item))
+
+    async def _flush_reads(self, group: Sequence[Waiting[str, AgentSession | None]]) -> None:
+        async with self._connection() as connection:
+            found = await self._read_each(connection, list({w.item for w in group}))
+        sessions = {session.session_id: session for session in found}
+        asked: set[str] = set()
+        for waiting in group:
+            session = sessions.get(waiting.item)
+            if session is not None and waiting.item in asked:
+                session = session.twin().stored()
+            asked.add(waiting.item)
+            waiting.answer(session)
 
 
 def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:

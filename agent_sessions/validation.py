@@ -17,11 +17,14 @@ MAX_NAME = 200
 MAX_TEXT = 2_000
 MAX_AGENT_TYPE = 50
 
+_USUAL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def session_id(value: object) -> str:
     """The id in its usual form. Raises InvalidInput for what is no UUID."""
+    if isinstance(value, str) and _USUAL_ID.fullmatch(value):
+        return value
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
@@ -113,6 +116,8 @@ def moment(value: object, what: str) -> datetime:
             raise InvalidInput(f"{what} {written[:40]!r} is no ISO 8601 time") from None
     if not isinstance(value, datetime):
         raise InvalidInput(f"{what} must be a time, not {type(value).__name__}")
+    if value.tzinfo is UTC:
+        return value
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:

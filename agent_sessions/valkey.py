@@ -1,30 +1,22 @@
-"""What Valkey is for: copies of live sessions, word of every change, and heartbeats. Speed, never truth."""
+"""What Valkey keeps: copies of live sessions, word of every change, and heartbeats. Speed, never truth."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from agent_sessions import tasks
 from agent_sessions.errors import InvalidInput
 from agent_sessions.grouping import Grouper, Waiting
 from agent_sessions.models import AgentSession, Head
-from agent_sessions.states import SessionState
 
 logger = logging.getLogger(__name__)
 
 AWAY = (RedisError, OSError, TimeoutError)
-SILENCE = 5.0  # seconds without a message before the subscription has to prove that it lives
-
 BEAT_SLOT = 10  # seconds over which received beats are counted
 BEATS_COUNTED_FOR = 25 * 3600  # seconds
 
@@ -49,6 +41,9 @@ for i = 1, #KEYS / 2 do
   end
 end
 """
+
+
+Text = str | bytes  # as the client was told to answer
 
 
 class Names:
@@ -80,23 +75,24 @@ class Copies:
         self._names = names
         self._ttl = int(ttl.total_seconds())
         self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
-        self._putting: Grouper[tuple[int, str], None] = Grouper(self._put_group, most=50)
+        self._putting: Grouper[tuple[int, Text], None] = Grouper(self._put_group, most=50)
+        self._getting: Grouper[None, Text | None] = Grouper(self._get_group, most=16, in_flight=2)
 
-    async def get(self, session_id: str) -> AgentSession | None:
-        """None for what is missing, of unknown shape, or not ours to trust."""
-        text = await self._client.get(self._names.copy(session_id))
+    async def get(self, session_id: str) -> tuple[AgentSession, Text] | None:
+        """The copy and its JSON. None for what is missing, of unknown shape, or not ours to trust."""
+        text = await self._getting.submit(session_id, None)
         if not text:
             return None
         try:
             stored = json.loads(text)
             if not isinstance(stored, dict) or "version" not in stored:
                 return None
-            return AgentSession.from_dict(stored)
+            return AgentSession.from_dict(stored), text
         except (ValueError, RecursionError, InvalidInput) as error:
             logger.warning("unreadable copy of session %s in Valkey: %s", session_id, error)
             return None
 
-    async def put(self, session: AgentSession, text: str) -> None:
+    async def put(self, session: AgentSession, text: Text) -> None:
         await self._putting.submit(session.session_id, (session.version, text))
 
     async def announce(self, head: Head) -> None:
@@ -107,6 +103,12 @@ class Copies:
         """Wait for what is on its way."""
         await self._announcing.close()
         await self._putting.close()
+        await self._getting.close()
+
+    async def _get_group(self, group: Sequence[Waiting[None, Text | None]]) -> None:
+        texts = await self._client.mget([self._names.copy(waiting.key) for waiting in group])
+        for waiting, text in zip(group, texts, strict=True):
+            waiting.answer(text)
 
     async def _put_group(self, group: Sequence[Waiting[tuple[int, str], None]]) -> None:
         await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
@@ -158,161 +160,6 @@ class Copies:
         await self._client.zrem(self._names.heartbeats, session_id)
 
 
-class Watch:
-    """Follows single sessions over one subscription, and knows when it may have missed something.
-
-    `live` is true while every followed session's channel is confirmed on a connection that answers.
-    """
-
-    def __init__(
-        self,
-        client: Any,
-        names: Names,
-        *,
-        on_change: Callable[[Head], None],
-        on_lost: Callable[[], None],
-        on_live: Callable[[], None],
-    ) -> None:
-        self._client = _without_retries(client)
-        self._names = names
-        self._on_change = on_change
-        self._on_lost = on_lost
-        self._on_live = on_live
-        self._wanted: set[str] = set()
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._pubsub: Any = None
-        self._task: asyncio.Task[None] | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._pinged = False
-        self.live = False
-
-    async def follow(self, session_id: str) -> bool:
-        """True when every later change of this session will be heard."""
-        channel = self._names.changes(session_id)
-        if self._task is None:
-            self._task = asyncio.create_task(self._listen(), name="agent_sessions watch")
-        if channel in self._wanted and channel not in self._waiting:
-            return self.live
-        self._wanted.add(channel)
-        if not self.live:
-            return False
-        heard = self._waiting.get(channel)
-        if heard is None:
-            heard = self._waiting[channel] = asyncio.get_running_loop().create_future()
-            try:
-                await self._pubsub.subscribe(channel)
-            except AWAY:
-                return False
-        await asyncio.wait([heard], timeout=SILENCE)
-        return self.live and channel not in self._waiting
-
-    def follows(self, session_id: str) -> bool:
-        channel = self._names.changes(session_id)
-        return self.live and channel in self._wanted and channel not in self._waiting
-
-    def unfollow(self, session_id: str) -> None:
-        """Done in the background: whoever forgets a session need not wait for it."""
-        channel = self._names.changes(session_id)
-        self._wanted.discard(channel)
-        if self.live:
-            task = asyncio.create_task(self._unsubscribe(channel))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-
-    async def _unsubscribe(self, channel: str) -> None:
-        try:
-            if channel not in self._wanted and self._pubsub is not None:
-                await self._pubsub.unsubscribe(channel)
-        except AWAY as error:
-            logger.debug("unsubscribing failed, the listener will notice: %s", error)
-
-    async def close(self) -> None:
-        if self._task is not None:
-            await tasks.end(self._task, *self._leaving)
-        self._drop()
-        await self._client.aclose()
-
-    async def _listen(self) -> None:
-        pause = 0.05
-        while True:
-            try:
-                await self._connect()
-                pause = 0.05
-                while True:
-                    await self.tick()
-            except AWAY as error:
-                logger.warning("Valkey is away, orders come with the heartbeat's answer: %s", error)
-            finally:
-                await self._lost()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 2.0)
-
-    async def _connect(self) -> None:
-        self._pubsub = self._client.pubsub()
-        asked: set[str] = set()
-        confirmed: set[str] = set()
-        while asked != confirmed or not asked >= self._wanted or not asked:
-            if fresh := {f"{self._names.namespace}:listening", *self._wanted} - asked:
-                await self._pubsub.subscribe(*fresh)
-                asked |= fresh
-            message = await self._pubsub.get_message(timeout=SILENCE)
-            if message is None:
-                raise TimeoutError("Valkey did not confirm the subscription")
-            if message["type"] == "subscribe":
-                confirmed.add(_text(message["channel"]))
-        self._pinged = False
-        self.live = True
-        self._on_live()
-
-    async def tick(self) -> None:
-        """Take one message. Raises when the connection no longer answers."""
-        message = await self._pubsub.get_message(timeout=SILENCE)
-        if message is None:
-            if self._pinged:
-                raise TimeoutError("Valkey did not answer a ping")
-            self._pinged = True
-            await self._pubsub.ping()
-            return
-        self._pinged = False
-        channel = _text(message.get("channel") or "")
-        if message["type"] == "subscribe" and channel in self._waiting:
-            self._waiting.pop(channel).set_result(None)
-        elif message["type"] == "message":
-            head = _read(message["data"])
-            if head is not None:
-                self._on_change(head)
-
-    async def _lost(self) -> None:
-        was_live, self.live = self.live, False
-        self._drop()
-        pubsub, self._pubsub = self._pubsub, None
-        if pubsub is not None:
-            try:
-                await pubsub.aclose()
-            except AWAY as error:
-                logger.debug("closing a lost subscription: %s", error)
-        if was_live:
-            self._on_lost()
-
-    def _drop(self) -> None:
-        for waiting in self._waiting.values():
-            waiting.cancel()
-        self._waiting.clear()
-
-
-def _without_retries(client: Any) -> Any:
-    """redis-py reconnects a subscription by itself and does not say that messages were missed."""
-    pool = client.connection_pool
-    settings = {
-        **pool.connection_kwargs,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        "health_check_interval": 0,
-        "socket_timeout": None,
-    }
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **settings))
-
-
 def _message(head: Head) -> str:
     return json.dumps(
         {
@@ -327,26 +174,5 @@ def _message(head: Head) -> str:
     )
 
 
-def _read(data: str | bytes) -> Head | None:
-    try:
-        message = json.loads(data)
-        return Head(
-            message["id"],
-            SessionState(message["state"]),
-            int(message["version"]),
-            int(message["epoch"]),
-            int(message["order_version"]),
-            message.get("order_verb"),
-            int(message["acknowledged_version"]),
-        )
-    except (ValueError, TypeError, KeyError) as error:
-        logger.warning("unreadable word of a change: %s", error)
-        return None
-
-
 def _slot(seconds: float) -> int:
     return int(seconds // BEAT_SLOT) * BEAT_SLOT
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -70,9 +70,12 @@ async def test_the_local_cache_never_shrank(another: Make) -> None:
     manager = await another(cache_size=10)
     for _ in range(30):
         session = await manager.create_session("grader")
-        assert await manager.get_session(session.session_id)
+        for _ in range(3):
+            assert await manager.get_session(session.session_id)
+        await manager.head(session.session_id)
     knowledge = manager._knowledge
-    assert len(knowledge._sessions) <= len(knowledge._heads) <= 10
+    assert len(knowledge._heads) <= len(knowledge._followed) == 10
+    assert len(knowledge._sessions) <= 10
 
 
 # 3 -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,228 @@
+"""Word of changes, heard from Valkey: which sessions are followed, and whether anything may have been missed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from agent_sessions import tasks
+from agent_sessions.models import Head
+from agent_sessions.states import SessionState
+from agent_sessions.valkey import AWAY, Names
+
+logger = logging.getLogger(__name__)
+
+SILENCE = 5.0  # seconds without a message before the subscription has to prove that it lives
+
+
+class Watch:
+    """Follows single sessions over one subscription, and knows when it may have missed something.
+
+    `live` is true while every followed session's channel is confirmed on a connection that answers.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        names: Names,
+        *,
+        on_change: Callable[[Head], None],
+        on_lost: Callable[[], None],
+        on_live: Callable[[], None],
+    ) -> None:
+        self._client = _without_retries(client)
+        self._names = names
+        self._on_change = on_change
+        self._on_lost = on_lost
+        self._on_live = on_live
+        self._wanted: set[str] = set()
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._unsent: list[str] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._pubsub: Any = None
+        self._task: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._pinged = False
+        self.live = False
+
+    def start(self) -> None:
+        """Listen from now on; told once is enough."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._listen(), name="agent_sessions watch")
+
+    def begin(self, session_id: str) -> None:
+        """Ask for word of this session; `follow` waits until it is sure to come."""
+        channel = self._names.changes(session_id)
+        self.start()
+        if channel in self._wanted:
+            return
+        self._wanted.add(channel)
+        if self.live:
+            self._waiting[channel] = asyncio.get_running_loop().create_future()
+            self._unsent.append(channel)
+            if self._sender is None:
+                self._sender = asyncio.create_task(self._subscribe(), name="subscribing")
+
+    async def follow(self, session_id: str) -> bool:
+        """True when every later change of this session will be heard."""
+        self.begin(session_id)
+        heard = self._waiting.get(self._names.changes(session_id))
+        if heard is not None and self.live:
+            try:
+                async with asyncio.timeout(SILENCE):
+                    await asyncio.shield(heard)
+            except TimeoutError:
+                return False
+        return self.follows(session_id)
+
+    async def _subscribe(self) -> None:
+        """Who asks while one command is on its way shares the next."""
+        try:
+            while self._unsent and self._pubsub is not None:
+                channels, self._unsent = self._unsent, []
+                await self._pubsub.subscribe(*channels)
+        except AWAY as error:
+            logger.debug("subscribing failed, the listener will notice: %s", error)
+        finally:
+            self._sender = None
+
+    def follows(self, session_id: str) -> bool:
+        channel = self._names.changes(session_id)
+        return self.live and channel in self._wanted and channel not in self._waiting
+
+    def unfollow(self, session_id: str) -> None:
+        """Done in the background: whoever forgets a session need not wait for it."""
+        channel = self._names.changes(session_id)
+        self._wanted.discard(channel)
+        if self.live:
+            task = asyncio.create_task(self._unsubscribe(channel))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _unsubscribe(self, channel: str) -> None:
+        try:
+            if channel not in self._wanted and self._pubsub is not None:
+                await self._pubsub.unsubscribe(channel)
+        except AWAY as error:
+            logger.debug("unsubscribing failed, the listener will notice: %s", error)
+
+    async def close(self) -> None:
+        if self._task is not None:
+            sender = () if self._sender is None else (self._sender,)
+            await tasks.end(self._task, *sender, *self._leaving)
+        self._drop()
+        await self._client.aclose()
+
+    async def _listen(self) -> None:
+        pause = 0.05
+        while True:
+            try:
+                await self._connect()
+                pause = 0.05
+                while True:
+                    await self.tick()
+            except AWAY as error:
+                logger.warning("Valkey is away, orders come with the heartbeat's answer: %s", error)
+            finally:
+                await self._lost()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    async def _connect(self) -> None:
+        self._pubsub = self._client.pubsub()
+        asked: set[str] = set()
+        confirmed: set[str] = set()
+        while asked != confirmed or not asked >= self._wanted or not asked:
+            if fresh := {f"{self._names.namespace}:listening", *self._wanted} - asked:
+                await self._pubsub.subscribe(*fresh)
+                asked |= fresh
+            message = await self._pubsub.get_message(timeout=SILENCE)
+            if message is None:
+                raise TimeoutError("Valkey did not confirm the subscription")
+            if message["type"] == "subscribe":
+                confirmed.add(_text(message["channel"]))
+        self._pinged = False
+        self.live = True
+        self._on_live()
+
+    async def tick(self) -> None:
+        """Take one message. Raises when the connection no longer answers."""
+        message = await self._pubsub.get_message(timeout=SILENCE)
+        if message is None:
+            if self._pinged:
+                raise TimeoutError("Valkey did not answer a ping")
+            self._pinged = True
+            await self._pubsub.ping()
+            return
+        self._pinged = False
+        channel = _text(message.get("channel") or "")
+        if message["type"] == "subscribe" and channel in self._waiting:
+            self._heard(channel)
+        elif message["type"] == "message":
+            head = _read(message["data"])
+            if head is not None:
+                self._on_change(head)
+
+    async def _lost(self) -> None:
+        was_live, self.live = self.live, False
+        self._drop()
+        pubsub, self._pubsub = self._pubsub, None
+        if pubsub is not None:
+            try:
+                await pubsub.aclose()
+            except AWAY as error:
+                logger.debug("closing a lost subscription: %s", error)
+        if was_live:
+            self._on_lost()
+
+    def _heard(self, channel: str) -> None:
+        waiting = self._waiting.pop(channel)
+        if not waiting.done():
+            waiting.set_result(None)
+
+    def _drop(self) -> None:
+        """Nobody waits any longer; `live` tells them that it was in vain."""
+        self._unsent.clear()
+        for channel in list(self._waiting):
+            self._heard(channel)
+
+
+def _without_retries(client: Any) -> Any:
+    """redis-py reconnects a subscription by itself and does not say that messages were missed."""
+    pool = client.connection_pool
+    settings = {
+        **pool.connection_kwargs,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+        "health_check_interval": 0,
+        "socket_timeout": None,
+    }
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **settings))
+
+
+def _read(data: str | bytes) -> Head | None:
+    try:
+        message = json.loads(data)
+        return Head(
+            message["id"],
+            SessionState(message["state"]),
+            int(message["version"]),
+            int(message["epoch"]),
+            int(message["order_version"]),
+            message.get("order_verb"),
+            int(message["acknowledged_version"]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        logger.warning("unreadable word of a change: %s", error)
+        return None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
