@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 
@@ -91,13 +91,21 @@ class ListFilter:
         if self.errors:
             return sessions.none()
         found = self._by_index(sessions)
-        deep = [group for group in self.groups if is_deep(group.key)]
-        if not deep:
-            return found
-        found = found.filter(_not_beyond(found))
-        for group in deep:
-            found = found.filter(_any(_sql(group.key, value) for value in group.values))
-        return found
+        return self._inside(found.filter(_not_beyond(found))) if self.is_deep else found
+
+    def beyond(self, sessions: QuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
+        """When the first of those began that a search inside the `newest` does not reach; no row where it reaches all."""
+        return _beyond(self._by_index(sessions), newest)
+
+    def since(self, sessions: QuerySet[AgentSession], begun: datetime) -> QuerySet[AgentSession]:
+        """Like `queryset`, but of those that began later."""
+        return self._inside(self._by_index(sessions).filter(created_at__gt=begun))
+
+    def _inside(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+        for group in self.groups:
+            if is_deep(group.key):
+                sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+        return sessions
 
     @property
     def is_deep(self) -> bool:
@@ -118,10 +126,6 @@ class ListFilter:
         """What was found inside stays found: for sessions that a page shows already."""
         return replace(self, terms=tuple(g for g in self.terms if not is_deep(g.key)))
 
-    def limits_itself(self, sessions: QuerySet[AgentSession]) -> bool:
-        """Whether there are more sessions than are searched for what no index answers."""
-        return self.is_deep and _beyond(self._by_index(sessions)).exists()
-
     def _by_index(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
         sessions = sessions.annotate(progressed=PROGRESSED)
         if not self.shows_deleted:
@@ -135,14 +139,14 @@ class ListFilter:
         return replace(self, **facets)  # type: ignore[arg-type]
 
 
-def _beyond(sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession, Any]:
+def _beyond(sessions: QuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
     """The newest of those that are not searched any more."""
-    return sessions.order_by("-created_at", "-id").values("created_at")[SEARCHED : SEARCHED + 1]
+    return sessions.order_by("-created_at", "-id").values("created_at")[newest : newest + 1]
 
 
 def _not_beyond(sessions: QuerySet[AgentSession]) -> Q:
     """A range the index answers; with "or without a start" beside it, every row would be read."""
-    return Q(created_at__gt=Coalesce(Subquery(_beyond(sessions)), Value(BEGINNING)))
+    return Q(created_at__gt=Coalesce(Subquery(_beyond(sessions, SEARCHED)), Value(BEGINNING)))
 
 
 def _plain(query: QueryDict, key: str) -> list[str]:
@@ -206,8 +210,10 @@ def _sql(key: str, value: str) -> Q:
     return found | _id_range(value) if looks_like_id(value) else found
 
 
-def _has_checkpoint(**name: str) -> Exists:
-    return Exists(Checkpoint.objects.filter(session_id=OuterRef("id"), **name))
+def _has_checkpoint(**name: str) -> Coalesce:
+    """Looked for in the sessions that are searched; EXISTS would be answered from all checkpoints there are."""
+    found = Checkpoint.objects.filter(session_id=OuterRef("id"), **name).order_by()
+    return Coalesce(Subquery(found.values(found=Value(True))[:1]), Value(False))
 
 
 def _id_range(start: str) -> Q:

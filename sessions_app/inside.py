@@ -1,7 +1,7 @@
 """Looking inside a session's JSON: what stands at a path, what is mentioned anywhere.
 
 Only the newest sessions of what the other terms leave are looked into, by the index of the list's order:
-0.02 to 0.6 s on a million rows. A GIN index on the context would answer only whole values, neither how one
+10 ms for 2,000 of a million rows, 150 for 20,000. A GIN index on the context would answer only whole values, neither how one
 begins nor free text, for a fifth more WAL with each change of a context (measured; beats stay HOT with it).
 """
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -16,8 +18,8 @@ from ..counts import Counts, counts
 from ..desk import saved
 from ..desk.models import ListStyle
 from ..desk.style import COLUMNS, hidden, style_of
-from ..filters import SEARCHED as SEARCHED_NEWEST
-from ..filters import ListFilter
+from ..filters import BEGINNING, ListFilter
+from ..filters import SEARCHED as FURTHER
 from ..models import AgentSession
 from ..paging import Key, Page, read_page
 from ..presentation import VERBS
@@ -28,6 +30,7 @@ from .saved import user_of
 
 BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
 PATIENCE_MS = 4000
+NEAR = 2_000  # what is searched inside at first: as quick with many sessions as with few
 SEARCHED = ("state", "type", "user", "sort", "view", "columns")
 
 
@@ -38,7 +41,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     if not query and style.default_view is not None:
         return HttpResponseRedirect(f"{request.path}{style.default_view.address}")
     wanted = ListFilter.from_query(query)
-    wanted, page = _searched(query, wanted)
+    wanted, page, limited = _searched(query, wanted)
     found = counts()
     facets = found.facets(wanted)
     ascending = wanted.sort == "created"
@@ -47,7 +50,9 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "page": _neighbours(query, page),
         "paged": "after" in query or "before" in query,
         "wanted": wanted,
-        "limited": wanted.limits_itself(AgentSession.objects.all()) and SEARCHED_NEWEST,
+        "limited": limited and _newest(query),
+        "further": FURTHER,
+        "further_href": None if "further" in query else address(with_value(query, further=1)),
         "kept": [(key, value) for key in SEARCHED for value in query.getlist(key)],
         "rail": rail(query, wanted, facets),
         "refresh_href": address(query),
@@ -86,28 +91,47 @@ def _bulk_verbs(wanted: ListFilter) -> Sequence[str]:
     return ("restore",) if wanted.states == {"deleted"} else (*BULK_VERBS, "restore")
 
 
-def _page(query: QueryDict, wanted: ListFilter) -> Page:
+def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -> Page:
     return read_page(
-        wanted.queryset(AgentSession.objects.all()),
+        found,
         after=Key.parse(query.get("after", "")),
         before=Key.parse(query.get("before", "")),
         descending=wanted.sort == "-created",
     )
 
 
-def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page]:
-    """What no index answers gets a few seconds; then the page says so instead of keeping everybody waiting."""
+def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page, bool]:
+    """What no index answers gets a few seconds; then the page says so instead of keeping everybody waiting.
+
+    The last of the answer: whether there are more sessions than were searched.
+    """
+    all_of_them = AgentSession.objects.all()
     if not wanted.is_deep:
-        return wanted, _page(query, wanted)
+        return wanted, _page(query, wanted, wanted.queryset(all_of_them)), False
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [PATIENCE_MS])
-            return wanted, _page(query, wanted)
+        with transaction.atomic():
+            beyond = _patient(wanted.beyond(all_of_them, _newest(query)))
+            found = wanted.since(all_of_them, beyond or BEGINNING)
+            return wanted, _page(query, wanted, found), beyond is not None
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
         text = _("This search takes too long. Add a state, an agent type or a user.")
-        return replace(wanted, errors=(text,)), Page(())
+        return replace(wanted, errors=(text,)), Page(()), False
+
+
+def _newest(query: QueryDict) -> int:
+    return FURTHER if "further" in query else NEAR
+
+
+def _patient(beyond: QuerySet[AgentSession, Any]) -> datetime | None:
+    """Where the search ends; the same question limits the time of those that follow it."""
+    sql, parameters = beyond.query.sql_with_params()
+    with connection.cursor() as cursor:
+        asked = f"SELECT set_config('statement_timeout', %s, true), ({sql})"
+        cursor.execute(asked, [str(PATIENCE_MS), *parameters])
+        found: tuple[str, datetime | None] = cursor.fetchone()
+        return found[1]
 
 
 def _neighbours(query: QueryDict, page: Page) -> dict[str, str | None]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
 from django.test import Client
 from django.utils import translation
 
@@ -14,6 +16,7 @@ from sessions_app.completion import suggest
 from sessions_app.filters import ListFilter
 from sessions_app.models import AgentSession as Stored
 from sessions_app.search import parse, seconds
+from sessions_app.views import listing
 
 Make = Callable[..., AgentSession]
 
@@ -111,12 +114,46 @@ def test_only_the_newest_are_searched_and_the_page_says_so(
     old = make_session(context={"class": "7b"})
     new = [make_session(context={"class": "7b"}) for _ in range(2)]
     client.force_login(viewer)
-    assert 'id="limited"' not in client.get("/?q=context.class:7b").content.decode()
+
+    def page(query: str) -> str:
+        return client.get(f"/?{query}").content.decode()
+
+    assert 'id="limited"' not in page("q=context.class:7b")
+    monkeypatch.setattr(listing, "NEAR", 1)
+    near = page("q=context.class:7b")
+    assert (new[1].session_id in near) and (old.session_id not in near)
+    assert 'id="limited"' in near
+    assert 'href="?q=context.class%3A7b&amp;further=1"' in near
+    further = page("q=context.class:7b&further=1")
+    assert (old.session_id in further) and ('id="limited"' not in further)
+    monkeypatch.setattr(listing, "FURTHER", 2)
+    further = page("q=context.class:7b&further=1")
+    assert (old.session_id not in further) and ('id="limited"' in further)
+    assert 'id="further"' not in further
+    assert 'id="limited"' not in page("state=active")
+
+
+def test_a_search_that_takes_too_long_is_ended_and_the_page_says_so(
+    client: Client, viewer: Any, make_session: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_session()
+    client.force_login(viewer)
+    monkeypatch.setattr(listing, "PATIENCE_MS", 50)
+    slow = RawSQL("(SELECT true FROM pg_sleep(30) AS slept)", (), output_field=BooleanField())
+    monkeypatch.setattr(filters, "mentions", lambda value: Q(slow))
+    page = client.get("/?q=anything", headers={"accept-language": "en"}).content.decode()
+    assert "This search takes too long." in page
+    assert client.get("/").status_code == 200
+
+
+def test_programs_and_views_search_as_far_as_anybody_can(
+    make_session: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = [make_session(context={"class": "7b"}) for _ in range(2)]
+    monkeypatch.setattr(listing, "NEAR", 1)
+    assert found("q=context.class:7b") == {old.session_id, new.session_id}
     monkeypatch.setattr(filters, "SEARCHED", 1)
-    assert old.session_id not in found("q=context.class:7b")
-    assert new[1].session_id in found("q=context.class:7b")
-    assert 'id="limited"' in client.get("/?q=context.class:7b").content.decode()
-    assert 'id="limited"' not in client.get("/?state=active").content.decode()
+    assert found("q=context.class:7b") == {new.session_id}
 
 
 def test_what_the_other_terms_leave_is_searched_further_back(

@@ -19,25 +19,25 @@ Grow = Callable[[int], str]
 LITTLE, MUCH = 2, 14
 CHANGELIST = "/admin/sessions_app/agentsession/"
 
-# Three of each tell who asks and what that person may; "searched inside" holds the savepoint that a test adds.
+# Two of each tell who asks and what that person may; "searched inside" holds the savepoint that a test adds, twice.
 BUDGETS = {
-    "list": 6,
-    "list, searched inside": 10,
-    "trash": 6,
-    "wall": 5,
-    "wall of a view": 6,
-    "saved views": 6,
-    "their counts": 5,
-    "conversations": 3,
-    "session": 8,
-    "panels": 8,
-    "conversation of a session": 5,
-    "session as it was": 8,
-    "time axis": 9,
-    "compare": 8,
-    "bulk order": 6,
-    "admin changelist": 5,
-    "admin change form": 5,
+    "list": 5,
+    "list, searched inside": 8,
+    "trash": 5,
+    "wall": 4,
+    "wall of a view": 5,
+    "saved views": 5,
+    "their counts": 4,
+    "conversations": 2,
+    "session": 7,
+    "panels": 7,
+    "conversation of a session": 4,
+    "session as it was": 7,
+    "time axis": 8,
+    "compare": 7,
+    "bulk order": 5,
+    "admin changelist": 4,
+    "admin change form": 4,
 }
 
 
