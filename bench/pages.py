@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-ACK_EVERY, ACK_BYTES, ACK_AFTER = 4, 32 * 1024, 1.0
+ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
 AT_ONCE = 50
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 HANDSHAKE = (
@@ -35,6 +35,7 @@ class Page(asyncio.Protocol):
         self.versions: dict[str, int] = dict(json.loads(hello).get("rows", {})) if hello else {}
         self.seen: list[tuple[str, int, int, float]] = []
         self.frames = self.received = self.acked = self.unacked = 0
+        self.acked_at = float("-inf")
         self.stalled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -59,8 +60,8 @@ class Page(asyncio.Protocol):
             if self._hello:
                 self.say(self._hello)
         self._buffer = self._frames(buffer)
-        if self.received - self.acked >= ACK_EVERY or self.unacked >= ACK_BYTES:
-            self.acknowledge()
+        if self.received > self.acked and not self.stalled and self._hello:
+            self._acknowledge()
 
     def _frames(self, buffer: bytes) -> bytes:
         """Reads what is complete; returns the rest. Servers mask nothing and split nothing."""
@@ -95,9 +96,10 @@ class Page(asyncio.Protocol):
                 self.versions[session_id] = version
                 self.seen.append((session_id, before, version, now))
 
-    def acknowledge(self) -> None:
-        if self._hello and not self.stalled and self.received > self.acked:
-            self.acked, self.unacked = self.received, 0
+    def _acknowledge(self) -> None:
+        waits, now = self.received - self.acked, time.monotonic()
+        if waits >= ACK_EVERY or self.unacked >= ACK_BYTES or now - self.acked_at >= ACK_AFTER:
+            self.acked, self.unacked, self.acked_at = self.received, 0, now
             self.say(json.dumps({"type": "ack", "n": self.received}))
 
     def say(self, text: str) -> None:
@@ -191,12 +193,6 @@ class Pages:
         pages = [page for page in self._pages if not page.stalled]
         return {"pages": sum(page.versions != versions for page in pages)}
 
-    async def acknowledge(self) -> None:
-        while True:
-            await asyncio.sleep(ACK_AFTER)
-            for page in self._pages:
-                page.acknowledge()
-
 
 def quantile(lags: list[float], share: float) -> float:
     return lags[min(len(lags) - 1, int(len(lags) * share))] if lags else float("inf")
@@ -206,12 +202,10 @@ async def main() -> None:
     pages, reader = Pages(), asyncio.StreamReader(limit=2**26)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    acknowledging = asyncio.create_task(pages.acknowledge())
     while line := await reader.readline():
         command = json.loads(line)
         found = await getattr(pages, command.pop("do"))(**command)
         print(json.dumps(found), flush=True)
-    acknowledging.cancel()
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
 """Most sends end without waiting for anything: a task is made only for the rest of one that does wait."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
-Steps = Coroutine[Any, Any, None]
+Steps = Generator[Any, None, None]
 
 
-def start(coroutine: Steps) -> asyncio.Task[None] | None:
+def start(what: Awaitable[None]) -> asyncio.Task[None] | None:
     """Runs it at once, as far as it comes; None when that was all of it."""
+    steps: Steps = what.__await__()
     try:
-        waits_for = coroutine.send(None)
+        waits_for = next(steps)
     except StopIteration:
         return None
-    return asyncio.create_task(_finish(_Rest(coroutine, waits_for)))
+    return asyncio.create_task(_finish(_Rest(steps, waits_for)))
 
 
 async def _finish(rest: "_Rest") -> None:
@@ -21,20 +22,20 @@ async def _finish(rest: "_Rest") -> None:
 
 
 class _Rest:
-    """A coroutine that another has begun: waits for what it waits for, then goes on."""
+    """What another has begun: waits for what it waits for, then goes on."""
 
-    def __init__(self, coroutine: Steps, waits_for: Any) -> None:
-        self._coroutine, self._waits_for = coroutine, waits_for
+    def __init__(self, steps: Steps, waits_for: Any) -> None:
+        self._steps, self._waits_for = steps, waits_for
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Steps:
         waits_for = self._waits_for
         while True:
-            step: Callable[[Any], Any] = self._coroutine.send
+            failed = None
             try:
-                answer = yield waits_for
+                yield waits_for
             except BaseException as error:
-                step, answer = self._coroutine.throw, error
+                failed = error
             try:
-                waits_for = step(answer)
+                waits_for = self._steps.throw(failed) if failed else next(self._steps)
             except StopIteration:
                 return

@@ -15,6 +15,7 @@ from .beats import BeatListener
 from .beats import Beats as HeardBeats
 from .blindness import Blindness, Interval
 from .catchup import CatchUp
+from .courier import Courier
 from .delivery import Delivery
 from .drift import Drift
 from .limits import LIMITS, Limits
@@ -93,6 +94,7 @@ class Hub:
         steady: dict[str, Any] = {"monotonic": self._monotonic, "limits": self.limits}
         clocks = {**steady, "clock": self._clock}
         self.status = Status(self.listener, self.beats, self.pending, self.blindness, **clocks)
+        self.courier = Courier(self.status.header, monotonic=self._monotonic)
         self._delivery = Delivery(self.audience, self._reader, **clocks)
         self._catch_up = CatchUp(
             self.audience, self._reader, self.beats, clock=self._clock, limits=self.limits
@@ -106,7 +108,7 @@ class Hub:
             self._door,
             catch_up=self._catch_up,
             tally=self._tally,
-            header=self.status.header,
+            courier=self.courier,
             keep=self._keep,
             wake=self._wake.set,
             **clocks,
@@ -154,6 +156,7 @@ class Hub:
             self.pages.leave(socket)
         await tasks.end(*self._tasks)
         await self._announcer.stop()
+        await self.courier.stop()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -175,6 +178,7 @@ class Hub:
         while True:
             woken = await self._is_woken()
             await self.tick()
+            await self.courier.told()
             if woken:
                 await asyncio.sleep(self.limits.tick)
 

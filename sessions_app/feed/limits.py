@@ -19,7 +19,7 @@ class Limits:
 
     hello: float = 10.0
     acknowledgement: float = 30.0
-    window_frames: int = 8
+    window_frames: int = 128
     window_bytes: int = 128 * 1024
     frame_bytes: int = 64 * 1024
 

@@ -18,7 +18,7 @@ class News:
         return self._parts[subscription]
 
     def hand_out(self) -> None:
-        """No socket waits for another: an offer only fills a slot and starts that socket's own writer."""
+        """No socket waits for another: an offer only fills a slot."""
         for subscription, parts in self._parts.items():
             for socket in subscription.sockets:
                 socket.offer(parts)

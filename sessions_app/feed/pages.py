@@ -11,10 +11,11 @@ from sessions_app.filters import ListFilter
 from . import codes, messages, metrics, rights
 from .audience import Audience, Key
 from .catchup import CatchUp
+from .courier import Courier
 from .limits import Limits
 from .reader import DatabaseAway, Reader
 from .rights import Viewer
-from .socket import Header, Send, Socket
+from .socket import Send, Socket
 from .tally import Tally
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Pages:
         *,
         catch_up: CatchUp,
         tally: Tally,
-        header: Header,
+        courier: Courier,
         keep: Callable[[asyncio.Task[None]], None],
         wake: Callable[[], None],
         clock: Callable[[], float],
@@ -38,11 +39,11 @@ class Pages:
         limits: Limits,
     ) -> None:
         self._audience, self._door, self._catch_up, self._tally = audience, door, catch_up, tally
-        self._header, self._keep, self._wake = header, keep, wake
+        self._courier, self._keep, self._wake = courier, keep, wake
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
 
     def join(self, send: Send) -> Socket:
-        socket = Socket(send, header=self._header, monotonic=self._monotonic, limits=self._limits)
+        socket = Socket(send, courier=self._courier, monotonic=self._monotonic, limits=self._limits)
         self._audience.sockets.add(socket)
         metrics.SOCKETS.set(len(self._audience.sockets))
         return socket

@@ -18,7 +18,7 @@ def gone_fragment(session_id: str, version: int) -> str:
 class Parts:
     """News for one subscription. Shared by all its sockets until one of them has to merge."""
 
-    __slots__ = ("_body", "_merged", "beats", "counts", "members", "rows", "session")
+    __slots__ = ("_body", "_merged", "_split", "beats", "counts", "members", "rows", "session")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Parts:
         self.members: dict[str, bool] = dict(members)
         self._body: str | None = None
         self._merged: tuple[Parts, Parts] | None = None
+        self._split: tuple[Parts, Parts | None] | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -59,8 +60,18 @@ class Parts:
             {i: m for i, m in self.members.items() if i not in newer.rows} | newer.members,
         )
 
+    @property
+    def is_change(self) -> bool:
+        """Rather than beats and totals, which are soon followed by newer ones."""
+        return bool(self.rows or self.session.keys() - {"id", "beat"})
+
     def split(self, most: int) -> tuple["Parts", "Parts | None"]:
-        """What fits into one frame, and the rest."""
+        """What fits into one frame, and the rest. The same for all that ask."""
+        if self._split is None:
+            self._split = self._in_two(most)
+        return self._split
+
+    def _in_two(self, most: int) -> tuple["Parts", "Parts | None"]:
         size = 0
         first: dict[str, str] = {}
         for session_id, fragment in self.rows.items():

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import eager, metrics
+from .courier import Courier, Lane
 from .limits import LIMITS, Limits
 from .parts import Parts
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Header = Callable[[], str]
 
 
 class Socket:
     """Without credit the slot only conflates; the hub closes who stays without it too long."""
 
     __slots__ = (
-        "_closing", "_header", "_limits", "_monotonic", "_send", "_sizes", "_writer", "acked",
-        "closed", "due", "early", "hello_seq", "last_frame_at", "new", "new_sent", "opened_at", "parts",
+        "_closing", "_courier", "_limits", "_monotonic", "_send", "_sizes", "_writer", "acked",
+        "closed", "due", "early", "hello_seq", "lane", "last_frame_at", "new", "new_sent", "opened_at", "parts",
         "sent", "since", "subscription", "tokens", "tokens_at", "unacked_bytes", "viewer",
         "waiting_since",
     )  # fmt: skip
@@ -35,11 +34,12 @@ class Socket:
         self,
         send: Send,
         *,
-        header: Header,
+        courier: Courier,
         monotonic: Callable[[], float],
         limits: Limits = LIMITS,
     ) -> None:
-        self._send, self._header, self._monotonic, self._limits = send, header, monotonic, limits
+        self._send, self._courier, self._monotonic, self._limits = send, courier, monotonic, limits
+        self.lane: Lane | None = None
         self.viewer: Viewer | None = None
         self.early: Hello | None = None
         self.subscription: Subscription | None = None
@@ -50,7 +50,7 @@ class Socket:
         self.new_sent = 0
         self.hello_seq: int | None = None
         self.sent = self.acked = self.unacked_bytes = 0
-        self._sizes: deque[int] = deque()
+        self._sizes: list[int] = []
         self.opened_at = self.last_frame_at = self.tokens_at = monotonic()
         self.waiting_since: float | None = None
         self.tokens = limits.message_burst
@@ -71,9 +71,18 @@ class Socket:
             self.new = n
 
     def wake(self) -> None:
-        """Starts the writer when there is something to write and credit to write it with."""
-        if self._writer is None and self.closed is None and self._has_news and self.has_credit:
-            self._writer = eager.start(self._write())
+        """Waits for its turn, when there is something to write and credit to write it with."""
+        if self._may_write:
+            self._courier.take(self, is_change=self._has_change)
+
+    @property
+    def _may_write(self) -> bool:
+        return self._writer is None and self.closed is None and self._has_news and self.has_credit
+
+    @property
+    def _has_change(self) -> bool:
+        """The answer to a hello is none: a thousand that come back at once delay no change."""
+        return self.parts is not None and self.parts.is_change and self.hello_seq is None
 
     @property
     def _has_news(self) -> bool:
@@ -88,47 +97,62 @@ class Socket:
             waiting < self._limits.window_frames and self.unacked_bytes < self._limits.window_bytes
         )
 
-    async def _write(self) -> None:
+    def write(self, header: str, now: float) -> int:
+        """One frame, if it still may; its size."""
+        self.lane = None
+        if not self._may_write:
+            return 0
+        frame = self._next_frame(header)
+        self.last_frame_at = now
+        self.waiting_since = self.waiting_since or now
+        self._sizes.append(len(frame))
+        self.unacked_bytes += len(frame)
         try:
-            while self.closed is None and self._has_news and self.has_credit:
-                await self._send({"type": "websocket.send", "text": self._next_frame()})
+            writer = eager.start(self._send({"type": "websocket.send", "text": frame}))
         except Exception as error:  # whatever the server raises for a peer that has gone
             log.debug("page went away while being written to: %r", error)
-        finally:
-            self._writer = None
+        else:
+            if writer is not None:
+                self._writer = writer
+                writer.add_done_callback(self._written)
+        if self.parts is not None:
+            self.wake()
+        return len(frame)
 
-    def _next_frame(self) -> str:
+    def _written(self, writer: asyncio.Task[None]) -> None:
+        self._writer = None
+        if not writer.cancelled() and (error := writer.exception()):
+            log.debug("page went away while being written to: %r", error)
+        self.wake()
+
+    def _next_frame(self, header: str) -> str:
         self.sent += 1
-        head = [f'{{"n":{self.sent},', self._header()]
-        if self.new is not None:
-            head.append(f',"new":{self.new}')
-            self.new_sent, self.new = self.new, None
         parts, rest = self.parts.split(self._limits.frame_bytes) if self.parts else (None, None)
         self.parts, self.due = rest, False
-        if rest is not None:
-            head.append(',"more":true')
-        elif self.hello_seq is not None:
-            head.append(f',"hello":{self.hello_seq}')
-            self.hello_seq = None
-        frame = "".join(head) + (parts.body() if parts else "}")
-        self._count(len(frame))
-        return frame
+        own = rest is not None or self.hello_seq is not None or self.new is not None
+        more = self._more(rest) if own else ""
+        return f'{{"n":{self.sent},{header}{more}{parts.body() if parts else "}"}'
 
-    def _count(self, size: int) -> None:
-        self.last_frame_at = self._monotonic()
-        self.waiting_since = self.waiting_since or self.last_frame_at
-        self._sizes.append(size)
-        self.unacked_bytes += size
-        metrics.FRAMES.inc()
-        metrics.BYTES.inc(size)
+    def _more(self, rest: Parts | None) -> str:
+        """What is this page's alone."""
+        texts = []
+        if self.new is not None:
+            texts.append(f',"new":{self.new}')
+            self.new_sent, self.new = self.new, None
+        if rest is not None:
+            texts.append(',"more":true')
+        elif self.hello_seq is not None:
+            texts.append(f',"hello":{self.hello_seq}')
+            self.hello_seq = None
+        return "".join(texts)
 
     def acknowledge(self, n: int) -> bool:
         """False when the browser acknowledges what was never sent."""
         if n > self.sent:
             return False
-        while self.acked < n:
-            self.acked += 1
-            self.unacked_bytes -= self._sizes.popleft()
+        count, self.acked = max(n - self.acked, 0), max(n, self.acked)
+        self.unacked_bytes -= sum(self._sizes[:count])
+        del self._sizes[:count]
         self.waiting_since = self._monotonic() if self._sizes else None
         self.wake()
         return True
@@ -161,6 +185,7 @@ class Socket:
 
     async def idle(self) -> None:
         """Until nothing is being written: the slot is empty, or there is no credit."""
+        await self._courier.idle()
         while tasks := [t for t in (self._writer, self._closing) if t is not None and not t.done()]:
             await asyncio.wait(tasks)
 

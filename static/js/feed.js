@@ -14,9 +14,9 @@ const LONGEST_WAIT = 10_000;
 const PING_AFTER = 7_000;
 const SILENCE = 12_000;
 const OFFLINE_AFTER = 6_000;
-const ACK_EVERY = 4;
+const ACK_EVERY = 48; // of 128 frames and 128 KiB that may be on their way: an acknowledgement costs the server more than a frame
 const ACK_BYTES = 32 * 1024;
-const ACK_AFTER = 1000; // half the credit is left: to acknowledge every frame costs the server more than the frame
+const ACK_AFTER = 5000; // it waits for thirty seconds
 const ASK_AGAIN_AFTER = 300;
 const NOT_LOGGED_IN = 4401;
 const NOT_ALLOWED = 4403;
@@ -60,7 +60,7 @@ class Feed {
   }
 
   opened() {
-    Object.assign(this, { last: 0, acked: 0, unacked: 0, told: null, more: false, wasOpen: true });
+    Object.assign(this, { last: 0, acked: 0, ackedAt: -Infinity, unacked: 0, told: null, more: false, wasOpen: true });
     this.heardAt = performance.now();
     this.hello();
   }
@@ -110,16 +110,12 @@ class Feed {
     this.asking ??= setTimeout(() => this.hello(), ASK_AGAIN_AFTER);
   }
 
-  // Timers of a hidden page may sleep for a minute: there every frame is acknowledged at once.
+  // With a frame, not by a timer: those of a hidden page may sleep for a minute, and the next frame comes within seconds.
   acknowledge() {
-    if (document.hidden || this.last - this.acked >= ACK_EVERY || this.unacked >= ACK_BYTES) return this.ack();
-    this.acking ??= setTimeout(() => this.ack(), ACK_AFTER);
-  }
-
-  ack() {
-    clearTimeout(this.acking);
-    this.acking = null;
+    const waited = performance.now() - this.ackedAt;
+    if (this.last - this.acked < ACK_EVERY && this.unacked < ACK_BYTES && waited < ACK_AFTER) return;
     this.unacked = 0;
+    this.ackedAt = performance.now();
     if (this.last > this.acked) this.send({ type: "ack", n: (this.acked = this.last) });
   }
 
@@ -150,10 +146,9 @@ class Feed {
   }
 
   drop() {
-    clearTimeout(this.acking);
     clearTimeout(this.asking);
     clearTimeout(this.retry);
-    this.acking = this.asking = null;
+    this.asking = null;
     if (this.wasOpen) this.lostAt = Date.now();
     this.wasOpen = false;
     const socket = this.socket;

@@ -15,8 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
 ASK_AGAIN_AFTER = 0.3
-ACK_EVERY = 4
-ACK_AFTER = 0.2
+ACK_EVERY = 48
+ACK_BYTES = 32 * 1024
+ACK_AFTER = 5.0
 
 Wire = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
 
@@ -74,7 +75,8 @@ class Page:
         self.code: int | None = None
         self._changed = asyncio.Event()
         self._asking: asyncio.TimerHandle | None = None
-        self._acking: asyncio.TimerHandle | None = None
+        self._acked_at = float("-inf")
+        self._unacked = 0
         self._sends: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Page:
@@ -86,9 +88,8 @@ class Page:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for timer in (self._asking, self._acking):
-            if timer:
-                timer.cancel()
+        if self._asking:
+            self._asking.cancel()
         await self.socket.close()
         await self._reading
         await asyncio.gather(*self._sends, return_exceptions=True)
@@ -135,7 +136,7 @@ class Page:
                 self.html[session_id] = row["html"]
         for session_id, ms in frame.get("beats", {}).items():
             self.beats[session_id] = max(ms, self.beats.get(session_id, 0))
-        self._acknowledge()
+        self._acknowledge(frame)
 
     def _note(self, frame: dict[str, Any]) -> None:
         self.last, self.told = frame["n"], frame["feed"]
@@ -151,18 +152,11 @@ class Page:
         if self._asking is None:
             self._asking = asyncio.get_running_loop().call_later(ASK_AGAIN_AFTER, self.hello)
 
-    def _acknowledge(self) -> None:
-        if self.last - self.acked >= ACK_EVERY:
-            self._ack()
-        elif self._acking is None:
-            self._acking = asyncio.get_running_loop().call_later(ACK_AFTER, self._ack)
-
-    def _ack(self) -> None:
-        if self._acking:
-            self._acking.cancel()
-        self._acking = None
-        if self.last > self.acked:
-            self.acked = self.last
+    def _acknowledge(self, frame: dict[str, Any]) -> None:
+        self._unacked += len(json.dumps(frame))
+        waits, now = self.last - self.acked, asyncio.get_running_loop().time()
+        if waits >= ACK_EVERY or self._unacked >= ACK_BYTES or now - self._acked_at >= ACK_AFTER:
+            self.acked, self._unacked, self._acked_at = self.last, 0, now
             self.says({"type": "ack", "n": self.last})
 
     @property

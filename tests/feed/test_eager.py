@@ -54,6 +54,15 @@ async def test_cancelled_while_it_waits_it_may_tidy_up() -> None:
     assert seen == ["tidied up"]
 
 
+async def test_it_need_not_be_a_coroutine() -> None:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    task = eager.start(done)
+    assert task is not None
+    done.set_exception(ConnectionError())
+    with pytest.raises(ConnectionError):
+        await task
+
+
 def test_pages_that_wait_together_share_what_is_merged() -> None:
     first, second, third = (Parts(beats={"a": n}) for n in (1, 2, 3))
     assert first.merged(second) is first.merged(second)

@@ -1,0 +1,85 @@
+"""Who is written to next: pages that wait for a change before those that wait for beats or counts.
+
+A few at a time, and then the loop's turn: what is heard meanwhile overtakes whatever is still waiting, and merges with it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from agent_sessions import tasks
+
+from . import metrics
+
+if TYPE_CHECKING:
+    from .socket import Socket
+
+Lane = deque["Socket"]
+CHANGES, OTHERS = 64, 16
+"""Frames for one turn. The others get some of every turn: no stream of changes starves them."""
+
+
+class Courier:
+    """When there is more to write than can be, pages are written to less often, and later ones wait no longer."""
+
+    def __init__(self, header: Callable[[], str], *, monotonic: Callable[[], float]) -> None:
+        self._header, self._monotonic = header, monotonic
+        self._changes: Lane = deque()
+        self._others: Lane = deque()
+        self._told = asyncio.Event()
+        self._told.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def take(self, socket: "Socket", *, is_change: bool) -> None:
+        """One that waits already is taken again when a change has come for it."""
+        lane = self._changes if is_change else self._others
+        if socket.lane is None or (is_change and socket.lane is not lane):
+            socket.lane = lane
+            lane.append(socket)
+            if is_change:
+                self._told.clear()
+        if self._task is None:
+            self._task = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._changes or self._others:
+                self._turn()
+                if not self._changes:
+                    self._told.set()
+                await asyncio.sleep(0)
+        finally:
+            self._task = None
+            self._told.set()
+
+    def _turn(self) -> None:
+        header, now = self._header(), self._monotonic()
+        sizes = [
+            socket.write(header, now)
+            for lane, most in ((self._changes, CHANGES), (self._others, OTHERS))
+            for socket in _first(lane, most)
+        ]
+        metrics.FRAMES.inc(len(sizes))
+        metrics.BYTES.inc(sum(sizes))
+
+    async def told(self) -> None:
+        """Until nobody waits for a change: before that, a newer one would only be merged again and again."""
+        await self._told.wait()
+
+    async def idle(self) -> None:
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await tasks.end(self._task)
+
+
+def _first(lane: Lane, most: int) -> Iterator["Socket"]:
+    """Without those that have changed lanes."""
+    while lane and most:
+        socket = lane.popleft()
+        if socket.lane is lane:
+            most -= 1
+            yield socket
