@@ -32,7 +32,7 @@ from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
-FAILED_AT_ONCE, FAILING = 25, 2
+FAILED_AT_ONCE, FAILING = 50, 2
 NOWHERE = str(uuid.UUID(int=0))
 
 

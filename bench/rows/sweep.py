@@ -18,12 +18,12 @@ from bench.stage import GUARDED, OLD, Stage
 ROWS = 1_000_000
 LOST = 1_000
 AGE = timedelta(hours=48)
-# One in twenty is live, the others have ended: what a table of a million rows looks like after some months.
+# One in twenty is live, the newest, and the others have ended: so a table of a million rows looks after some months.
 FILL = """
 INSERT INTO agent_sessions (id, agent_type, user_id, state, context, created_at, updated_at, last_heartbeat)
 SELECT gen_random_uuid(), 'grader', 'teacher-' || i % 1000,
-       CASE WHEN i % 20 = 0 THEN 'active' ELSE 'completed' END, '{"class": "7b"}',
-       now() - interval '1 day' * (i % 90), now(), now()
+       CASE WHEN i > {rows} - {rows} / 20 THEN 'active' ELSE 'completed' END, '{"class": "7b"}',
+       now() - interval '90 days' * ({rows} - i) / {rows}, now(), now()
 FROM generate_series(1, {rows}) AS i
 """
 LOSE = """
