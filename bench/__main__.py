@@ -1,4 +1,4 @@
-"""`python -m bench [--only ROW …] [--pairs N] [--write]`: measure, print one table, keep it in docs/performance.md."""
+"""`python -m bench [--only ROW …] [--pairs N] [--runs N] [--write]`: measure, print one table, keep it in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 
 from bench import report
-from bench.compare import NotRight, Result, compare, missing
+from bench.compare import NotRight, Result, compare, folded, missing
 from bench.rows import ROWS
 from bench.stage import Stage, stage
 
@@ -20,6 +20,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         "--only", nargs="+", choices=list(ROWS), metavar="ROW", help=", ".join(ROWS)
     )
     parser.add_argument("--pairs", type=int, default=5, help="of interleaved runs, 5 by default")
+    parser.add_argument("--runs", type=int, default=1, help="of everything, one after the other")
     parser.add_argument(
         "--write", action="store_true", help="keep the figures of a partial run too"
     )
@@ -45,12 +46,15 @@ async def measure(ready: Stage, names: list[str], pairs: int, console: Console) 
 def main(argv: list[str]) -> int:
     options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 170)
     names = options.only or list(ROWS)
-    with stage() as ready:
-        facts = ready.facts()
-        results = asyncio.run(measure(ready, names, options.pairs, console))
-    report.show(console, results, facts)
-    if options.write or not options.only:
-        report.write(results, facts, " ".join(["python -m bench", *argv]))
+    runs: list[list[Result]] = []
+    for _ in range(options.runs):
+        with stage() as ready:
+            facts = ready.facts()
+            runs.append(asyncio.run(measure(ready, names, options.pairs, console)))
+        results = [folded(each) for each in zip(*runs, strict=True)]
+        report.show(console, results, facts)
+        if options.write or not options.only:
+            report.write(results, facts, " ".join(["python -m bench", *argv]))
     return 0 if all(result.holds for result in results) else 1
 
 

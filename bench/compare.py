@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import nan
 from statistics import median
 
@@ -63,10 +63,13 @@ class Result:
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
     right: bool = True
+    runs: list[float] = field(default_factory=list)
 
     @property
     def value(self) -> float:
-        """The median of the pairs' ratios: what slowed the machine slowed both arms of a pair."""
+        """The median of the pairs' ratios: what slowed the machine slowed both arms of a pair. Of several runs, theirs."""
+        if self.runs:
+            return median(self.runs)
         if not self.ours:
             return nan
         if not self.theirs:
@@ -78,6 +81,11 @@ class Result:
     @property
     def holds(self) -> bool:
         return self.right and self.bar.holds(self.value)
+
+    @property
+    def held(self) -> int:
+        """In how many of the runs."""
+        return sum(self.bar.holds(value) for value in self.runs)
 
 
 async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
@@ -93,6 +101,19 @@ async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
             if theirs is not None:
                 result.theirs.append(theirs[result.bar.figure])
     return results
+
+
+def folded(runs: Sequence[Result]) -> Result:
+    """The same measurement, run after run: medians of each run's medians."""
+    right = [run for run in runs if run.right]
+    first = runs[0]
+    return replace(
+        first,
+        ours=[median(run.ours) for run in right],
+        theirs=[median(run.theirs) for run in right if run.theirs],
+        right=len(right) == len(runs),
+        runs=[run.value for run in right],
+    )
 
 
 def missing(row: str, comparison: Comparison) -> list[Result]:

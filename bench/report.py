@@ -36,6 +36,8 @@ def cells(result: Result) -> list[str]:
     ours = f"{number(median(result.ours))} {result.bar.unit}" if result.right else "not right"
     theirs = number(median(result.theirs)) if result.theirs else "—"
     judged = "" if result.right and result.bar.text == "—" else "✓" if result.holds else "✗"
+    if judged and len(result.runs) > 1:
+        judged += f" {result.held} of {len(result.runs)}"
     return [
         *(result.row, result.work, result.peer or "—", ours, theirs),
         *(ratio(result), result.bar.text, judged),
