@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -76,11 +77,12 @@ class Copies:
         self._ttl = int(ttl.total_seconds())
         self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
         self._putting: Grouper[tuple[int, Text], None] = Grouper(self._put_group, most=50)
-        self._getting: Grouper[None, Text | None] = Grouper(self._get_group, most=16, in_flight=2)
+        self._getting: Grouper[str, Text | None] = Grouper(self._get_group, most=16, in_flight=2)
+        self._gets = count()
 
     async def get(self, session_id: str) -> tuple[AgentSession, Text] | None:
         """The copy and its JSON. None for what is missing, of unknown shape, or not ours to trust."""
-        text = await self._getting.submit(session_id, None)
+        text = await self._getting.submit(str(next(self._gets)), session_id)
         if not text:
             return None
         try:
@@ -105,12 +107,12 @@ class Copies:
         await self._putting.close()
         await self._getting.close()
 
-    async def _get_group(self, group: Sequence[Waiting[None, Text | None]]) -> None:
-        texts = await self._client.mget([self._names.copy(waiting.key) for waiting in group])
+    async def _get_group(self, group: Sequence[Waiting[str, Text | None]]) -> None:
+        texts = await self._client.mget([self._names.copy(waiting.item) for waiting in group])
         for waiting, text in zip(group, texts, strict=True):
             waiting.answer(text)
 
-    async def _put_group(self, group: Sequence[Waiting[tuple[int, str], None]]) -> None:
+    async def _put_group(self, group: Sequence[Waiting[tuple[int, Text], None]]) -> None:
         await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
         for waiting in group:
             waiting.answer(None)
