@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Generic, TypeVar, cast
 
 Item = TypeVar("Item")
@@ -13,36 +14,59 @@ Result = TypeVar("Result")
 # Who is held up comes again after this pause, then after twice as long, up to the second.
 FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.2
 
+# What serves a run of groups (a connection) is given back after so many, and when nothing came for so many seconds.
+RUN, LINGER = 100, 0.003
+
+# So few go together, even if another group could be on its way.
+WORTH_DIVIDING = 16
+
 
 class Waiting(Generic[Item, Result]):
-    """One caller's item and the place where it waits for the answer."""
+    """One caller's item, and whom to tell the answer."""
 
-    __slots__ = ("future", "held_since", "item", "key", "pause")
+    __slots__ = ("_answered", "_refused", "held_since", "item", "key", "pause", "told")
 
-    def __init__(self, key: str, item: Item) -> None:
+    def __init__(
+        self,
+        key: str,
+        item: Item,
+        answered: Callable[[Result], None],
+        refused: Callable[[BaseException], None],
+    ) -> None:
         self.key = key
         self.item = item
-        self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.held_since: float | None = None
         self.pause = FIRST_PAUSE
+        self._answered = answered
+        self._refused = refused
+        self.told = False
 
     def answer(self, result: Result) -> None:
-        if not self.future.done():
-            self.future.set_result(result)
+        if not self.told:
+            self.told = True
+            self._answered(result)
 
     def refuse(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
+        if not self.told:
+            self.told = True
+            self._refused(error)
+
+    def end(self) -> None:
+        """Whoever was forgotten hears at least that."""
+        if not self.told:
+            self.refuse(RuntimeError("the group was flushed without an answer"))
 
     def held_for(self) -> float:
         """Seconds since it was first held up, which is now if it never was."""
-        now = self.future.get_loop().time()
+        now = asyncio.get_running_loop().time()
         self.held_since = now if self.held_since is None else self.held_since
         return now - self.held_since
 
 
 Group = Sequence[Waiting[Item, Result]]
 Held = Collection[Waiting[Item, Result]]
+Flush = Callable[[Group[Item, Result]], Awaitable[Held[Item, Result] | None]]
+Run = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
 
 
 class Grouper(Generic[Item, Result]):
@@ -51,34 +75,62 @@ class Grouper(Generic[Item, Result]):
     `flush` must answer or refuse each of its items, or return those that are held up: they come again after a
     pause, and nobody else waits for them. Of each key one item at a time is on its way, in the order in which they
     came, so that an answer never mixes two writes of one session and none overtakes an older one.
+
+    `run` is entered once for all groups that follow each other, and gives what flushes them.
     """
 
     def __init__(
         self,
-        flush: Callable[[Group[Item, Result]], Awaitable[Held[Item, Result] | None]],
+        flush: Flush[Item, Result] | None = None,
         *,
+        run: Run[Item, Result] | None = None,
         most: int = 500,
         in_flight: int = 1,
     ) -> None:
-        self._flush = flush
+        self._run = run or (lambda: nullcontext(cast("Flush[Item, Result]", flush)))
+        self._linger = LINGER if run else 0.0
+        self._name = getattr(run or flush, "__qualname__", "")
         self._most = most
         self._in_flight = in_flight
         self._queue: deque[Waiting[Item, Result]] = deque()
         # by each key that is queued, on its way or held up: what came after it
-        self._behind: dict[str, deque[Waiting[Item, Result]]] = {}
+        self._behind: dict[str, deque[Waiting[Item, Result]] | None] = {}
         self._workers: set[asyncio.Task[None]] = set()
+        self._flushing = 0
+        self._lingering: list[asyncio.Future[None]] = []
         self._pauses: set[asyncio.Task[None]] = set()
 
     async def submit(self, key: str, item: Item) -> Result:
-        waiting: Waiting[Item, Result] = Waiting(key, item)
-        behind = self._behind.get(key)
-        if behind is None:
-            self._behind[key] = deque()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+        def answered(result: Result) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        def refused(error: BaseException) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        self.send(key, item, answered, refused)
+        # The write goes on when its caller is cancelled: nothing but the answer hangs on this future.
+        return await future
+
+    def send(
+        self,
+        key: str,
+        item: Item,
+        answered: Callable[[Result], None],
+        refused: Callable[[BaseException], None],
+    ) -> None:
+        """For who does not wait: one of the two is called, whatever becomes of the caller."""
+        waiting = Waiting(key, item, answered, refused)
+        if key not in self._behind:
+            self._behind[key] = None
             self._enqueue(waiting)
+        elif (behind := self._behind[key]) is None:
+            self._behind[key] = deque((waiting,))
         else:
             behind.append(waiting)
-        # The write goes on when its caller is cancelled: nothing but the answer hangs on this future.
-        return await waiting.future
 
     async def close(self) -> None:
         """Wait for what is on its way."""
@@ -87,23 +139,55 @@ class Grouper(Generic[Item, Result]):
 
     def _enqueue(self, waiting: Waiting[Item, Result]) -> None:
         self._queue.append(waiting)
-        if len(self._workers) < self._in_flight:
-            worker = asyncio.create_task(self._work(), name=f"{self._flush.__qualname__} group")
-            self._workers.add(worker)
+        if self._lingering:
+            _wake(self._lingering.pop())
+        elif len(self._workers) < self._in_flight:
+            self._workers.add(asyncio.create_task(self._work(), name=f"{self._name} group"))
 
     async def _work(self) -> None:
         try:
             while self._queue:
-                most = min(self._most, len(self._queue))
-                await self._flush_one([self._queue.popleft() for _ in range(most)])
+                async with self._run() as flush:
+                    await self._work_with(flush)
         finally:
             # Here and not when the task is done: an item that comes in between would find no worker.
             self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    async def _flush_one(self, group: Group[Item, Result]) -> None:
+    async def _work_with(self, flush: Flush[Item, Result]) -> None:
+        for _ in range(RUN):
+            if not self._queue and self._linger:
+                await self._more()
+            if not self._queue:
+                return
+            group = [self._queue.popleft() for _ in range(self._share())]
+            self._flushing += 1
+            try:
+                await self._flush_one(flush, group)
+            finally:
+                self._flushing -= 1
+
+    def _share(self) -> int:
+        """Whoever answers and whoever waits work at the same time only when there are two groups."""
+        free = self._in_flight - self._flushing
+        share = max(WORTH_DIVIDING, -(-len(self._queue) // free))
+        return min(self._most, len(self._queue), share)
+
+    async def _more(self) -> None:
+        """Something came, or nothing for a while."""
+        loop = asyncio.get_running_loop()
+        waker: asyncio.Future[None] = loop.create_future()
+        self._lingering.append(waker)
+        loop.call_later(self._linger, _wake, waker)
+        try:
+            await waker
+        finally:
+            if waker in self._lingering:
+                self._lingering.remove(waker)
+
+    async def _flush_one(self, flush: Flush[Item, Result], group: Group[Item, Result]) -> None:
         held: set[Waiting[Item, Result]] = set()
         try:
-            held = set(await self._flush(group) or ())
+            held = set(await flush(group) or ())
         except Exception as error:
             for waiting in group:
                 waiting.refuse(error)
@@ -119,7 +203,7 @@ class Grouper(Generic[Item, Result]):
             pause.add_done_callback(self._pauses.discard)
 
     def _release(self, waiting: Waiting[Item, Result]) -> None:
-        waiting.refuse(RuntimeError("the group was flushed without an answer"))
+        waiting.end()
         if behind := self._behind[waiting.key]:
             self._enqueue(behind.popleft())
         else:
@@ -137,5 +221,10 @@ class Grouper(Generic[Item, Result]):
 
     def _give_up(self, waitings: Held[Item, Result], error: BaseException) -> None:
         for waiting in waitings:
-            for one in (waiting, *self._behind.pop(waiting.key)):
+            for one in (waiting, *(self._behind.pop(waiting.key) or ())):
                 one.refuse(error)
+
+
+def _wake(waker: asyncio.Future[None]) -> None:
+    if not waker.done():
+        waker.set_result(None)

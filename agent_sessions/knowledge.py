@@ -143,6 +143,19 @@ class Knowledge:
         self.learn(head)
         await self._announce(head)
 
+    def tell_soon(self, head: Head, then: Callable[[], None]) -> None:
+        """As `tell`, for who does not wait: `then` is called when word was given, or is owed."""
+        self.learn(head)
+        if self.copies is None:
+            then()
+            return
+
+        def refused(error: BaseException) -> None:
+            self._owe(head, error)
+            then()
+
+        self.copies.announce_soon(head, then, refused)
+
     async def announce(self, heads: Iterable[Head]) -> None:
         await asyncio.gather(*(self._announce(head) for head in heads))
 
@@ -153,9 +166,12 @@ class Knowledge:
         try:
             await self.copies.announce(head)
         except AWAY as error:
-            logger.warning("a change could not be announced yet: %s", error)
-            self._unannounced[head.session_id] = head
-            self.when_owed()
+            self._owe(head, error)
+
+    def _owe(self, head: Head, error: BaseException) -> None:
+        logger.warning("a change could not be announced yet: %s", error)
+        self._unannounced[head.session_id] = head
+        self.when_owed()
 
     async def announce_what_is_owed(self) -> None:
         waiting, self._unannounced = list(self._unannounced.values()), {}

@@ -72,7 +72,7 @@ class SessionManager:
         self._heartbeats = Heartbeats(
             self._store, self._knowledge, durable=durable, flush_seconds=flush_seconds
         )
-        self._saving = Saving(self._store, clock)
+        self._saving = Saving(self._store, self._knowledge, clock)
         self._owned: list[Any] = []
 
     @classmethod
@@ -179,11 +179,8 @@ class SessionManager:
         back or ended meanwhile, InvalidTransition, InvalidInput, StorageUnavailable. Then nothing was stored.
         """
         validation.session_id(session.session_id)
-        stored = await self._saving.save(session, self._agent(session))
-        if stored is None:
+        if not await self._saving.save(session, self._agent(session)):
             await self.heartbeat(session.session_id)
-        else:
-            await self._knowledge.tell(stored)
         session.last_heartbeat = self.clock()
 
     async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:

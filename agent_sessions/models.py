@@ -266,10 +266,28 @@ class Attempt:
     context: dict[str, Any]
     metadata: dict[str, Any]
     added: tuple[SessionCheckpoint, ...]
+    # JSON as it was made when it was checked: of the context, where it changed, and of the last one that is added
+    context_text: str
+    data_text: str
+    metadata_text: str
+
+    def is_fast(self, base: AgentSession) -> bool:
+        """Checkpoints and context: nothing that has to be decided on the locked row."""
+        return self.state == base.state and self.metadata is base.metadata
 
 
 class Turn(asyncio.Lock):
     """Tasks that share one copy of a session save it one after the other."""
+
+    def take(self) -> bool:
+        """Without waiting: False when somebody has it, or has waited for it."""
+        asking = self.acquire()
+        try:
+            asking.send(None)
+        except StopIteration:
+            return True
+        asking.close()
+        return False
 
     def __deepcopy__(self, memo: object) -> Turn:
         return Turn()

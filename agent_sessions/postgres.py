@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -24,17 +25,18 @@ from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
 )
-from agent_sessions.grouping import Grouper, Waiting
+from agent_sessions.grouping import Flush, Grouper, Waiting
+from agent_sessions.kept import Kept
 from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
 from agent_sessions.queries import query
 from agent_sessions.states import SessionState
-from agent_sessions.writes import Author, Rejected, Write, Written
+from agent_sessions.writes import Append, Author, Rejected, Write, Written
 
 logger = logging.getLogger(__name__)
 
 Connection = psycopg.AsyncConnection[Any]
 Decide = Callable[[AgentSession], Write | None]
-PendingWrite = Waiting[Write, Written]
+PendingWrite = Waiting[Write | Append, Written]
 
 # The connection, not the statement, is at fault: what was sent may or may not have been committed.
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
@@ -62,7 +64,7 @@ class PostgresStore:
         self._pool = pool
         self._clock = clock
         self._retry_seconds = retry_seconds
-        self._writes: Grouper[Write, Written] = Grouper(self._flush_writes, in_flight=2)
+        self._writes: Grouper[Write | Append, Written] = Grouper(run=self._writing, in_flight=2)
         self._creates: Grouper[str, None] = Grouper(self._flush_creates, in_flight=2)
         # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
         self._questions = count()
@@ -91,9 +93,18 @@ class PostgresStore:
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
         return [_head(row) for row in await self._rows("read_foreign_heads", {"ids": session_ids})]
 
-    async def write(self, write: Write) -> Written:
+    async def write(self, write: Write | Append) -> Written:
         """Raises Rejected when a guard did not hold, StorageUnavailable when it is not known to be stored."""
         return await self._writes.submit(write.session_id, write)
+
+    def send(
+        self,
+        write: Write | Append,
+        stored: Callable[[Written], None],
+        refused: Callable[[BaseException], None],
+    ) -> None:
+        """As `write`, for who does not wait: one of the two is called, with what `write` returns or raises."""
+        self._writes.send(write.session_id, write, stored, refused)
 
     async def transact(
         self,
@@ -231,13 +242,9 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        try:
+        with _errors_of_ours():
             async with self._pool.connection() as connection:
                 yield connection
-        except LOST as error:
-            raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
-        except psycopg.DataError as error:
-            raise InvalidInput(f"PostgreSQL refused the value: {error}") from error
 
     async def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         async with self._connection() as connection:
@@ -326,23 +333,29 @@ class PostgresStore:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    async def _flush_writes(self, group: Sequence[PendingWrite]) -> list[PendingWrite]:
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Flush[Write | Append, Written]]:
+        async with Kept(self._pool) as kept:
+            yield partial(self._flush_writes, kept)
+
+    async def _flush_writes(
+        self, kept: Kept, group: Sequence[PendingWrite]
+    ) -> Sequence[PendingWrite]:
         """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
-            rows = await self._rows(
-                "write_sessions", {"writes": json.dumps([w.item.row() for w in group])}
-            )
+            with _errors_of_ours():
+                async with kept.connection() as connection:
+                    left = await _append(connection, group)
+                    return await _write(connection, left) if left else []
         except (StorageUnavailable, psycopg.Error, InvalidInput) as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
-                await asyncio.gather(*(self._settle(w) for w in group))
+                await asyncio.gather(*(self._settle(w) for w in group if not w.told))
                 return []
             raise
-        found = {str(row["id"]): row for row in rows}
-        return [w for w in group if not _is_settled(w, found.get(w.key))]
 
     async def _settle(self, waiting: PendingWrite) -> None:
         """One write of a group that failed as a whole, stored once whatever became of the group."""
-        write = waiting.item
+        write = _as_write(waiting)
         try:
             session = await self.transact(write.session_id, write.change_id, _as_guarded(write))
         except Exception as error:
@@ -384,6 +397,39 @@ class PostgresStore:
             waiting.answer(session)
 
 
+async def _append(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
+    """Stores what is no more than a checkpoint; those that are left. The pool may know no autocommit."""
+    texts = [w.item.text() for w in group if isinstance(w.item, Append)]
+    if texts:
+        values = {"writes": f"[{','.join(texts)}]"}
+        cursor = await connection.execute(query("append_checkpoints"), values)
+        stored = {row[0]: _appended(row) for row in await cursor.fetchall()}
+        await connection.commit()
+        for waiting in group:
+            if written := stored.get(waiting.key):
+                waiting.answer(written)
+    return [w for w in group if not w.told]
+
+
+async def _write(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
+    """Stores each that meets its guards; those whose row somebody else holds."""
+    values = {"writes": json.dumps([_as_write(w).row() for w in group])}
+    found = {str(row["id"]): row for row in await _fetch(connection, "write_sessions", values)}
+    await connection.commit()
+    return [w for w in group if not _is_settled(w, found.get(w.key))]
+
+
+def _as_write(waiting: PendingWrite) -> Write:
+    item = waiting.item
+    return item.write() if isinstance(item, Append) else item
+
+
+def _appended(row: tuple[Any, ...]) -> Written:
+    id, version, epoch, state, order_version, order_verb, acknowledged, *counts = row
+    head = Head(id, _state(state), version, epoch, order_version, order_verb, acknowledged)
+    return Written(head, *counts)
+
+
 def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:
     if row is None:
         waiting.refuse(Rejected())
@@ -398,6 +444,16 @@ def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:
     else:
         return False
     return True
+
+
+@contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    try:
+        yield
+    except LOST as error:
+        raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+    except psycopg.DataError as error:
+        raise InvalidInput(f"PostgreSQL refused the value: {error}") from error
 
 
 class _Entry(NamedTuple):

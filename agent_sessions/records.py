@@ -26,7 +26,7 @@ from agent_sessions.errors import (
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import FINAL_STATES, LIVE_STATES, SessionState
-from agent_sessions.writes import Author, Rejected, Write, Written
+from agent_sessions.writes import Append, Author, Rejected, Write, Written
 
 logger = logging.getLogger(__name__)
 
@@ -223,8 +223,9 @@ class RecordStore:
         """Nobody but this library writes these records."""
         return []
 
-    async def write(self, write: Write) -> Written:
-        session = await self._change(write.session_id, write.change_id, lambda _: write, None)
+    async def write(self, write: Write | Append) -> Written:
+        guarded = write.write() if isinstance(write, Append) else write
+        session = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
         return Written(
             session.head,
             session.checkpoint_count,

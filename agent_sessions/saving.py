@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from agent_sessions import validation
@@ -17,13 +18,14 @@ from agent_sessions.errors import (
     StorageUnavailable,
     WriteRefused,
 )
+from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Attempt, Head, copied
 from agent_sessions.operations import ANY_STATE, compressed
 from agent_sessions.patch import apply, diff, merge
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordStore
 from agent_sessions.states import LIVE_STATES, SessionState, target
-from agent_sessions.writes import Author, Rejected, Write, Written
+from agent_sessions.writes import Append, Author, Rejected, Write, Written
 
 _VERBS = {
     SessionState.ACTIVE: "resume",
@@ -39,31 +41,99 @@ ARRAY_BEHIND = 100
 
 
 class Saving:
-    def __init__(self, store: PostgresStore | RecordStore, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: PostgresStore | RecordStore,
+        knowledge: Knowledge,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._store = store
+        self._knowledge = knowledge
         self._clock = clock
-        self._on_their_way: set[asyncio.Task[Head | None]] = set()
+        self._on_their_way: set[asyncio.Task[bool]] = set()
 
-    async def save(self, session: AgentSession, author: Author) -> Head | None:
-        """The head after the write; None when nothing but a heartbeat is to be told.
+    async def save(self, session: AgentSession, author: Author) -> bool:
+        """Store what changed and tell of it; False when nothing but a heartbeat is to be told.
 
         The write goes on when its caller is cancelled: the copy must learn whether it was stored.
         """
-        task = asyncio.create_task(self._in_turn(session, author))
-        self._on_their_way.add(task)
-        task.add_done_callback(self._arrived)
-        return await asyncio.shield(task)
+        sent = self._send(session, author)
+        if sent is None:
+            return await asyncio.shield(self._task(self._in_turn(session, author)))
+        written = await sent
+        if written is not None and _is_behind(written):
+            await self._store.refresh_array(session.session_id)
+        return True
 
     async def close(self) -> None:
         """Wait for what is on its way."""
-        await asyncio.gather(*self._on_their_way, return_exceptions=True)
+        await self._store.close()
+        while self._on_their_way:
+            await asyncio.gather(*self._on_their_way, return_exceptions=True)
 
-    def _arrived(self, task: asyncio.Task[Head | None]) -> None:
+    def _send(self, session: AgentSession, author: Author) -> asyncio.Future[Written | None] | None:
+        """Checkpoints and context without a task of their own; None when that is not what is to be saved."""
+        base, store = session.base, self._store
+        if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
+            return None
+        if not session.turn.take():
+            return None
+        attempt = None
+        try:
+            attempt = _attempt(session, base)
+        finally:
+            if attempt is None:
+                session.turn.release()
+        if attempt is None:
+            return None
+        if not attempt.is_fast(base):
+            session.turn.release()
+            return None
+        return self._set_out(store, session, base, attempt, author)
+
+    def _set_out(
+        self,
+        store: PostgresStore,
+        session: AgentSession,
+        base: AgentSession,
+        attempt: Attempt,
+        author: Author,
+    ) -> asyncio.Future[Written | None]:
+        """Has the turn until the answer is there, whatever becomes of the caller."""
+        future: asyncio.Future[Written | None] = asyncio.get_running_loop().create_future()
+
+        def stored(written: Written) -> None:
+            session.attempt = None
+            _accept(session, base, attempt, written)
+            session.turn.release()
+            self._knowledge.tell_soon(written.head, lambda: _pass_on(future, written))
+
+        def refused(error: BaseException) -> None:
+            if isinstance(error, Rejected):
+                saving = self._task(self._after_a_guard(session, base, attempt, author))
+                saving.add_done_callback(lambda task: _pass_on(future, task))
+                return
+            if isinstance(error, Exception) and not isinstance(error, StorageUnavailable):
+                session.attempt = None
+            session.turn.release()
+            _pass_on(future, error)
+
+        session.attempt = attempt
+        store.send(_guarded(session, base, attempt, author), stored, refused)
+        return future
+
+    def _task(self, saving: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+        task = asyncio.create_task(saving)
+        self._on_their_way.add(task)
+        task.add_done_callback(self._arrived)
+        return task
+
+    def _arrived(self, task: asyncio.Task[bool]) -> None:
         self._on_their_way.discard(task)
         if not task.cancelled():
             task.exception()  # its caller, where there still is one, has it
 
-    async def _in_turn(self, session: AgentSession, author: Author) -> Head | None:
+    async def _in_turn(self, session: AgentSession, author: Author) -> bool:
         """Tasks that share one copy save one after the other, each what was there when its turn came."""
         async with session.turn:
             base = session.base or await self._base_of(session)
@@ -72,26 +142,49 @@ class Saving:
                 base = session.base or base
             attempt = _attempt(session, base)
             if attempt is None:
-                return None
+                return False
             session.attempt = attempt
-            try:
-                head = await self._write(session, base, attempt, author)
-            except StorageUnavailable:
-                raise  # the attempt is kept: its outcome is not known
-            except Exception as error:
-                session.attempt = None
-                if isinstance(error, WriteRefused):
-                    await self._refuse(session, base, author, error)
-                raise
+            writing = self._write(session, base, attempt, author)
+            head = await self._end(session, base, attempt, author, writing)
+        await self._knowledge.tell(head)
+        return True
+
+    async def _end(
+        self,
+        session: AgentSession,
+        base: AgentSession,
+        attempt: Attempt,
+        author: Author,
+        writing: Awaitable[Head],
+    ) -> Head:
+        try:
+            head = await writing
+        except StorageUnavailable:
+            raise  # the attempt is kept: its outcome is not known
+        except Exception as error:
             session.attempt = None
-            return head
+            if isinstance(error, WriteRefused):
+                await self._refuse(session, base, author, error)
+            raise
+        session.attempt = None
+        return head
+
+    async def _after_a_guard(
+        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
+    ) -> bool:
+        try:
+            writing = self._save_carefully(session, base, attempt, author)
+            head = await self._end(session, base, attempt, author, writing)
+        finally:
+            session.turn.release()
+        await self._knowledge.tell(head)
+        return True
 
     async def _write(
         self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
     ) -> Head:
-        if attempt.state != base.state or attempt.metadata is not base.metadata:
-            return await self._save_carefully(session, base, attempt, author)
-        return await self._save_fast(session, base, attempt, author)
+        save = self._save_fast if attempt.is_fast(base) else self._save_carefully
+        return await save(session, base, attempt, author)
 
     async def _find_out(self, session: AgentSession, base: AgentSession, attempt: Attempt) -> None:
         """Was the write stored whose answer was lost? Then only what was changed since is still to be written."""
@@ -133,26 +226,12 @@ class Saving:
         self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
     ) -> Head:
         """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
-        context = None if attempt.context is base.context else attempt.context
-        changes = [] if context is None else list(diff(base.context, context))
-        write = Write(
-            session.session_id,
-            "checkpoint" if attempt.added else "context",
-            author,
-            change_id=attempt.change_id,
-            epoch=base.epoch,
-            context_seen=None if context is None else base.context_version,
-            context=context,
-            added=attempt.added,
-            by_agent=True,
-            detail={"paths": [c.name for c in changes[:50]]} if changes else {},
-        )
         try:
-            written = await self._store.write(write)
+            written = await self._store.write(_guarded(session, base, attempt, author))
         except Rejected:
             return await self._save_carefully(session, base, attempt, author)
         _accept(session, base, attempt, written)
-        if written.checkpoint_count - written.checkpoints_through >= ARRAY_BEHIND:
+        if _is_behind(written):
             await self._store.refresh_array(session.session_id)
         return written.head
 
@@ -182,26 +261,85 @@ class Saving:
         await self._store.refuse(session.session_id, author, {"refused": wanted})
 
 
+def _pass_on(
+    future: asyncio.Future[Written | None],
+    result: Written | BaseException | asyncio.Task[bool],
+) -> None:
+    """To the caller, where there still is one."""
+    if future.done():
+        return
+    error = result.exception() if isinstance(result, asyncio.Task) else result
+    if isinstance(error, BaseException):
+        future.set_exception(error)
+    else:
+        future.set_result(error)
+
+
+def _is_behind(written: Written) -> bool:
+    return written.checkpoint_count - written.checkpoints_through >= ARRAY_BEHIND
+
+
+def _guarded(
+    session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
+) -> Write | Append:
+    """Checkpoints and context, as long as nobody else changed epoch, state or context."""
+    context = None if attempt.context is base.context else attempt.context
+    changes = [] if context is None else diff(base.context, context)
+    paths = [change.name for change in islice(changes, 50)]
+    if len(attempt.added) == 1:
+        return Append(
+            session.session_id,
+            author,
+            attempt.change_id,
+            base.epoch,
+            attempt.added[0],
+            attempt.data_text,
+            attempt.metadata_text,
+            context,
+            attempt.context_text,
+            base.context_version,
+            paths,
+        )
+    return Write(
+        session.session_id,
+        "checkpoint" if attempt.added else "context",
+        author,
+        change_id=attempt.change_id,
+        epoch=base.epoch,
+        context_seen=None if context is None else base.context_version,
+        context=context,
+        added=attempt.added,
+        by_agent=True,
+        detail={"paths": paths} if paths else {},
+    )
+
+
 def _attempt(session: AgentSession, base: AgentSession) -> Attempt | None:
     """What is to be written, as it is now. None when nothing was changed. Raises InvalidInput.
 
     Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
     """
     context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
+    context_text = data_text = metadata_text = ""
     if session.context != base.context:
-        validation.json_object(session.context, "context")
+        context_text = validation.json_object(session.context, "context")
         context = copied(session.context)
     if session.metadata != base.metadata:
         validation.json_object(session.metadata, "metadata")
         metadata = copied(session.metadata)
     for checkpoint in added:
-        validation.json_object(checkpoint.data, "the checkpoint's data", validation.MAX_DATA_BYTES)
-        validation.json_object(checkpoint.metadata, "the checkpoint's metadata")
+        data_text = validation.json_object(
+            checkpoint.data, "the checkpoint's data", validation.MAX_DATA_BYTES
+        )
+        if checkpoint.metadata != {}:
+            metadata_text = validation.json_object(checkpoint.metadata, "the checkpoint's metadata")
     unchanged = context is base.context and metadata is base.metadata
     if unchanged and session.state == base.state and not added:
         return None
     change_id = session.attempt.change_id if session.attempt else uuid.uuid4()
-    return Attempt(change_id, session.state, context, metadata, added)
+    return Attempt(
+        change_id, session.state, context, metadata, added, context_text, data_text, metadata_text
+    )
 
 
 def _decide(

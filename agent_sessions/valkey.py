@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -100,6 +100,11 @@ class Copies:
     async def announce(self, head: Head) -> None:
         """A copy that is older goes, and whoever follows this session hears of it."""
         await self._announcing.submit(head.session_id, head)
+
+    def announce_soon(
+        self, head: Head, announced: Callable[[], None], refused: Callable[[BaseException], None]
+    ) -> None:
+        self._announcing.send(head.session_id, head, lambda _: announced(), refused)
 
     async def close(self) -> None:
         """Wait for what is on its way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -82,6 +83,57 @@ class Write:
         if self.added_contexts and self.added_contexts[i] is not None:
             stored["context_version"] = self.added_contexts[i]
         return stored
+
+
+@dataclass(slots=True)
+class Append:
+    """The commonest write: one checkpoint of a live session, and its context where that changed too.
+
+    `data`, `metadata` and `context_text` are JSON as it was made when it was checked.
+    """
+
+    session_id: str
+    author: Author
+    change_id: uuid.UUID
+    epoch: int
+    checkpoint: SessionCheckpoint
+    data: str
+    metadata: str
+    context: dict[str, Any] | None
+    context_text: str
+    context_seen: int
+    paths: list[str]
+
+    def text(self) -> str:
+        """As append_checkpoints.sql reads it."""
+        made, author = self.checkpoint, self.author
+        text = (
+            f'{{"id":"{self.session_id}","epoch":{self.epoch},"name":{json.dumps(made.name)}'
+            f',"at":"{made.timestamp.isoformat()}","data":{self.data}'
+            f',"actor":{json.dumps(author.actor)},"source":{json.dumps(author.source)}'
+            f',"change_id":"{self.change_id}"'
+        )
+        if made.metadata:
+            text += f',"metadata":{self.metadata}'
+        if self.context is not None:
+            text += f',"context":{self.context_text},"context_seen":{self.context_seen}'
+            text += f',"paths":{json.dumps(self.paths)}'
+        return text + "}"
+
+    def write(self) -> Write:
+        """The same as every store understands it."""
+        return Write(
+            self.session_id,
+            "checkpoint",
+            self.author,
+            change_id=self.change_id,
+            epoch=self.epoch,
+            context_seen=None if self.context is None else self.context_seen,
+            context=self.context,
+            added=(self.checkpoint,),
+            by_agent=True,
+            detail={"paths": self.paths} if self.paths else {},
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""One connection of a pool for what follows each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import psycopg
+import psycopg_pool
+
+
+class Kept:
+    """A connection that is fetched when it is needed first and given back at the end, or when something failed on it.
+
+    A pool hands out its connections in turn, so every group would wake another server process, whose caches are cold.
+    """
+
+    def __init__(self, pool: psycopg_pool.AsyncConnectionPool[Any]) -> None:
+        self._pool = pool
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._give_back()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        if self._connection is None:
+            self._connection = await self._pool.getconn()
+        try:
+            yield self._connection
+        except BaseException:
+            await self._give_back()
+            raise
+
+    async def _give_back(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._pool.putconn(connection)
