@@ -17,8 +17,8 @@ from sessions_app.feed.beats import BeatListener
 from sessions_app.feed.hub import Hub
 
 End = Callable[[int], Awaitable[None]]
-# No task is ended by a bare `cancel()` but here: `end` itself, a future, and a page's writer, which looks at `closed`.
-BARE = {"agent_sessions/tasks.py": 1, "agent_sessions/watch.py": 1, "sessions_app/feed/socket.py": 1}  # fmt: skip
+# No task is ended by a bare `cancel()` but here: `end` itself, and a page's writer, which looks at `closed`.
+BARE = {"agent_sessions/tasks.py": 1, "sessions_app/feed/socket.py": 1}
 
 
 async def steps(n: int) -> None:
