@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -139,15 +139,17 @@ class Pages:
     def __init__(self) -> None:
         self._pages: list[Page] = []
 
-    async def open(self, *, url: str, cookie: str, hello: str, count: int) -> dict[str, Any]:
+    async def open(self, *, url: str, cookie: str, hellos: list[str], count: int) -> dict[str, Any]:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
         handshake = HANDSHAKE.format(path=parts.path, host=parts.netloc, cookie=cookie).encode()
         loop = asyncio.get_running_loop()
         for start in range(0, count, AT_ONCE):
             made = [
-                loop.create_connection(lambda: Page(handshake, hello), host, port)
-                for _ in range(start, min(count, start + AT_ONCE))
+                loop.create_connection(
+                    partial(Page, handshake, hellos[n % len(hellos)]), host, port
+                )
+                for n in range(start, min(count, start + AT_ONCE))
             ]
             pages = [page for _, page in await asyncio.gather(*made)]
             await asyncio.wait_for(asyncio.gather(*(page.ready for page in pages)), 60)

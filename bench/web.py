@@ -133,7 +133,8 @@ class Pages:
 
 
 @asynccontextmanager
-async def pages(web: Web, count: int, hello: str = "") -> AsyncIterator[Pages]:
+async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:
+    """Each says one of the hellos, in turn; without any, nothing."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.pages"),
         stdin=asyncio.subprocess.PIPE,
@@ -142,7 +143,8 @@ async def pages(web: Web, count: int, hello: str = "") -> AsyncIterator[Pages]:
     )
     try:
         opened = Pages(child)
-        await opened.ask("open", url=web.sockets, cookie=web.cookie, hello=hello, count=count)
+        address = {"url": web.sockets, "cookie": web.cookie}
+        await opened.ask("open", **address, hellos=hellos or [""], count=count)
         yield opened
     finally:
         if child.stdin:
@@ -156,6 +158,12 @@ def session_page(session_id: str) -> str:
 
 def list_page(versions: dict[str, int]) -> str:
     return json.dumps({"type": "hello", "page": "list", "seq": 1, "rows": versions})
+
+
+def list_pages(versions: dict[str, int], size: int) -> list[str]:
+    """One list after the other, as readers would page through them."""
+    rows = list(versions.items())
+    return [list_page(dict(rows[n : n + size])) for n in range(0, len(rows), size)]
 
 
 def versions(stage: Stage) -> dict[str, int]:

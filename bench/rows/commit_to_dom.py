@@ -1,5 +1,6 @@
-"""From COMMIT to the row that is patched in Chromium, while 1,000 agents beat and 1,000 other sockets show the same
-rows. The floor has the same commits, the same beats and as many sockets, and does nothing but pass on."""
+"""From COMMIT to the row that is patched in Chromium, while 1,000 agents beat and 1,000 other sockets are open: spread
+over the twenty pages of the list, or all showing what Chromium shows. The floor has the same commits, beats and sockets,
+and does nothing but pass on to who shows it."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from bench.web import (
     Web,
     cookie,
     list_page,
+    list_pages,
     pages,
     role,
     serving,
@@ -29,6 +31,7 @@ from bench.web import (
 )
 from bench.writer import Committed, writing
 
+ROWS = 50
 EVERY = 5.0  # seconds between two beats of an agent
 BETWEEN = 0.7  # seconds between two changes
 SECONDS, LAST_ONES = 20.0, 5.0
@@ -51,55 +54,64 @@ Seen = list[tuple[float, str, str, float]]
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
     visitor = cookie(stage)
     seed.sessions(stage, DATABASE, sockets(stage))
-    beats: list[float] = []
-    what = f"{sockets(stage):,} agents beating, {sockets(stage):,} other sockets"
-    yield Comparison(
-        f"a change, p50, {what}",
-        "LISTEN → websockets → page",
-        partial(_ours, stage, visitor, beats),
-        partial(_floor, stage),
-        (Bar("p50", "ms", at_most=3), Bar("p99", "ms")),
-        warm=False,
-    )
-    yield Comparison(
-        f"a beat, p99, {what}",
-        "",
-        _already(beats),
-        None,
-        (Bar("p99", "ms", at_most=TWO_TICKS),),
-        warm=False,
-        pairs=1,
-    )
+    for where, size, bar in (
+        ("over the pages of the list", ROWS, 3), ("on the same 50 rows", 0, None),
+    ):  # fmt: skip
+        beats: list[float] = []
+        what = f"{sockets(stage):,} agents beating, {sockets(stage):,} other sockets {where}"
+        yield Comparison(
+            f"a change, p50, {what}",
+            "LISTEN → websockets → page",
+            partial(_ours, stage, visitor, beats, size),
+            partial(_floor, stage, size),
+            (Bar("p50", "ms", at_most=bar), Bar("p99", "ms")),
+            warm=False,
+        )
+        yield Comparison(
+            f"a beat, p99, {what}",
+            "",
+            _already(beats),
+            None,
+            (Bar("p99", "ms", at_most=TWO_TICKS),),
+            warm=False,
+            pairs=1,
+        )
 
 
-async def _ours(stage: Stage, visitor: str, beats: list[float]) -> Figures:
+async def _ours(stage: Stage, visitor: str, beats: list[float], size: int) -> Figures:
     async with AsyncExitStack() as stack:
         web = stack.enter_context(serving(stage, *DAPHNE, OURS, cookie=visitor))
         stack.enter_context(role(stage, "beat", str(EVERY)))
         page = await stack.enter_async_context(_chromium(web))
         await page.wait_for_selector("#connection[data-status=live]", timeout=60_000)
         shown = await page.evaluate(SHOWN)
-        known = versions(stage)
-        hello = list_page({session_id: known[session_id] for session_id in shown})
-        await stack.enter_async_context(pages(web, sockets(stage), hello))
+        await stack.enter_async_context(pages(web, sockets(stage), *_hellos(stage, shown, size)))
         seen, committed = await _watched(stage, page, shown[:1])
     beats.extend(_ages_of_beats(seen))
     return _figures(seen, committed)
 
 
-async def _floor(stage: Stage) -> Figures:
+async def _floor(stage: Stage, size: int) -> Figures:
     async with AsyncExitStack() as stack:
         web = stack.enter_context(serving(stage, "bench.peers.bare_listen", "{port}"))
         stack.enter_context(role(stage, "beat", str(EVERY)))
-        page = await stack.enter_async_context(_chromium(web))
+        shown = list(versions(stage))[:ROWS]
+        page = await stack.enter_async_context(_chromium(web, f"/?{shown[0]}"))
         await page.wait_for_selector("[data-status=live]", state="attached", timeout=60_000)
-        await stack.enter_async_context(pages(web, sockets(stage)))
-        seen, committed = await _watched(stage, page, list(versions(stage))[:1])
+        await stack.enter_async_context(pages(web, sockets(stage), *_hellos(stage, shown, size)))
+        seen, committed = await _watched(stage, page, shown[:1])
     return _figures(seen, committed)
 
 
+def _hellos(stage: Stage, shown: list[str], size: int) -> list[str]:
+    """What Chromium shows comes first, then the rest."""
+    known = versions(stage)
+    first = {session_id: known[session_id] for session_id in shown}
+    return list_pages(first | known, size) if size else [list_page(first)]
+
+
 @asynccontextmanager
-async def _chromium(web: Web) -> AsyncIterator[Page]:
+async def _chromium(web: Web, path: str = "/") -> AsyncIterator[Page]:
     from tests.chromium import chromium
 
     async with async_playwright() as playwright:
@@ -108,7 +120,7 @@ async def _chromium(web: Web) -> AsyncIterator[Page]:
         if web.cookie:
             name, _, value = web.cookie.partition("=")
             await page.context.add_cookies([{"name": name, "value": value, "url": web.address}])
-        answer = await page.goto(web.address)
+        answer = await page.goto(web.address + path)
         if answer is None or not answer.ok:
             raise NotRight(f"the page says {answer and answer.status}")
         yield page

@@ -176,11 +176,11 @@ class Hub:
     async def _tick_loop(self) -> None:
         """A change goes out at once, unless another just did: then, and for beats, four times a second."""
         while True:
-            woken = await self._is_woken()
+            woken, begun = await self._is_woken(), self._monotonic()
             await self.tick()
             await self.courier.told()
             if woken:
-                await asyncio.sleep(self.limits.tick)
+                await asyncio.sleep(max(0.0, begun + self.limits.tick - self._monotonic()))
 
     async def _is_woken(self) -> bool:
         """Before a tick has passed; beats wake nobody."""
