@@ -1,5 +1,7 @@
 """What the session page shows: the session, its newest checkpoints, its newest history."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +17,13 @@ from agent_sessions.states import CHECKPOINT_NAMES
 from .actions import VERBS as PERFORMED
 from .models import AgentSession, Checkpoint, HistoryEntry
 from .past import Moment
-from .presentation import VERBS, Text, Verb, why_not
+from .presentation import VERBS, Text, Verb, as_text, why_not
 from .rows import Row, from_values, with_row_columns
 
 CHECKPOINTS = 25
 HISTORY = 50
+FLAG_PATHS, PATHS = 5, 8
+LONGEST = 500  # more than any part of an entry is shown of
 SHOWN = (
     "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
     "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
@@ -41,7 +45,50 @@ class Flag:
     automatic: bool
     preview: str
     since_previous: timedelta | None
-    paths: list[str]
+    paths: tuple[str, ...]
+    more_paths: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An entry of the history as far as it is shown."""
+
+    version: int
+    at: datetime
+    kind: str
+    from_state: str | None
+    to_state: str | None
+    epoch: int
+    checkpoint_name: str
+    paths: tuple[str, ...]
+    more_paths: int
+    actor: str
+    reason: str
+    source: str
+    change_id: UUID | None
+    verb: str
+    detail: str
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> Event:
+        paths = entry.paths or []
+        return cls(
+            version=entry.version,
+            at=entry.at,
+            kind=entry.kind,
+            from_state=entry.from_state,
+            to_state=entry.to_state,
+            epoch=entry.epoch,
+            checkpoint_name=(entry.checkpoint_name or "")[:LONGEST],
+            paths=tuple(path[:LONGEST] for path in paths[:100]),
+            more_paths=max(len(paths) - PATHS, 0),
+            actor=(entry.actor or "")[:LONGEST],
+            reason=(entry.reason or "")[:LONGEST],
+            source=entry.source,
+            change_id=entry.change_id,
+            verb=str((entry.detail or {}).get("verb"))[:40] if entry.kind == "order" else "",
+            detail=as_text(entry.detail) if entry.detail else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +146,7 @@ def read_checkpoints(
 
 
 def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
+    changed = values["changed"] or []
     return Flag(
         n=values["n"],
         name=values["name"],
@@ -110,13 +158,14 @@ def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
         automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
         preview=values["preview"],
         since_previous=None if before is None else max(values["at"] - before, timedelta()),
-        paths=values["changed"] or [],
+        paths=tuple(path[:LONGEST] for path in changed[:FLAG_PATHS]),
+        more_paths=max(len(changed) - FLAG_PATHS, 0),
     )
 
 
 def read_history(
     session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
-) -> tuple[list[HistoryEntry], bool]:
+) -> tuple[list[Event], bool]:
     """Newest first, and whether there are older ones."""
     entries = HistoryEntry.objects.filter(session_id=session_id)
     if before is not None:
@@ -124,7 +173,7 @@ def read_history(
     if kinds:
         entries = entries.filter(kind__in=kinds)
     found = list(entries.order_by("-version", "-at")[: HISTORY + 1])
-    return found[:HISTORY], len(found) > HISTORY
+    return [Event.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
 
 
 def newest(checkpoints: list[Flag], *, own: bool = False, name: str = "") -> Flag | None:
@@ -154,8 +203,9 @@ LIKELY = {
 }
 
 
-def last_decision(session_id: UUID, since: int) -> HistoryEntry | None:
+def last_decision(session_id: UUID, since: int) -> Event | None:
     """Who changed the state of a session after a version, and when: what a conflict is about."""
     decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
     entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
-    return entries.filter(decisive).order_by("-version", "-at").first()
+    found = entries.filter(decisive).order_by("-version", "-at").first()
+    return None if found is None else Event.of(found)

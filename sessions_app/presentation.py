@@ -1,7 +1,8 @@
 """Words and icons: how states, conditions and orders are called on the screen."""
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -190,3 +191,9 @@ SOURCES = {
     "sql": _("directly in the database"),
     "migration": _("migration"),
 }
+
+
+def as_text(value: Any) -> str:
+    """JSON for a person to read, cut where it would fill the page."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    return text if len(text) <= 4000 else f"{text[:4000]} …"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from uuid import UUID
 
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Left
 
 from .detail import AUTOMATIC
@@ -40,14 +41,17 @@ def read_groups(session_id: UUID, up_to: datetime | None = None) -> list[Group]:
     found = Checkpoint.objects.filter(session_id=session_id)
     if up_to is not None:
         found = found.filter(at__lte=up_to)
+    seconds = RawSQL("extract(epoch FROM at)::float8", ())  # read in a tenth of a date's time
     newest = (
-        found.annotate(short=Left("name", 200)).order_by("-n").values_list("short", "at")[:READ]
+        found.annotate(short=Left("name", 200), seconds=seconds)
+        .order_by("-n")
+        .values_list("short", "seconds")[:READ]
     )
     steps: dict[str, list[float]] = defaultdict(list)
-    before: tuple[str, datetime] | None = None
+    before: tuple[str, float] | None = None
     for name, at in reversed(newest):
         if before and before[0] not in STOPS and name not in AUTOMATIC:
-            steps[name].append(max((at - before[1]).total_seconds(), 0.0))
+            steps[name].append(max(at - before[1], 0.0))
         before = name, at
     groups = [_group(name, spans) for name, spans in steps.items() if len(spans) > 1]
     return sorted(groups, key=lambda group: (-group.count, group.name))

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Left, Now
 from django.template.loader import get_template
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import SafeString
 
@@ -156,7 +156,7 @@ def _since(moment: datetime | None, row: Row) -> float:
 
 def _still(row: Row) -> Row:
     """The row without what `LIVE` tells, and all that its template is told."""
-    day = _day(row.read_at)
+    day = spans.day_of(row.read_at)
     return replace(
         row,
         read_at=day,
@@ -164,12 +164,6 @@ def _still(row: Row) -> Row:
         user_id=row.user_id[:201],  # one more than is shown
         order_actor=None,
     )
-
-
-@lru_cache(maxsize=8)
-def _day(moment: datetime) -> datetime:
-    """The local day's beginning; the rows of one look are all read at the same moment."""
-    return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @lru_cache(maxsize=2000)

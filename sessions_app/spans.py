@@ -62,6 +62,12 @@ def compact(moment: datetime, now: datetime) -> str:
     return date_format(local, pgettext("date of another year", "j M Y"))
 
 
+@lru_cache(maxsize=8)
+def day_of(moment: datetime) -> datetime:
+    """When the local day began: all that `compact` needs to know of the present."""
+    return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Q, Value
+from django.db import connection
+from django.db.models import Q
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Coalesce, Left
+from django.db.models.functions import Left
 
 from .detail import AUTOMATIC
-from .models import Blindness, Checkpoint, HistoryEntry
+from .models import Blindness, Checkpoint
 from .presentation import CONDITIONS, KINDS, ORDER_WORDS, SOURCES, STATES
 from .rows import Row
 from .spans import milliseconds
@@ -22,66 +22,77 @@ MOMENTS = 5000
 FLAGS = 2000
 MARKS = 500
 BLIND = 100
-TAKEN_OVER = timedelta(seconds=10)
+TAKEN_OVER = 10_000
 AGENTS = frozenset({"agent", "old-agent"})
 MARKED = frozenset({"order", "refused", "edit", "adopted"})
 TURNS = "EXISTS (SELECT FROM unnest(paths) AS path WHERE path = 'turns' OR path LIKE 'turns[.[]%%')"
+# All moments as numbers alone; the words only of those that say more than "something changed".
+_MOMENTS = f"""
+WITH newest AS (
+    SELECT * FROM agent_session_history WHERE session_id = %(id)s
+    ORDER BY version DESC, at DESC LIMIT %(most)s
+), known AS (
+    SELECT *, floor(extract(epoch FROM at) * 1000)::bigint + 1 AS in_force,
+        source = ANY(%(agents)s) AS mine,
+        {TURNS} AS turn,
+        kind = ANY(%(telling)s) OR row_number() OVER early = 1
+            OR to_state IS DISTINCT FROM lag(to_state) OVER early AS telling
+    FROM newest WINDOW early AS (ORDER BY version, at)
+)
+SELECT
+    coalesce(json_agg(json_build_array(version, in_force, mine::int + 2 * (mine AND turn)::int)
+        ORDER BY version, at), '[]'),
+    coalesce(json_agg(json_build_object('version', version, 'at', at, 'in_force', in_force, 'kind', kind,
+        'from_state', from_state, 'to_state', to_state, 'source', source, 'verb', left(detail->>'verb', 40),
+        'why', left(coalesce(reason, ''), 200), 'by', left(coalesce(actor, ''), 60))
+        ORDER BY version, at) FILTER (WHERE telling), '[]')
+FROM known
+"""  # noqa: S608  (our own words)
 
 Json = dict[str, Any]
 
 
 def axis(row: Row) -> Json:
     """All times in milliseconds since the epoch; lists oldest first."""
-    moments = _moments(row.id)
-    start = row.created_at or (moments[0]["at"] if moments else row.read_at)
+    moments, telling = _moments(row.id)
+    start = row.created_at or (telling[0]["at"] if telling else row.read_at)
     return {
         "now": milliseconds(row.read_at),
-        "start": milliseconds(min([start, *(entry["at"] for entry in moments[:1])])),
+        "start": milliseconds(min([start, *(entry["at"] for entry in telling[:1])])),
         "end": milliseconds(row.ended_at),
         "beat": milliseconds(row.last_heartbeat),
         "limits": {"late": row.rule.late, "lost": row.rule.lost} if row.watched else None,
-        "states": list(_bands(moments, start)),
-        "moments": [_moment(entry) for entry in moments],
-        "flags": _flags(row.id, moments),
-        "marks": [_mark(entry) for entry in moments if entry["kind"] in MARKED][-MARKS:],
+        "states": list(_bands(telling, start)),
+        "moments": moments,
+        "flags": _flags(row.id, {version: in_force for version, in_force, _ in moments}),
+        "marks": [_mark(entry) for entry in telling if entry["kind"] in MARKED][-MARKS:],
         "silences": list(_silences(row.id)),
         "blind": list(_blind(start, row.read_at)),
         "cut": len(moments) == MOMENTS,
     }
 
 
-def _moments(session_id: UUID) -> list[Json]:
-    found = (
-        HistoryEntry.objects.filter(session_id=session_id)
-        .annotate(
-            verb=RawSQL("left(detail->>'verb', 40)", ()),
-            why=Left(Coalesce("reason", Value("")), 200),
-            by=Left(Coalesce("actor", Value("")), 60),
-            turn=RawSQL(f"coalesce({TURNS}, false)", (), output_field=BooleanField()),  # noqa: S611
-        )
-        .order_by("-version", "-at")
-        .values(
-            "version", "at", "kind", "from_state", "to_state", "source", "verb", "why", "by", "turn"
-        )
-    )
-    entries: list[Json] = [dict(values) for values in found[:MOMENTS]]
-    return entries[::-1]
+def _moments(session_id: UUID) -> tuple[list[list[int]], list[Json]]:
+    """Each: version, the first whole millisecond at which it was in force, and whether it was the agent's (1), with a turn (2).
+
+    And, with its words, each that may have changed the state or is marked; the first one always.
+    """
+    asked: dict[str, Any] = {
+        "id": session_id,
+        "most": MOMENTS,
+        "agents": list(AGENTS),
+        "telling": ["state", "acknowledged", *MARKED],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_MOMENTS, asked)
+        moments, telling = cursor.fetchone()
+    return moments, [{**entry, "at": datetime.fromisoformat(entry["at"])} for entry in telling]
 
 
-def _moment(entry: Json) -> list[Any]:
-    """Version, the first whole millisecond at which it was in force, and whether it was the agent's (1), with a turn (2)."""
-    mine = entry["source"] in AGENTS
-    return [entry["version"], _in_force(entry["at"]), mine + 2 * (mine and entry["turn"])]
-
-
-def _in_force(at: datetime) -> int:
-    return math.floor(at.timestamp() * 1000) + 1
-
-
-def _bands(moments: Sequence[Json], start: datetime) -> Iterator[Json]:
+def _bands(telling: Sequence[Json], start: datetime) -> Iterator[Json]:
     """A pause is one only from the moment the agent confirmed it."""
     state, since = "", start
-    for entry in moments:
+    for entry in telling:
         becomes = _state_after(entry, state)
         if not state:
             state = entry["from_state"] or becomes
@@ -119,7 +130,7 @@ def _mark(entry: Json) -> Json:
     known = KINDS.get(entry["kind"])
     return {
         "version": entry["version"],
-        "at": _in_force(entry["at"]),
+        "at": entry["in_force"],
         "kind": entry["kind"],
         "words": str(words or (known.word if known else entry["kind"][:40])),
         "by": entry["by"] or str(SOURCES.get(entry["source"], entry["source"][:40])),
@@ -127,26 +138,26 @@ def _mark(entry: Json) -> Json:
     }
 
 
-def _flags(session_id: UUID, moments: Sequence[Json]) -> list[list[Any]]:
+def _flags(session_id: UUID, stored: Mapping[int, int]) -> list[list[Any]]:
     """Number, name, time, and whether it was made automatically."""
-    found: Iterable[tuple[int, str, datetime, int, bool]] = (
+    found: Iterable[tuple[int, str, int, int, bool]] = (
         Checkpoint.objects.filter(session_id=session_id)
         .annotate(
             short=Left("name", 80),
+            claimed_at=RawSQL("floor(extract(epoch FROM at) * 1000)::bigint + 1", ()),
             itself=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
         )
         .order_by("-n")
-        .values_list("n", "short", "at", "version", "itself")[:FLAGS]
+        .values_list("n", "short", "claimed_at", "version", "itself")[:FLAGS]
     )
-    stored = {entry["version"]: entry["at"] for entry in moments}
     flags = [
-        [n, name, _in_force(_planted(at, stored.get(version))), itself or name in AUTOMATIC]
+        [n, name, _planted(at, stored.get(version)), itself or name in AUTOMATIC]
         for n, name, at, version, itself in found
     ]
     return flags[::-1]
 
 
-def _planted(at: datetime, stored: datetime | None) -> datetime:
+def _planted(at: int, stored: int | None) -> int:
     """When it was stored, by the database's clock; one that was taken over later stands where its agent put it."""
     return stored if stored and abs(stored - at) < TAKEN_OVER else at
 

@@ -1,6 +1,6 @@
 """Small pieces of the pages: icons, states, times."""
 
-import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -10,12 +10,12 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from sessions_app import presentation, spans
-from sessions_app.models import HistoryEntry
+from sessions_app import kept, presentation, spans
+from sessions_app.detail import Event, Flag
 from sessions_app.presentation import Sign
 from sessions_app.rows import Row, render_row
 
@@ -50,6 +50,26 @@ def sign(what: Sign, classes: str = "") -> SafeString:
 @register.simple_tag
 def list_row(row: Row) -> SafeString:
     return render_row(row, language=get_language() or settings.LANGUAGE_CODE)
+
+
+@register.simple_tag
+def flag_item(flag: Flag, row: Row, now: datetime, may_operate: bool) -> SafeString:
+    may_go_back = may_operate and row.state != "deleted"
+    return kept.drawn(
+        "sessions/_flag.html",
+        flag=flag, session_id=row.id, day=spans.day_of(now), may_go_back=may_go_back,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def event_item(entry: Event, now: datetime) -> SafeString:
+    return kept.drawn("sessions/_event.html", entry=entry, day=spans.day_of(now))
+
+
+@register.filter
+def dots(places: Iterable[int]) -> SafeString:
+    drawn = '<circle class="dot" cx="{}" cy="18" r="5"/>'
+    return format_html_join("", drawn, ((x,) for x in places))
 
 
 @register.filter
@@ -119,8 +139,7 @@ def span(duration: timedelta | None) -> str:
 
 @register.filter
 def as_json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=1)
-    return text if len(text) <= 4000 else f"{text[:4000]} …"
+    return presentation.as_text(value)
 
 
 @register.filter
@@ -158,14 +177,13 @@ def initials(name: str) -> str:
 
 
 @register.filter
-def kind_sign(entry: HistoryEntry) -> Sign:
+def kind_sign(entry: Event) -> Sign:
     return presentation.KINDS.get(entry.kind) or Sign("other", "question", entry.kind[:40])
 
 
 @register.filter
-def event_words(entry: HistoryEntry) -> str:
-    verb = (entry.detail or {}).get("verb") if entry.kind == "order" else None
-    return str(presentation.ORDER_WORDS.get(str(verb)) or kind_sign(entry).word)
+def event_words(entry: Event) -> str:
+    return str(presentation.ORDER_WORDS.get(entry.verb) or kind_sign(entry).word)
 
 
 @register.filter

@@ -18,7 +18,6 @@ from agent_sessions.operations import RollbackPreview
 
 from .. import actions, bridge, detail
 from ..differences import Differences, differences
-from ..models import HistoryEntry
 from ..presentation import BY_NOUN, VERBS, Verb
 from ..rows import Row, load_rows
 from .access import operators_only
@@ -60,7 +59,7 @@ class Form:
     asked: Asked
     why_not: Any = ""
     error: str = ""
-    conflict: HistoryEntry | None = None
+    conflict: detail.Event | None = None
     preview: RollbackPreview | None = None
     found: Differences | None = None
     now: Any = field(default_factory=timezone.now)
