@@ -20,6 +20,7 @@ PAGES = {
     "list page": "/",
     "filter": "/?state=completed&type=grader",
     "search by user": "/?q=user:teacher-7",
+    "search for text that is not there": "/?q=Astronomie",
 }
 NEWEST = (
     "SELECT id::text FROM agent_sessions WHERE state = 'active' ORDER BY created_at DESC LIMIT %s"
