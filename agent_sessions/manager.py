@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -123,10 +122,10 @@ class SessionManager:
         metadata: dict[str, Any] | None = None,
     ) -> AgentSession:
         """Raises InvalidInput, StorageUnavailable."""
-        validation.json_object({} if context is None else context, "context")
-        validation.json_object({} if metadata is None else metadata, "metadata")
+        context_text = validation.json_object({} if context is None else context, "context")
+        metadata_text = validation.json_object({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock)
-        text = json.dumps(session.to_dict())
+        text = session.to_json(context_text, metadata_text)
         await self._store.create(session, text, self._agent(session))
         await self._knowledge.keep(session, text=text)
         session.stored()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,10 +38,21 @@ class SessionCheckpoint:
     metadata: dict[str, Any] = field(default_factory=dict)
     id: str | None = None
     stored: bool = field(default=False, repr=False, compare=False)
+    # `data` as JSON, and by what it is known that it is still the same
+    checked: tuple[bytes | None, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def n(self) -> int | None:
         return int(self.id.rpartition(":")[2]) if self.id else None
+
+    def check(self) -> str:
+        """`data` as JSON, encoded again only when it was changed. Raises InvalidInput for what cannot be stored."""
+        print_now = validation.fingerprint(self.data)
+        if self.checked is not None and print_now is not None and self.checked[0] == print_now:
+            return self.checked[1]
+        text = validation.json_object(self.data, "the checkpoint's data", validation.MAX_DATA_BYTES)
+        self.checked = print_now, text
+        return text
 
     def twin(self) -> Self:
         data, metadata = copied(self.data), copied(self.metadata)
@@ -148,9 +160,9 @@ class AgentSession:
     def checkpoint(self, name: str, data: dict[str, Any] | None = None) -> SessionCheckpoint:
         """Add a checkpoint; `update_session` stores it. Raises InvalidInput for what could not be stored."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
-        data = {} if data is None else data
-        validation.json_object(data, "the checkpoint's data", validation.MAX_DATA_BYTES)
-        made = SessionCheckpoint(name, self.clock(), copied(data))
+        made = SessionCheckpoint(name, self.clock(), {} if data is None else data)
+        made.check()
+        made.data = copied(made.data)
         self.checkpoints.append(made)
         return made
 
@@ -195,6 +207,14 @@ class AgentSession:
 
     def to_dict(self) -> dict[str, Any]:
         """The shape that is stored in Valkey and that today's agents read."""
+        return self._frame() | {"context": self.context, "metadata": self.metadata}
+
+    def to_json(self, context: str, metadata: str) -> str:
+        """The same as JSON, without what is None; that of context and metadata was made when they were checked."""
+        known = {name: value for name, value in self._frame().items() if value is not None}
+        return f'{json.dumps(known)[:-1]}, "context": {context}, "metadata": {metadata}}}'
+
+    def _frame(self) -> dict[str, Any]:
         return {
             "session_id": self.session_id,
             "agent_type": self.agent_type,
@@ -202,9 +222,7 @@ class AgentSession:
             "state": self.state.value,
             "created_at": self.created_at.isoformat(),
             "last_heartbeat": self.last_heartbeat.isoformat(),
-            "context": self.context,
             "checkpoints": [c.to_dict() for c in self.checkpoints],
-            "metadata": self.metadata,
             **{name: _plain(getattr(self, name)) for name in STORED},
         }
 
@@ -231,9 +249,15 @@ class AgentSession:
         except (TypeError, AttributeError, ValueError) as error:
             raise InvalidInput(f"no stored session: {error}") from error
 
+    def _shallow(self) -> Self:
+        """`copy.copy`, which asks first how that is to be done, in a fifth of the time."""
+        shallow = object.__new__(type(self))
+        vars(shallow).update(vars(self))
+        return shallow
+
     def twin(self) -> Self:
         """A copy that shares nothing that can be changed."""
-        twin = copy.copy(self)
+        twin = self._shallow()
         twin.context, twin.metadata = copied(self.context), copied(self.metadata)
         twin.checkpoints = [checkpoint.twin() for checkpoint in self.checkpoints]
         twin.base = twin.attempt = None
@@ -250,7 +274,7 @@ class AgentSession:
         """Mark what is here as stored: later differences are what `update_session` writes."""
         for checkpoint in self.checkpoints:
             checkpoint.stored = True
-        self.base = base = copy.copy(self)
+        self.base = base = self._shallow()
         base.context, base.metadata = copied(self.context), copied(self.metadata)
         base.checkpoints = []
         base.base = base.attempt = None

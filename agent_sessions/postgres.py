@@ -65,7 +65,7 @@ class PostgresStore:
         self._clock = clock
         self._retry_seconds = retry_seconds
         self._writes: Grouper[Write | Append, Written] = Grouper(run=self._writing, in_flight=2)
-        self._creates: Grouper[str, None] = Grouper(self._flush_creates, in_flight=2)
+        self._creates: Grouper[str, None] = Grouper(run=self._creating, in_flight=2)
         # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
         self._questions = count()
         self._heads: Grouper[str, Head | None] = Grouper(self._flush_heads)
@@ -370,11 +370,21 @@ class PostgresStore:
             )
         )
 
-    async def _flush_creates(self, group: Sequence[Waiting[str, None]]) -> None:
-        sessions = f"[{','.join(w.item for w in group)}]"
-        await self._again_while_lost(
-            lambda: self._execute("create_sessions", {"sessions": sessions})
-        )
+    @asynccontextmanager
+    async def _creating(self) -> AsyncIterator[Flush[str, None]]:
+        async with Kept(self._pool) as kept:
+            yield partial(self._flush_creates, kept)
+
+    async def _flush_creates(self, kept: Kept, group: Sequence[Waiting[str, None]]) -> None:
+        values = {"sessions": f"[{','.join(w.item for w in group)}]"}
+
+        async def create() -> None:
+            with _errors_of_ours():
+                async with kept.connection() as connection:
+                    await connection.execute(query("create_sessions"), values)
+                    await connection.commit()
+
+        await self._again_while_lost(create)
         for waiting in group:
             waiting.answer(None)
 

@@ -6,35 +6,22 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from agent_sessions import validation
+from agent_sessions import attempts
 from agent_sessions.errors import (
-    Conflict,
-    SessionEnded,
     SessionNotFound,
-    StaleEpoch,
     StorageUnavailable,
     WriteRefused,
 )
 from agent_sessions.knowledge import Knowledge
-from agent_sessions.models import AgentSession, Attempt, Head, copied
-from agent_sessions.operations import ANY_STATE, compressed
-from agent_sessions.patch import apply, diff, merge
+from agent_sessions.models import AgentSession, Attempt, Head
+from agent_sessions.operations import ANY_STATE
+from agent_sessions.patch import diff
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordStore
-from agent_sessions.states import LIVE_STATES, SessionState, target
-from agent_sessions.writes import Append, Author, Rejected, Write, Written
-
-_VERBS = {
-    SessionState.ACTIVE: "resume",
-    SessionState.PAUSED: "pause",
-    SessionState.COMPLETED: "complete",
-    SessionState.FAILED: "fail",
-    SessionState.DELETED: "delete",
-}
-
+from agent_sessions.states import LIVE_STATES
+from agent_sessions.writes import Author, Rejected, Write, Written
 
 # The array that today's agents read is written anew, as a whole, when it lacks so many.
 ARRAY_BEHIND = 100
@@ -80,7 +67,7 @@ class Saving:
             return None
         attempt = None
         try:
-            attempt = _attempt(session, base)
+            attempt = attempts.attempt_of(session, base)
         finally:
             if attempt is None:
                 session.turn.release()
@@ -104,7 +91,7 @@ class Saving:
 
         def stored(written: Written) -> None:
             session.attempt = None
-            _accept(session, base, attempt, written)
+            attempts.accept(session, base, attempt, written)
             session.turn.release()
             self._knowledge.tell_soon(written.head, lambda: _pass_on(future, written))
 
@@ -119,7 +106,7 @@ class Saving:
             _pass_on(future, error)
 
         session.attempt = attempt
-        store.send(_guarded(session, base, attempt, author), stored, refused)
+        store.send(attempts.guarded(session, base, attempt, author), stored, refused)
         return future
 
     def _task(self, saving: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
@@ -140,7 +127,7 @@ class Saving:
             if session.attempt is not None:
                 await self._find_out(session, base, session.attempt)
                 base = session.base or base
-            attempt = _attempt(session, base)
+            attempt = attempts.attempt_of(session, base)
             if attempt is None:
                 return False
             session.attempt = attempt
@@ -192,7 +179,7 @@ class Saving:
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
             session.attempt = None
-            _adopt(session, base, attempt, stored)
+            attempts.adopt(session, base, attempt, stored)
 
     async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
         """None when it was acknowledged before."""
@@ -227,10 +214,10 @@ class Saving:
     ) -> Head:
         """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
         try:
-            written = await self._store.write(_guarded(session, base, attempt, author))
+            written = await self._store.write(attempts.guarded(session, base, attempt, author))
         except Rejected:
             return await self._save_carefully(session, base, attempt, author)
-        _accept(session, base, attempt, written)
+        attempts.accept(session, base, attempt, written)
         if _is_behind(written):
             await self._store.refresh_array(session.session_id)
         return written.head
@@ -241,10 +228,10 @@ class Saving:
         """On the locked row: transitions, metadata, and whatever met a guard."""
 
         def decide(current: AgentSession) -> Write | None:
-            return _decide(attempt, base, current, author)
+            return attempts.decide(attempt, base, current, author)
 
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
-        _adopt(session, base, attempt, stored)
+        attempts.adopt(session, base, attempt, stored)
         return stored.head
 
     async def _refuse(
@@ -277,160 +264,3 @@ def _pass_on(
 
 def _is_behind(written: Written) -> bool:
     return written.checkpoint_count - written.checkpoints_through >= ARRAY_BEHIND
-
-
-def _guarded(
-    session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
-) -> Write | Append:
-    """Checkpoints and context, as long as nobody else changed epoch, state or context."""
-    context = None if attempt.context is base.context else attempt.context
-    changes = [] if context is None else diff(base.context, context)
-    paths = [change.name for change in islice(changes, 50)]
-    if len(attempt.added) == 1:
-        return Append(
-            session.session_id,
-            author,
-            attempt.change_id,
-            base.epoch,
-            attempt.added[0],
-            attempt.data_text,
-            attempt.metadata_text,
-            context,
-            attempt.context_text,
-            base.context_version,
-            paths,
-        )
-    return Write(
-        session.session_id,
-        "checkpoint" if attempt.added else "context",
-        author,
-        change_id=attempt.change_id,
-        epoch=base.epoch,
-        context_seen=None if context is None else base.context_version,
-        context=context,
-        added=attempt.added,
-        by_agent=True,
-        detail={"paths": paths} if paths else {},
-    )
-
-
-def _attempt(session: AgentSession, base: AgentSession) -> Attempt | None:
-    """What is to be written, as it is now. None when nothing was changed. Raises InvalidInput.
-
-    Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
-    """
-    context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
-    context_text = data_text = metadata_text = ""
-    if session.context != base.context:
-        context_text = validation.json_object(session.context, "context")
-        context = copied(session.context)
-    if session.metadata != base.metadata:
-        validation.json_object(session.metadata, "metadata")
-        metadata = copied(session.metadata)
-    for checkpoint in added:
-        data_text = validation.json_object(
-            checkpoint.data, "the checkpoint's data", validation.MAX_DATA_BYTES
-        )
-        if checkpoint.metadata != {}:
-            metadata_text = validation.json_object(checkpoint.metadata, "the checkpoint's metadata")
-    unchanged = context is base.context and metadata is base.metadata
-    if unchanged and session.state == base.state and not added:
-        return None
-    change_id = session.attempt.change_id if session.attempt else uuid.uuid4()
-    return Attempt(
-        change_id, session.state, context, metadata, added, context_text, data_text, metadata_text
-    )
-
-
-def _decide(
-    attempt: Attempt, base: AgentSession, current: AgentSession, author: Author
-) -> Write | None:
-    if current.epoch != base.epoch:
-        raise StaleEpoch(current.session_id, current.order_verb, current.order_actor)
-    to = _next_state(attempt, base, current)
-    if to is None and current.state not in LIVE_STATES:
-        raise SessionEnded(current.session_id, current.state.value)
-    context, context_changes, conflicts = merge(base.context, attempt.context, current.context)
-    metadata, metadata_changes, more = merge(base.metadata, attempt.metadata, current.metadata)
-    if conflicts or more:
-        names = [c.name for c in conflicts] + [f"metadata.{c.name}" for c in more]
-        raise Conflict(current, names)
-    kind = "checkpoint" if attempt.added else "context" if context_changes else "metadata"
-    return Write(
-        current.session_id,
-        "state" if to else kind,
-        author,
-        from_states=(current.state.value,),
-        state=to,
-        context=context if context_changes else None,
-        metadata=metadata if metadata_changes else None,
-        added=attempt.added,
-        compressed=compressed(current, attempt.added) if to else None,
-        by_agent=True,
-        detail={"paths": [c.name for c in context_changes[:50]]} if context_changes else {},
-    )
-
-
-def _next_state(attempt: Attempt, base: AgentSession, current: AgentSession) -> SessionState | None:
-    """The transition the agent made in its copy, if it may still be made. None: no transition."""
-    if attempt.state == base.state or attempt.state == current.state:
-        return None
-    if attempt.state in LIVE_STATES and current.order_version > base.order_version:
-        raise Conflict(current, ["state"])
-    return target(current.state, _VERBS[attempt.state])
-
-
-def _accept(session: AgentSession, base: AgentSession, attempt: Attempt, written: Written) -> None:
-    """After the fast way: what was attempted is stored; what was changed here meanwhile is not."""
-    head = written.head
-    _number(session, attempt, written.checkpoint_count)
-    if session.state == attempt.state:
-        session.state = head.state
-    session.version = head.version
-    session.order_version, session.order_verb = head.order_version, head.order_verb
-    session.acknowledged_version = head.acknowledged_version
-    session.checkpoint_count = written.checkpoint_count
-    session.checkpoints_through = written.checkpoints_through
-    if attempt.context is not base.context:
-        base.context = attempt.context
-        session.context_version = base.context_version = written.context_version
-    base.state = head.state
-    base.order_version = head.order_version
-
-
-def _adopt(
-    session: AgentSession, base: AgentSession, attempt: Attempt, stored: AgentSession
-) -> None:
-    """After the careful way: the copy becomes what is stored, others' changes included.
-
-    What was changed here while the write was on its way stays, and is written next. The dicts stay the same
-    objects: an agent may hold on to them.
-    """
-    if stored.epoch != base.epoch:
-        # ordered since then: the copy stays what it was, so that the agent hears of it
-        base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
-        _number(session, attempt, None)
-        return
-    _number(session, attempt, stored.checkpoint_count)
-    late = session.new_checkpoints
-    state = stored.state if session.state == attempt.state else session.state
-    kept = {"context": attempt.context, "metadata": attempt.metadata}
-    for name, value in vars(stored).items():
-        if name in kept:
-            mine = getattr(session, name)
-            changed_since = list(diff(kept[name], mine))
-            apply(mine, diff(mine, value))
-            apply(mine, changed_since)
-        elif name not in ("clock", "attempt", "turn", "state"):
-            setattr(session, name, value)
-    session.state = state
-    own = {c.id: c for c in attempt.added if c.id}
-    session.checkpoints = [own.get(c.id, c) if c.id else c for c in stored.checkpoints] + late
-
-
-def _number(session: AgentSession, attempt: Attempt, count: int | None) -> None:
-    """The attempt's checkpoints are stored: as the newest of `count`, if that is known."""
-    for i, checkpoint in enumerate(attempt.added, 1):
-        if count is not None:
-            checkpoint.id = f"{session.session_id}:{count - len(attempt.added) + i}"
-        checkpoint.stored = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import re
 import uuid
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ MAX_TEXT = 2_000
 MAX_AGENT_TYPE = 50
 
 _USUAL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -58,8 +60,10 @@ def json_object(value: object, what: str, limit: int = MAX_CONTEXT_BYTES) -> str
     """The JSON text of a dict, within bounds. Raises InvalidInput and says why."""
     if not isinstance(value, dict):
         raise InvalidInput(f"{what} must be a dict, not {type(value).__name__}")
+    if not value:
+        return "{}"
     try:
-        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        encoded = _ENCODER.encode(value)
         size = len(encoded.encode())
     except RecursionError:
         raise InvalidInput(f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed") from None
@@ -76,6 +80,14 @@ def json_object(value: object, what: str, limit: int = MAX_CONTEXT_BYTES) -> str
     if encoded.count("{") + encoded.count("[") > MAX_DEPTH and depth(value) > MAX_DEPTH:
         raise InvalidInput(f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed")
     return encoded
+
+
+def fingerprint(value: Any) -> bytes | None:
+    """Equal only for what is encoded equally (1, 1.0 and True differ), in a tenth of the time; None where there is none."""
+    try:
+        return marshal.dumps(value, 2)
+    except ValueError:
+        return None
 
 
 def _why(error: Exception) -> str:

@@ -168,16 +168,12 @@ class Copies:
 
 
 def _message(head: Head) -> str:
-    return json.dumps(
-        {
-            "id": head.session_id,
-            "version": head.version,
-            "epoch": head.epoch,
-            "state": head.state.value,
-            "order_version": head.order_version,
-            "order_verb": head.order_verb,
-            "acknowledged_version": head.acknowledged_version,
-        }
+    """JSON, written by hand: it goes out with every write."""
+    return (
+        f'{{"id": "{head.session_id}", "version": {head.version}, "epoch": {head.epoch},'
+        f' "state": "{head.state.value}", "order_version": {head.order_version},'
+        f' "order_verb": {json.dumps(head.order_verb)},'
+        f' "acknowledged_version": {head.acknowledged_version}}}'
     )
 
 

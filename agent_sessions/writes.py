@@ -113,7 +113,7 @@ class Append:
             f',"actor":{json.dumps(author.actor)},"source":{json.dumps(author.source)}'
             f',"change_id":"{self.change_id}"'
         )
-        if made.metadata:
+        if self.metadata != "{}":
             text += f',"metadata":{self.metadata}'
         if self.context is not None:
             text += f',"context":{self.context_text},"context_seen":{self.context_seen}'
