@@ -30,7 +30,7 @@ from .saved import user_of
 
 BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
 PATIENCE_MS = 4000
-NEAR = 2_000  # what is searched inside at first: as quick with many sessions as with few
+NEAR = 1_000  # what is searched inside at first: as quick with many sessions as with few
 SEARCHED = ("state", "type", "user", "sort", "view", "columns")
 
 
