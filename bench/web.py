@@ -51,6 +51,12 @@ class Web:
         """Bytes that are in no other process too."""
         return int(psutil.Process(self.pid).memory_full_info().uss)
 
+    @property
+    def busy(self) -> float:
+        """Seconds of processor time so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 def environment(stage: Stage, **more: str) -> dict[str, str]:
     return {
