@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 from bench import seed
 from bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from bench.rows.sockets import LONGER
 from bench.stage import Stage
 from bench.web import (
     DAPHNE,
@@ -89,7 +90,7 @@ async def shown(
 def _theirs(stage: Stage, others: Pages) -> Arm:
     async def arm() -> Figures:
         await others.ask("say", text="go")
-        found = await others.ask("count", seconds=stage.seconds)
+        found = await others.ask("count", seconds=LONGER * stage.seconds)
         await others.ask("say", text="halt")
         await others.ask("count", seconds=1.0)
         return {"delivered": found["frames"] / found["seconds"], "p99": 0}
