@@ -1,0 +1,47 @@
+"""A save returns when it is stored, and stores what is there when it is called."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agent_sessions import SessionManager
+from tests.library.people import Sql, names, row
+
+
+async def test_what_returned_is_committed_whatever_the_pool_is(
+    manager: SessionManager, sql: Sql
+) -> None:
+    """This manager's pool knows no autocommit; its connection stays with the writers from group to group."""
+    session = await manager.create_session("grader")
+    assert (await row(sql, session.session_id))["version"] == 1
+    for version in range(2, 5):
+        session.checkpoint("essay_marked", {"n": version})
+        await manager.update_session(session)
+        assert (await row(sql, session.session_id))["version"] == version
+
+
+async def test_what_was_changed_after_it_was_checked_is_stored_as_it_then_was(
+    manager: SessionManager,
+) -> None:
+    session = await manager.create_session("grader")
+    made = session.checkpoint("essay_marked", {"passed": 1})
+    made.data["passed"] = True
+    await manager.update_session(session)
+    [_, stored] = await manager.get_checkpoints(session.session_id)
+    assert stored.data == {"passed": True}
+    assert stored.data["passed"] is True
+
+
+async def test_a_save_whose_caller_was_cancelled_goes_on_and_the_copy_knows(
+    manager: SessionManager,
+) -> None:
+    session = await manager.create_session("grader")
+    session.checkpoint("first")
+    saving = asyncio.create_task(manager.update_session(session))
+    await asyncio.sleep(0)
+    assert session.attempt is not None, "on its way"
+    saving.cancel()
+    await asyncio.wait([saving])
+    session.checkpoint("second")
+    await manager.update_session(session)
+    assert await names(manager, session.session_id) == ["session_created", "first", "second"]
