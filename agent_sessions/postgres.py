@@ -25,11 +25,18 @@ from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
 )
+from agent_sessions.from_rows import (
+    appended_of,
+    checkpoint_of,
+    head_of,
+    number,
+    session_of,
+    written_of,
+)
 from agent_sessions.grouping import Flush, Grouper, Waiting
 from agent_sessions.kept import Kept
-from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.queries import query
-from agent_sessions.states import SessionState
 from agent_sessions.writes import Append, Author, Rejected, Write, Written
 
 logger = logging.getLogger(__name__)
@@ -91,7 +98,9 @@ class PostgresStore:
         return await self._heads.submit(str(next(self._questions)), session_id)
 
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
-        return [_head(row) for row in await self._rows("read_foreign_heads", {"ids": session_ids})]
+        return [
+            head_of(row) for row in await self._rows("read_foreign_heads", {"ids": session_ids})
+        ]
 
     async def write(self, write: Write | Append) -> Written:
         """Raises Rejected when a guard did not hold, StorageUnavailable when it is not known to be stored."""
@@ -148,7 +157,7 @@ class PostgresStore:
             "write": json.dumps(write.row()),
         }
         rows = await self._again_while_lost(lambda: self._rows(FAIL_SILENT, values))
-        failed = {str(row["id"]): _head(row) for row in rows}
+        failed = {str(row["id"]): head_of(row) for row in rows}
         left = [session_id for session_id in session_ids if session_id not in failed]
         return [*failed.values(), *(await self.transact_each(left, decide) if left else [])]
 
@@ -156,7 +165,7 @@ class PostgresStore:
         rows = await self._rows(
             "flush_heartbeats", {"ids": list(beats), "times": list(beats.values())}
         )
-        return [_head(row) for row in rows]
+        return [head_of(row) for row in rows]
 
     async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
         """Count a late write; the version the session then has."""
@@ -223,14 +232,14 @@ class PostgresStore:
         rows = await self._rows(
             "read_checkpoints", {"id": session_id, "after": after, "limit": limit}
         )
-        return [_checkpoint(row) for row in rows]
+        return [checkpoint_of(row) for row in rows]
 
     async def checkpoint(
         self, session_id: str, n: int
     ) -> tuple[SessionCheckpoint, int | None] | None:
         """The checkpoint and the version of the context captured with it."""
         rows = await self._rows("read_checkpoint", {"id": session_id, "n": n})
-        return (_checkpoint(rows[0]), rows[0]["context_version"]) if rows else None
+        return (checkpoint_of(rows[0]), rows[0]["context_version"]) if rows else None
 
     async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
         rows = await self._rows("read_past_context", {"id": session_id, "version": context_version})
@@ -267,11 +276,11 @@ class PostgresStore:
             if any(c.id is None for c in session.checkpoints):
                 unnumbered = {"id": session.session_id}
                 numbers = await _fetch(connection, "read_checkpoint_numbers", unnumbered)
-                _number(session, numbers)
+                number(session, numbers)
         return sessions
 
     def _session(self, row: dict[str, Any]) -> AgentSession:
-        return session_from_row(row, self._clock)
+        return session_of(row, self._clock)
 
     async def _transact(
         self, session_id: str, change_id: uuid.UUID, decide: Decide, seen_version: int | None
@@ -308,7 +317,7 @@ class PostgresStore:
             if not rows:
                 return []
             written = await _fetch(connection, "write_sessions", {"writes": json.dumps(rows)})
-        return [_head(row) for row in written]
+        return [head_of(row) for row in written]
 
     async def _require_seen(
         self, connection: Connection, session: AgentSession, seen_version: int | None
@@ -390,7 +399,7 @@ class PostgresStore:
 
     async def _flush_heads(self, group: Sequence[Waiting[str, Head | None]]) -> None:
         rows = await self._rows("read_heads", {"ids": list({w.item for w in group})})
-        heads = {str(row["id"]): _head(row) for row in rows}
+        heads = {str(row["id"]): head_of(row) for row in rows}
         for waiting in group:
             waiting.answer(heads.get(waiting.item))
 
@@ -413,7 +422,7 @@ async def _append(connection: Connection, group: Sequence[PendingWrite]) -> list
     if texts:
         values = {"writes": f"[{','.join(texts)}]"}
         cursor = await connection.execute(query("append_checkpoints"), values)
-        stored = {row[0]: _appended(row) for row in await cursor.fetchall()}
+        stored = {row[0]: appended_of(row) for row in await cursor.fetchall()}
         await connection.commit()
         for waiting in group:
             if written := stored.get(waiting.key):
@@ -434,17 +443,11 @@ def _as_write(waiting: PendingWrite) -> Write:
     return item.write() if isinstance(item, Append) else item
 
 
-def _appended(row: tuple[Any, ...]) -> Written:
-    id, version, epoch, state, order_version, order_verb, acknowledged, *counts = row
-    head = Head(id, _state(state), version, epoch, order_version, order_verb, acknowledged)
-    return Written(head, *counts)
-
-
 def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:
     if row is None:
         waiting.refuse(Rejected())
     elif not row["held"]:
-        waiting.answer(_written(row))
+        waiting.answer(written_of(row))
     elif (seconds := waiting.held_for()) >= LOCK_SECONDS:
         waiting.refuse(
             StorageUnavailable(
@@ -496,86 +499,3 @@ def _text(name: str) -> str:
     if name != FAIL_SILENT:
         return query(name)
     return query("write_sessions").replace("%(writes)s", f"({query('silent_writes')})")
-
-
-def _head(row: dict[str, Any]) -> Head:
-    return Head(
-        str(row["id"]),
-        _state(row["state"]),
-        row["version"],
-        row["epoch"],
-        row["order_version"],
-        row["order_verb"],
-        row["acknowledged_version"],
-        row.get("last_heartbeat"),
-        row.get("refused_writes", 0),
-    )
-
-
-def _written(row: dict[str, Any]) -> Written:
-    return Written(
-        _head(row), row["checkpoint_count"], row["checkpoints_through"], row["context_version"]
-    )
-
-
-def _checkpoint(row: dict[str, Any]) -> SessionCheckpoint:
-    return SessionCheckpoint(
-        row["name"], row["at"], row["data"], row["metadata"], f"{row['session_id']}:{row['n']}"
-    )
-
-
-def session_from_row(row: dict[str, Any], clock: Callable[[], datetime]) -> AgentSession:
-    """A row that someone edited into nonsense by hand is still read: what cannot be shown is left out."""
-    checkpoints = _checkpoints(row)
-    count = row["checkpoint_count"]
-    created = row["created_at"] or row["updated_at"] or clock()
-    return AgentSession(
-        session_id=str(row["id"]),
-        agent_type=row["agent_type"],
-        user_id=row["user_id"] or "",
-        state=_state(row["state"]),
-        created_at=created,
-        last_heartbeat=row["last_heartbeat"] or created,
-        context=row["context"] if isinstance(row["context"], dict) else {},
-        metadata=row["metadata"] if isinstance(row["metadata"], dict) else {},
-        checkpoints=checkpoints,
-        clock=clock,
-        changed_by=row["change_actor"],
-        change_id=row["change_id"],
-        **{name: row[name] for name in STORED if name not in _COMPUTED},
-        checkpoint_count=len(checkpoints) if count is None else count,
-        checkpoints_through=row["checkpoints_through"] or len(checkpoints),
-    ).stored()
-
-
-_COMPUTED = ("changed_by", "checkpoint_count", "checkpoints_through")
-
-
-def _state(stored: str | None) -> SessionState:
-    try:
-        return SessionState(stored or "active")
-    except ValueError:
-        return SessionState.FAILED
-
-
-def _checkpoints(row: dict[str, Any]) -> list[SessionCheckpoint]:
-    """The array's checkpoints and the newer rows; an entry that is no checkpoint is passed over."""
-    array = row["checkpoints"] if isinstance(row["checkpoints"], list) else []
-    result = []
-    for stored in [*array, *(row["newer"] or [])]:
-        try:
-            result.append(SessionCheckpoint.from_dict(stored))
-        except InvalidInput:
-            continue
-    return result
-
-
-def _number(session: AgentSession, rows: list[dict[str, Any]]) -> None:
-    numbers = {(row["name"], row["at"]): row["n"] for row in rows}
-    for checkpoint in session.checkpoints:
-        n = numbers.get((checkpoint.name, checkpoint.timestamp))
-        if checkpoint.id is None and n is not None:
-            checkpoint.id = f"{session.session_id}:{n}"
-    # a checkpoint that an older agent put into the array may also be among the newer rows
-    once = {checkpoint.n or -i: checkpoint for i, checkpoint in enumerate(session.checkpoints, 1)}
-    session.checkpoints = sorted(once.values(), key=lambda c: c.n or 0)
