@@ -27,6 +27,7 @@ DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "{port}")
 UVICORN = (
     *("uvicorn", "--host", "127.0.0.1", "--port", "{port}"),
     *("--log-level", "warning", "--ws", "websockets-sansio"),
+    *("--ws-per-message-deflate", "false"),
 )
 OURS, WITHOUT_PAUSE = "dashboard.asgi:application", "bench.without_pause:application"
 START_SECONDS = 60
