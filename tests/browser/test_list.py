@@ -203,7 +203,8 @@ def test_without_scripting_it_is_a_plain_list_with_a_refresh_button(
     row(page, made).locator("input").check()
     page.locator("#bulk button[value=pause]").click()
     page.locator("button.primary").click()
-    expect(page.locator(".job-line")).to_have_text("Fertig.")
+    # the page asks again every three seconds
+    expect(page.locator(".job-line")).to_have_text("Fertig.", timeout=15_000)
     page.goto(page.url.partition("/bulk/")[0])
     expect(row(page, made)).to_contain_text("Wird pausiert")
 
