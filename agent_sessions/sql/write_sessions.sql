@@ -7,7 +7,7 @@ WITH input AS MATERIALIZED (
         added jsonb, compressed jsonb, by_agent boolean, raise_epoch boolean, verb text, order_checkpoint integer,
         acknowledged bigint, kind text, actor text, reason text, source text, change_id uuid, detail jsonb)
 ), locked AS MATERIALIZED (
-    SELECT s.id FROM agent_sessions s JOIN input i ON i.id = s.id
+    SELECT i.* FROM agent_sessions s JOIN input i ON i.id = s.id
     ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
 ), written AS (
     UPDATE agent_sessions s SET
@@ -54,7 +54,7 @@ WITH input AS MATERIALIZED (
         change_source = i.source,
         change_id = i.change_id,
         change_detail = i.detail
-    FROM input i JOIN locked l ON l.id = i.id
+    FROM locked i
     WHERE s.id = i.id
       AND (i.epoch IS NULL OR i.epoch = s.epoch)
       AND (i.context_seen IS NULL OR i.context_seen = s.context_version)
