@@ -47,14 +47,14 @@ def main(argv: list[str]) -> int:
     options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 170)
     names = options.only or list(ROWS)
     runs: list[list[Result]] = []
-    for _ in range(options.runs):
-        with stage() as ready:
-            facts = ready.facts()
+    with stage() as ready:
+        facts = ready.facts()
+        for _ in range(options.runs):
             runs.append(asyncio.run(measure(ready, names, options.pairs, console)))
-        results = [folded(each) for each in zip(*runs, strict=True)]
-        report.show(console, results, facts)
-        if options.write or not options.only:
-            report.write(results, facts, " ".join(["python -m bench", *argv]))
+            results = [folded(each) for each in zip(*runs, strict=True)]
+            report.show(console, results, facts)
+            if options.write or not options.only:
+                report.write(results, facts, " ".join(["python -m bench", *argv]))
     return 0 if all(result.holds for result in results) else 1
 
 
