@@ -14,7 +14,8 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
-ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
+from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+
 AT_ONCE = 50
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 HANDSHAKE = (

@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
 from load.figures import Said
+from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 
 ROWS = 50
 AT_ONCE = 50
-ACK_EVERY, ACK_AFTER = 4, 1.0
 PROGRESS = re.compile(r'data-progress="(\d+)"')
 
 
@@ -39,12 +39,14 @@ class Page:
         async with socket:
             rows = dict.fromkeys(self._shown, 0)
             await socket.send(json.dumps({"type": "hello", "page": "list", "seq": 1, "rows": rows}))
-            acked, last = 0, time.monotonic()
+            acked, unacked, last = 0, 0, time.monotonic()
             async for text in socket:
                 frame = json.loads(text)
                 self._hear(frame, time.time() * 1000)
-                if frame["n"] - acked >= ACK_EVERY or time.monotonic() - last > ACK_AFTER:
-                    acked, last = frame["n"], time.monotonic()
+                unacked += len(text)
+                waited = time.monotonic() - last
+                if frame["n"] - acked >= ACK_EVERY or unacked >= ACK_BYTES or waited >= ACK_AFTER:
+                    acked, unacked, last = frame["n"], 0, time.monotonic()
                     await socket.send(json.dumps({"type": "ack", "n": acked}))
 
     def _hear(self, frame: dict[str, Any], now: float) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Permission, User
-from django.db.models import Q
+from django.contrib.auth.models import User
 from django.db.models.expressions import RawSQL
 
 # Written out, as Django would put it together anew for each page.
@@ -34,15 +31,3 @@ class OneLook(ModelBackend):
         if not user.is_superuser:
             setattr(user, "_perm_cache", set(user.given))  # noqa: B010
         return user
-
-    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
-        if not user_obj.is_active or user_obj.is_anonymous or obj is not None:
-            return set()
-        if user_obj.is_superuser:
-            return super().get_all_permissions(user_obj, obj)
-        if not hasattr(user_obj, "_perm_cache"):
-            given = Permission.objects.filter(Q(user=user_obj) | Q(group__user=user_obj))
-            names = given.order_by().values_list("content_type__app_label", "codename")
-            user_obj._perm_cache = {f"{app}.{codename}" for app, codename in names}
-        known: set[str] = user_obj._perm_cache
-        return known

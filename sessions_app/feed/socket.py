@@ -1,4 +1,4 @@
-"""One open page: a slot for the newest news, a writer of its own, and credit that the browser grants."""
+"""One open page: a slot for the newest news, its turn to be written to, and credit that the browser grants."""
 
 import asyncio
 import logging

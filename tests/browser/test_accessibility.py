@@ -173,7 +173,12 @@ def test_a_session_and_its_dialogs_pass(open_page: Open, make_session: Make, lan
 
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_login_and_errors_pass(open_page: Open, language: str) -> None:
-    walk = Walk(open_page("/nowhere/", locale=language, reduced_motion="reduce"))
+    errors_and_login(
+        Walk(open_page("/nowhere/", locale=language, reduced_motion="reduce")), language
+    )
+
+
+def errors_and_login(walk: Walk, language: str) -> None:
     page = walk.page
     for code in ERROR_PAGES:
         with translation.override(language):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
-from django.template.loader import render_to_string
-from django.utils import translation
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -17,7 +14,7 @@ from sessions_app.desk.models import SavedView
 from sessions_app.models import ApiToken
 from tests.pages.test_insight import talk
 
-from .test_accessibility import COLOURS, ERROR_PAGES, EVERYTHING, Walk, answer, one_of_each
+from .test_accessibility import COLOURS, EVERYTHING, Walk, errors_and_login, one_of_each
 from .test_bulk import many
 from .test_list import psql, wait_until_live
 from .test_time import drawn
@@ -179,21 +176,8 @@ def test_bulk_orders(start: Start, make_session: Make) -> None:
 @everywhere
 def test_login_and_errors(start: Start, make_session: Make, language: str) -> None:
     walk = start("/sessions/00000000-0000-4000-8000-000000000000/")
-    page = walk.page
     walk.look("a session that does not exist")
-    for code in ERROR_PAGES:
-        with translation.override(language):
-            html = render_to_string(f"{code}.html", {"again": 0})
-        page.route(f"**/error-{code}", partial(answer, html=html))
-        walk.at(f"/error-{code}", code, live=False)
-    page.context.clear_cookies()
-    walk.at("/login/", "login", live=False)
-    page.fill("[name=username]", "olga")
-    page.fill("[name=password]", "wrong")
-    page.locator("button.primary").click()
-    expect(page.locator("[role=alert]")).to_be_visible()
-    walk.look("login refused")
-    walk.is_clean()
+    errors_and_login(walk, language)
 
 
 def test_who_may_only_look(open_page: Open, make_session: Make) -> None:

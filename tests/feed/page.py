@@ -14,10 +14,9 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+
 ASK_AGAIN_AFTER = 0.3
-ACK_EVERY = 48
-ACK_BYTES = 32 * 1024
-ACK_AFTER = 5.0
 
 Wire = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
 
