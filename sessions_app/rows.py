@@ -129,10 +129,15 @@ def load_rows(ids: Sequence[UUID]) -> list[Row]:
 
 
 def render_row(row: Row, *, language: str) -> SafeString:
-    """The same for every viewer of a language: what a viewer may do is not drawn into the row."""
+    """As `draw_row`, in this language."""
     with translation.override(language):
-        parts = list(_drawn(_still(row), row.rule, row.removal_at, language))
-        parts[1::2] = [escape(str(LIVE[name](row))) for name in parts[1::2]]
+        return draw_row(row)
+
+
+def draw_row(row: Row) -> SafeString:
+    """The same for every viewer of a language: what a viewer may do is not drawn into the row."""
+    parts = list(_drawn(_still(row), row.rule, row.removal_at, translation.get_language()))
+    parts[1::2] = [escape(str(LIVE[name](row))) for name in parts[1::2]]
     return SafeString("".join(parts))  # the template has escaped its parts
 
 
@@ -167,7 +172,9 @@ def _still(row: Row) -> Row:
 
 
 @lru_cache(maxsize=2000)
-def _drawn(still: Row, rule: Rule, removal_at: datetime | None, language: str) -> tuple[str, ...]:
+def _drawn(
+    still: Row, rule: Rule, removal_at: datetime | None, _language: str | None
+) -> tuple[str, ...]:
     """What stays the same, with the names of what is put between."""
     context = {"row": still, "rule": rule, "removal_at": removal_at, "live": PLACES}
     return tuple(get_template("sessions/_row.html").render(context).split("\0"))

@@ -13,7 +13,11 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 def short(seconds: float) -> str:
     """One unit: 12 s, 3 min, 2 h, 5 d."""
-    whole = max(int(seconds), 0)
+    return _short(max(int(seconds), 0), get_language())
+
+
+@lru_cache(maxsize=2000)
+def _short(whole: int, _language: str | None) -> str:
     if whole < MINUTE:
         return _("%(s)s s") % {"s": whole}
     if whole < HOUR:
@@ -25,7 +29,11 @@ def short(seconds: float) -> str:
 
 def long(seconds: float) -> str:
     """Two units: 3 min 12 s, 1 h 05 min, 2 d 4 h."""
-    whole = max(int(seconds), 0)
+    return _long(max(int(seconds), 0), get_language())
+
+
+@lru_cache(maxsize=2000)
+def _long(whole: int, _language: str | None) -> str:
     if whole < MINUTE:
         return short(whole)
     if whole < HOUR:

@@ -6,18 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 
 from sessions_app import kept, presentation, spans
 from sessions_app.detail import Event, Flag
 from sessions_app.presentation import Sign
-from sessions_app.rows import Row, render_row
+from sessions_app.rows import Row, draw_row
 
 register = template.Library()
 
@@ -49,7 +47,7 @@ def sign(what: Sign, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def list_row(row: Row) -> SafeString:
-    return render_row(row, language=get_language() or settings.LANGUAGE_CODE)
+    return draw_row(row)
 
 
 @register.simple_tag
@@ -68,8 +66,8 @@ def event_item(entry: Event, now: datetime) -> SafeString:
 
 @register.filter
 def dots(places: Iterable[int]) -> SafeString:
-    drawn = '<circle class="dot" cx="{}" cy="18" r="5"/>'
-    return format_html_join("", drawn, ((x,) for x in places))
+    drawn = (f'<circle class="dot" cx="{x:d}" cy="18" r="5"/>' for x in places)
+    return SafeString("".join(drawn))  # numbers alone, hundreds of them
 
 
 @register.filter

@@ -1,0 +1,48 @@
+"""Times come out of PostgreSQL as Django itself would read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import DataError, connection
+from django.db.backends.postgresql.psycopg_any import register_tzloader
+
+pytestmark = pytest.mark.django_db
+
+TIMES = (
+    "2026-11-21 18:49:48+00", "2026-11-21 18:49:48.000001+00", "2026-11-21 18:49:48.12+02",
+    "2026-03-29 02:30:00+05:30", "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00",
+)  # fmt: skip
+
+
+def read(*times: str, as_django: bool = False) -> list[datetime]:
+    with connection.cursor() as cursor:
+        if as_django:
+            register_tzloader(UTC, cursor.cursor)
+        cursor.execute("SELECT t FROM unnest(%s::timestamptz[]) AS t", [list(times)])
+        return [moment for (moment,) in cursor.fetchall()]
+
+
+def test_times_are_read_as_django_reads_them() -> None:
+    found = read(*TIMES)
+    assert found == read(*TIMES, as_django=True)
+    assert {moment.tzinfo for moment in found} == {UTC}
+
+
+def test_a_connection_in_another_time_zone_reads_times_in_that_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    monkeypatch.setattr(connection, "timezone", berlin)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL timezone TO 'Europe/Berlin'")
+        cursor.execute("SELECT '2026-07-01 12:00:00+00'::timestamptz")
+        (moment,) = cursor.fetchone()
+    assert (moment.tzinfo, moment.hour) == (berlin, 14)
+
+
+def test_a_time_that_python_does_not_know_is_an_error_and_no_other_time() -> None:
+    with pytest.raises(DataError, match="after year 10K"):
+        read("12026-01-01 00:00:00+00")
