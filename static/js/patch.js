@@ -19,10 +19,11 @@ function isTick(node) {
   return node.localName === "input" && node.type === "checkbox";
 }
 
-// A branch that was fetched stays until the tree around it is another version.
+// A branch or list that was fetched stays until the tree around it is another version.
 function isFetched(old, fresh) {
-  if (old.localName !== "details" || old.dataset.fetched === undefined) return false;
-  if (fresh.dataset?.lazy === old.dataset.fetched && old.dataset.version === treeVersion(old)) return true;
+  if (old.dataset?.fetched === undefined) return false;
+  const isSame = old.localName === "ul" || fresh.dataset?.lazy === old.dataset.fetched;
+  if (isSame && old.dataset.version === treeVersion(old)) return true;
   delete old.dataset.fetched;
   return false;
 }

@@ -1,11 +1,12 @@
 // One session, live: a newer version is fetched as a whole and put in place.
 
 import { showStatus } from "./chip.js";
+import * as branches from "./branches.js";
 import * as clock from "./clock.js";
 import { connect } from "./feed.js";
 import * as dialog from "./dialog.js";
 import * as insight from "./insight.js";
-import { morph, parse, treeVersion } from "./patch.js";
+import { morph, parse } from "./patch.js";
 import * as presence from "./presence.js";
 import * as shell from "./shell.js";
 import * as sight from "./sight.js";
@@ -97,7 +98,7 @@ async function load() {
   current?.abort();
   const mine = (current = new AbortController());
   try {
-    await place(await fetch(panelsAddress(), { signal: mine.signal }));
+    await place(await fetch(panelsAddress(), { signal: mine.signal }), mine.signal);
   } catch (error) {
     if (!mine.signal.aborted) throw error;
   }
@@ -110,12 +111,13 @@ function panelsAddress() {
   return `${pastAddress}?${query}`;
 }
 
-async function place(response) {
+async function place(response, signal) {
   if (response.status === 404) return toast(gettext("This session was removed for good."), { error: true });
   if (!response.ok) throw new Error(response.status);
+  const fresh = parse(await response.text());
+  await branches.carryOver(panels, fresh, signal);
   const beaten = head().dataset.heartbeat;
   const { conversation } = head().dataset;
-  const fresh = parse(await response.text());
   keepingTheEnd(() => morph(panels, fresh, { morphStyle: "innerHTML" }));
   if (head().dataset.conversation !== conversation) feed.hello();
   else renewTalk();
@@ -123,30 +125,7 @@ async function place(response) {
   timeline.refresh();
   if (beaten) clock.beat(head(), Number(beaten));
   clock.tick();
-  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) fetchBranch(branch);
-}
-
-// A branch of the context that was too much for the page.
-function openBranch({ target: branch }) {
-  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) fetchBranch(branch);
-}
-
-async function fetchBranch(branch) {
-  const lazy = branch.dataset.lazy;
-  const response = await fetch(lazy, { headers: { "X-Requested-With": "fetch" } });
-  if (!response.ok) return toast(gettext("This part is no longer there."), { error: true });
-  branch.querySelector(":scope > :not(summary)")?.remove();
-  branch.append(parse(await response.text()));
-  branch.dataset.fetched = lazy;
-  branch.dataset.version = treeVersion(branch);
-}
-
-async function more(event) {
-  const link = event.target.closest("[data-lazy-rest]");
-  if (!link) return;
-  event.preventDefault();
-  const response = await fetch(link.href, { headers: { "X-Requested-With": "fetch" } });
-  if (response.ok) link.closest("li").replaceWith(...parse(await response.text()).firstElementChild.children);
+  branches.fill(panels);
 }
 
 function order(event) {
@@ -164,6 +143,7 @@ function backToNow(event) {
 
 shell.start();
 insight.start(panels);
+branches.start(panels);
 presence.start();
 dialog.start();
 clock.start();
@@ -174,6 +154,4 @@ panels.addEventListener("click", (event) => {
   event.preventDefault();
   timeline.live();
 });
-panels.addEventListener("toggle", openBranch, true);
-panels.addEventListener("click", more);
 panels.addEventListener("click", order);

@@ -150,6 +150,31 @@ def test_branches_of_a_large_context_are_fetched_when_opened(
     expect(branch).to_contain_text("value 150")
 
 
+def test_what_was_fetched_of_a_large_context_stays_when_the_session_goes_on(
+    open_page: Open, make_session: Make
+) -> None:
+    made = make_session(context={f"k{i:03}": {"text": f"value {i}"} for i in range(350)})
+    page = opened(open_page, made)
+    tree = page.locator("#tree-context")
+    for last in ("k199", "k299"):
+        tree.locator("[data-lazy-rest]").click()
+        expect(tree).to_contain_text(last)
+    checkpoint(made, "only_a_checkpoint")
+    expect(page.locator("#checkpoints")).to_contain_text("only_a_checkpoint")
+    expect(tree).to_contain_text("k299")
+    tree.evaluate("""tree => new MutationObserver(() => {
+        window.shortest = Math.min(window.shortest ?? Infinity, tree.querySelectorAll("li").length);
+    }).observe(tree, {childList: true, subtree: true})""")
+    checkpoint(made, "another_context", k250={"text": "rewritten"}, k301={"text": "further"})
+    expect(page.locator("#checkpoints")).to_contain_text("another_context")
+    expect(tree).to_contain_text("k299")
+    branch = tree.locator("details", has_text="k250")
+    branch.locator("summary").click()
+    expect(branch).to_contain_text("rewritten")
+    assert page.evaluate("window.shortest") > 300
+    expect(tree.locator("[data-lazy-rest]")).to_have_count(1)
+
+
 def test_a_viewer_sees_everything_and_can_do_nothing(open_page: Open, make_session: Make) -> None:
     made = make_session(checkpoints=("first",))
     page = opened(open_page, made, as_viewer=True)
