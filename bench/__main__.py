@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from bench import report
 from bench.compare import NotRight, Result, compare, folded, missing
 from bench.rows import ROWS
 from bench.stage import Stage, stage
+
+SETTINGS = ("BENCH_SCALE", "BENCH_SECONDS")
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -25,6 +28,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         "--write", action="store_true", help="keep the figures of a partial run too"
     )
     return parser.parse_args(argv)
+
+
+def command(argv: list[str]) -> str:
+    """With what was set for it, to be typed again."""
+    known = [f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ]
+    return " ".join([*known, "python -m bench", *argv])
 
 
 async def measure(ready: Stage, names: list[str], pairs: int, console: Console) -> list[Result]:
@@ -54,7 +63,7 @@ def main(argv: list[str]) -> int:
             results = [folded(each) for each in zip(*runs, strict=True)]
             report.show(console, results, facts)
             if options.write or not options.only:
-                report.write(results, facts, " ".join(["python -m bench", *argv]))
+                report.write(results, facts, command(argv))
     return 0 if all(result.holds for result in results) else 1
 
 

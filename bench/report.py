@@ -53,7 +53,10 @@ def show(console: Console, results: Iterable[Result], facts: Sequence[str]) -> N
 
 
 def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None:
-    """A full run's figures replace all; a partial run's only those of the rows that were measured."""
+    """A full run's figures replace all; a partial run's only those of the rows that were measured.
+
+    Above the table stand the commands of all the rows in it, the newest last.
+    """
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
     old, _, after = rest.partition(END)
@@ -63,11 +66,20 @@ def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None
     order = list(dict.fromkeys(_order() + [str(_row(line)) for line in lines]))
     lines.sort(key=lambda line: order.index(str(_row(line))))
     block = [
-        *(BEGIN, "", f"`{command}`, {datetime.now(UTC).date()}  "),
+        *(BEGIN, ""),
+        *(line for line in old.splitlines() if _rows_of(line) - measured),
+        f"`{command}`, {datetime.now(UTC).date()}  ",
         *(f"{fact}  " for fact in facts),
         *("", f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}", *lines, "", END),
     ]
     PAGE.write_text(before + "\n".join(block) + after)
+
+
+def _rows_of(line: str) -> set[str]:
+    """Of a line that says how rows were measured."""
+    if not line.startswith("`"):
+        return set()
+    return set(line.split("`")[1].split()).intersection(_order()) or set(_order())
 
 
 def _row(line: str) -> str | None:
