@@ -1,10 +1,11 @@
 """PostgreSQL as Django knows it, with two differences.
 
-A connection that died in an outage is never handed to a request. The pool's own check (`CONN_HEALTH_CHECKS`) throws away one dead connection at a time and waits 1, 2, 4 s
-between them: after a restart of PostgreSQL with ten idle connections the first requests all run into the
-pool's timeout. Here the first dead one has all the idle ones looked at.
+A connection that died in an outage is never handed to a request. The pool's own check (`CONN_HEALTH_CHECKS`)
+throws away one dead connection at a time and waits 1, 2, 4 s between them: after a restart of PostgreSQL with ten
+idle connections the first requests all run into the pool's timeout. Here the first dead one has all the idle ones
+looked at.
 
-Times are read by psycopg's compiled loader, in a tenth of the time: Django's own is made from the one in Python,
+Times are read by psycopg's compiled loader, in a seventh of the time: Django's own is made from the one in Python,
 and a list page has 350 of them.
 """
 

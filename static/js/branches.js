@@ -42,9 +42,9 @@ async function goOn(list, signal) {
   const version = treeVersion(list);
   const response = link && (await ask(link.href, signal));
   const more = response?.ok && parse(await response.text()).firstElementChild;
-  if (!more || link.parentElement.parentElement !== list) return false;
+  if (!more || link.closest("ul") !== list) return false; // put in another's place meanwhile
   if (treeVersion(list) !== version) return goOn(list, signal);
-  link.parentElement.replaceWith(...more.children);
+  link.closest("li").replaceWith(...more.children);
   list.dataset.fetched = "";
   list.dataset.version = treeVersion(list);
   return true;

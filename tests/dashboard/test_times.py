@@ -8,6 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import DataError, connection
 from django.db.backends.postgresql.psycopg_any import register_tzloader
+from psycopg import postgres
+from psycopg.pq import Format
+
+from dashboard.database.base import TimeLoader
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +33,14 @@ def test_times_are_read_as_django_reads_them() -> None:
     found = read(*TIMES)
     assert found == read(*TIMES, as_django=True)
     assert {moment.tzinfo for moment in found} == {UTC}
+
+
+def test_they_are_read_by_the_compiled_loader() -> None:
+    connection.ensure_connection()
+    found = connection.connection.adapters.get_loader(
+        postgres.types["timestamptz"].oid, Format.TEXT
+    )
+    assert found is TimeLoader
 
 
 def test_a_connection_in_another_time_zone_reads_times_in_that_one(
