@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,8 @@ import os, subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", os.environ["SUPERVISOR"]])
 time.sleep(600)
 """
+# A quick crew comes as far as the essay that was stored wrongly on purpose, a slow one does not.
+ONE_ESSAY_IS_NOT_UTF8 = "UnicodeDecodeError"
 DEAF = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -110,7 +113,14 @@ def test_five_kinds_of_agents_work_and_none_is_left_after_sigterm(
     command.send_signal(signal.SIGTERM)
     assert command.wait(20) == 0, (tmp_path / "demo.log").read_text()
     assert gone(agents)
-    assert "Traceback" not in (tmp_path / "demo.log").read_text()
+    assert errors_in(tmp_path / "demo.log") <= {ONE_ESSAY_IS_NOT_UTF8}
+
+
+def errors_in(log: Path) -> set[str]:
+    """The kinds of errors whose tracebacks are in the log."""
+    return set(
+        re.findall(r"^Traceback .*\n(?:\s.*\n)*(\S+?)(?::|$)", log.read_text(), re.MULTILINE)
+    )
 
 
 def assert_a_second_crew_is_refused(environ: dict[str, str]) -> None:
