@@ -175,17 +175,18 @@ class Hub:
 
     async def _tick_loop(self) -> None:
         """A change goes out at once, unless another just did: then, and for beats, four times a second."""
+        begun = self._monotonic()
         while True:
-            woken, begun = await self._is_woken(), self._monotonic()
+            woken, begun = await self._is_woken(begun + self.limits.tick), self._monotonic()
             await self.tick()
             await self.courier.told()
             if woken:
                 await asyncio.sleep(max(0.0, begun + self.limits.tick - self._monotonic()))
 
-    async def _is_woken(self) -> bool:
-        """Before a tick has passed; beats wake nobody."""
+    async def _is_woken(self, due: float) -> bool:
+        """Before the next tick is due; beats wake nobody."""
         try:
-            async with asyncio.timeout(self.limits.tick):
+            async with asyncio.timeout(max(0.0, due - self._monotonic())):
                 return await self._wake.wait()
         except TimeoutError:
             return False

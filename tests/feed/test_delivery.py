@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
 from redis.asyncio import Redis
 
 from sessions_app.feed.hub import Hub
+from sessions_app.feed.limits import LIMITS
 
 from . import writers
 from .conftest import Clock, created, heard, time_passes, until
@@ -183,3 +188,14 @@ async def test_what_psql_changed_is_announced_to_the_agents(
     hub: Hub = await start_hub(announce=announced.extend)  # type: ignore[operator]
     (session_id,) = await created(hub, database_url)
     await until(lambda: session_id in announced, hub.tick)
+
+
+async def test_beats_that_gathered_while_a_change_was_told_wait_for_no_second_tick(
+    start_hub: Callable[..., Awaitable[Hub]],
+) -> None:
+    """What a change brought forward counts as a tick: the next one is due a tick after it."""
+    hub = await start_hub(limits=replace(LIMITS, tick=60))
+    async with asyncio.timeout(10):
+        assert not await hub._is_woken(time.monotonic() - 1)
+        hub._wake.set()
+        assert await hub._is_woken(time.monotonic() + 60)
