@@ -24,6 +24,7 @@ HANDSHAKE = (
     "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 )
 News = list[tuple[str, int]]
+NEWS = (b',"rows":', b',"touched":', b',"session":')  # in the order of a frame
 
 
 class Page(asyncio.Protocol):
@@ -121,16 +122,16 @@ class Page(asyncio.Protocol):
 
 def news_of(payload: bytes) -> News:
     """Which versions a frame brings; a thousand pages get the same news behind different heads."""
-    start = payload.find(b',"rows":')
-    if start < 0:
-        start = payload.find(b',"session":')
-    return [] if start < 0 else _read(payload[start + 1 :])
+    starts = (payload.find(word) for word in NEWS)
+    start = next((at for at in starts if at >= 0), None)
+    return [] if start is None else _read(payload[start + 1 :])
 
 
 @lru_cache(maxsize=256)
 def _read(news: bytes) -> News:
     found = json.loads(b"{" + news)
-    rows = [(session_id, row["version"]) for session_id, row in found.get("rows", {}).items()]
+    told = [*found.get("rows", {}).items(), *found.get("touched", {}).items()]
+    rows = [(session_id, row["version"]) for session_id, row in told]
     if "version" in found.get("session", {}):
         rows.append((found["session"]["id"], found["session"]["version"]))
     return rows

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sessions_app.filters import ListFilter
-    from sessions_app.rows import Row
+    from sessions_app.rows import Looks, Row
 
     from .socket import Socket
 
@@ -51,14 +51,24 @@ class Subscription:
 
 
 class Shown:
-    """A session that somebody looks at: the newest version and beat that were passed on."""
+    """A session that somebody looks at: the newest version and beat that were passed on.
 
-    __slots__ = ("beat", "subscriptions", "version")
+    `looks`: how its row looked in the version `told`, by language; empty as soon as a page may show another version.
+    """
+
+    __slots__ = ("beat", "looks", "subscriptions", "told", "version")
 
     def __init__(self) -> None:
         self.subscriptions: set[Subscription] = set()
         self.version = 0
         self.beat = 0
+        self.told = 0
+        self.looks: dict[str, Looks | None] = {}
+
+    def joined(self, version: int) -> None:
+        """A list has come that shows this version."""
+        if version != self.told:
+            self.looks = {}
 
 
 class Talk:

@@ -103,6 +103,9 @@ class CatchUp:
                 self._tell_gone(parts, hello, session_id, version)
             elif row is not None and row.version > version and socket.subscription is not None:
                 parts.rows[session_id] = row_text(read, row, socket.subscription) or ""
+                version = row.version
+            if (shown := self._audience.shown.get(session_id)) is not None:
+                shown.joined(version)
         if socket.subscription is not None and socket.subscription.is_list:
             parts.counts = socket.subscription.counts_sent
             parts.members = dict.fromkeys(socket.subscription.outside - parts.rows.keys(), False)

@@ -8,7 +8,7 @@ from .audience import Audience, Shown, Subscription
 from .limits import Limits
 from .newcomers import Candidates, by_row, by_verdict, update
 from .news import News
-from .parts import gone_fragment
+from .parts import Touch, gone_fragment
 from .pending import Heard, Work
 from .reader import DatabaseAway, Reader, Snapshot, snapshot
 
@@ -75,9 +75,11 @@ class Delivery:
                 continue
             if row is None and session_id in found.missing:
                 news.of(subscription).rows[session_id] = gone_fragment(session_id, version)
-            elif row is not None and (text := row_text(found, row, subscription)):
-                news.of(subscription).rows[session_id] = text
+            elif row is not None:
+                _tell_list(news, subscription, row, shown, found)
         shown.version = 0 if row is None else max(shown.version, row.version)
+        shown.told = 0 if row is None else row.version
+        shown.looks = {language: row.looks for language, row in found.drawn[session_id].items()}
 
     def _tell_version(self, news: News, session_id: str, shown: Shown, version: int) -> None:
         for subscription in shown.subscriptions:
@@ -110,14 +112,32 @@ class Delivery:
             newcomers.tell(update(these, came, by_verdict(inside), most))
 
 
+def _tell_list(
+    news: News, subscription: Subscription, row: "Row", shown: Shown, found: Snapshot
+) -> None:
+    """What looks as before is not sent again. A page that came while this was read is told nothing: its own answer is
+    read after this."""
+    session_id = str(row.id)
+    drawn = found.drawn[session_id].get(subscription.key.language)
+    if drawn is None:
+        return
+    belongs = subscription.matches(row)
+    has_moved = subscription.note_membership(session_id, belongs)
+    looked = shown.looks.get(subscription.key.language)
+    if looked is not None and looked == drawn.looks and not has_moved and row.version > shown.told:
+        news.of(subscription).touched[session_id] = Touch.of(row, shown.told)
+    else:
+        news.of(subscription).rows[session_id] = drawn.entry(belongs)
+
+
 def row_text(found: Snapshot, row: "Row", subscription: Subscription) -> str | None:
-    """None for a page that came while this was being read: its own answer is read after this."""
-    fragment = found.fragments.get((str(row.id), subscription.key.language))
-    if fragment is None:
+    """Its entry in a frame; None where it was not read in this language."""
+    drawn = found.drawn.get(str(row.id), {}).get(subscription.key.language)
+    if drawn is None:
         return None
     belongs = subscription.matches(row)
     subscription.note_membership(str(row.id), belongs)
-    return fragment + ("true}" if belongs else "false}")
+    return drawn.entry(belongs)
 
 
 def session_part(session_id: str, **numbers: int) -> dict[str, str]:

@@ -2,6 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from sessions_app.spans import milliseconds
+
+if TYPE_CHECKING:
+    from sessions_app.rows import Row
 
 Beats = dict[str, int]
 
@@ -15,10 +21,31 @@ def gone_fragment(session_id: str, version: int) -> str:
     return f'"{session_id}":{{"version":{version},"html":null,"matches":false,"gone":true}}'
 
 
+class Touch(NamedTuple):
+    """A change that a row does not show: in `version` it looks as in `after`, but for these times (milliseconds)."""
+
+    after: int
+    version: int
+    heartbeat: int | None
+    progress: int | None
+
+    @classmethod
+    def of(cls, row: "Row", after: int) -> "Touch":
+        return cls(
+            after, row.version, milliseconds(row.last_heartbeat), milliseconds(row.last_progress)
+        )
+
+    def following(self, older: "Touch | None") -> "Touch":
+        """Both in one, for who was not told the older one."""
+        return self._replace(after=older.after) if older and older.version == self.after else self
+
+
 class Parts:
     """News for one subscription. Shared by all its sockets until one of them has to merge."""
 
-    __slots__ = ("_body", "_merged", "_split", "beats", "counts", "members", "rows", "session")
+    __slots__ = (
+        "_body", "_merged", "_split", "beats", "counts", "members", "rows", "session", "touched"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -27,19 +54,21 @@ class Parts:
         counts: str | None = None,
         session: Mapping[str, str] = {},
         members: Mapping[str, bool] = {},
+        touched: Mapping[str, Touch] = {},
     ) -> None:
         self.rows: dict[str, str] = dict(rows)
         self.beats: Beats = dict(beats)
         self.counts = counts
         self.session: dict[str, str] = dict(session)
         self.members: dict[str, bool] = dict(members)
+        self.touched: dict[str, Touch] = dict(touched)
         self._body: str | None = None
         self._merged: tuple[Parts, Parts] | None = None
         self._split: tuple[Parts, Parts | None] | None = None
 
     def __bool__(self) -> bool:
         return bool(
-            self.rows or self.beats or self.session or self.members or self.counts is not None
+            self.is_change or self.beats or self.session or self.members or self.counts is not None
         )
 
     def merged(self, newer: "Parts") -> "Parts":
@@ -58,12 +87,14 @@ class Parts:
             self.counts if newer.counts is None else newer.counts,
             self.session | newer.session,
             {i: m for i, m in self.members.items() if i not in newer.rows} | newer.members,
+            {i: t for i, t in self.touched.items() if i not in newer.rows}
+            | {i: t.following(self.touched.get(i)) for i, t in newer.touched.items()},
         )
 
     @property
     def is_change(self) -> bool:
         """Rather than beats and totals, which are soon followed by newer ones."""
-        return bool(self.rows or self.session.keys() - {"id", "beat"})
+        return bool(self.rows or self.touched or self.session.keys() - {"id", "beat"})
 
     def split(self, most: int) -> tuple["Parts", "Parts | None"]:
         """What fits into one frame, and the rest. The same for all that ask."""
@@ -83,7 +114,7 @@ class Parts:
             return self, None
         rest = {key: value for key, value in self.rows.items() if key not in first}
         return Parts(first, self.beats, self.counts, self.session), Parts(
-            rest, members=self.members
+            rest, members=self.members, touched=self.touched
         )
 
     def body(self) -> str:
@@ -96,6 +127,9 @@ class Parts:
         texts: list[str] = []
         if self.rows:
             texts.append(f',"rows":{{{",".join(self.rows.values())}}}')
+        if self.touched:
+            touched = {i: touch._asdict() for i, touch in self.touched.items()}
+            texts.append(f',"touched":{json.dumps(touched, separators=(",", ":"))}')
         if self.beats:
             texts.append(f',"beats":{json.dumps(self.beats, separators=(",", ":"))}')
         if self.counts is not None:

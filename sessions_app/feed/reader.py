@@ -3,17 +3,18 @@
 import asyncio
 import copy
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import load_backend
 
 from sessions_app.filters import ListFilter
-from sessions_app.rows import Row, load_rows, render_row
+from sessions_app.rows import Looks, Row, load_rows, looks_of, render_row
 
 from .limits import LIMITS
 from .membership import found_inside
@@ -80,12 +81,22 @@ class Reader:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
+class Drawn(NamedTuple):
+    """Its entry in a frame; `looks` is None where it could not be drawn."""
+
+    fragment: str
+    looks: Looks | None
+
+    def entry(self, belongs: bool) -> str:
+        return self.fragment + ("true}" if belongs else "false}")
+
+
 @dataclass(slots=True)
 class Snapshot:
-    """What a tick read: the rows that changed, drawn once per language."""
+    """What a tick read: the rows that changed, drawn once per language: id → language → row."""
 
     rows: dict[str, Row] = field(default_factory=dict)
-    fragments: dict[tuple[str, str], str] = field(default_factory=dict)
+    drawn: dict[str, dict[str, Drawn]] = field(default_factory=lambda: defaultdict(dict))
     missing: set[str] = field(default_factory=set)
     arrivals: set[str] = field(default_factory=set)
     inside: dict[ListFilter, dict[str, bool]] = field(default_factory=dict)
@@ -112,21 +123,22 @@ def drawn(shown: Mapping[str, Collection[str]], arrivals: Collection[str]) -> Sn
     for session_id, languages in shown.items():
         if row := found.rows.get(session_id):
             for language in languages:
-                found.fragments[session_id, language] = _fragment(session_id, row, language)
+                found.drawn[session_id][language] = _draw(session_id, row, language)
         else:
             found.missing.add(session_id)
     return found
 
 
-def _fragment(session_id: str, row: Row, language: str) -> str:
+def _draw(session_id: str, row: Row, language: str) -> Drawn:
     """One row that cannot be drawn costs its own drawing, not everybody's feed."""
     try:
-        return row_fragment(session_id, row.version, render_row(row, language=language))
+        html, looks = render_row(row, language=language), looks_of(row, language=language)
     except (DatabaseError, InterfaceError):
         raise
     except Exception:
         log.exception("session %s cannot be drawn", session_id)
-        return row_fragment(session_id, row.version, None)
+        return Drawn(row_fragment(session_id, row.version, None), None)
+    return Drawn(row_fragment(session_id, row.version, html), looks)
 
 
 # A checkpoint brings no session into anybody's list; its creation or another state may.

@@ -80,12 +80,26 @@ export function beat(row, ms) {
   if (!row.dataset.late || ms <= Number(row.dataset.heartbeat)) return;
   row.dataset.heartbeat = ms;
   const time = row.querySelector(".beat time");
-  if (time) {
-    time.dateTime = new Date(ms).toISOString();
-    time.since = ms;
-    time.title = full.format(ms);
-    tickTime(time);
-  }
+  if (time) since(time, ms);
+  tickRow(row);
+}
+
+function since(time, ms) {
+  time.dateTime = new Date(ms).toISOString();
+  time.since = ms;
+  time.title = full.format(ms);
+  tickTime(time);
+}
+
+// A change that the row shows nowhere else: its version, and since when it does what it does.
+export function touch(row, { version, heartbeat, progress }) {
+  if (version <= Number(row.dataset.version)) return;
+  row.dataset.version = version;
+  beat(row, heartbeat);
+  if (!row.dataset.late || progress === null) return;
+  row.dataset.progress = progress;
+  const time = row.querySelector(".c-progress time");
+  if (time) since(time, progress);
   tickRow(row);
 }
 

@@ -3,7 +3,7 @@
 //
 //   const feed = connect({hello, onFrame, onStatus});
 //   hello()          -> {page: "list", query, rows: {id: version}, since} or {page: "session", id, version}
-//   onFrame(frame)   rows, beats and session hold only what is newer than what the page has
+//   onFrame(frame)   rows, touched, beats and session hold only what is newer than what the page has
 //   onStatus({state, since, beatsSince, code})   state: live | catching-up | reconnecting | offline
 //   feed.hello()     after the page shows other rows; feed.close() for good
 
@@ -87,6 +87,7 @@ class Feed {
     if (frame.n > this.last + 1) this.miss();
     if (!late) this.note(frame);
     const news = this.shown.newer(frame, late);
+    if (this.shown.lacks && this.answered) this.miss();
     try {
       this.onFrame(news);
     } finally {

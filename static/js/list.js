@@ -43,16 +43,19 @@ function onFrame(frame) {
   clock.setServerTime(frame.now);
   for (const [id, row] of Object.entries(frame.rows ?? {})) held ? waiting.set(id, row) : show(id, row);
   for (const [id, matches] of Object.entries(frame.members ?? {})) held ? waiting.set(id, { ...waiting.get(id), matches }) : show(id, { matches });
+  for (const [id, touch] of Object.entries(frame.touched ?? {})) held ? waiting.set(id, { ...waiting.get(id), touch }) : show(id, { touch });
   for (const [id, ms] of Object.entries(frame.beats ?? {})) held || clock.beat(rowOf(id) ?? document.body, ms);
   if (frame.counts) showCounts(frame.counts);
   if (frame.new !== undefined) showNewcomers(frame.new);
   if (held) showWaiting();
 }
 
-function show(id, { html, matches, gone }) {
+function show(id, { html, matches, gone, touch }) {
   let row = rowOf(id);
   if (!row) return;
   if (html) row = patchRow(row, html);
+  if (touch) clock.touch(row, touch);
+  if (matches === undefined) return;
   clock.tick(row);
   row.classList.toggle("left", matches === false || gone === true);
   row.title = row.classList.contains("left") ? gettext("No longer in this list; gone with the next refresh.") : "";

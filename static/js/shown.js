@@ -4,6 +4,7 @@ export class Shown {
   constructor(rows = {}) {
     this.versions = new Map(Object.entries(rows));
     this.beats = new Map();
+    this.lacks = false; // the version that a touch builds on
   }
 
   // `late` frames were overtaken: their rows may still be news, their totals and status are not.
@@ -15,6 +16,7 @@ export class Shown {
       if (newcomers !== undefined) news.new = newcomers;
     }
     if (frame.rows) news.rows = pick(frame.rows, ([id, row]) => this.takes(id, row));
+    if (frame.touched) news.touched = pick(frame.touched, ([id, touch]) => this.takesTouch(id, touch));
     if (frame.beats) news.beats = pick(frame.beats, ([id, ms]) => this.takesBeat(id, ms));
     if (frame.members) news.members = pick(late ? {} : frame.members, ([id]) => this.versions.has(id));
     if (frame.session) news.session = this.newerSession({ ...frame.session });
@@ -33,6 +35,14 @@ export class Shown {
     if (shown === undefined || version <= shown) return false;
     this.versions.set(id, gone ? 0 : version);
     return true;
+  }
+
+  takesTouch(id, { after, version }) {
+    const shown = this.versions.get(id);
+    if (shown === undefined || version <= shown) return false;
+    if (shown !== after) this.lacks = true;
+    else this.versions.set(id, version);
+    return shown === after;
   }
 
   takesBeat(id, ms) {

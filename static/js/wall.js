@@ -32,6 +32,7 @@ function onFrame(frame) {
     if (row && html) clock.tick(patchRow(row, html));
     stale ||= matches === false;
   }
+  for (const [id, touch] of Object.entries(frame.touched ?? {})) if (by(`row-${id}`)) clock.touch(by(`row-${id}`), touch);
   for (const [id, ms] of Object.entries(frame.beats ?? {})) clock.beat(by(`row-${id}`) ?? document.body, ms);
   if (stale) asked ??= setTimeout(refresh, SOON);
 }

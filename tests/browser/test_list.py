@@ -47,6 +47,55 @@ def test_a_change_in_psql_shows_without_reload_in_under_a_second(
     assert page.evaluate("window.sameDocument")
 
 
+def numbers(one: Locator) -> list[int]:
+    names = ("data-version", "data-heartbeat", "data-progress")
+    return [int(one.get_attribute(name) or 0) for name in names]
+
+
+def test_a_change_that_the_row_does_not_show_leaves_it_standing_and_renews_its_times(
+    open_page: Open, make_session: Make
+) -> None:
+    made = make_session()
+    page = open_page("/")
+    wait_until_live(page)
+    change = "UPDATE agent_sessions SET context = context || %s, {} WHERE id = %s"
+    psql(change.format("user_id = 'lehrer-1'"), '{"n": 1}', made.session_id)
+    expect(row(page, made)).to_contain_text("lehrer-1")
+    row(page, made).locator(".c-user").evaluate("cell => { cell.dataset.mine = 'same'; }")
+    version, beat, progress = numbers(row(page, made))
+    times = "last_heartbeat = last_heartbeat + interval '1 s'"
+    psql(change.format(times), '{"n": 2}', made.session_id)
+    expect(row(page, made)).to_have_attribute("data-version", str(version + 1))
+    expect(row(page, made).locator(".c-user")).to_have_attribute("data-mine", "same")
+    _, beat_now, progress_now = numbers(row(page, made))
+    assert beat_now == beat + 1000
+    assert progress_now > progress
+    shown = (
+        row(page, made).locator(".c-progress time").evaluate("time => Date.parse(time.dateTime)")
+    )
+    assert shown == progress_now
+
+
+def test_what_came_while_held_is_put_together_when_it_goes_on(
+    open_page: Open, make_session: Make
+) -> None:
+    made, other = make_session(), make_session()
+    page = open_page("/")
+    wait_until_live(page)
+    before = int(row(page, made).get_attribute("data-version") or 0)
+    page.locator("#hold").click()
+    change = "UPDATE agent_sessions SET user_id = %s, context = context || %s WHERE id = %s"
+    psql(change, "lehrer-1", "{}", made.session_id)
+    expect(page.locator("#waiting")).to_have_text("1 Änderung wartet")
+    psql(change, "lehrer-1", '{"n": 2}', made.session_id)
+    psql(change, "lehrer-1", "{}", other.session_id)
+    expect(page.locator("#waiting")).to_have_text("2 Änderungen warten")
+    expect(row(page, made)).not_to_contain_text("lehrer-1")
+    page.locator("#hold").click()
+    expect(row(page, made)).to_contain_text("lehrer-1")
+    expect(row(page, made)).to_have_attribute("data-version", str(before + 2))
+
+
 def test_newcomers_wait_as_a_pill_and_no_row_moves_until_the_reader_asks(
     open_page: Open, make_session: Make
 ) -> None:

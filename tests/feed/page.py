@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
@@ -133,9 +134,22 @@ class Page:
             if row["version"] > self.versions.get(session_id, 2**63):
                 self.versions[session_id] = 0 if row.get("gone") else row["version"]
                 self.html[session_id] = row["html"]
+        for session_id, touch in frame.get("touched", {}).items():
+            self._touch(session_id, touch)
         for session_id, ms in frame.get("beats", {}).items():
             self.beats[session_id] = max(ms, self.beats.get(session_id, 0))
         self._acknowledge(frame)
+
+    def _touch(self, session_id: str, touch: dict[str, Any]) -> None:
+        shown = self.versions.get(session_id, 2**63)
+        if touch["version"] > shown and shown == touch["after"]:
+            self.versions[session_id] = touch["version"]
+            now = f'data-version="{touch["version"]}"'
+            self.html[session_id] = re.sub(
+                'data-version="[0-9]+"', now, self.html[session_id], count=1
+            )
+        elif touch["version"] > shown and self.answered:
+            self._miss()
 
     def _note(self, frame: dict[str, Any]) -> None:
         self.last, self.told = frame["n"], frame["feed"]

@@ -20,6 +20,7 @@ class Screen:
         self.frames: list[dict[str, Any]] = []
         self.closed: tuple[int, str] | None = None
         self.rows: dict[str, dict[str, Any]] = {}
+        self.touched: dict[str, dict[str, int]] = {}
         self.beats: dict[str, int] = {}
         self.socket: Socket = hub.pages.join(self._send)
         hub.pages.welcome(self.socket, viewer)
@@ -31,9 +32,17 @@ class Screen:
             frame = json.loads(message["text"])
             self.frames.append(frame)
             self.rows.update(frame.get("rows", {}))
+            self.touched.update(frame.get("touched", {}))
+            for session_id, touch in frame.get("touched", {}).items():
+                self._touch(session_id, touch)
             self.beats.update(frame.get("beats", {}))
             if self.acknowledges:
                 self.says({"type": "ack", "n": frame["n"]})
+
+    def _touch(self, session_id: str, touch: dict[str, int]) -> None:
+        row = self.rows.setdefault(session_id, {"version": touch["after"]})
+        if row["version"] == touch["after"]:
+            row["version"] = touch["version"]
 
     def says(self, message: Any) -> None:
         text = message if isinstance(message, str) else json.dumps(message)

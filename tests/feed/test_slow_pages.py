@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def change(hub: Hub, database_url: str, ids: list[str], version: int) -> None:
     writers.sql(
         database_url,
-        "UPDATE agent_sessions SET context = jsonb_build_object('n', %s::int)",
+        "UPDATE agent_sessions SET user_id = 'maria-' || %s::int",
         version,
     )
     for session_id in ids:

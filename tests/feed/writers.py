@@ -54,15 +54,17 @@ def versions(database_url: str, ids: list[str]) -> dict[str, int]:
 
 
 def write_at_random(database_url: str, ids: list[str], writes: int, seed: int) -> None:
-    """Transactions that stay open for a random while, so that commits overtake one another."""
+    """Transactions that stay open for a random while, so that commits overtake one another. Half of what they write is
+    seen in the row."""
     chance = random.Random(seed)
     with psycopg.connect(database_url) as connection:
         for n in range(writes):
             chosen = chance.sample(ids, k=chance.randint(1, 3))
             connection.execute(LOCK_IN_ORDER, (chosen,))
             connection.execute(
-                "UPDATE agent_sessions SET context = context || %s WHERE id = ANY(%s::uuid[])",
-                (json.dumps({f"writer{seed}": n}), chosen),
+                "UPDATE agent_sessions SET context = context || %s, user_id = coalesce(%s, user_id)"
+                " WHERE id = ANY(%s::uuid[])",
+                (json.dumps({f"writer{seed}": n}), chance.choice((None, f"writer-{n}")), chosen),
             )
             connection.execute("SELECT pg_sleep(%s)", (chance.random() * 0.03,))
             connection.commit()

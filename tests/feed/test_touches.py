@@ -1,0 +1,180 @@
+"""A change that a row does not show is told without drawing the row again, and nobody ends up with another row for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessions_app.feed.hub import Hub
+from sessions_app.feed.parts import Parts, Touch
+
+from . import writers
+from .conftest import created, heard
+from .screen import Screen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+IN_THE_CONTEXT = "UPDATE agent_sessions SET context = context || jsonb_build_object('n', version)"
+IN_THE_ROW = "UPDATE agent_sessions SET user_id = 'maria-' || version"
+
+
+async def changed(hub: Hub, database_url: str, session_id: str, how: str) -> int:
+    version = writers.versions(database_url, [session_id])[session_id] + 1
+    writers.sql(database_url, f"{how} WHERE id = %s", session_id)
+    await heard(hub, session_id, version)
+    return version
+
+
+async def told(
+    hub: Hub, database_url: str, session_id: str, how: str, *screens: Screen
+) -> list[tuple[Any, Any]]:
+    """Change and tick; what each screen's last frame says of the session: its whole row, its touch."""
+    await changed(hub, database_url, session_id, how)
+    await hub.tick()
+    for screen in screens:
+        await screen.settled()
+    frames = [screen.frames[-1] for screen in screens]
+    return [
+        (frame.get("rows", {}).get(session_id), frame.get("touched", {}).get(session_id))
+        for frame in frames
+    ]
+
+
+async def test_what_looks_as_before_is_told_by_its_version_and_times_alone(
+    hub: Hub, database_url: str
+) -> None:
+    (session_id,) = await created(hub, database_url)
+    screen = Screen(hub)
+    await screen.shows([session_id])
+    ((first, _),) = await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
+    assert first["version"] == 2 and first["html"]
+    ((row, touch),) = await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
+    assert row is None
+    assert (touch["after"], touch["version"]) == (2, 3)
+    assert touch["progress"] and touch["heartbeat"]
+
+
+async def test_what_looks_different_is_sent_whole(hub: Hub, database_url: str) -> None:
+    (session_id,) = await created(hub, database_url)
+    screen = Screen(hub)
+    await screen.shows([session_id])
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
+    ((row, touch),) = await told(hub, database_url, session_id, IN_THE_ROW, screen)
+    assert "maria-2" in row["html"] and touch is None
+    ((row, touch),) = await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
+    assert row is None and touch["after"] == 3
+
+
+async def test_who_comes_with_another_version_than_was_told_is_sent_the_whole_row(
+    hub: Hub, database_url: str
+) -> None:
+    """Between what was told and what he shows it may have looked different."""
+    (session_id,) = await created(hub, database_url)
+    there, newcomer = Screen(hub), Screen(hub)
+    await there.shows([session_id])
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, there)
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, there)
+    version = await changed(hub, database_url, session_id, IN_THE_ROW)
+    newcomer.says({"type": "hello", "page": "list", "rows": {session_id: version}})
+    await changed(hub, database_url, session_id, "UPDATE agent_sessions SET user_id = 'maria'")
+    await hub.tick()
+    for screen in (there, newcomer):
+        await screen.settled()
+        assert screen.rows[session_id]["version"] == version + 1
+        assert 'title="maria"' in screen.rows[session_id]["html"]
+
+
+async def test_a_thousand_returns_do_not_end_the_saving(hub: Hub, database_url: str) -> None:
+    """Who comes with the version that all have leaves it as it is."""
+    (session_id,) = await created(hub, database_url)
+    there, newcomer = Screen(hub), Screen(hub)
+    await there.shows([session_id])
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, there)
+    await newcomer.shows({session_id: 2})
+    both = await told(hub, database_url, session_id, IN_THE_CONTEXT, there, newcomer)
+    assert [(row, touch["version"]) for row, touch in both] == [(None, 3), (None, 3)]
+
+
+async def test_a_language_that_was_away_is_sent_the_whole_row(hub: Hub, database_url: str) -> None:
+    (session_id,) = await created(hub, database_url)
+    german, english = Screen(hub), Screen(hub)
+    await german.shows([session_id], language="de")
+    await english.shows([session_id], language="en")
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, german, english)
+    hub.pages.leave(english.socket)
+    await told(hub, database_url, session_id, IN_THE_ROW, german)
+    back = Screen(hub)
+    await back.shows({session_id: 3}, language="en")
+    found = await told(hub, database_url, session_id, IN_THE_CONTEXT, german, back)
+    assert [bool(row) for row, _ in found] == [False, True]
+
+
+async def test_a_row_that_leaves_the_list_says_so_though_it_looks_the_same(
+    hub: Hub, database_url: str
+) -> None:
+    (session_id,) = await created(hub, database_url)
+    screen = Screen(hub)
+    await screen.shows([session_id])
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
+    screen.socket.subscription.outside.add(session_id)  # type: ignore[union-attr]
+    ((row, touch),) = await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
+    assert row["matches"] is True and touch is None
+
+
+async def test_who_stalls_gets_all_touches_as_one(hub: Hub, database_url: str) -> None:
+    (session_id,) = await created(hub, database_url)
+    stalled = Screen(hub, acknowledges=False)
+    await stalled.shows([session_id])
+    await told(hub, database_url, session_id, IN_THE_CONTEXT, stalled)
+    stalled.socket.sent += hub.limits.window_frames
+    for _ in range(3):
+        await changed(hub, database_url, session_id, IN_THE_CONTEXT)
+        await hub.tick()
+    assert stalled.socket.parts is not None
+    touch = stalled.socket.parts.touched[session_id]
+    assert (touch.after, touch.version) == (2, 5)
+
+
+class Shown:
+    """As static/js/shown.js: a whole row when it is newer, a touch when it builds on what is shown."""
+
+    version, looks = 1, "first"
+
+    def takes(self, parts: Parts) -> None:
+        for text in parts.rows.values():
+            version, looks = text.split()
+            if int(version) > self.version:
+                self.version, self.looks = int(version), looks
+        for touch in parts.touched.values():
+            if touch.version > self.version:
+                assert touch.after == self.version
+                self.version = touch.version
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), max_size=30))
+def test_whatever_waits_and_merges_the_page_ends_with_the_newest_row(
+    steps: list[tuple[str, bool, bool]],
+) -> None:
+    """Each step: how the row looks now, whether a version in between was not told, whether the page is written to."""
+    shown = Shown()
+    slot: Parts | None = None
+    version, looks = 1, "first"
+    for now, skips, writes in steps:
+        told, version = version, version + 1 + skips
+        same = now == looks
+        parts = (
+            Parts(touched={"a": Touch(told, version, None, None)})
+            if same
+            else Parts({"a": f"{version} {now}"})
+        )
+        looks = now
+        slot = parts if slot is None else slot.merged(parts)
+        if writes:
+            shown.takes(slot)
+            slot = None
+    if slot is not None:
+        shown.takes(slot)
+    assert (shown.version, shown.looks) == (version, looks)
