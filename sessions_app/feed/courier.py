@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from .socket import Socket
 
 Lane = deque["Socket"]
-CHANGES, OTHERS = 64, 16
-"""Frames for one turn. The others get some of every turn: no stream of changes starves them."""
+CHANGES, OTHERS, OTHERS_BESIDE_CHANGES = 32, 16, 4
+"""Frames for one turn, which the server sends when it has ended. The others get some of every turn: no stream of changes
+starves them."""
 
 
 class Courier:
@@ -55,9 +56,10 @@ class Courier:
 
     def _turn(self) -> None:
         header, now = self._header(), self._monotonic()
+        others = OTHERS_BESIDE_CHANGES if self._changes else OTHERS
         sizes = [
             socket.write(header, now)
-            for lane, most in ((self._changes, CHANGES), (self._others, OTHERS))
+            for lane, most in ((self._changes, CHANGES), (self._others, others))
             for socket in _first(lane, most)
         ]
         metrics.FRAMES.inc(len(sizes))

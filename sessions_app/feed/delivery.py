@@ -1,6 +1,6 @@
 """From what was heard to what each page is told: one query for the rows, each drawn once per language."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from . import newcomers
@@ -22,11 +22,12 @@ class Delivery:
         audience: Audience,
         reader: Reader,
         *,
+        told: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._audience, self._reader = audience, reader
+        self._audience, self._reader, self._told = audience, reader, told
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
         self._candidates = Candidates()
         self._candidates_at: float | None = None
@@ -49,7 +50,7 @@ class Delivery:
         for session_id, shown in self._audience.those(work.changes).items():
             self._tell_version(news, session_id, shown, work.changes[session_id])
         self.tell_beats(news, work)
-        news.hand_out()
+        await news.hand_out_changes_first(self._told)
         self._tell_newcomers(found, heard)
 
     async def _read(self, on_lists: dict[str, set[str]]) -> tuple[Snapshot, dict[str, Heard]]:

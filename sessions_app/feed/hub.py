@@ -95,7 +95,7 @@ class Hub:
         clocks = {**steady, "clock": self._clock}
         self.status = Status(self.listener, self.beats, self.pending, self.blindness, **clocks)
         self.courier = Courier(self.status.header, monotonic=self._monotonic)
-        self._delivery = Delivery(self.audience, self._reader, **clocks)
+        self._delivery = Delivery(self.audience, self._reader, told=self.courier.told, **clocks)
         self._catch_up = CatchUp(
             self.audience, self._reader, self.beats, clock=self._clock, limits=self.limits
         )
