@@ -52,6 +52,20 @@ def test_a_wall_follows_by_itself(open_page: Open, make_session: Make, operator:
     assert page.locator("button:visible, input:visible, select:visible").count() == 0
 
 
+def test_a_wall_takes_changes_that_its_rows_do_not_show(
+    open_page: Open, make_session: Make, operator: Any
+) -> None:
+    view = SavedView.objects.create(owner=operator, name="Tutoren", query="type=tutor&state=active")
+    row = f"#row-{make_session('tutor').session_id}"
+    page = open_page(f"/wall/{view.pk}/")
+    wait_until_live(page)
+    page.route("**/wall/**", lambda route: route.abort())  # what it fetches by itself would hide it
+    version = int(page.locator(row).get_attribute("data-version") or 0)
+    for n in (1, 2, 3):
+        psql("UPDATE agent_sessions SET context = jsonb_build_object('n', %s::int)", n)
+        expect(page.locator(row)).to_have_attribute("data-version", str(version + n))
+
+
 def test_the_palette_goes_to_sessions_and_filters_and_orders_what_is_ticked(
     open_page: Open, make_session: Make
 ) -> None:
