@@ -43,6 +43,16 @@ class Shown:
             says = 'data-state="paused"' in row["html"] and 'data-order=""' in row["html"]
             (self.confirmed_paused.add if says else self.confirmed_paused.discard)(session_id)
 
+    def touch(self, touches: dict[str, dict[str, Any]]) -> bool:
+        """Whether the version that one of them builds on is missing here."""
+        lacks = False
+        for session_id, touch in touches.items():
+            shown = self.versions.get(session_id, 2**63)
+            if touch["version"] > shown:
+                lacks |= shown != touch["after"]
+                self.versions[session_id] = touch["version"] if shown == touch["after"] else shown
+        return lacks
+
 
 class Page:
     def __init__(self, address: str, cookie: str, rows: Iterable[str]) -> None:
@@ -108,13 +118,18 @@ class Page:
     async def _receive(self, frame: dict[str, Any]) -> None:
         self._heard_at, self._failures = time.time(), 0
         if frame["n"] > self._last + 1:
-            self._missing = True
-            await asyncio.sleep(ASK_AGAIN_AFTER)
-            await self._hello()
+            await self._ask_again()
         if frame["n"] > self._last:
             self._note(frame)
         self.shown.take(frame.get("rows", {}))
+        if self.shown.touch(frame.get("touched", {})) and self._answered:
+            await self._ask_again()
         await self._say({"type": "ack", "n": self._last})
+
+    async def _ask_again(self) -> None:
+        self._missing = True
+        await asyncio.sleep(ASK_AGAIN_AFTER)
+        await self._hello()
 
     def _note(self, frame: dict[str, Any]) -> None:
         self._last, self._told = frame["n"], frame["feed"]

@@ -53,16 +53,23 @@ class Page:
         first = "hello" in frame  # what it brings is as old as it is
         self._said.note("frame, age", (now - frame["now"]) / 1000)
         for session_id, row in frame.get("rows", {}).items():
-            if row["version"] > self._versions.get(session_id, 0):
-                self._versions[session_id] = row["version"]
-                progress = PROGRESS.search(row["html"] or "")
-                if progress and not first:
-                    self._said.note("change on a page", (now - int(progress[1])) / 1000)
+            progress = PROGRESS.search(row["html"] or "")
+            if self._is_newer(session_id, row["version"]) and progress and not first:
+                self._said.note("change on a page", (now - int(progress[1])) / 1000)
+        for session_id, touch in frame.get("touched", {}).items():
+            if self._is_newer(session_id, touch["version"]) and touch["progress"] and not first:
+                self._said.note("change on a page", (now - touch["progress"]) / 1000)
         for session_id, ms in frame.get("beats", {}).items():
             if ms > self._beats.get(session_id, 0):
                 self._beats[session_id] = ms
                 if not first:
                     self._said.note("heartbeat on a page", (now - ms) / 1000)
+
+    def _is_newer(self, session_id: str, version: int) -> bool:
+        is_newer = version > self._versions.get(session_id, 0)
+        if is_newer:
+            self._versions[session_id] = version
+        return is_newer
 
 
 async def kept_open(page: Page, url: str, cookie: str, door: asyncio.Semaphore, said: Said) -> None:
