@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Lane = deque["Socket"]
 CHANGES, OTHERS, OTHERS_BESIDE_CHANGES = 32, 16, 4
-"""Frames for one turn, which the server sends when it has ended. The others get some of every turn: no stream of changes
-starves them."""
+"""Frames for one turn, which the server sends when it has ended; of changes more where many wait. The others get some of
+every turn: no stream of changes starves them."""
 
 
 class Courier:
@@ -56,10 +56,11 @@ class Courier:
 
     def _turn(self) -> None:
         header, now = self._header(), self._monotonic()
+        changes = max(CHANGES, len(self._changes) // 16)
         others = OTHERS_BESIDE_CHANGES if self._changes else OTHERS
         sizes = [
             socket.write(header, now)
-            for lane, most in ((self._changes, CHANGES), (self._others, others))
+            for lane, most in ((self._changes, changes), (self._others, others))
             for socket in _first(lane, most)
         ]
         metrics.FRAMES.inc(len(sizes))

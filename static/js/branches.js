@@ -5,6 +5,8 @@ import { toast } from "./toast.js";
 
 const REST = ":scope > li > [data-lazy-rest]";
 const ask = (address, signal) => fetch(address, { headers: { "X-Requested-With": "fetch" }, signal });
+const gone = () => toast(gettext("This part is no longer there."), { error: true });
+const away = () => toast(gettext("The server cannot be reached."), { error: true });
 
 export function start(panels) {
   panels.addEventListener("toggle", opened, true);
@@ -12,13 +14,13 @@ export function start(panels) {
 }
 
 function opened({ target: branch }) {
-  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) fetchBranch(branch);
+  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) fetchBranch(branch).catch(away);
 }
 
 async function fetchBranch(branch) {
   const lazy = branch.dataset.lazy;
   const response = await ask(lazy);
-  if (!response.ok) return toast(gettext("This part is no longer there."), { error: true });
+  if (!response.ok) return gone();
   branch.querySelector(":scope > :not(summary)")?.remove();
   branch.append(parse(await response.text()));
   branch.dataset.fetched = lazy;
@@ -27,22 +29,24 @@ async function fetchBranch(branch) {
 
 // Those that are open and were emptied by a newer version.
 export function fill(panels) {
-  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) fetchBranch(branch);
+  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) fetchBranch(branch).catch(away);
 }
 
 function continued(event) {
   const link = event.target.closest("[data-lazy-rest]");
   if (!link) return;
   event.preventDefault();
-  goOn(link.closest("ul"));
+  goOn(link.closest("ul")).then((went) => went === false && gone(), away);
 }
 
+// Whether the list is longer now; nothing where another was put in its place meanwhile.
 async function goOn(list, signal) {
   const link = list.querySelector(REST);
   const version = treeVersion(list);
   const response = link && (await ask(link.href, signal));
   const more = response?.ok && parse(await response.text()).firstElementChild;
-  if (!more || link.closest("ul") !== list) return false; // put in another's place meanwhile
+  if (link?.closest("ul") !== list) return undefined;
+  if (!more) return false;
   if (treeVersion(list) !== version) return goOn(list, signal);
   link.closest("li").replaceWith(...more.children);
   list.dataset.fetched = "";

@@ -1,5 +1,6 @@
 """The session page in a browser: live, foldable, and safe to act on."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -173,6 +174,28 @@ def test_what_was_fetched_of_a_large_context_stays_when_the_session_goes_on(
     expect(branch).to_contain_text("rewritten")
     assert page.evaluate("window.shortest") > 300
     expect(tree.locator("[data-lazy-rest]")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        ({"status": 404, "body": ""}, "Diesen Teil gibt es nicht mehr."),
+        (None, "Der Server ist nicht erreichbar."),
+    ],
+)
+def test_what_cannot_be_fetched_of_a_large_context_says_why_and_can_be_tried_again(
+    open_page: Open, make_session: Make, outcome: dict[str, Any] | None, says: str
+) -> None:
+    made = make_session(context={f"k{i:03}": {"text": f"value {i}"} for i in range(250)})
+    page = opened(open_page, made)
+    tree = page.locator("#tree-context")
+    fetched = re.compile(r"/context/.*start=")
+    page.route(fetched, lambda route: route.fulfill(**outcome) if outcome else route.abort())
+    tree.locator("[data-lazy-rest]").click()
+    expect(page.locator(".toast.error")).to_contain_text(says)
+    page.unroute(fetched)
+    tree.locator("[data-lazy-rest]").click()
+    expect(tree).to_contain_text("k150")
 
 
 def test_a_viewer_sees_everything_and_can_do_nothing(open_page: Open, make_session: Make) -> None:
