@@ -68,7 +68,12 @@ class Parts:
 
     def __bool__(self) -> bool:
         return bool(
-            self.is_change or self.beats or self.session or self.members or self.counts is not None
+            self.rows
+            or self.touched
+            or self.beats
+            or self.session
+            or self.members
+            or self.counts is not None
         )
 
     def merged(self, newer: "Parts") -> "Parts":
