@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .socket import Socket
 
 Lane = deque["Socket"]
-CHANGES, OTHERS, OTHERS_BESIDE_CHANGES = 32, 16, 4
-"""Frames for one turn, which the server sends when it has ended; of changes more where many wait. The others get some of
-every turn: no stream of changes starves them."""
+FEW_CHANGES, CHANGES, OTHERS, OTHERS_BESIDE_CHANGES = 32, 64, 16, 4
+"""Frames for one turn, which the server sends when it has ended: the fewer wait for a change, the sooner it is on its way.
+The others get some of every turn: no stream of changes starves them."""
 
 
 class Courier:
@@ -56,7 +56,7 @@ class Courier:
 
     def _turn(self) -> None:
         header, now = self._header(), self._monotonic()
-        changes = max(CHANGES, len(self._changes) // 16)
+        changes = CHANGES if len(self._changes) > CHANGES else FEW_CHANGES
         others = OTHERS_BESIDE_CHANGES if self._changes else OTHERS
         sizes = [
             socket.write(header, now)
