@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.translation import gettext_lazy as _
 
-from .models import ListStyle
+from .models import ListStyle, SavedView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -40,9 +40,19 @@ def hidden(style: ListStyle, asked: str | None) -> list[str]:
 
 
 def keep(user: User, *, shown: list[str], density: str) -> ListStyle:
-    style = style_of(user)
-    style.hidden = [name for name in COLUMNS if name not in shown]
+    chosen: dict[str, Any] = {"hidden": [name for name in COLUMNS if name not in shown]}
     if density in ListStyle.Density.values:
-        style.density = density
-    style.save()
+        chosen["density"] = density
+    return _chosen(user, chosen)
+
+
+def begin_with(user: User, view: SavedView) -> ListStyle:
+    """The list begins with it from now on, or no longer."""
+    is_it = style_of(user).default_view_id == view.pk
+    return _chosen(user, {"default_view": None if is_it else view})
+
+
+def _chosen(user: User, what: dict[str, Any]) -> ListStyle:
+    """Two ticks in a row are two requests at once: both may be a person's first."""
+    style, _new = ListStyle.objects.update_or_create(user=user, defaults=what)
     return style

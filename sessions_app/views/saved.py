@@ -55,9 +55,7 @@ def act(request: HttpRequest, id: int, act: str) -> HttpResponse:
 
 def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
     """The list begins with it from now on, or no longer."""
-    found = style.style_of(user_of(request))
-    found.default_view = None if found.default_view_id == view.pk else view
-    found.save()
+    style.begin_with(user_of(request), view)
     return _open(view)
 
 

@@ -1,23 +1,29 @@
 """Saved views: mine, shared ones, the one the list begins with; the wall; columns; the trash."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app import actions
 from sessions_app.counts import counts
-from sessions_app.desk import saved
+from sessions_app.desk import saved, style
 from sessions_app.desk.models import ListStyle, SavedView
 from sessions_app.models import AgentSession as Stored
 from sessions_app.retention import DELETED_AT, trash_days
 from sessions_app.rows import load_rows
 
 Make = Callable[..., AgentSession]
+WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 ENGLISH = {"Accept-Language": "en"}
 
 
@@ -152,6 +158,27 @@ def test_columns_and_density_are_stored_for_the_person(olga: Client, viktor: Cli
     assert 'data-hidden="user started" data-density="compact"' in text(olga.get("/"))
     assert 'data-hidden="" data-density="comfortable"' in text(viktor.get("/"))
     olga.post("/preferences/list/", {"column": ["nonsense"], "density": "huge"})
+    assert ListStyle.objects.get().density == "compact"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_choices_at_once_are_both_taken(operator: Any) -> None:
+    def kept() -> ListStyle:
+        try:
+            return style.keep(operator, shown=[], density="compact")
+        finally:
+            connections.close_all()
+
+    with psycopg.connect(settings.DATABASE_URL) as other, ThreadPoolExecutor(1) as pool:
+        insert = (
+            "INSERT INTO sessions_app_liststyle (user_id, hidden, density) VALUES (%s, '[]', 'x')"
+        )
+        other.execute(insert, [operator.pk])
+        second = pool.submit(kept)
+        while not second.done() and not other.execute(WAITING).fetchone():
+            time.sleep(0.01)
+        other.commit()
+        assert second.result(10).density == "compact"
     assert ListStyle.objects.get().density == "compact"
 
 
