@@ -87,7 +87,8 @@ class Feed {
     if (frame.n > this.last + 1) this.miss();
     if (!late) this.note(frame);
     const news = this.shown.newer(frame, late);
-    if (this.shown.lacks && this.answered) this.miss();
+    if (this.answered && this.shown.lacks) this.miss();
+    this.shown.lacks = false; // before the answer: it brings the row
     try {
       this.onFrame(news);
     } finally {
