@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Any, Self
 import psycopg_pool
 from redis.asyncio import Redis
 
-from agent_sessions import operations, tasks, validation
+from agent_sessions import operations, sweeping, validation
 from agent_sessions.agent import attach
 from agent_sessions.errors import (
     CheckpointNotFound,
@@ -28,10 +27,10 @@ from agent_sessions.postgres import PostgresStore
 from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES
+from agent_sessions.sweeping import Sweeping
 from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
-FAILED_AT_ONCE, FAILING = 50, 2
 NOWHERE = str(uuid.UUID(int=0))
 
 
@@ -72,6 +71,7 @@ class SessionManager:
             self._store, self._knowledge, durable=durable, flush_seconds=flush_seconds
         )
         self._saving = Saving(self._store, self._knowledge, clock)
+        self._sweeping = Sweeping(self._store, self._knowledge, clock)
         self._owned: list[Any] = []
 
     @classmethod
@@ -212,44 +212,11 @@ class SessionManager:
 
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; how many."""
-        silent = [session_id async for session_id, _ in self._store.stale(max_age)]
-        failed = await self._fail_in_batches(silent, max_age)
-        if held := sorted(set(silent) - failed):  # or given a sign of life meanwhile
-            failed |= await self._fail_in_batches(held, max_age)
-        return len(failed)
-
-    async def _fail_in_batches(self, session_ids: Sequence[str], max_age: timedelta) -> set[str]:
-        """While PostgreSQL stores one batch, the next is decided; each is soon over for whoever wants its rows."""
-        starts = iter(range(0, len(session_ids), FAILED_AT_ONCE))
-        failed: set[str] = set()
-
-        async def work() -> None:
-            for start in starts:
-                batch = session_ids[start : start + FAILED_AT_ONCE]
-                failed.update(await self._fail_each(batch, max_age))
-
-        workers = [asyncio.create_task(work(), name="failing the silent") for _ in range(FAILING)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            await tasks.end(*workers)
-        return failed
-
-    async def _fail_each(self, session_ids: Sequence[str], max_age: timedelta) -> set[str]:
-        now = self.clock()
-        silent = await self._silent_since(session_ids, now - max_age)
-        if not silent:
-            return set()
-        author = Author("sweeper", "sweeper", "heartbeat_timeout")
-        decision = operations.heartbeat_timeout(author, now, max_age)
-        heads = await self._store.fail_silent(silent, decision, now, max_age)
-        await asyncio.gather(*(self._knowledge.tell(head) for head in heads))
-        return {head.session_id for head in heads}
+        return await self._sweeping.fail_stale(max_age)
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
         """Fail one active session unless it gave a sign of life within `max_age` after all."""
-        author = Author("sweeper", "sweeper", "heartbeat_timeout")
-        decision = operations.heartbeat_timeout(author, self.clock(), max_age)
+        decision = operations.heartbeat_timeout(sweeping.AUTHOR, self.clock(), max_age)
         await self._operate(session_id, decision, None, None)
         return decision.wrote
 
@@ -296,17 +263,6 @@ class SessionManager:
             return await self._knowledge.copies.count_beats(slots)
         except AWAY:
             return None
-
-    async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
-        """Those of whom Valkey has not heard since either."""
-        if self._knowledge.copies is None or not session_ids:
-            return list(session_ids)
-        try:
-            beats = await self._knowledge.copies.last_beats(session_ids)
-        except AWAY:
-            return list(session_ids)
-        heard = zip(session_ids, beats, strict=True)
-        return [id for id, last in heard if last is None or last < moment.timestamp()]
 
     # --- an operator's verbs ----------------------------------------------------------------------------------
 

@@ -37,19 +37,20 @@ from agent_sessions.grouping import Flush, Grouper, Waiting
 from agent_sessions.kept import Kept
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.queries import query
-from agent_sessions.writes import Append, Author, Rejected, Write, Written
+from agent_sessions.writes import Append, Author, Decide, FailSilent, Rejected, Write, Written
 
 logger = logging.getLogger(__name__)
 
 Connection = psycopg.AsyncConnection[Any]
-Decide = Callable[[AgentSession], Write | None]
 PendingWrite = Waiting[Write | Append, Written]
 
 # The connection, not the statement, is at fault: what was sent may or may not have been committed.
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
 PAGE = 10_000  # of silent sessions: finding a page reads every live row once
 READ_AT_ONCE = 16  # sessions, each of which may have megabytes
-FAIL_SILENT = "write_sessions of silent_writes"
+FAIL_SILENT = "fail_silent"
+# One statement writes whatever its input is.
+WRITES = {"write_sessions": "given_writes", FAIL_SILENT: "silent_writes"}
 LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
 
 
@@ -132,20 +133,24 @@ class PostgresStore:
         )
         return stored
 
-    async def transact_each(self, session_ids: Sequence[str], decide: Decide) -> list[Head]:
-        """Lock these sessions, let `decide` say what to write of each, store it in one commit; the heads of those.
+    @asynccontextmanager
+    async def failing_silent(self) -> AsyncIterator[FailSilent]:
+        """What fails one batch of the silent after the other, on one connection.
 
-        One that somebody else holds is left out. Repeated when the connection is lost: `decide` has to see by the session itself that it was done.
+        Most of a batch in one statement: no row is locked while Python thinks. The others are locked, decided and
+        stored in one commit; one that somebody else holds is left out. Repeated when the connection is lost.
         """
-        heads: list[Head] = await self._again_while_lost(
-            lambda: self._transact_each(session_ids, decide)
-        )
-        return heads
+        async with Kept(self._pool) as kept:
+            yield partial(self._fail_silent, kept)
 
-    async def fail_silent(
-        self, session_ids: Sequence[str], decide: Decide, now: datetime, max_age: timedelta
+    async def _fail_silent(
+        self,
+        kept: Kept,
+        session_ids: Sequence[str],
+        decide: Decide,
+        now: datetime,
+        max_age: timedelta,
     ) -> list[Head]:
-        """As `transact_each`, but most of them in one statement: no row is locked while Python thinks."""
         write = decide(AgentSession("", session_id="", last_heartbeat=now - max_age))
         if write is None:
             return []
@@ -156,10 +161,20 @@ class PostgresStore:
             "most": COMPRESS_AFTER,
             "write": json.dumps(write.row()),
         }
-        rows = await self._again_while_lost(lambda: self._rows(FAIL_SILENT, values))
+
+        async def fail() -> list[dict[str, Any]]:
+            async with _of(kept) as connection:
+                rows = await _fetch(connection, FAIL_SILENT, values)
+                await connection.commit()
+                return rows
+
+        rows = await self._again_while_lost(fail)
         failed = {str(row["id"]): head_of(row) for row in rows}
         left = [session_id for session_id in session_ids if session_id not in failed]
-        return [*failed.values(), *(await self.transact_each(left, decide) if left else [])]
+        if left:
+            careful = partial(self._lock_and_write, kept, left, decide)
+            return [*failed.values(), *await self._again_while_lost(careful)]
+        return list(failed.values())
 
     async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
         rows = await self._rows(
@@ -308,8 +323,10 @@ class PostgresStore:
             stored = await self._read(connection, session_id)
         return stored or session
 
-    async def _transact_each(self, session_ids: Sequence[str], decide: Decide) -> list[Head]:
-        async with self._connection() as connection, connection.transaction():
+    async def _lock_and_write(
+        self, kept: Kept, session_ids: Sequence[str], decide: Decide
+    ) -> list[Head]:
+        async with _of(kept) as connection, connection.transaction():
             free = await _fetch(connection, "lock_free_sessions", {"ids": list(session_ids)})
             ids = [str(row["id"]) for row in free]
             writes = map(decide, await self._read_each(connection, ids))
@@ -352,10 +369,9 @@ class PostgresStore:
     ) -> Sequence[PendingWrite]:
         """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
-            with _errors_of_ours():
-                async with kept.connection() as connection:
-                    left = await _append(connection, group)
-                    return await _write(connection, left) if left else []
+            async with _of(kept) as connection:
+                left = await _append(connection, group)
+                return await _write(connection, left) if left else []
         except (StorageUnavailable, psycopg.Error, InvalidInput) as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
                 await asyncio.gather(*(self._settle(w) for w in group if not w.told))
@@ -388,10 +404,9 @@ class PostgresStore:
         values = {"sessions": f"[{','.join(w.item for w in group)}]"}
 
         async def create() -> None:
-            with _errors_of_ours():
-                async with kept.connection() as connection:
-                    await connection.execute(query("create_sessions"), values)
-                    await connection.commit()
+            async with _of(kept) as connection:
+                await connection.execute(query("create_sessions"), values)
+                await connection.commit()
 
         await self._again_while_lost(create)
         for waiting in group:
@@ -414,6 +429,13 @@ class PostgresStore:
                 session = session.twin().stored()
             asked.add(waiting.item)
             waiting.answer(session)
+
+
+@asynccontextmanager
+async def _of(kept: Kept) -> AsyncIterator[Connection]:
+    with _errors_of_ours():
+        async with kept.connection() as connection:
+            yield connection
 
 
 async def _append(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
@@ -496,6 +518,6 @@ async def _fetch(
 
 
 def _text(name: str) -> str:
-    if name != FAIL_SILENT:
+    if name not in WRITES:
         return query(name)
-    return query("write_sessions").replace("%(writes)s", f"({query('silent_writes')})")
+    return query("write_sessions").replace("{writes}", query(WRITES[name]))

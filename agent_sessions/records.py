@@ -10,6 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -26,7 +27,7 @@ from agent_sessions.errors import (
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import FINAL_STATES, LIVE_STATES, SessionState
-from agent_sessions.writes import Append, Author, Rejected, Write, Written
+from agent_sessions.writes import Append, Author, Decide, FailSilent, Rejected, Write, Written
 
 logger = logging.getLogger(__name__)
 
@@ -237,7 +238,7 @@ class RecordStore:
         self,
         session_id: str,
         change_id: uuid.UUID,
-        decide: Callable[[AgentSession], Write | None],
+        decide: Decide,
         *,
         seen_version: int | None = None,
     ) -> AgentSession:
@@ -247,7 +248,7 @@ class RecordStore:
         self,
         session_id: str,
         change_id: uuid.UUID,
-        decide: Callable[[AgentSession], Write | None],
+        decide: Decide,
         seen_version: int | None,
     ) -> AgentSession:
         while True:
@@ -385,8 +386,16 @@ class RecordStore:
                 return session.version
         return None
 
-    async def transact_each(
-        self, session_ids: Sequence[str], decide: Callable[[AgentSession], Write | None]
+    @asynccontextmanager
+    async def failing_silent(self) -> AsyncIterator[FailSilent]:
+        yield self._fail_silent
+
+    async def _fail_silent(
+        self,
+        session_ids: Sequence[str],
+        decide: Decide,
+        now: datetime,
+        max_age: timedelta,
     ) -> list[Head]:
         heads: list[Head] = []
         for session_id in session_ids:
@@ -395,15 +404,6 @@ class RecordStore:
             if before is None or session.version > before.version:
                 heads.append(session.head)
         return heads
-
-    async def fail_silent(
-        self,
-        session_ids: Sequence[str],
-        decide: Callable[[AgentSession], Write | None],
-        now: datetime,
-        max_age: timedelta,
-    ) -> list[Head]:
-        return await self.transact_each(session_ids, decide)
 
     async def refresh_array(self, session_id: str) -> None:
         """Nobody but this library reads these records: nothing to keep compressed for."""

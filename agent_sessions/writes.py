@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from agent_sessions.models import Head, SessionCheckpoint
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES, SessionState
 
 LIVE = tuple(sorted(state.value for state in LIVE_STATES))
@@ -83,6 +85,12 @@ class Write:
         if self.added_contexts and self.added_contexts[i] is not None:
             stored["context_version"] = self.added_contexts[i]
         return stored
+
+
+# What is to be written of a session as it is; None for nothing.
+Decide = Callable[[AgentSession], Write | None]
+# Fails those of a batch who are still silent at that moment, for so long; the heads of those.
+FailSilent = Callable[[Sequence[str], Decide, datetime, timedelta], Awaitable[list[Head]]]
 
 
 @dataclass(slots=True)

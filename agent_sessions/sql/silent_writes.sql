@@ -1,6 +1,6 @@
--- What write_sessions.sql is to write of those who are still silent, built where the rows are: `write` says it for one
--- session, and here it gets what differs from session to session. Whose array has to be compressed first is left out,
--- and what somebody else holds.
+-- What is to be written of those who are still silent, built where the rows are: `write` says it for one session, and here
+-- it gets what differs from session to session. Whose array has to be compressed first is left out, and what somebody
+-- else holds.
 WITH silent AS MATERIALIZED (
     SELECT id, context, checkpoints, coalesce(checkpoint_count, jsonb_array_length(checkpoints)) + 1 AS n,
         floor(extract(epoch FROM %(now)s::timestamptz - last_heartbeat))::bigint AS seconds
@@ -10,12 +10,15 @@ WITH silent AS MATERIALIZED (
       AND CASE WHEN jsonb_typeof(checkpoints) = 'array' THEN jsonb_array_length(checkpoints) < %(most)s END
       AND NOT checkpoints @? '$[*] ? (!exists(@.id))'
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-), checkpoint AS (
-    SELECT s.*, jsonb_set(write->'added'->0, '{data,details,silent_seconds}', to_jsonb(seconds))
-        || jsonb_build_object('id', s.id || ':' || n) AS added, write
-    FROM silent s, CAST(%(write)s AS jsonb) AS write
+), checkpoint AS MATERIALIZED (
+    SELECT s.id, s.context, s.checkpoints, jsonb_set(w.added->0, '{data,details,silent_seconds}', to_jsonb(s.seconds))
+        || jsonb_build_object('id', s.id || ':' || s.n) AS entry
+    FROM silent s, jsonb_to_record(%(write)s::jsonb) AS w (added jsonb)
 )
-SELECT coalesce(jsonb_agg(write || jsonb_build_object(
-    'id', id, 'change_id', gen_random_uuid(), 'context', context || (write->'context'),
-    'added', jsonb_build_array(added), 'compressed', checkpoints || added)), '[]')
-FROM checkpoint
+SELECT c.id, w.epoch, w.context_seen, w.from_states, w.state, c.context || w.context AS context, w.metadata,
+    jsonb_build_array(c.entry) AS added, c.checkpoints || c.entry AS compressed, w.by_agent, w.raise_epoch, w.verb,
+    w.order_checkpoint, w.acknowledged, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
+FROM checkpoint c, jsonb_to_record(%(write)s::jsonb) AS w (
+    epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb, by_agent boolean,
+    raise_epoch boolean, verb text, order_checkpoint integer, acknowledged bigint, kind text, actor text, reason text,
+    source text, detail jsonb)

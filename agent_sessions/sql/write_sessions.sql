@@ -1,11 +1,8 @@
 -- Every write of the manager: one guarded UPDATE for one session or for a group of them, each session once.
 -- What comes back was stored, or is held by somebody else and was left alone: nobody waits for the holder here.
--- What does not come back met a guard and changed nothing.
+-- What does not come back met a guard and changed nothing. What is to be written comes from given_writes.sql or silent_writes.sql.
 WITH input AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%(writes)s::jsonb) AS i (
-        id uuid, epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb,
-        added jsonb, compressed jsonb, by_agent boolean, raise_epoch boolean, verb text, order_checkpoint integer,
-        acknowledged bigint, kind text, actor text, reason text, source text, change_id uuid, detail jsonb)
+    {writes}
 ), locked AS MATERIALIZED (
     SELECT i.* FROM agent_sessions s JOIN input i ON i.id = s.id
     ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED

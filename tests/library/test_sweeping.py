@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -41,8 +42,9 @@ async def test_one_statement_leaves_what_the_careful_way_leaves(
         Author("sweeper", "sweeper", "heartbeat_timeout"), now, AGE
     )
     store: Any = manager._store
-    assert len(await store.fail_silent([quick], decision, now, AGE)) == 1
-    assert len(await store.transact_each([careful], decision)) == 1
+    async with store.failing_silent() as fail:
+        assert len(await fail([quick], decision, now, AGE)) == 1
+    await store.transact(careful, uuid4(), decision)
     assert await _left(pool, quick) == await _left(pool, careful)
 
 
@@ -54,7 +56,8 @@ async def test_who_has_given_a_sign_of_life_meanwhile_is_not_failed(
         Author("sweeper", "sweeper", "heartbeat_timeout"), now, AGE
     )
     store: Any = manager._store
-    assert await store.fail_silent([session_id], decision, now, AGE) == []
+    async with store.failing_silent() as fail:
+        assert await fail([session_id], decision, now, AGE) == []
     session = await manager.read(session_id)
     assert session is not None and session.state == "active"
 
@@ -67,6 +70,21 @@ async def test_more_than_a_batch_of_them_are_failed_each_once(
         await _execute(pool, SILENT, session_id)
     assert await manager.cleanup_stale_sessions() == 60
     assert await manager.cleanup_stale_sessions() == 0
+
+
+async def test_one_connection_is_enough_to_fail_batches_of_every_kind(
+    pool: Pool, database_url: str
+) -> None:
+    async with AsyncConnectionPool(
+        database_url, min_size=1, max_size=1, open=False, timeout=5
+    ) as only:
+        manager = SessionManager(None, only)
+        careful = [await _session(manager, 49) for _ in range(2)]
+        quick = [(await manager.create_session("grader")).session_id for _ in range(60)]
+        for session_id in [*careful, *quick]:
+            await _execute(pool, SILENT, session_id)
+        assert await manager.cleanup_stale_sessions() == 62
+        await manager.close()
 
 
 async def _session(manager: SessionManager, checkpoints: int) -> str:
