@@ -14,7 +14,7 @@ from .messages import Hello
 from .newcomers import by_row, update
 from .parts import Parts, gone_fragment
 from .pending import Work
-from .reader import Reader, Snapshot, Versions, arrived_since, drawn, versions
+from .reader import Reader, Snapshot, Versions, arrived_since, drawn, rows_of, versions
 
 if TYPE_CHECKING:
     from .socket import Socket
@@ -49,7 +49,7 @@ class CatchUp:
         ids = {session_id for hello in hellos.values() for session_id in hello.rows}
         found = await self.read_versions(ids)
         beats = await self._beats.newest(list(found))
-        read = await self._reader.read(drawn, self._newer(hellos, found), ())
+        read = await self._reader.read(drawn, self._newer(hellos, found))
         self._tell_the_others(found, work)
         for socket, hello in hellos.items():
             if self.waiting.get(socket) is hello:
@@ -126,7 +126,7 @@ class CatchUp:
             return
         since = max(min(s.since for s in lists), self._clock() - LONGEST_LOOK_BACK)
         arrivals = await self._reader.read(arrived_since, since, self._limits.newcomers)
-        rows = (await self._reader.read(drawn, {}, arrivals.keys())).rows if arrivals else {}
+        rows = await self._reader.read(rows_of, arrivals)
         subscriptions = {s.subscription for s in lists if s.subscription is not None}
         inside: dict[ListFilter, set[str]] = {}
         for wanted in {s.filter for s in subscriptions if s.filter.is_deep} if arrivals else ():

@@ -10,7 +10,7 @@ from .newcomers import Candidates, by_row, by_verdict, update
 from .news import News
 from .parts import Touch, gone_fragment
 from .pending import Heard, Work
-from .reader import DatabaseAway, Reader, Snapshot, snapshot
+from .reader import Arriving, DatabaseAway, Reader, Snapshot, arriving, drawn
 
 if TYPE_CHECKING:
     from sessions_app.rows import Row
@@ -40,10 +40,13 @@ class Delivery:
         return bool(self._candidates) and waited
 
     async def deliver(self, work: Work) -> None:
-        """Raises DatabaseAway, having told nothing of what could not be read."""
+        """Who shows a session is told first; then it is asked whose list a session now comes into.
+
+        Raises DatabaseAway, having told nothing of what could not be read.
+        """
         self._candidates.note(work.first, self._audience)
         on_lists = self._audience.languages(work.changes)
-        found, heard = await self._read(on_lists)
+        found = await self._reader.read(drawn, on_lists) if on_lists else Snapshot()
         news = News()
         for session_id, shown in self._audience.those(on_lists).items():
             self._tell_row(news, session_id, shown, found, work.changes[session_id])
@@ -51,21 +54,19 @@ class Delivery:
             self._tell_version(news, session_id, shown, work.changes[session_id])
         self.tell_beats(news, work)
         await news.hand_out_changes_first(self._told)
-        self._tell_newcomers(found, heard)
-
-    async def _read(self, on_lists: dict[str, set[str]]) -> tuple[Snapshot, dict[str, Heard]]:
-        taken: dict[str, Heard] = {}
         if self.has_newcomers_due:
-            taken = self._candidates.take(self._limits.candidates)
-            self._candidates_at = self._monotonic()
-        if not on_lists and not taken:
-            return Snapshot(), taken
-        deep = {s.filter for s in self._audience.lists() if s.filter.is_deep} if taken else ()
+            await self._deliver_newcomers()
+
+    async def _deliver_newcomers(self) -> None:
+        heard = self._candidates.take(self._limits.candidates)
+        self._candidates_at = self._monotonic()
+        deep = {s.filter for s in self._audience.lists() if s.filter.is_deep}
         try:
-            return await self._reader.read(snapshot, on_lists, taken, deep), taken
+            found = await self._reader.read(arriving, heard, deep)
         except DatabaseAway:
-            self._candidates.put_back(taken)
+            self._candidates.put_back(heard)
             raise
+        self._tell_newcomers(found, heard)
 
     def _tell_row(
         self, news: News, session_id: str, shown: Shown, found: Snapshot, version: int
@@ -102,9 +103,9 @@ class Delivery:
                 else:
                     news.of(subscription).session |= session_part(session_id, beat=ms)
 
-    def _tell_newcomers(self, found: Snapshot, heard: dict[str, Heard]) -> None:
-        most, lists = self._limits.newcomers, self._audience.lists() if heard else []
-        arrivals = {session_id: heard[session_id].at for session_id in found.arrivals}
+    def _tell_newcomers(self, found: Arriving, heard: dict[str, Heard]) -> None:
+        most, lists = self._limits.newcomers, self._audience.lists()
+        arrivals = {session_id: heard[session_id].at for session_id in found.ids}
         plain = [s for s in lists if not s.filter.is_deep]
         newcomers.tell(update(plain, arrivals, by_row(found.rows), most) if arrivals else ())
         for wanted, inside in found.inside.items():

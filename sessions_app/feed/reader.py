@@ -93,33 +93,24 @@ class Drawn(NamedTuple):
 
 @dataclass(slots=True)
 class Snapshot:
-    """What a tick read: the rows that changed, drawn once per language: id → language → row."""
+    """The rows that changed, drawn once per language: id → language → row."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     drawn: dict[str, dict[str, Drawn]] = field(default_factory=lambda: defaultdict(dict))
     missing: set[str] = field(default_factory=set)
-    arrivals: set[str] = field(default_factory=set)
-    inside: dict[ListFilter, dict[str, bool]] = field(default_factory=dict)
 
 
-def snapshot(
-    shown: Mapping[str, Collection[str]],
-    candidates: Mapping[str, Heard],
-    deep: Collection[ListFilter] = (),
-) -> Snapshot:
-    """`shown`: id → languages it is on screens in. `candidates`: those that may be newcomers, also for searches inside."""
-    arrivals = arrived(candidates) if candidates else set()
-    found = drawn(shown, arrivals)
-    if candidates:
-        found.inside = {wanted: found_inside(wanted, candidates) for wanted in deep}
-    return found
+class Arriving(NamedTuple):
+    """Who may have come into a list: those whose state is another, and of the searches inside who is found."""
+
+    ids: set[str]
+    rows: dict[str, Row]
+    inside: dict[ListFilter, dict[str, bool]]
 
 
-def drawn(shown: Mapping[str, Collection[str]], arrivals: Collection[str]) -> Snapshot:
-    found = Snapshot(arrivals=set(arrivals))
-    wanted = [*shown, *(found.arrivals - shown.keys())]
-    for loaded in load_rows([UUID(i) for i in wanted]) if wanted else ():
-        found.rows[str(loaded.id)] = loaded
+def drawn(shown: Mapping[str, Collection[str]]) -> Snapshot:
+    """`shown`: id → languages it is on screens in."""
+    found = Snapshot(rows_of(shown))
     for session_id, languages in shown.items():
         if row := found.rows.get(session_id):
             for language in languages:
@@ -127,6 +118,16 @@ def drawn(shown: Mapping[str, Collection[str]], arrivals: Collection[str]) -> Sn
         else:
             found.missing.add(session_id)
     return found
+
+
+def arriving(candidates: Mapping[str, Heard], deep: Collection[ListFilter]) -> Arriving:
+    came = arrived(candidates)
+    inside = {wanted: found_inside(wanted, candidates) for wanted in deep}
+    return Arriving(came, rows_of(came), inside)
+
+
+def rows_of(ids: Collection[str]) -> dict[str, Row]:
+    return {str(row.id): row for row in load_rows([UUID(i) for i in ids])} if ids else {}
 
 
 def _draw(session_id: str, row: Row, language: str) -> Drawn:

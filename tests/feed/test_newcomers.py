@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
+from django.db import OperationalError
 
 from sessions_app.feed.hub import Hub
 
@@ -34,6 +37,27 @@ async def test_a_created_session_that_matches_is_new(clocked: Hub, database_url:
     await graders.settled()
     assert graders.last("new") == 1
     assert tutors.last("new") is None
+
+
+async def test_who_shows_a_session_is_told_even_when_it_cannot_be_read_who_else_wants_it(
+    clocked: Hub, clock: Clock, database_url: str
+) -> None:
+    (shown,) = await created(clocked, database_url)
+    screen, empty = Screen(clocked), Screen(clocked)
+    await screen.shows([shown])
+    await empty.shows([], query="state=paused")
+    time_passes(clocked, clock, 1)
+    writers.sql(database_url, "UPDATE agent_sessions SET state = 'paused' WHERE id = %s", shown)
+    await heard(clocked, shown, 2)
+    with patch("sessions_app.feed.delivery.arriving", side_effect=OperationalError("gone")):
+        await clocked.tick()
+    await screen.settled()
+    assert screen.rows[shown]["version"] == 2
+    assert empty.last("new") is None
+    time_passes(clocked, clock, 1)
+    await clocked.tick()
+    await empty.settled()
+    assert empty.last("new") == 1
 
 
 async def test_a_checkpoint_on_the_next_page_is_not_new(
