@@ -23,7 +23,7 @@ from bench.stage import DATA_DIR, Stage
 from dashboard.embedded import process
 
 DATABASE = "bench_web"
-DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "{port}")
+DAPHNE = ("bench.daphne_as_served", "-b", "127.0.0.1", "-p", "{port}")
 UVICORN = (
     *("uvicorn", "--host", "127.0.0.1", "--port", "{port}"),
     *("--log-level", "warning", "--ws", "websockets-sansio"),
