@@ -9,7 +9,7 @@ import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.postgres import wait_for_no_lock_for_ever
+from agent_sessions.group_writes import wait_for_no_lock_for_ever
 
 Pool = psycopg_pool.AsyncConnectionPool[Any]
 CONNECT_SECONDS = 10.0

@@ -6,8 +6,8 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 import psycopg_pool
-from psycopg.rows import dict_row
 
+from agent_sessions import group_writes
 from agent_sessions.checkpoints import COMPRESS_AFTER, compress
 from agent_sessions.errors import (
     Conflict,
@@ -26,39 +26,22 @@ from agent_sessions.errors import (
     StorageUnavailable,
 )
 from agent_sessions.from_rows import (
-    appended_of,
     checkpoint_of,
     head_of,
     number,
     session_of,
-    written_of,
 )
+from agent_sessions.group_writes import PendingWrite
 from agent_sessions.grouping import Flush, Grouper, Waiting
 from agent_sessions.kept import Kept
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.queries import query
+from agent_sessions.queries import Connection, connection_of, errors_of_ours, fetch, query
 from agent_sessions.writes import Append, Author, Decide, FailSilent, Rejected, Write, Written
 
 logger = logging.getLogger(__name__)
 
-Connection = psycopg.AsyncConnection[Any]
-PendingWrite = Waiting[Write | Append, Written]
-
-# The connection, not the statement, is at fault: what was sent may or may not have been committed.
-LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
 PAGE = 10_000  # of silent sessions: finding a page reads every live row once
 READ_AT_ONCE = 16  # sessions, each of which may have megabytes
-FAIL_SILENT = "fail_silent"
-# One statement writes whatever its input is.
-WRITES = {"write_sessions": "given_writes", FAIL_SILENT: "silent_writes"}
-LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
-
-
-async def wait_for_no_lock_for_ever(connection: Connection) -> None:
-    """One row that somebody keeps locked in psql must not hold up every other session's writes."""
-    await connection.execute(
-        "SELECT set_config('lock_timeout', %s, false)", (f"{int(LOCK_SECONDS * 1000)}ms",)
-    )
 
 
 class PostgresStore:
@@ -163,8 +146,8 @@ class PostgresStore:
         }
 
         async def fail() -> list[dict[str, Any]]:
-            async with _of(kept) as connection:
-                rows = await _fetch(connection, FAIL_SILENT, values)
+            async with connection_of(kept) as connection:
+                rows = await fetch(connection, "fail_silent", values)
                 await connection.commit()
                 return rows
 
@@ -266,13 +249,13 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        with _errors_of_ours():
+        with errors_of_ours():
             async with self._pool.connection() as connection:
                 yield connection
 
     async def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         async with self._connection() as connection:
-            return await _fetch(connection, name, parameters)
+            return await fetch(connection, name, parameters)
 
     async def _execute(self, name: str, parameters: dict[str, Any]) -> None:
         async with self._connection() as connection:
@@ -285,12 +268,12 @@ class PostgresStore:
     async def _read_each(
         self, connection: Connection, session_ids: Sequence[str]
     ) -> list[AgentSession]:
-        rows = await _fetch(connection, "read_sessions", {"ids": list(session_ids)})
+        rows = await fetch(connection, "read_sessions", {"ids": list(session_ids)})
         sessions = [self._session(row) for row in rows]
         for session in sessions:
             if any(c.id is None for c in session.checkpoints):
                 unnumbered = {"id": session.session_id}
-                numbers = await _fetch(connection, "read_checkpoint_numbers", unnumbered)
+                numbers = await fetch(connection, "read_checkpoint_numbers", unnumbered)
                 number(session, numbers)
         return sessions
 
@@ -305,7 +288,7 @@ class PostgresStore:
             session = await self._read(connection, session_id)
             if session is None:
                 raise SessionNotFound(session_id)
-            done = await _fetch(
+            done = await fetch(
                 connection, "find_change", {"id": session_id, "change_id": change_id}
             )
             if done:
@@ -316,9 +299,7 @@ class PostgresStore:
             if write is None:
                 return session
             write = write.with_(change_id=change_id)
-            if not await _fetch(
-                connection, "write_sessions", {"writes": json.dumps([write.row()])}
-            ):
+            if not await fetch(connection, "write_sessions", {"writes": json.dumps([write.row()])}):
                 raise Rejected
             stored = await self._read(connection, session_id)
         return stored or session
@@ -326,14 +307,14 @@ class PostgresStore:
     async def _lock_and_write(
         self, kept: Kept, session_ids: Sequence[str], decide: Decide
     ) -> list[Head]:
-        async with _of(kept) as connection, connection.transaction():
-            free = await _fetch(connection, "lock_free_sessions", {"ids": list(session_ids)})
+        async with connection_of(kept) as connection, connection.transaction():
+            free = await fetch(connection, "lock_free_sessions", {"ids": list(session_ids)})
             ids = [str(row["id"]) for row in free]
             writes = map(decide, await self._read_each(connection, ids))
             rows = [write.row() for write in writes if write is not None]
             if not rows:
                 return []
-            written = await _fetch(connection, "write_sessions", {"writes": json.dumps(rows)})
+            written = await fetch(connection, "write_sessions", {"writes": json.dumps(rows)})
         return [head_of(row) for row in written]
 
     async def _require_seen(
@@ -342,7 +323,7 @@ class PostgresStore:
         if seen_version is None or seen_version >= session.version:
             return
         seen = {"id": session.session_id, "version": seen_version}
-        if await _fetch(connection, "find_orders_since", seen):
+        if await fetch(connection, "find_orders_since", seen):
             raise Conflict(session)
 
     async def _again_while_lost(self, attempt: Callable[[], Any]) -> Any:
@@ -369,9 +350,9 @@ class PostgresStore:
     ) -> Sequence[PendingWrite]:
         """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
-            async with _of(kept) as connection:
-                left = await _append(connection, group)
-                return await _write(connection, left) if left else []
+            async with connection_of(kept) as connection:
+                left = await group_writes.append(connection, group)
+                return await group_writes.write(connection, left) if left else []
         except (StorageUnavailable, psycopg.Error, InvalidInput) as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
                 await asyncio.gather(*(self._settle(w) for w in group if not w.told))
@@ -380,7 +361,7 @@ class PostgresStore:
 
     async def _settle(self, waiting: PendingWrite) -> None:
         """One write of a group that failed as a whole, stored once whatever became of the group."""
-        write = _as_write(waiting)
+        write = group_writes.as_write(waiting)
         try:
             session = await self.transact(write.session_id, write.change_id, _as_guarded(write))
         except Exception as error:
@@ -404,7 +385,7 @@ class PostgresStore:
         values = {"sessions": f"[{','.join(w.item for w in group)}]"}
 
         async def create() -> None:
-            async with _of(kept) as connection:
+            async with connection_of(kept) as connection:
                 await connection.execute(query("create_sessions"), values)
                 await connection.commit()
 
@@ -431,66 +412,6 @@ class PostgresStore:
             waiting.answer(session)
 
 
-@asynccontextmanager
-async def _of(kept: Kept) -> AsyncIterator[Connection]:
-    with _errors_of_ours():
-        async with kept.connection() as connection:
-            yield connection
-
-
-async def _append(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
-    """Stores what is no more than a checkpoint; those that are left. The pool may know no autocommit."""
-    texts = [w.item.text() for w in group if isinstance(w.item, Append)]
-    if texts:
-        values = {"writes": f"[{','.join(texts)}]"}
-        cursor = await connection.execute(query("append_checkpoints"), values)
-        stored = {row[0]: appended_of(row) for row in await cursor.fetchall()}
-        await connection.commit()
-        for waiting in group:
-            if written := stored.get(waiting.key):
-                waiting.answer(written)
-    return [w for w in group if not w.told]
-
-
-async def _write(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
-    """Stores each that meets its guards; those whose row somebody else holds."""
-    values = {"writes": json.dumps([_as_write(w).row() for w in group])}
-    found = {str(row["id"]): row for row in await _fetch(connection, "write_sessions", values)}
-    await connection.commit()
-    return [w for w in group if not _is_settled(w, found.get(w.key))]
-
-
-def _as_write(waiting: PendingWrite) -> Write:
-    item = waiting.item
-    return item.write() if isinstance(item, Append) else item
-
-
-def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:
-    if row is None:
-        waiting.refuse(Rejected())
-    elif not row["held"]:
-        waiting.answer(written_of(row))
-    elif (seconds := waiting.held_for()) >= LOCK_SECONDS:
-        waiting.refuse(
-            StorageUnavailable(
-                f"somebody has kept the row of session {waiting.key} locked for {seconds:.0f} s"
-            )
-        )
-    else:
-        return False
-    return True
-
-
-@contextmanager
-def _errors_of_ours() -> Iterator[None]:
-    try:
-        yield
-    except LOST as error:
-        raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
-    except psycopg.DataError as error:
-        raise InvalidInput(f"PostgreSQL refused the value: {error}") from error
-
-
 class _Entry(NamedTuple):
     name: str
     stored: dict[str, Any]
@@ -507,17 +428,3 @@ def _require_same(done: dict[str, Any], decide: Decide, session: AgentSession) -
         raise RequestReused(
             "this request id was used before for another request: reload the page and try again"
         )
-
-
-async def _fetch(
-    connection: Connection, name: str, parameters: dict[str, Any]
-) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_text(name), parameters)
-        return await cursor.fetchall()
-
-
-def _text(name: str) -> str:
-    if name not in WRITES:
-        return query(name)
-    return query("write_sessions").replace("{writes}", query(WRITES[name]))
