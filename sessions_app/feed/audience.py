@@ -140,13 +140,14 @@ class Audience:
         shown = self.shown.get(session_id)
         return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
 
-    def languages(self, ids: Iterable[str]) -> dict[str, set[str]]:
-        """In which languages rows are on screens; without those of which only their own page is open."""
-        return {
-            session_id: {s.key.language for s in shown.subscriptions if s.is_list}
-            for session_id, shown in self.those(ids).items()
-            if any(s.is_list for s in shown.subscriptions)
-        }
+    def looks(self, ids: Iterable[str]) -> dict[str, dict[str, "Looks | None"]]:
+        """In which languages rows are on lists, and how they look there; without those of which only their own page is open."""
+        found = {}
+        for session_id, shown in self.those(ids).items():
+            languages = {s.key.language for s in shown.subscriptions if s.is_list}
+            if languages:
+                found[session_id] = {each: shown.looks.get(each) for each in languages}
+        return found
 
     def chunks(self, size: int) -> Iterator[list[str]]:
         ids = list(self.shown)

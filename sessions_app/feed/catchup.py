@@ -66,13 +66,13 @@ class CatchUp:
             found |= await self._reader.read(versions, wanted[start : start + CHUNK])
         return found
 
-    def _newer(self, hellos: Hellos, found: Versions) -> dict[str, set[str]]:
-        newer: dict[str, set[str]] = {}
+    def _newer(self, hellos: Hellos, found: Versions) -> dict[str, dict[str, None]]:
+        newer: dict[str, dict[str, None]] = {}
         for socket, hello in hellos.items():
             if hello.page == "list" and socket.subscription is not None:
                 for session_id, version in hello.rows.items():
                     if session_id in found and found[session_id][0] > version:
-                        newer.setdefault(session_id, set()).add(socket.subscription.key.language)
+                        newer.setdefault(session_id, {})[socket.subscription.key.language] = None
         return newer
 
     def _tell_the_others(self, found: Versions, work: Work) -> None:

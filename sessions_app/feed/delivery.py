@@ -45,7 +45,7 @@ class Delivery:
         Raises DatabaseAway, having told nothing of what could not be read.
         """
         self._candidates.note(work.first, self._audience)
-        on_lists = self._audience.languages(work.changes)
+        on_lists = self._audience.looks(work.changes)
         found = await self._reader.read(drawn, on_lists) if on_lists else Snapshot()
         news = News()
         for session_id, shown in self._audience.those(on_lists).items():
@@ -120,26 +120,26 @@ def _tell_list(
     """What looks as before is not sent again. A page that came while this was read is told nothing: its own answer is
     read after this."""
     session_id = str(row.id)
-    drawn = found.drawn[session_id].get(subscription.key.language)
+    language = subscription.key.language
+    drawn = found.drawn[session_id].get(language)
     if drawn is None:
         return
     belongs = subscription.matches(row)
     has_moved = subscription.note_membership(session_id, belongs)
-    looked = shown.looks.get(subscription.key.language)
+    looked = shown.looks.get(language)
     if looked is not None and looked == drawn.looks and not has_moved and row.version > shown.told:
         news.of(subscription).touched[session_id] = Touch.of(row, shown.told)
     else:
-        news.of(subscription).rows[session_id] = drawn.entry(belongs)
+        news.of(subscription).rows[session_id] = found.entry(row, language, belongs)
 
 
 def row_text(found: Snapshot, row: "Row", subscription: Subscription) -> str | None:
     """Its entry in a frame; None where it was not read in this language."""
-    drawn = found.drawn.get(str(row.id), {}).get(subscription.key.language)
-    if drawn is None:
+    if subscription.key.language not in found.drawn[str(row.id)]:
         return None
     belongs = subscription.matches(row)
     subscription.note_membership(str(row.id), belongs)
-    return drawn.entry(belongs)
+    return found.entry(row, subscription.key.language, belongs)
 
 
 def session_part(session_id: str, **numbers: int) -> dict[str, str]:

@@ -82,13 +82,10 @@ class Reader:
 
 
 class Drawn(NamedTuple):
-    """Its entry in a frame; `looks` is None where it could not be drawn."""
+    """Its entry in a frame, None as long as it looks as is known; `looks` is None where it could not be drawn."""
 
-    fragment: str
+    fragment: str | None
     looks: Looks | None
-
-    def entry(self, belongs: bool) -> str:
-        return self.fragment + ("true}" if belongs else "false}")
 
 
 @dataclass(slots=True)
@@ -99,6 +96,14 @@ class Snapshot:
     drawn: dict[str, dict[str, Drawn]] = field(default_factory=lambda: defaultdict(dict))
     missing: set[str] = field(default_factory=set)
 
+    def entry(self, row: Row, language: str, belongs: bool) -> str:
+        """The row in a frame. Raises KeyError where it was not read in this language."""
+        session_id = str(row.id)
+        found = self.drawn[session_id][language]
+        if found.fragment is None:  # it looks as before, but not everybody has seen that
+            found = self.drawn[session_id][language] = _draw(session_id, row, language, None)
+        return f"{found.fragment}{'true' if belongs else 'false'}}}"
+
 
 class Arriving(NamedTuple):
     """Who may have come into a list: those whose state is another, and of the searches inside who is found."""
@@ -108,13 +113,13 @@ class Arriving(NamedTuple):
     inside: dict[ListFilter, dict[str, bool]]
 
 
-def drawn(shown: Mapping[str, Collection[str]]) -> Snapshot:
-    """`shown`: id → languages it is on screens in."""
+def drawn(shown: Mapping[str, Mapping[str, Looks | None]]) -> Snapshot:
+    """`shown`: id → languages it is on screens in → how it looks there, where that is known."""
     found = Snapshot(rows_of(shown))
     for session_id, languages in shown.items():
         if row := found.rows.get(session_id):
-            for language in languages:
-                found.drawn[session_id][language] = _draw(session_id, row, language)
+            for language, known in languages.items():
+                found.drawn[session_id][language] = _draw(session_id, row, language, known)
         else:
             found.missing.add(session_id)
     return found
@@ -130,10 +135,13 @@ def rows_of(ids: Collection[str]) -> dict[str, Row]:
     return {str(row.id): row for row in load_rows([UUID(i) for i in ids])} if ids else {}
 
 
-def _draw(session_id: str, row: Row, language: str) -> Drawn:
+def _draw(session_id: str, row: Row, language: str, known: Looks | None) -> Drawn:
     """One row that cannot be drawn costs its own drawing, not everybody's feed."""
     try:
-        html, looks = render_row(row, language=language), looks_of(row, language=language)
+        looks = looks_of(row, language=language)
+        if looks == known:
+            return Drawn(None, looks)
+        html = render_row(row, language=language)
     except (DatabaseError, InterfaceError):
         raise
     except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.parts import Parts, Touch
+from sessions_app.feed.reader import drawn
+from sessions_app.rows import render_row
 
 from . import writers
 from .conftest import created, heard
@@ -55,6 +58,17 @@ async def test_what_looks_as_before_is_told_by_its_version_and_times_alone(
     assert row is None
     assert (touch["after"], touch["version"]) == (2, 3)
     assert touch["progress"] and touch["heartbeat"]
+
+
+def test_what_looks_as_is_known_is_drawn_only_for_who_has_not_seen_it(database_url: str) -> None:
+    (session_id,) = writers.create(database_url)
+    known = drawn({session_id: {"de": None}}).drawn[session_id]["de"]
+    found = drawn({session_id: {"de": known.looks, "en": None}})
+    assert known.fragment and found.drawn[session_id]["en"].fragment
+    assert found.drawn[session_id]["de"] == (None, known.looks)
+    row = found.rows[session_id]
+    entry = json.loads(f"{{{found.entry(row, 'de', belongs=False)}}}")[session_id]
+    assert entry == {"version": 1, "html": render_row(row, language="de"), "matches": False}
 
 
 async def test_what_looks_different_is_sent_whole(hub: Hub, database_url: str) -> None:
