@@ -147,7 +147,7 @@ class PostgresStore:
 
         async def fail() -> list[dict[str, Any]]:
             async with connection_of(kept) as connection:
-                rows = await fetch(connection, "fail_silent", values)
+                rows = await fetch(connection, "fail_silent", values, prepare=True)
                 await connection.commit()
                 return rows
 
@@ -213,18 +213,18 @@ class PostgresStore:
         )
         return [self._session(row) for row in rows]
 
-    async def stale(self, max_age: timedelta) -> AsyncIterator[tuple[str, datetime | None]]:
-        """(id, last heartbeat) of the active sessions that were silent for longer, page by page."""
+    async def stale(self, max_age: timedelta) -> AsyncIterator[str]:
+        """The ids of the active sessions that were silent for longer, page by page."""
         after = str(uuid.UUID(int=0))
         while True:
             rows = await self._rows(
                 "read_stale", {"max_age": max_age, "after": after, "limit": PAGE}
             )
             for row in rows:
-                yield str(row["id"]), row["last_heartbeat"]
+                yield row["id"]
             if len(rows) < PAGE:
                 return
-            after = str(rows[-1]["id"])
+            after = rows[-1]["id"]
 
     async def checkpoints(self, session_id: str, after: int, limit: int) -> list[SessionCheckpoint]:
         rows = await self._rows(

@@ -35,10 +35,11 @@ def _text(name: str) -> str:
 
 
 async def fetch(
-    connection: Connection, name: str, parameters: dict[str, Any]
+    connection: Connection, name: str, parameters: dict[str, Any], *, prepare: bool | None = None
 ) -> list[dict[str, Any]]:
+    """`prepare`: it comes again on this connection, so that it is worth parsing at once; else psycopg decides."""
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query(name), parameters)
+        await cursor.execute(query(name), parameters, prepare=prepare)
         return await cursor.fetchall()
 
 

@@ -425,11 +425,11 @@ class RecordStore:
                     break
         return found
 
-    async def stale(self, max_age: timedelta) -> AsyncIterator[tuple[str, datetime | None]]:
+    async def stale(self, max_age: timedelta) -> AsyncIterator[str]:
         before = self._clock() - max_age
         async for session in self._sessions():
             if session.state == SessionState.ACTIVE and session.last_heartbeat < before:
-                yield session.session_id, session.last_heartbeat
+                yield session.session_id
 
     async def _sessions(self) -> AsyncIterator[AgentSession]:
         async for session_id in self._records.ids():

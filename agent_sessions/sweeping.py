@@ -15,8 +15,9 @@ from agent_sessions.records import RecordStore
 from agent_sessions.valkey import AWAY
 from agent_sessions.writes import Author, FailSilent
 
-# So many sessions are failed in a statement, and so many statements are on their way at once.
-BATCH, AT_ONCE = 50, 2
+# So many sessions are failed in a statement, and so many statements are on their way at once: two keep two processors
+# busy while the third waits for its commit.
+BATCH, AT_ONCE = 50, 3
 # A connection is kept for so many batches: with a small pool somebody waits for it.
 RUN = 10
 AUTHOR = Author("sweeper", "sweeper", "heartbeat_timeout")
@@ -35,7 +36,7 @@ class Sweeping:
 
     async def fail_stale(self, max_age: timedelta) -> int:
         """How many active sessions were failed because they gave no sign of life for `max_age`."""
-        silent = [session_id async for session_id, _ in self._store.stale(max_age)]
+        silent = [session_id async for session_id in self._store.stale(max_age)]
         failed = await self._fail_in_batches(silent, max_age)
         if held := sorted(set(silent) - failed):  # or given a sign of life meanwhile
             failed |= await self._fail_in_batches(held, max_age)

@@ -1,7 +1,7 @@
 -- What is to be written of those who are still silent, built where the rows are: `write` says it for one session, and here
 -- it gets what differs from session to session. Whose array has to be compressed first is left out, and what somebody
 -- else holds.
-WITH silent AS MATERIALIZED (
+silent AS MATERIALIZED (
     SELECT id, context, checkpoints, coalesce(checkpoint_count, jsonb_array_length(checkpoints)) + 1 AS n,
         floor(extract(epoch FROM %(now)s::timestamptz - last_heartbeat))::bigint AS seconds
     FROM agent_sessions
@@ -14,11 +14,14 @@ WITH silent AS MATERIALIZED (
     SELECT s.id, s.context, s.checkpoints, jsonb_set(w.added->0, '{data,details,silent_seconds}', to_jsonb(s.seconds))
         || jsonb_build_object('id', s.id || ':' || s.n) AS entry
     FROM silent s, jsonb_to_record(%(write)s::jsonb) AS w (added jsonb)
+), input AS MATERIALIZED (
+    SELECT c.id, w.epoch, w.context_seen, w.from_states, w.state, c.context || w.context AS context, w.metadata,
+        jsonb_build_array(c.entry) AS added, c.checkpoints || c.entry AS compressed, w.by_agent, w.raise_epoch, w.verb,
+        w.order_checkpoint, w.acknowledged, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
+    FROM checkpoint c, jsonb_to_record(%(write)s::jsonb) AS w (
+        epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb, by_agent boolean,
+        raise_epoch boolean, verb text, order_checkpoint integer, acknowledged bigint, kind text, actor text, reason text,
+        source text, detail jsonb)
+), locked AS (
+    SELECT * FROM input
 )
-SELECT c.id, w.epoch, w.context_seen, w.from_states, w.state, c.context || w.context AS context, w.metadata,
-    jsonb_build_array(c.entry) AS added, c.checkpoints || c.entry AS compressed, w.by_agent, w.raise_epoch, w.verb,
-    w.order_checkpoint, w.acknowledged, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
-FROM checkpoint c, jsonb_to_record(%(write)s::jsonb) AS w (
-    epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb, by_agent boolean,
-    raise_epoch boolean, verb text, order_checkpoint integer, acknowledged bigint, kind text, actor text, reason text,
-    source text, detail jsonb)

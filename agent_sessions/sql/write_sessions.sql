@@ -1,12 +1,7 @@
 -- Every write of the manager: one guarded UPDATE for one session or for a group of them, each session once.
 -- What comes back was stored, or is held by somebody else and was left alone: nobody waits for the holder here.
 -- What does not come back met a guard and changed nothing. What is to be written comes from given_writes.sql or silent_writes.sql.
-WITH input AS MATERIALIZED (
-    {writes}
-), locked AS MATERIALIZED (
-    SELECT i.* FROM agent_sessions s JOIN input i ON i.id = s.id
-    ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
-), written AS (
+WITH {writes}, written AS (
     UPDATE agent_sessions s SET
         version = s.version + 1,
         epoch = s.epoch + coalesce(i.raise_epoch, false)::integer,
@@ -57,20 +52,22 @@ WITH input AS MATERIALIZED (
       AND (i.context_seen IS NULL OR i.context_seen = s.context_version)
       AND agent_session_state(s.state) = ANY (i.from_states)
     RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
-        s.checkpoint_count, s.checkpoints_through, s.context_version
+        s.checkpoint_count, s.checkpoints_through, s.context_version, i.added, i.actor, i.source
 ), added AS (
     INSERT INTO agent_session_checkpoints
         (session_id, n, name, at, claimed, data, metadata, context_version, version, actor, source)
-    SELECT w.id, w.checkpoint_count - jsonb_array_length(i.added) + c.o, c.entry->>'name',
+    SELECT w.id, w.checkpoint_count - jsonb_array_length(w.added) + c.o, c.entry->>'name',
            least(said, now()), CASE WHEN said > now() THEN (said AT TIME ZONE 'UTC')::text END, c.entry->'data', coalesce(c.entry->'metadata', '{}'),
-           coalesce((c.entry->>'context_version')::bigint, w.context_version), w.version, i.actor, i.source
-    FROM written w JOIN input i ON i.id = w.id
-    CROSS JOIN LATERAL jsonb_array_elements(i.added) WITH ORDINALITY AS c (entry, o)
+           coalesce((c.entry->>'context_version')::bigint, w.context_version), w.version, w.actor, w.source
+    FROM written w
+    CROSS JOIN LATERAL jsonb_array_elements(w.added) WITH ORDINALITY AS c (entry, o)
     CROSS JOIN LATERAL CAST(c.entry->>'timestamp' AS timestamptz) AS said
 )
-SELECT false AS held, * FROM written
+SELECT false AS held, id, version, epoch, state, order_version, order_verb, acknowledged_version,
+    checkpoint_count, checkpoints_through, context_version
+FROM written
 UNION ALL
 SELECT true, s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
     s.checkpoint_count, s.checkpoints_through, s.context_version
 FROM agent_sessions s JOIN input i ON i.id = s.id
-WHERE NOT EXISTS (SELECT FROM locked l WHERE l.id = s.id)
+WHERE s.id NOT IN (SELECT id FROM locked)
