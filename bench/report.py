@@ -67,12 +67,22 @@ def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None
     lines.sort(key=lambda line: order.index(str(_row(line))))
     block = [
         *(BEGIN, ""),
-        *(line for line in old.splitlines() if _rows_of(line) - measured),
+        *_still_standing(old.splitlines(), measured),
         f"`{command}`, {datetime.now(UTC).date()}  ",
         *(f"{fact}  " for fact in facts),
         *("", f"| {' | '.join(HEADINGS)} |", f"|{' --- |' * len(HEADINGS)}", *lines, "", END),
     ]
     PAGE.write_text(before + "\n".join(block) + after)
+
+
+def _still_standing(lines: Sequence[str], measured: set[str]) -> list[str]:
+    """The commands of which a figure is still in the table: all rows of the others were measured again since."""
+    since, standing = set(measured), []
+    for line in reversed(lines):
+        if _rows_of(line) - since:
+            standing.append(line)
+        since |= _rows_of(line)
+    return standing[::-1]
 
 
 def _rows_of(line: str) -> set[str]:
