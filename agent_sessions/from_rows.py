@@ -26,6 +26,11 @@ def head_of(row: dict[str, Any]) -> Head:
     )
 
 
+def asked_of(row: tuple[Any, ...]) -> Head:
+    id, version, epoch, state, *rest = row
+    return Head(id, _state(state), version, epoch, *rest)
+
+
 def written_of(row: dict[str, Any]) -> Written:
     return Written(
         head_of(row), row["checkpoint_count"], row["checkpoints_through"], row["context_version"]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -129,15 +129,14 @@ class Knowledge:
         except AWAY as error:
             logger.debug("no copy into Valkey: %s", error)
 
-    async def copy(self, session_id: str) -> tuple[AgentSession, Text] | None:
-        """Valkey's copy and its JSON; whether it is the newest is not known."""
-        if self.copies is None or not self._durable:
-            return None
-        try:
-            return await self.copies.get(session_id)
-        except AWAY as error:
-            logger.debug("no copy from Valkey: %s", error)
-            return None
+    async def copies_of(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
+        """Valkey's copies as JSON; whether they are the newest is not known."""
+        if self.copies is not None:
+            try:
+                return await self.copies.get(session_ids)
+            except AWAY as error:
+                logger.debug("no copies from Valkey: %s", error)
+        return [None] * len(session_ids)
 
     async def tell(self, head: Head) -> None:
         self.learn(head)

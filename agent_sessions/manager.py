@@ -16,7 +16,6 @@ from agent_sessions.agent import attach
 from agent_sessions.errors import (
     CheckpointNotFound,
     SessionNotFound,
-    StorageUnavailable,
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.knowledge import Knowledge
@@ -24,6 +23,7 @@ from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_ses
 from agent_sessions.patch import diff
 from agent_sessions.pool import open_pool
 from agent_sessions.postgres import PostgresStore
+from agent_sessions.reading import Reading
 from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES
@@ -70,6 +70,7 @@ class SessionManager:
         self._heartbeats = Heartbeats(
             self._store, self._knowledge, durable=durable, flush_seconds=flush_seconds
         )
+        self._reading = Reading(self._store, self._knowledge)
         self._saving = Saving(self._store, self._knowledge, clock)
         self._sweeping = Sweeping(self._store, self._knowledge, clock)
         self._owned: list[Any] = []
@@ -95,6 +96,7 @@ class SessionManager:
         try:
             await self._saving.close()
             await self._heartbeats.close()
+            await self._reading.close()
             await self._store.close()
         finally:
             await self._knowledge.close()
@@ -133,42 +135,13 @@ class SessionManager:
 
     async def get_session(self, session_id: str) -> AgentSession | None:
         """From the local cache, then Valkey, then PostgreSQL. A copy that is not the newest is not used."""
-        session_id = validation.session_id(session_id)
-        kept = self._knowledge.session(session_id)
-        if kept is not None and await self._is_newest(kept):
-            self._knowledge.begin_following(
-                session_id
-            )  # most are read once: only now is it worth it
-            return self._ready(kept)
-        heard = self._knowledge.follows(session_id)
-        session, text = await self._knowledge.copy(session_id) or (None, None)
-        if session is None or not await self._is_newest(session):
-            session, text = await self._store.read(session_id), None
-        if session is None:
-            return None
-        await self._knowledge.keep(session, heard=heard, in_valkey=text is not None, text=text)
-        return self._ready(session)
+        session = await self._reading.get(validation.session_id(session_id))
+        return self._ready(session) if session else None
 
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
         session = await self._store.read(validation.session_id(session_id))
         return self._ready(session) if session else None
-
-    async def _is_newest(self, copy: AgentSession) -> bool:
-        """PostgreSQL knows: older agents and psql tell nobody. While it is away, what is heard must do."""
-        heard = self._knowledge.follows(copy.session_id)
-        try:
-            head = await self._store.head(copy.session_id)
-        except StorageUnavailable:
-            if self._knowledge.head(copy.session_id) == copy.head:
-                return True
-            raise
-        if head is None or head.version != copy.version:
-            return False
-        self._knowledge.learn(head, keep=heard)
-        copy.refused_writes = head.refused_writes
-        copy.last_heartbeat = max(copy.last_heartbeat, head.last_heartbeat or copy.last_heartbeat)
-        return True
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.

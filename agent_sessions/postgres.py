@@ -26,6 +26,7 @@ from agent_sessions.errors import (
     StorageUnavailable,
 )
 from agent_sessions.from_rows import (
+    asked_of,
     checkpoint_of,
     head_of,
     number,
@@ -80,6 +81,11 @@ class PostgresStore:
 
     async def head(self, session_id: str) -> Head | None:
         return await self._heads.submit(str(next(self._questions)), session_id)
+
+    async def heads(self, session_ids: list[str]) -> dict[str, Head]:
+        async with self._connection() as connection:
+            cursor = await connection.execute(query("read_heads"), {"ids": session_ids})
+            return {row[0]: asked_of(row) for row in await cursor.fetchall()}
 
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
         return [
@@ -394,8 +400,7 @@ class PostgresStore:
             waiting.answer(None)
 
     async def _flush_heads(self, group: Sequence[Waiting[str, Head | None]]) -> None:
-        rows = await self._rows("read_heads", {"ids": list({w.item for w in group})})
-        heads = {str(row["id"]): head_of(row) for row in rows}
+        heads = await self.heads(list({w.item for w in group}))
         for waiting in group:
             waiting.answer(heads.get(waiting.item))
 

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -77,22 +76,13 @@ class Copies:
         self._ttl = int(ttl.total_seconds())
         self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
         self._putting: Grouper[tuple[int, Text], None] = Grouper(self._put_group, most=50)
-        self._getting: Grouper[str, Text | None] = Grouper(self._get_group, most=16, in_flight=2)
-        self._gets = count()
 
-    async def get(self, session_id: str) -> tuple[AgentSession, Text] | None:
-        """The copy and its JSON. None for what is missing, of unknown shape, or not ours to trust."""
-        text = await self._getting.submit(str(next(self._gets)), session_id)
-        if not text:
-            return None
-        try:
-            stored = json.loads(text)
-            if not isinstance(stored, dict) or "version" not in stored:
-                return None
-            return AgentSession.from_dict(stored), text
-        except (ValueError, RecursionError, InvalidInput) as error:
-            logger.warning("unreadable copy of session %s in Valkey: %s", session_id, error)
-            return None
+    async def get(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
+        """Of each its JSON, where there is any."""
+        copies: Sequence[Text | None] = await self._client.mget(
+            [self._names.copy(session_id) for session_id in session_ids]
+        )
+        return copies
 
     async def put(self, session: AgentSession, text: Text) -> None:
         await self._putting.submit(session.session_id, (session.version, text))
@@ -110,12 +100,6 @@ class Copies:
         """Wait for what is on its way."""
         await self._announcing.close()
         await self._putting.close()
-        await self._getting.close()
-
-    async def _get_group(self, group: Sequence[Waiting[str, Text | None]]) -> None:
-        texts = await self._client.mget([self._names.copy(waiting.item) for waiting in group])
-        for waiting, text in zip(group, texts, strict=True):
-            waiting.answer(text)
 
     async def _put_group(self, group: Sequence[Waiting[tuple[int, Text], None]]) -> None:
         await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
@@ -165,6 +149,18 @@ class Copies:
     async def forget(self, session_id: str) -> None:
         """Nothing of an ended session stays among the heartbeats."""
         await self._client.zrem(self._names.heartbeats, session_id)
+
+
+def copy_in(text: Text, session_id: str) -> AgentSession | None:
+    """None for what is of unknown shape, or not ours to trust."""
+    try:
+        stored = json.loads(text)
+        if not isinstance(stored, dict) or "version" not in stored:
+            return None
+        return AgentSession.from_dict(stored)
+    except (ValueError, RecursionError, InvalidInput) as error:
+        logger.warning("unreadable copy of session %s in Valkey: %s", session_id, error)
+        return None
 
 
 def _message(head: Head) -> str:
