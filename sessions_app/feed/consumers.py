@@ -4,8 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from channels.consumer import AsyncConsumer
-
 from . import codes, origin
 from .wiring import hub as running_hub
 
@@ -15,25 +13,24 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class FeedConsumer(AsyncConsumer):  # type: ignore[misc]
+async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Reads its messages itself: Channels' dispatch costs a thread hop and a task for each of them.
 
     Accepts before it knows who is there: a browser cannot read the status of a refused handshake, and
     a thousand that come back at once would overrun the server's time for it. Until then nothing is said.
     """
-
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        await receive()
-        if not origin.is_ours(scope):
-            log.warning("a page of another origin was refused: %s", scope.get("client"))
-            await send({"type": "websocket.close", "code": codes.NOT_ALLOWED})
-            return
-        await send({"type": "websocket.accept"})
-        pages = running_hub().pages
-        socket = pages.join(send)
-        pages.admit(socket, scope)
-        try:
-            while (message := await receive())["type"] != "websocket.disconnect":
-                pages.hear(socket, message)
-        finally:
-            pages.leave(socket)
+    await receive()
+    if not origin.is_ours(scope):
+        log.warning("a page of another origin was refused: %s", scope.get("client"))
+        await send({"type": "websocket.close", "code": codes.NOT_ALLOWED})
+        return
+    await send({"type": "websocket.accept"})
+    pages = running_hub().pages
+    socket = pages.join(send)
+    pages.admit(socket, scope)
+    del scope  # which would be kept for as long as the page is open
+    try:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            pages.hear(socket, message)
+    finally:
+        pages.leave(socket)

@@ -1,5 +1,5 @@
 from django.urls import path
 
-from .consumers import FeedConsumer
+from .consumers import feed
 
-websocket_urlpatterns = [path("ws/sessions/", FeedConsumer.as_asgi())]
+websocket_urlpatterns = [path("ws/sessions/", feed)]  # type: ignore[arg-type]  # no view: Channels routes to it
