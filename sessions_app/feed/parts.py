@@ -44,7 +44,8 @@ class Parts:
     """News for one subscription. Shared by all its sockets until one of them has to merge."""
 
     __slots__ = (
-        "_body", "_merged", "_split", "beats", "counts", "members", "rows", "session", "touched"
+        "_body", "_is_change", "_merged", "_split", "beats", "counts", "members", "rows", "session",
+        "touched",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +63,9 @@ class Parts:
         self.session: dict[str, str] = dict(session)
         self.members: dict[str, bool] = dict(members)
         self.touched: dict[str, Touch] = dict(touched)
+        # Asked when all is in, and again for each of a thousand pages:
         self._body: str | None = None
+        self._is_change: bool | None = None
         self._merged: tuple[Parts, Parts] | None = None
         self._split: tuple[Parts, Parts | None] | None = None
 
@@ -99,7 +102,11 @@ class Parts:
     @property
     def is_change(self) -> bool:
         """Rather than beats and totals, which are soon followed by newer ones."""
-        return bool(self.rows or self.touched or self.session.keys() - {"id", "beat"})
+        if self._is_change is None:
+            self._is_change = bool(
+                self.rows or self.touched or self.session.keys() - {"id", "beat"}
+            )
+        return self._is_change
 
     def split(self, most: int) -> tuple["Parts", "Parts | None"]:
         """What fits into one frame, and the rest. The same for all that ask."""

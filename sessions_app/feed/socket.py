@@ -77,25 +77,20 @@ class Socket:
 
     @property
     def _may_write(self) -> bool:
-        return self._writer is None and self.closed is None and self._has_news and self.has_credit
+        """Asked twice for each frame: one property, the likeliest answer first."""
+        if self._writer is not None or self.closed is not None:
+            return False
+        if self.parts is None and not self.due and self.new is None and self.hello_seq is None:
+            return False
+        waiting, limits = self.sent - self.acked, self._limits
+        return waiting == 0 or (
+            waiting < limits.window_frames and self.unacked_bytes < limits.window_bytes
+        )
 
     @property
     def _has_change(self) -> bool:
         """The answer to a hello is none: a thousand that come back at once delay no change."""
         return self.parts is not None and self.parts.is_change and self.hello_seq is None
-
-    @property
-    def _has_news(self) -> bool:
-        return (
-            self.due or self.parts is not None or self.new is not None or self.hello_seq is not None
-        )
-
-    @property
-    def has_credit(self) -> bool:
-        waiting = self.sent - self.acked
-        return waiting == 0 or (
-            waiting < self._limits.window_frames and self.unacked_bytes < self._limits.window_bytes
-        )
 
     def write(self, header: str, now: float) -> int:
         """One frame, if it still may; its size."""
