@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import psycopg_pool
 
 from agent_sessions import group_writes
-from agent_sessions.checkpoints import COMPRESS_AFTER, compress
+from agent_sessions.checkpoints import COMPRESS_AFTER, compress, kept_in_array
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -184,31 +184,42 @@ class PostgresStore:
         )
         return rows[0]["version"] if rows else None
 
-    async def refresh_array(self, session_id: str) -> None:
-        """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be."""
-        rows = await self._rows("read_array", {"id": session_id})
-        if not rows:
+    async def refresh_array(self, session: AgentSession) -> None:
+        """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be.
+
+        By what this copy knows, if that is all; else by what is stored.
+        """
+        if await self._keep_in_array(session):
             return
-        found = rows[0]
-        version, through = found["version"], found["checkpoint_count"]
-        entries = [*found["checkpoints"], *(found["newer"] or [])]
-        if all(isinstance(entry, dict) and "id" in entry and "name" in entry for entry in entries):
-            array = [e.stored for e in compress([_Entry(e["name"], e) for e in entries])]
-        else:
-            session = await self.read(session_id)
-            if session is None:
-                return
-            version, through = session.version, session.checkpoint_count
-            array = [c.to_dict() for c in compress(session.checkpoints)]
+        stored = await self.read(session.session_id)
+        if stored is None or stored.checkpoint_count == stored.checkpoints_through:
+            return  # somebody else has done it meanwhile
+        if await self._keep_in_array(stored):
+            return
+        array = [c.to_dict() for c in compress(stored.checkpoints)]
         await self._execute(
             "refresh_array",
             {
-                "id": session_id,
-                "version": version,
+                "id": stored.session_id,
+                "version": stored.version,
                 "compressed": json.dumps(array),
-                "through": through,
+                "through": stored.checkpoint_count,
             },
         )
+
+    async def _keep_in_array(self, session: AgentSession) -> bool:
+        """Says by their ids what it shall hold; False when something of that was not found."""
+        through, kept = session.checkpoints_through, kept_in_array(session)
+        numbers = [c.n for c in kept if c.n is not None]
+        values = {
+            "id": session.session_id,
+            "version": session.version,
+            "through": session.checkpoint_count,
+            "older": [f"{session.session_id}:{n}" for n in numbers if n <= through],
+            "newer": [n for n in numbers if n > through],
+            "count": len(kept),
+        }
+        return bool(kept) and bool(await self._rows("keep_in_array", values))
 
     async def active(
         self, agent_type: str | None, user_id: str | None, after: str, limit: int
@@ -415,11 +426,6 @@ class PostgresStore:
                 session = session.twin().stored()
             asked.add(waiting.item)
             waiting.answer(session)
-
-
-class _Entry(NamedTuple):
-    name: str
-    stored: dict[str, Any]
 
 
 def _as_guarded(write: Write) -> Decide:
