@@ -138,6 +138,11 @@ class Pages:
             await asyncio.sleep(0.1)
         return 0
 
+    async def rest(self) -> None:
+        """Until nothing comes any more: what is still on its way would be at work beside the next arm."""
+        while (await self.ask("count", seconds=0.5))["frames"]:
+            pass
+
 
 @asynccontextmanager
 async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:

@@ -86,7 +86,7 @@ def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
         await others.ask("say", text="go")
         figures = await _counted(stage, peer, others)
         await others.ask("say", text="halt")
-        await others.ask("count", seconds=1.0)
+        await others.rest()
         return figures
 
     return arm
