@@ -92,6 +92,31 @@ async def test_a_change_in_another_process_is_served_at_once(another: Make) -> N
     assert (await served(two, session.session_id)).state == "paused"
 
 
+async def test_a_first_read_shows_no_less_than_what_was_stored_when_it_began(another: Make) -> None:
+    """Valkey and PostgreSQL are asked at the same time, while somebody writes and others put copies back."""
+    writer, readers = await another(), [await another(cache_size=0) for _ in range(2)]
+    session = await writer.create_session("grader")
+
+    async def write() -> None:
+        for n in range(100):
+            session.context["n"] = n
+            await writer.update_session(session)
+
+    async def read(reader: SessionManager) -> int:
+        reads = 0
+        while not writing.done():
+            stored = session.version
+            found = await reader.get_session(session.session_id)
+            assert found is not None and found.version >= stored
+            assert found.version == 1 or found.context["n"] == found.version - 2
+            reads += 1
+        return reads
+
+    writing = asyncio.create_task(write())
+    assert min(await asyncio.gather(*(read(reader) for reader in readers))) > 5
+    await writing
+
+
 async def test_what_is_not_followed_is_not_believed(another: Make) -> None:
     """An order given here does not make this process an authority on what comes after."""
     one, two = await another(), await another()
