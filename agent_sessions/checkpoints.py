@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
-from agent_sessions.models import AgentSession, SessionCheckpoint, utc_now
+from agent_sessions.models import SessionCheckpoint, utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +41,6 @@ def compress(
     newest = {c.name: i for i, c in enumerate(between) if c.name not in shown}
     kept = [*first, *(between[i] for i in sorted(newest.values())), *last]
     return kept if len(kept) <= limit else [*first, *kept[len(kept) - limit + 1 :]][:limit]
-
-
-def kept_in_array(session: AgentSession) -> list[SessionCheckpoint]:
-    """What today's agents shall read of it; nothing when this copy lacks some that were stored since."""
-    stored = [c for c in session.checkpoints if c.stored]
-    count, through = session.checkpoint_count, session.checkpoints_through
-    newer = [c.n for c in stored[len(stored) - (count - through) :]]
-    return compress(stored) if newer == list(range(through + 1, count + 1)) else []
 
 
 def effective(checkpoints: Sequence[SessionCheckpoint]) -> list[SessionCheckpoint]:

@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import psycopg_pool
 
 from agent_sessions import group_writes
-from agent_sessions.checkpoints import COMPRESS_AFTER, compress, kept_in_array
+from agent_sessions.checkpoints import COMPRESS_AFTER, compress
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -184,42 +184,43 @@ class PostgresStore:
         )
         return rows[0]["version"] if rows else None
 
-    async def refresh_array(self, session: AgentSession) -> None:
-        """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be.
-
-        By what this copy knows, if that is all; else by what is stored.
-        """
-        if await self._keep_in_array(session):
+    async def refresh_array(self, session_id: str) -> None:
+        """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be."""
+        if await self._keep_in_array(session_id):
             return
-        stored = await self.read(session.session_id)
-        if stored is None or stored.checkpoint_count == stored.checkpoints_through:
-            return  # somebody else has done it meanwhile
-        if await self._keep_in_array(stored):
+        session = await self.read(session_id)
+        if session is None or session.checkpoint_count == session.checkpoints_through:
             return
-        array = [c.to_dict() for c in compress(stored.checkpoints)]
+        array = [c.to_dict() for c in compress(session.checkpoints)]
         await self._execute(
             "refresh_array",
             {
-                "id": stored.session_id,
-                "version": stored.version,
+                "id": session_id,
+                "version": session.version,
                 "compressed": json.dumps(array),
-                "through": stored.checkpoint_count,
+                "through": session.checkpoint_count,
             },
         )
 
-    async def _keep_in_array(self, session: AgentSession) -> bool:
-        """Says by their ids what it shall hold; False when something of that was not found."""
-        through, kept = session.checkpoints_through, kept_in_array(session)
-        numbers = [c.n for c in kept if c.n is not None]
-        values = {
-            "id": session.session_id,
-            "version": session.version,
-            "through": session.checkpoint_count,
-            "older": [f"{session.session_id}:{n}" for n in numbers if n <= through],
-            "newer": [n for n in numbers if n > through],
-            "count": len(kept),
-        }
-        return bool(kept) and bool(await self._rows("keep_in_array", values))
+    async def _keep_in_array(self, session_id: str) -> bool:
+        """Says by their ids what it shall hold; False when some have none, as older agents' own have not."""
+        async with self._connection() as connection:
+            found = await fetch(connection, "read_array_names", {"id": session_id})
+            if not found or not found[0]["newer"]:
+                return True  # gone, or brought up to date by somebody else
+            older, newer = found[0]["entries"] or [], found[0]["newer"]
+            entries = [_Entry(*entry) for entry in [*older, *newer]]
+            if not all(entry.id and entry.name for entry in entries):
+                return False
+            kept = [entry.id for entry in compress(entries)]
+            values = {
+                "id": session_id,
+                "version": found[0]["version"],
+                "through": found[0]["checkpoint_count"],
+                "ids": kept,
+                "count": len(kept),
+            }
+            return bool(await fetch(connection, "keep_in_array", values))
 
     async def active(
         self, agent_type: str | None, user_id: str | None, after: str, limit: int
@@ -426,6 +427,11 @@ class PostgresStore:
                 session = session.twin().stored()
             asked.add(waiting.item)
             waiting.answer(session)
+
+
+class _Entry(NamedTuple):
+    id: str
+    name: str
 
 
 def _as_guarded(write: Write) -> Decide:

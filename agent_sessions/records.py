@@ -405,7 +405,7 @@ class RecordStore:
                 heads.append(session.head)
         return heads
 
-    async def refresh_array(self, session: AgentSession) -> None:
+    async def refresh_array(self, session_id: str) -> None:
         """Nobody but this library reads these records: nothing to keep compressed for."""
 
     async def active(

@@ -49,7 +49,7 @@ class Saving:
             return await asyncio.shield(self._task(self._in_turn(session, author)))
         written = await sent
         if written is not None and _is_behind(written):
-            await self._store.refresh_array(session)
+            await self._store.refresh_array(session.session_id)
         return True
 
     async def close(self) -> None:
@@ -219,7 +219,7 @@ class Saving:
             return await self._save_carefully(session, base, attempt, author)
         attempts.accept(session, base, attempt, written)
         if _is_behind(written):
-            await self._store.refresh_array(session)
+            await self._store.refresh_array(session.session_id)
         return written.head
 
     async def _save_carefully(

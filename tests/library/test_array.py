@@ -8,7 +8,7 @@ from typing import Any
 from agent_sessions import AgentSession, SessionManager
 from agent_sessions.checkpoints import compress
 from tests.library.conftest import Make
-from tests.library.people import Sql, row, rows
+from tests.library.people import OLGA, Sql, row, rows
 
 EVERY = (
     "SELECT name, n, data, metadata FROM agent_session_checkpoints WHERE session_id = %s ORDER BY n"
@@ -78,3 +78,22 @@ async def test_entries_of_an_older_agent_stay_in_it_and_their_words_are_kept(
     kept = {(name, json.dumps(data)) for name, _, data, _ in await shown(sql, session.session_id)}
     assert ("old_step", '{"n": -1}') in kept
     assert len(await shown(sql, session.session_id)) == 23
+
+
+async def test_it_keeps_what_the_copy_of_its_writer_lacks(
+    durable: SessionManager, sql: Sql
+) -> None:
+    """A list gives sessions with their last checkpoint only: what is not in such a copy is not forgotten."""
+    session = await durable.create_session("grader")
+    for name in ("plan_made", "rubric_read", "session_checked"):
+        session.checkpoint(name, {})
+        await durable.update_session(session)
+    await durable.pause(session.session_id, **OLGA)
+    await durable.resume(session.session_id, **OLGA)
+    [listed] = await durable.get_active_sessions()
+    assert len(listed.checkpoints) == 1
+    await work(durable, listed, range(1, 120))
+    array = await shown(sql, session.session_id)
+    assert (await row(sql, session.session_id))["checkpoints_through"] > 100
+    assert array == await expected(durable, sql, session.session_id)
+    assert [c[0] for c in array[:3]] == ["session_created", "rubric_read", "session_checked"]
