@@ -21,14 +21,7 @@ def head_of(row: dict[str, Any]) -> Head:
         row["order_version"],
         row["order_verb"],
         row["acknowledged_version"],
-        row.get("last_heartbeat"),
-        row.get("refused_writes", 0),
     )
-
-
-def asked_of(row: tuple[Any, ...]) -> Head:
-    id, version, epoch, state, *rest = row
-    return Head(id, _state(state), version, epoch, *rest)
 
 
 def written_of(row: dict[str, Any]) -> Written:
@@ -100,7 +93,10 @@ def number(session: AgentSession, rows: list[dict[str, Any]]) -> None:
     session.checkpoints = sorted(once.values(), key=lambda c: c.n or 0)
 
 
+def asked_of(row: tuple[Any, ...]) -> Head:
+    id, version, epoch, state, *rest = row
+    return Head(id, _state(state), version, epoch, *rest)
+
+
 def appended_of(row: tuple[Any, ...]) -> Written:
-    id, version, epoch, state, order_version, order_verb, acknowledged, *counts = row
-    head = Head(id, _state(state), version, epoch, order_version, order_verb, acknowledged)
-    return Written(head, *counts)
+    return Written(asked_of(row[:7]), *row[7:])
