@@ -40,6 +40,7 @@ BEGIN
     IF tables IS NOT NULL THEN
         SET LOCAL session_replication_role = replica;  -- the history refuses to be emptied otherwise
         SET LOCAL lock_timeout = '10s';
+        SET LOCAL deadlock_timeout = '20s';  -- as in tests/settings.py
         EXECUTE 'TRUNCATE ' || tables || ' RESTART IDENTITY';
     END IF;
 END $$
