@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .socket import Socket
 
 Lane = deque["Socket"]
-FEW_CHANGES, CHANGES, OTHERS, OTHERS_BESIDE_CHANGES = 32, 64, 16, 4
+FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
 """Frames for one turn, which the server sends when it has ended: the fewer wait for a change, the sooner it is on its way.
 The others get some of every turn: no stream of changes starves them."""
 
@@ -49,15 +49,15 @@ class Courier:
                 self._turn()
                 if not self._changes:
                     self._told.set()
-                await asyncio.sleep(0)
+                await _servers_turn()
         finally:
             self._task = None
             self._told.set()
 
     def _turn(self) -> None:
         header, now = self._header(), self._monotonic()
-        changes = CHANGES if len(self._changes) > CHANGES else FEW_CHANGES
-        others = OTHERS_BESIDE_CHANGES if self._changes else OTHERS
+        changes = min(max(FEW_CHANGES, len(self._changes) // 4), CHANGES)
+        others = changes // FEW_CHANGES if self._changes else OTHERS
         sizes = [
             socket.write(header, now)
             for lane, most in ((self._changes, changes), (self._others, others))
@@ -77,6 +77,12 @@ class Courier:
     async def stop(self) -> None:
         if self._task is not None:
             await tasks.end(self._task)
+
+
+async def _servers_turn() -> None:
+    """daphne sends at the end of the loop's next round: in one alone the next frames would come before."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _first(lane: Lane, most: int) -> Iterator["Socket"]:

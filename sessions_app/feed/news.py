@@ -1,13 +1,15 @@
 """What one tick has for each group of pages, handed out when it is complete."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import random
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from .parts import Parts
 
 if TYPE_CHECKING:
     from .audience import Subscription
+    from .socket import Socket
 
 
 class News:
@@ -21,20 +23,33 @@ class News:
 
     def hand_out(self) -> None:
         """No socket waits for another: an offer only fills a slot."""
-        _offer(self._parts.items())
+        _offer(self._offers(are_changes=True) + self._offers(are_changes=False))
 
     async def hand_out_changes_first(self, told: Callable[[], Awaitable[None]]) -> None:
         """The others when those are on their way: a thousand offers take longer than a few pages' change."""
-        changes = [(s, parts) for s, parts in self._parts.items() if parts.is_change]
-        _offer(changes)
-        if changes and len(changes) < len(self._parts):
+        changes = self._offers(are_changes=True)
+        _offer(_from_any_on(changes))
+        if changes and not all(parts.is_change for parts in self._parts.values()):
             await told()
             await asyncio.sleep(0)  # the server's turn
-        _offer((s, parts) for s, parts in self._parts.items() if not parts.is_change)
+        _offer(self._offers(are_changes=False))
+
+    def _offers(self, *, are_changes: bool) -> list[tuple["Socket", Parts]]:
+        return [
+            (socket, parts)
+            for subscription, parts in self._parts.items()
+            if parts.is_change is are_changes
+            for socket in subscription.sockets
+        ]
 
 
-def _offer(news: Iterable[tuple["Subscription", Parts]]) -> None:
-    for subscription, parts in news:
-        for socket in subscription.sockets:
-            socket.offer(parts)
-            socket.wake()
+def _from_any_on(changes: list[tuple["Socket", Parts]]) -> list[tuple["Socket", Parts]]:
+    """Nobody is always the last. Beats keep their order, in which everybody's come at equal intervals."""
+    first = random.randrange(len(changes)) if changes else 0  # noqa: S311 - nothing secret
+    return changes[first:] + changes[:first]
+
+
+def _offer(news: list[tuple["Socket", Parts]]) -> None:
+    for socket, parts in news:
+        socket.offer(parts)
+        socket.wake()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from sessions_app.feed.courier import CHANGES, OTHERS
+from sessions_app.feed.audience import Key
+from sessions_app.feed.courier import CHANGES, FEW_CHANGES, OTHERS
 from sessions_app.feed.hub import Hub
+from sessions_app.feed.news import News
 from sessions_app.feed.parts import Parts, row_fragment
+from sessions_app.filters import ListFilter
 
 from .screen import Screen
 
@@ -20,6 +24,11 @@ def told(screen: Screen, parts: Parts) -> None:
     screen.socket.wake()
 
 
+async def a_turn() -> None:
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 async def settled(*screens: Screen) -> None:
     for screen in screens:
         await screen.settled()
@@ -31,7 +40,7 @@ async def test_a_change_overtakes_the_beats_that_wait(hub_without_ears: Hub) -> 
         told(screen, BEATS)
     await asyncio.sleep(0)
     told(screens[-1], CHANGE)
-    await asyncio.sleep(0)
+    await a_turn()
     assert [frame.keys() & {"rows", "beats"} for frame in screens[-1].frames] == [{"rows", "beats"}]
     assert not screens[-2].frames
     await settled(*screens)
@@ -69,3 +78,36 @@ async def test_who_waits_for_changes_is_waited_for(hub_without_ears: Hub) -> Non
         told(screen, CHANGE)
     await hub_without_ears.courier.told()
     assert all(screen.rows for screen in screens)
+
+
+async def test_where_few_wait_the_first_frames_leave_before_the_next_are_written(
+    hub_without_ears: Hub,
+) -> None:
+    screens = [Screen(hub_without_ears) for _ in range(2 * FEW_CHANGES)]
+    for screen in screens:
+        told(screen, CHANGE)
+    for rounds in range(2):  # of the loop: in the second the server sends
+        await asyncio.sleep(0)
+        assert sum(bool(screen.rows) for screen in screens) == FEW_CHANGES, rounds
+    await settled(*screens)
+    assert all(screen.rows for screen in screens)
+
+
+async def test_no_page_is_always_told_last_of_a_change(hub_without_ears: Hub) -> None:
+    order: list[Screen] = []
+
+    class Noted(Screen):
+        async def _send(self, message: dict[str, Any]) -> None:
+            order.append(self)
+            await super()._send(message)
+
+    screens = [Noted(hub_without_ears) for _ in range(3)]
+    key, every = Key("list", "", "de", frozenset({A})), ListFilter.from_query("")
+    for screen in screens:
+        subscription = hub_without_ears.audience.subscribe(screen.socket, key, every)
+    for _ in range(100):
+        news = News()
+        news.of(subscription).rows |= CHANGE.rows
+        await news.hand_out_changes_first(hub_without_ears.courier.told)
+        await settled(*screens)
+    assert len(order) == 300 and set(order[2::3]) == set(screens)
