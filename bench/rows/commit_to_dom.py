@@ -5,7 +5,7 @@ and does nothing but pass on to who shows it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -19,6 +19,7 @@ from bench.web import (
     DAPHNE,
     DATABASE,
     OURS,
+    UVICORN,
     Web,
     cookie,
     list_page,
@@ -54,15 +55,17 @@ Seen = list[tuple[float, str, str, float]]
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
     visitor = cookie(stage)
     seed.sessions(stage, DATABASE, sockets(stage))
-    for where, size, bar in (
-        ("over the pages of the list", ROWS, 3), ("on the same 50 rows", 0, None),
-    ):  # fmt: skip
+    for server, where, size, bar in (
+        (DAPHNE, "over the pages of the list", ROWS, 3),
+        (UVICORN, "over the pages of the list, through uvicorn", ROWS, 3),
+        (DAPHNE, "on the same 50 rows", 0, None),
+    ):
         beats: list[float] = []
         what = f"{sockets(stage):,} agents beating, {sockets(stage):,} other sockets {where}"
         yield Comparison(
             f"a change, p50, {what}",
             "LISTEN → websockets → page",
-            partial(_ours, stage, visitor, beats, size),
+            partial(_ours, stage, server, visitor, beats, size),
             partial(_floor, stage, size),
             (Bar("p50", "ms", at_most=bar), Bar("p99", "ms")),
             warm=False,
@@ -78,9 +81,11 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
         )
 
 
-async def _ours(stage: Stage, visitor: str, beats: list[float], size: int) -> Figures:
+async def _ours(
+    stage: Stage, server: Sequence[str], visitor: str, beats: list[float], size: int
+) -> Figures:
     async with AsyncExitStack() as stack:
-        web = stack.enter_context(serving(stage, *DAPHNE, OURS, cookie=visitor))
+        web = stack.enter_context(serving(stage, *server, OURS, cookie=visitor))
         stack.enter_context(role(stage, "beat", str(EVERY)))
         page = await stack.enter_async_context(_chromium(web))
         await page.wait_for_selector("#connection[data-status=live]", timeout=60_000)
