@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 Lane = deque["Socket"]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
-"""Frames for one turn, which the server sends when it has ended: the fewer wait for a change, the sooner it is on its way.
-The others get some of every turn: no stream of changes starves them."""
+"""Frames for one turn, which the server sends when it has ended: where few wait for a change, the first are soon on their
+way, and many are written with fewer turns. The others get some of every turn: no stream of changes starves them."""
+BESIDE = 16  # changes, or less, for one of the others
 
 
 class Courier:
@@ -30,6 +31,7 @@ class Courier:
         self._others: Lane = deque()
         self._told = asyncio.Event()
         self._told.set()
+        self._are_many = False
         self._task: asyncio.Task[None] | None = None
 
     def take(self, socket: "Socket", *, is_change: bool) -> None:
@@ -49,15 +51,19 @@ class Courier:
                 self._turn()
                 if not self._changes:
                     self._told.set()
-                await _servers_turn()
+                    self._are_many = False
+                await asyncio.sleep(0)
+                if not self._are_many:
+                    await asyncio.sleep(0)  # daphne sends only now, before the next are written
         finally:
             self._task = None
             self._told.set()
 
     def _turn(self) -> None:
         header, now = self._header(), self._monotonic()
-        changes = min(max(FEW_CHANGES, len(self._changes) // 4), CHANGES)
-        others = changes // FEW_CHANGES if self._changes else OTHERS
+        self._are_many |= len(self._changes) > CHANGES
+        changes = CHANGES if self._are_many else FEW_CHANGES
+        others = max(1, changes // BESIDE) if self._changes else OTHERS
         sizes = [
             socket.write(header, now)
             for lane, most in ((self._changes, changes), (self._others, others))
@@ -77,12 +83,6 @@ class Courier:
     async def stop(self) -> None:
         if self._task is not None:
             await tasks.end(self._task)
-
-
-async def _servers_turn() -> None:
-    """daphne sends at the end of the loop's next round: in one alone the next frames would come before."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
 
 def _first(lane: Lane, most: int) -> Iterator["Socket"]:
