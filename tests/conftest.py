@@ -40,7 +40,6 @@ BEGIN
     IF tables IS NOT NULL THEN
         SET LOCAL session_replication_role = replica;  -- the history refuses to be emptied otherwise
         SET LOCAL lock_timeout = '10s';
-        SET LOCAL deadlock_timeout = '20s';  -- as in tests/settings.py
         EXECUTE 'TRUNCATE ' || tables || ' RESTART IDENTITY';
     END IF;
 END $$
@@ -89,7 +88,8 @@ def django_db_setup(migrated: str) -> None:
 
 @pytest.fixture
 def emptied(migrated: str) -> str:
-    with psycopg.connect(migrated, autocommit=True) as connection:
+    patient = settings.DATABASES["default"]["OPTIONS"]["options"]
+    with psycopg.connect(migrated, autocommit=True, options=patient) as connection:
         connection.execute(EMPTY_SESSIONS)
     with redis.Redis.from_url(settings.VALKEY_URL) as client:
         client.flushall()

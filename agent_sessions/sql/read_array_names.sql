@@ -1,5 +1,5 @@
 -- What compression asks about: the entries of the array and the rows that it lacks, in order, without their data.
-SELECT s.version, s.checkpoint_count, s.checkpoints_through, (
+SELECT s.version, s.checkpoint_count, (
     SELECT jsonb_agg(jsonb_build_array(a.entry->>'id', a.entry->>'name') ORDER BY a.place)
     FROM jsonb_array_elements(agent_session_array(s.checkpoints)) WITH ORDINALITY AS a (entry, place)) AS entries, (
     SELECT jsonb_agg(jsonb_build_array(c.session_id || ':' || c.n, c.name) ORDER BY c.n)

@@ -23,7 +23,7 @@ class News:
 
     def hand_out(self) -> None:
         """No socket waits for another: an offer only fills a slot."""
-        _offer(self._offers(are_changes=True) + self._offers(are_changes=False))
+        _offer(self._offers())
 
     async def hand_out_changes_first(self, told: Callable[[], Awaitable[None]]) -> None:
         """The others when those are on their way: a thousand offers take longer than a few pages' change."""
@@ -34,11 +34,11 @@ class News:
             await asyncio.sleep(0)  # the server's turn
         _offer(self._offers(are_changes=False))
 
-    def _offers(self, *, are_changes: bool) -> list[tuple["Socket", Parts]]:
+    def _offers(self, *, are_changes: bool | None = None) -> list[tuple["Socket", Parts]]:
         return [
             (socket, parts)
             for subscription, parts in self._parts.items()
-            if parts.is_change is are_changes
+            if are_changes in (None, parts.is_change)
             for socket in subscription.sockets
         ]
 

@@ -111,3 +111,20 @@ async def test_no_page_is_always_told_last_of_a_change(hub_without_ears: Hub) ->
         await news.hand_out_changes_first(hub_without_ears.courier.told)
         await settled(*screens)
     assert len(order) == 300 and set(order[2::3]) == set(screens)
+
+
+async def test_a_crowd_is_written_in_few_turns_to_its_end_and_few_after_it_are_few(
+    hub_without_ears: Hub,
+) -> None:
+    crowd = [Screen(hub_without_ears) for _ in range(CHANGES + 3 * FEW_CHANGES)]
+    for screen in crowd:
+        told(screen, CHANGE)
+    for written in (CHANGES, len(crowd)):
+        await asyncio.sleep(0)
+        assert sum(bool(screen.rows) for screen in crowd) == written
+    await settled(*crowd)
+    few = crowd[: 2 * FEW_CHANGES]
+    for screen in few:
+        told(screen, CHANGE)
+    await asyncio.sleep(0)
+    assert sum(len(screen.frames) == 2 for screen in few) == FEW_CHANGES
