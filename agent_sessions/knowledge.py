@@ -101,7 +101,7 @@ class Knowledge:
         for run in self._runs.get(head.session_id, ()):
             run.notice(head)
 
-    async def keep(
+    def keep(
         self,
         session: AgentSession,
         *,
@@ -109,7 +109,7 @@ class Knowledge:
         in_valkey: bool = False,
         text: Text | None = None,
     ) -> None:
-        """Keep a session that was just read, here and in Valkey; never over a newer one.
+        """Keep a session that was just read, here and soon in Valkey; never over a newer one.
 
         `heard`: it was followed before it was read. `text` is its JSON, where that is known.
         """
@@ -124,10 +124,12 @@ class Knowledge:
             self._shrink()
         if in_valkey or self.copies is None or session.state == SessionState.DELETED:
             return
-        try:
-            await self.copies.put(session, text)
-        except AWAY as error:
-            logger.debug("no copy into Valkey: %s", error)
+        self.copies.put_soon(session, text)
+
+    async def settle(self) -> None:
+        """Until what is kept is in Valkey too, as far as it can be."""
+        if self.copies is not None:
+            await self.copies.settle()
 
     async def copies_of(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
         """Valkey's copies as JSON; whether they are the newest is not known."""

@@ -129,7 +129,7 @@ class SessionManager:
         session = new_session(agent_type, user_id, context, metadata, self.clock)
         text = session.to_json(context_text, metadata_text)
         await self._store.create(session, text, self._agent(session))
-        await self._knowledge.keep(session, text=text)
+        self._knowledge.keep(session, text=text)
         session.stored()
         return session
 
@@ -222,8 +222,9 @@ class SessionManager:
         return head
 
     async def tick(self) -> None:
-        """Bring the newest beats into PostgreSQL; happens by itself every few seconds."""
+        """Bring the newest beats into PostgreSQL, and copies into Valkey; happens by itself every few seconds."""
         await self._heartbeats.tick()
+        await self._knowledge.settle()
 
     async def count_beats(self, slots: Sequence[int]) -> list[int] | None:
         """How many beats of all sessions Valkey took in each slot of ten seconds; None while it is away.

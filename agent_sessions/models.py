@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from operator import itemgetter
 from typing import Any, Self
 
 from agent_sessions import validation
@@ -223,7 +224,11 @@ class AgentSession:
             "created_at": self.created_at.isoformat(),
             "last_heartbeat": self.last_heartbeat.isoformat(),
             "checkpoints": [c.to_dict() for c in self.checkpoints],
-            **{name: _plain(getattr(self, name)) for name in STORED},
+            **dict(zip(PLAIN, _plain_of(vars(self)), strict=True)),
+            **{
+                name: at and at.isoformat()
+                for name, at in zip(TIMES, _times_of(vars(self)), strict=True)
+            },
         }
 
     @classmethod
@@ -318,7 +323,7 @@ class Turn(asyncio.Lock):
 
 
 TIMES = ("last_progress", "ended_at", "ordered_at", "acknowledged_at")
-STORED = (
+PLAIN = (
     "version",
     "epoch",
     "context_version",
@@ -333,8 +338,9 @@ STORED = (
     "acknowledged_version",
     "refused_writes",
     "changed_by",
-    *TIMES,
 )
+STORED = (*PLAIN, *TIMES)
+_plain_of, _times_of = itemgetter(*PLAIN), itemgetter(*TIMES)
 
 
 def copied(value: Any) -> Any:
@@ -348,10 +354,6 @@ def copied(value: Any) -> Any:
 
 
 _UNCHANGING = frozenset({str, int, float, bool, type(None)})
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _moments(name: str, value: Any) -> Any:

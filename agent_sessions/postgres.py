@@ -66,14 +66,8 @@ class PostgresStore:
         )
 
     async def create(self, session: AgentSession, text: str, author: Author) -> None:
-        """`text` is the session's JSON, encoded once for all who keep it."""
-        more = {
-            "id": session.session_id,
-            "actor": author.actor,
-            "source": author.source,
-            "change_id": str(uuid.uuid4()),
-        }
-        row = f"{text[:-1]}, {json.dumps(more)[1:]}"
+        """`text` is the session's JSON, encoded once for all who keep it, and says who created it."""
+        row = f'{text[:-1]}, "source": {json.dumps(author.source)}}}'
         await self._creates.submit(session.session_id, row)
 
     async def read(self, session_id: str) -> AgentSession | None:

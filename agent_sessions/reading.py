@@ -45,7 +45,7 @@ class Reading:
             session = await self._store.read(session_id)
         if session is not None:
             in_valkey = text is not None
-            await self._knowledge.keep(session, heard=heard, in_valkey=in_valkey, text=text)
+            self._knowledge.keep(session, heard=heard, in_valkey=in_valkey, text=text)
         return session
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 AWAY = (RedisError, OSError, TimeoutError)
 BEAT_SLOT = 10  # seconds over which received beats are counted
 BEATS_COUNTED_FOR = 25 * 3600  # seconds
+COPIES_WAITING = 16 * 1024 * 1024  # characters; without a copy the next reader asks PostgreSQL
 
 # A version that was announced is remembered, so that a reader who loaded before it cannot put the old copy back.
 # One script for a group: of each session the keys of copy and version, after the seconds that both are kept.
@@ -76,6 +78,8 @@ class Copies:
         self._ttl = int(ttl.total_seconds())
         self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
         self._putting: Grouper[tuple[int, Text], None] = Grouper(self._put_group, most=50)
+        self._waiting = 0  # characters
+        self._on_their_way: set[asyncio.Future[None]] = set()
 
     async def get(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
         """Of each its JSON, where there is any."""
@@ -84,8 +88,31 @@ class Copies:
         )
         return copies
 
-    async def put(self, session: AgentSession, text: Text) -> None:
-        await self._putting.submit(session.session_id, (session.version, text))
+    def put_soon(self, session: AgentSession, text: Text) -> None:
+        """Nobody waits for a copy. None is made while too many are on their way."""
+        if self._waiting > COPIES_WAITING:
+            return
+
+        gone = asyncio.get_running_loop().create_future()
+
+        def put(_: None) -> None:
+            self._waiting -= len(text)
+            self._on_their_way.discard(gone)
+            gone.set_result(None)
+
+        def refused(error: BaseException) -> None:
+            level = logging.DEBUG if isinstance(error, AWAY) else logging.ERROR
+            logger.log(level, "no copy into Valkey: %s", error)
+            put(None)
+
+        self._waiting += len(text)
+        self._on_their_way.add(gone)
+        self._putting.send(session.session_id, (session.version, text), put, refused)
+
+    async def settle(self) -> None:
+        """Until the copies have gone that are on their way now."""
+        if self._on_their_way:
+            await asyncio.wait(list(self._on_their_way))
 
     async def announce(self, head: Head) -> None:
         """A copy that is older goes, and whoever follows this session hears of it."""

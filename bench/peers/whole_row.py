@@ -119,6 +119,9 @@ class WholeRowManager:
             raise KeyError(session_id)
         await self.update_session(session)
 
+    async def tick(self) -> None:
+        """Nothing was left for later."""
+
     async def _persist(self, session: Session) -> None:
         self._cache[session.session_id] = session
         await self._into_valkey(session)

@@ -51,6 +51,7 @@ def _arm(stage: Stage, database: str, manager: Any, count: str) -> Arm:
 
         begun = time.perf_counter()
         done = await crowd.until(stage.seconds, clients, create)
+        await manager.tick()
         seconds = time.perf_counter() - begun
         stored = stage.value(database, count, (user, seed.as_json(context)))
         return {"rate": min(done.total, stored) / seconds}

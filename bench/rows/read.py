@@ -56,7 +56,6 @@ def _first(stage: Stage, database: str, ids: list[str], place: str) -> Arm:
         if place == "PostgreSQL":
             stage.forget()
         async with stage.theirs() if database == OLD else stage.ours() as manager:
-            manager = manager
             await manager.get_session(ids[0])
 
             async def read(session_id: str) -> None:
@@ -64,6 +63,7 @@ def _first(stage: Stage, database: str, ids: list[str], place: str) -> Arm:
 
             begun = time.perf_counter()
             await crowd.each(ids[1:], CLIENTS, read)
+            await manager.tick()
             return {"rate": (len(ids) - 1) / (time.perf_counter() - begun)}
 
     return arm

@@ -56,6 +56,7 @@ async def test_a_session_comes_from_the_local_cache_then_valkey_then_postgresql(
 ) -> None:
     one, two = await another(), await another()
     session = await one.create_session("grader", metadata={"school": "IGS"})
+    await one.tick()
     key = f"breakpilot:session:{session.session_id}"
     assert 86_000 < await redis_client.ttl(key) <= 86_400
     await live(two, session.session_id)
@@ -64,7 +65,38 @@ async def test_a_session_comes_from_the_local_cache_then_valkey_then_postgresql(
     await redis_client.delete(key)
     two._knowledge._doubt()
     assert (await served(two, session.session_id)).to_dict() == first.to_dict()
+    await two.tick()
     assert json.loads(await redis_client.get(key) or "")["metadata"] == {"school": "IGS"}
+
+
+async def test_a_session_that_is_stored_does_not_wait_for_its_copy_in_valkey(
+    another: Make, redis_client: redis.asyncio.Redis
+) -> None:
+    one = await another()
+    await redis_client.client_pause(60_000, all=False)  # it takes no writes
+    session = await one.create_session("grader")
+    assert await served(one, session.session_id)
+    await redis_client.client_unpause()
+    await one.tick()
+    assert await redis_client.exists(f"breakpilot:session:{session.session_id}")
+
+
+async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
+    another: Make, redis_client: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_sessions.valkey.COPIES_WAITING", 3_000)
+    one = await another()
+    await redis_client.client_pause(60_000, all=False)
+    created = [await one.create_session("grader", context={"n": "x" * 2_000}) for _ in range(5)]
+    await redis_client.client_unpause()
+    await one.tick()
+    created.append(await one.create_session("grader"))
+    await one.tick()
+    keys = [f"breakpilot:session:{session.session_id}" for session in created]
+    there = [await redis_client.exists(key) for key in keys]
+    assert there == [1, 1, 0, 0, 0, 1], (
+        "two fill the room, and when they are gone there is room again"
+    )
 
 
 async def test_what_is_served_is_a_copy(another: Make) -> None:
@@ -149,7 +181,8 @@ async def test_an_old_copy_that_comes_late_is_not_put_over_word_of_a_newer_one(
     old = await reader.read(session.session_id)  # read old …
     assert old is not None
     await writer.pause(session.session_id, **OLGA)  # … write new …
-    await reader._knowledge.keep(old)  # … cache old
+    reader._knowledge.keep(old)  # … cache old
+    await reader.tick()
     copy = await redis_client.get(f"breakpilot:session:{session.session_id}")
     assert copy is None or json.loads(copy)["version"] == 2
     for manager in (reader, writer, await another()):
@@ -165,6 +198,7 @@ async def test_unknown_content_in_valkey_is_never_served(
     key = f"breakpilot:session:{session.session_id}"
     await redis_client.set(key, nonsense)
     assert (await served(manager, session.session_id)).context == {"a": 1}
+    await manager.tick()
     assert json.loads(await redis_client.get(key) or "")["version"] == 1, "and was replaced"
     await redis_client.set(key, nonsense)
     await manager.pause(session.session_id, **OLGA)

@@ -86,6 +86,7 @@ async def test_errors_of_postgresql_were_swallowed(
     await pool.open()
     manager = SessionManager(redis_client, pool, retry_seconds=0)
     session = await manager.create_session("grader")
+    await manager._store.close()  # it keeps a connection for a moment
     await pool.close()  # from here on the database is away
     session.checkpoint("essay_marked")
     for write in (
@@ -131,6 +132,7 @@ async def test_what_is_deleted_is_gone_from_valkey_and_from_every_cache(
     session = await one.create_session("grader")
     for manager in (one, two):
         assert await manager.get_session(session.session_id)
+        await manager.tick()
     key = f"breakpilot:session:{session.session_id}"
     assert await redis_client.exists(key)
     assert await two.delete_session(session.session_id, **OLGA)
