@@ -69,6 +69,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
             partial(_floor, stage, size),
             (Bar("p50", "ms", at_most=bar), Bar("p99", "ms")),
             warm=False,
+            pairs=None if bar else 1,
         )
         yield Comparison(
             f"a beat, p99, {what}",
