@@ -11,7 +11,7 @@ from agent_sessions import tasks
 from agent_sessions.errors import StorageUnavailable
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.records import RecordStore
+from agent_sessions.record_store import RecordStore
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY
 

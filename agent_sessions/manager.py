@@ -24,7 +24,8 @@ from agent_sessions.patch import diff
 from agent_sessions.pool import open_pool
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.reading import Reading
-from agent_sessions.records import RecordsInMemory, RecordsInValkey, RecordStore
+from agent_sessions.record_store import RecordStore
+from agent_sessions.records import RecordsInMemory, RecordsInValkey
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.sweeping import Sweeping

@@ -247,7 +247,8 @@ class AgentSession:
                     SessionCheckpoint.from_dict(c) for c in stored.get("checkpoints") or []
                 ],
                 metadata=_dict(stored.get("metadata")),
-                **{name: _moments(name, stored[name]) for name in STORED if name in stored},
+                **{name: stored[name] for name in PLAIN if name in stored},
+                **{name: _moment(name, stored[name]) for name in TIMES if name in stored},
             )
         except KeyError as error:
             raise InvalidInput(f"no stored session: {error.args[0]} is missing") from error
@@ -356,8 +357,8 @@ def copied(value: Any) -> Any:
 _UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 
-def _moments(name: str, value: Any) -> Any:
-    return validation.moment(value, name) if name in TIMES and value is not None else value
+def _moment(name: str, value: Any) -> Any:
+    return None if value is None else validation.moment(value, name)
 
 
 def _dict(value: Any) -> dict[str, Any]:

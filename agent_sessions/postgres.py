@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import psycopg_pool
 
-from agent_sessions import group_writes
+from agent_sessions import checkpoint_array, group_writes
 from agent_sessions.checkpoints import COMPRESS_AFTER, compress
 from agent_sessions.errors import (
     Conflict,
@@ -180,8 +180,9 @@ class PostgresStore:
 
     async def refresh_array(self, session_id: str) -> None:
         """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be."""
-        if await self._keep_in_array(session_id):
-            return
+        async with self._connection() as connection:
+            if await checkpoint_array.keep(connection, session_id):
+                return
         session = await self.read(session_id)
         if session is None or session.checkpoint_count == session.checkpoints_through:
             return
@@ -195,26 +196,6 @@ class PostgresStore:
                 "through": session.checkpoint_count,
             },
         )
-
-    async def _keep_in_array(self, session_id: str) -> bool:
-        """Says by their ids what it shall hold; False when some have none, as older agents' own have not."""
-        async with self._connection() as connection:
-            found = await fetch(connection, "read_array_names", {"id": session_id})
-            if not found or not found[0]["newer"]:
-                return True  # gone, or brought up to date by somebody else
-            older, newer = found[0]["entries"] or [], found[0]["newer"]
-            entries = [_Entry(*entry) for entry in [*older, *newer]]
-            if not all(entry.id and entry.name for entry in entries):
-                return False
-            kept = [entry.id for entry in compress(entries)]
-            values = {
-                "id": session_id,
-                "version": found[0]["version"],
-                "through": found[0]["checkpoint_count"],
-                "ids": kept,
-                "count": len(kept),
-            }
-            return bool(await fetch(connection, "keep_in_array", values))
 
     async def active(
         self, agent_type: str | None, user_id: str | None, after: str, limit: int
@@ -421,11 +402,6 @@ class PostgresStore:
                 session = session.twin().stored()
             asked.add(waiting.item)
             waiting.answer(session)
-
-
-class _Entry(NamedTuple):
-    id: str
-    name: str
 
 
 def _as_guarded(write: Write) -> Decide:

@@ -12,7 +12,7 @@ from agent_sessions.grouping import Grouper, Waiting
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.records import RecordStore
+from agent_sessions.record_store import RecordStore
 from agent_sessions.valkey import Text, copy_in
 
 AT_ONCE = 16  # copies, each of which may have megabytes

@@ -19,7 +19,7 @@ from agent_sessions.models import AgentSession, Attempt, Head
 from agent_sessions.operations import ANY_STATE
 from agent_sessions.patch import diff
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.records import RecordStore
+from agent_sessions.record_store import RecordStore
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.writes import Author, Rejected, Write, Written
 

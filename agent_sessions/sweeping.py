@@ -11,7 +11,7 @@ from agent_sessions import operations, tasks
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import Head
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.records import RecordStore
+from agent_sessions.record_store import RecordStore
 from agent_sessions.valkey import AWAY
 from agent_sessions.writes import Author, FailSilent
 

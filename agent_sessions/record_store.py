@@ -1,0 +1,180 @@
+"""The store without PostgreSQL: the same verbs over one record a session. The same tests and state machine run over both."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from agent_sessions import record_writes
+from agent_sessions.errors import InvalidInput, SessionNotFound
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.records import Record, Records
+from agent_sessions.states import SessionState
+from agent_sessions.writes import Append, Author, Decide, FailSilent, Write, Written
+
+logger = logging.getLogger(__name__)
+
+
+class RecordStore:
+    def __init__(self, records: Records, clock: Callable[[], datetime]) -> None:
+        self._records = records
+        self._clock = clock
+
+    async def create(self, session: AgentSession, text: str, author: Author) -> None:
+        record = Record(copy.deepcopy(session).stored())
+        record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
+        record.history = [
+            record_writes.entry(record.session, None, "created", author, self._clock())
+        ]
+        record.session.changed_by = author.actor
+        await self._records.save(record)
+
+    async def read(self, session_id: str) -> AgentSession | None:
+        record = await self._records.load(session_id)
+        return record.session if record else None
+
+    async def head(self, session_id: str) -> Head | None:
+        record = await self._records.load(session_id)
+        return record.session.head if record else None
+
+    async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
+        """Nobody but this library writes these records."""
+        return []
+
+    async def write(self, write: Write | Append) -> Written:
+        guarded = write.write() if isinstance(write, Append) else write
+        session = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
+        return Written(
+            session.head,
+            session.checkpoint_count,
+            session.checkpoints_through,
+            session.context_version,
+        )
+
+    async def transact(
+        self,
+        session_id: str,
+        change_id: uuid.UUID,
+        decide: Decide,
+        *,
+        seen_version: int | None = None,
+    ) -> AgentSession:
+        return await self._change(session_id, change_id, decide, seen_version)
+
+    async def _change(
+        self,
+        session_id: str,
+        change_id: uuid.UUID,
+        decide: Decide,
+        seen_version: int | None,
+    ) -> AgentSession:
+        while True:
+            record = await self._records.load(session_id)
+            if record is None:
+                raise SessionNotFound(session_id)
+            if record_writes.was_done(record, change_id, decide):
+                return record.session
+            record_writes.require_seen(record, seen_version)
+            write = decide(record.session)
+            if write is None:
+                return record.session
+            record_writes.apply(record, write.with_(change_id=change_id), self._clock())
+            if await self._records.save(record):
+                return record.session.stored()
+
+    async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
+        await self._records.beat(beats)
+        return []
+
+    async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
+        while record := await self._records.load(session_id):
+            session = record.session
+            session.refused_writes += 1
+            if not record.history or record.history[-1]["kind"] != "refused":
+                session.version += 1
+                entry = record_writes.entry(
+                    session, session.state, "refused", author, self._clock()
+                )
+                record.history.append(entry)
+            if await self._records.save(record):
+                return session.version
+        return None
+
+    @asynccontextmanager
+    async def failing_silent(self) -> AsyncIterator[FailSilent]:
+        yield self._fail_silent
+
+    async def _fail_silent(
+        self,
+        session_ids: Sequence[str],
+        decide: Decide,
+        now: datetime,
+        max_age: timedelta,
+    ) -> list[Head]:
+        heads: list[Head] = []
+        for session_id in session_ids:
+            before = await self.head(session_id)
+            session = await self.transact(session_id, uuid.uuid4(), decide)
+            if before is None or session.version > before.version:
+                heads.append(session.head)
+        return heads
+
+    async def refresh_array(self, session_id: str) -> None:
+        """Nobody but this library reads these records: nothing to keep compressed for."""
+
+    async def active(
+        self, agent_type: str | None, user_id: str | None, after: str, limit: int
+    ) -> list[AgentSession]:
+        found: list[AgentSession] = []
+        async for session in self._sessions():
+            if (
+                session.state == SessionState.ACTIVE
+                and session.session_id > after
+                and agent_type in (None, session.agent_type)
+                and user_id in (None, session.user_id)
+            ):
+                session.checkpoints = session.checkpoints[-1:]
+                found.append(session)
+                if len(found) == limit:
+                    break
+        return found
+
+    async def stale(self, max_age: timedelta) -> AsyncIterator[str]:
+        before = self._clock() - max_age
+        async for session in self._sessions():
+            if session.state == SessionState.ACTIVE and session.last_heartbeat < before:
+                yield session.session_id
+
+    async def _sessions(self) -> AsyncIterator[AgentSession]:
+        async for session_id in self._records.ids():
+            try:
+                record = await self._records.load(session_id)
+            except InvalidInput as error:
+                logger.warning("session %s is passed over: %s", session_id, error)
+                continue
+            if record is not None:
+                yield record.session
+
+    async def checkpoints(self, session_id: str, after: int, limit: int) -> list[SessionCheckpoint]:
+        record = await self._records.load(session_id)
+        return [c for c, _ in (record.checkpoints if record else [])][after : after + limit]
+
+    async def checkpoint(
+        self, session_id: str, n: int
+    ) -> tuple[SessionCheckpoint, int | None] | None:
+        record = await self._records.load(session_id)
+        if record is None or not 1 <= n <= len(record.checkpoints):
+            return None
+        return record.checkpoints[n - 1]
+
+    async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
+        record = await self._records.load(session_id)
+        return record.past_contexts.get(context_version) if record else None
+
+    async def close(self) -> None:
+        """Nothing is kept open."""

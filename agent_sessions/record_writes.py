@@ -1,0 +1,130 @@
+"""What a write does to a record: the rules of write_sessions.sql, once more, for where there is no PostgreSQL."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from datetime import datetime
+from typing import Any
+
+from agent_sessions.errors import Conflict, RequestReused
+from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.records import Record
+from agent_sessions.states import FINAL_STATES, LIVE_STATES, SessionState
+from agent_sessions.writes import Author, Decide, Rejected, Write
+
+
+def apply(record: Record, write: Write, now: datetime) -> None:
+    """Raises Rejected when a guard does not hold."""
+    session = record.session
+    before = session.state
+    if (
+        (write.epoch is not None and write.epoch != session.epoch)
+        or (write.context_seen is not None and write.context_seen != session.context_version)
+        or before.value not in write.from_states
+    ):
+        raise Rejected
+    session.version += 1
+    session.epoch += write.raise_epoch
+    session.changed_by = write.author.actor
+    session.change_id = write.change_id
+    _apply_state(session, write, now)
+    if write.context is not None:
+        record.past_contexts[session.context_version] = session.context
+        session.context = copy.deepcopy(write.context)
+        session.context_version = session.version
+    if write.metadata is not None:
+        session.metadata = copy.deepcopy(write.metadata)
+    _apply_checkpoints(record, write)
+    _apply_order(session, write, before, now)
+    if write.by_agent:
+        session.last_heartbeat = max(session.last_heartbeat, now)
+        session.last_progress = session.last_progress if write.acknowledged else now
+    record.history.append(entry(session, before, write.kind, write.author, now, write))
+
+
+def _apply_state(session: AgentSession, write: Write, now: datetime) -> None:
+    if write.state == SessionState.DELETED:
+        session.state_before_deletion = session.state.value
+    elif write.verb == "restore":
+        session.state_before_deletion = None
+    if write.state is not None:
+        session.state = write.state
+        ended = write.state in FINAL_STATES
+        session.ended_at = (session.ended_at or now) if ended else None
+
+
+def _apply_checkpoints(record: Record, write: Write) -> None:
+    session = record.session
+    if write.compressed is not None:
+        session.checkpoints = [SessionCheckpoint.from_dict(c) for c in write.compressed]
+    for i, added in enumerate(write.added):
+        stored = copy.deepcopy(added)
+        session.checkpoint_count += 1
+        stored.id = f"{session.session_id}:{session.checkpoint_count}"
+        stored.stored = True
+        context = write.added_contexts[i] if write.added_contexts else None
+        record.checkpoints.append((stored, session.context_version if context is None else context))
+        if write.compressed is None:
+            session.checkpoints.append(stored)
+    if write.compressed is not None:
+        session.checkpoints_through = session.checkpoint_count
+
+
+def _apply_order(session: AgentSession, write: Write, before: SessionState, now: datetime) -> None:
+    if write.verb is not None:
+        session.order_version = session.version
+        session.order_verb = write.verb
+        session.order_actor = write.author.actor
+        session.order_reason = write.author.reason
+        session.ordered_at = write.added[-1].timestamp if write.added else now
+        session.order_checkpoint = write.order_checkpoint
+        if before not in LIVE_STATES and session.state not in LIVE_STATES:
+            session.acknowledged_version = session.version
+    if write.acknowledged is not None and write.acknowledged > session.acknowledged_version:
+        session.acknowledged_version = write.acknowledged
+        session.acknowledged_at = now
+
+
+def entry(
+    session: AgentSession,
+    before: SessionState | None,
+    kind: str,
+    author: Author,
+    now: datetime,
+    write: Write | None = None,
+) -> dict[str, Any]:
+    """A line of the record's history."""
+    return {
+        "version": session.version,
+        "at": now.isoformat(),
+        "kind": kind,
+        "from_state": before.value if before else None,
+        "to_state": session.state.value,
+        "actor": author.actor,
+        "reason": author.reason,
+        "source": author.source,
+        "request": write.detail.get("request") if write else None,
+        "change_id": str(write.change_id) if write else None,
+    }
+
+
+def was_done(record: Record, change_id: uuid.UUID, decide: Decide) -> bool:
+    """Raises RequestReused when the same id asked for something else."""
+    done = [entry for entry in record.history if entry["change_id"] == str(change_id)]
+    if not done:
+        return False
+    request = getattr(decide, "request", None)
+    if request is not None and request != done[0]["request"]:
+        raise RequestReused(
+            "this request id was used before for another request: reload and try again"
+        )
+    return True
+
+
+def require_seen(record: Record, seen_version: int | None) -> None:
+    if seen_version is None:
+        return
+    later = [e for e in record.history if e["version"] > seen_version]
+    if any(e["kind"] == "order" or e["from_state"] != e["to_state"] for e in later):
+        raise Conflict(record.session)
