@@ -27,7 +27,7 @@ from bench.web import (
 from bench.writer import writing
 
 # Seconds between two: always one waits when all pages have been told, and more would cost ours what the peer does not pay.
-COMMITS = 0.02
+COMMITS = 0.01
 LONGER = 3  # than other arms: the slowest peer brings one or two messages a second to all pages
 CHANNELS = "bench.peers.group_send:application"
 
