@@ -101,8 +101,9 @@ class Copies:
             gone.set_result(None)
 
         def refused(error: BaseException) -> None:
-            level = logging.DEBUG if isinstance(error, AWAY) else logging.ERROR
-            logger.log(level, "no copy into Valkey: %s", error)
+            expected = isinstance(error, (*AWAY, asyncio.CancelledError))
+            level = logging.DEBUG if expected else logging.ERROR
+            logger.log(level, "no copy into Valkey: %r", error)
             put(None)
 
         self._waiting += len(text)
