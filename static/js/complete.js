@@ -6,6 +6,7 @@ const list = document.getElementById("completions");
 let waiting = null;
 let asked = 0;
 let at = -1;
+let offered = [];
 
 const options = () => [...list.children];
 
@@ -20,13 +21,21 @@ async function ask() {
   const mine = ++asked;
   const { text } = word();
   const response = await fetch(`/completions/?${new URLSearchParams({ word: text })}`).catch(() => null);
-  if (mine !== asked || document.activeElement !== field) return;
   const found = response?.ok ? (await response.json()).suggestions : [];
+  if (mine !== asked || document.activeElement !== field || word().text !== text) return;
   show(found.filter((one) => one.text !== text));
+}
+
+// What no longer fits goes at once, so that Escape leaves the field and does not first close an answer to other words.
+function narrow() {
+  const text = word().text.toLowerCase();
+  const fitting = offered.filter((one) => one.text.toLowerCase().includes(text));
+  if (fitting.length < offered.length) show(fitting);
 }
 
 function show(found) {
   at = -1;
+  offered = found;
   list.replaceChildren(...found.map(option));
   list.hidden = !found.length;
   field.setAttribute("aria-expanded", String(!list.hidden));
@@ -88,6 +97,7 @@ export function start() {
     clearTimeout(waiting);
     waiting = setTimeout(ask, WAIT);
   };
+  field.addEventListener("input", narrow);
   field.addEventListener("input", soon);
   field.addEventListener("focus", soon);
   field.addEventListener("keydown", press);

@@ -1,12 +1,13 @@
 """Views, wall, palette, completion, title and look of the list, in a browser."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from agent_sessions import AgentSession
 from sessions_app import actions
@@ -18,6 +19,7 @@ from .test_list import psql, wait_until_live
 pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
+CON = re.compile(r"/completions/\?word=con$")
 
 
 def test_a_view_is_saved_changed_and_counted_live(open_page: Open, make_session: Make) -> None:
@@ -110,6 +112,36 @@ def test_the_search_box_completes_keys_and_then_values(open_page: Open, make_ses
     page.wait_for_url("**q=context.class**")
     expect(page.locator(f"#row-{made.session_id}")).to_be_visible()
     expect(page.locator(f"#row-{other.session_id}")).to_have_count(0)
+
+
+def test_what_no_longer_fits_is_not_offered_while_the_next_answer_is_on_its_way(
+    open_page: Open, make_session: Make
+) -> None:
+    page = open_page("/")
+    page.locator("#q").click()
+    expect(page.locator("#completions li").first).to_be_visible()
+    page.route("**/completions/**", lambda route: None)  # the next one never comes
+    page.keyboard.type("jxpr")
+    expect(page.locator("#completions")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#q")).not_to_be_focused()
+
+
+def test_an_answer_to_a_word_that_the_caret_has_left_is_not_shown(
+    open_page: Open, make_session: Make
+) -> None:
+    held: list[Route] = []
+    page = open_page("/")
+    page.route(CON, lambda route: held.append(route))
+    page.locator("#q").click()
+    page.keyboard.type("con")
+    with page.expect_response(CON):
+        while not held:
+            page.wait_for_timeout(10)
+        page.keyboard.press("Home")
+        held.pop().continue_()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    expect(page.locator("#completions")).to_be_hidden()
 
 
 def test_title_and_icon_carry_the_worst_state(open_page: Open, make_session: Make) -> None:
