@@ -129,7 +129,7 @@ class SessionManager:
         metadata_text = validation.json_object({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock)
         text = session.to_json(context_text, metadata_text)
-        await self._store.create(session, text, self._agent(session))
+        await self._store.create(session, text, self.source)
         self._knowledge.keep(session, text=text)
         session.stored()
         return session
@@ -223,7 +223,7 @@ class SessionManager:
         return head
 
     async def tick(self) -> None:
-        """Bring the newest beats into PostgreSQL, and copies into Valkey; happens by itself every few seconds."""
+        """Bring the newest beats into PostgreSQL; happens by itself every few seconds. Copies have reached Valkey then."""
         await self._heartbeats.tick()
         await self._knowledge.settle()
 

@@ -21,7 +21,6 @@ from agent_sessions.checkpoints import COMPRESS_AFTER, compress
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
-    RequestReused,
     SessionNotFound,
     StorageUnavailable,
 )
@@ -37,7 +36,16 @@ from agent_sessions.grouping import Flush, Grouper, Waiting
 from agent_sessions.kept import Kept
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.queries import Connection, connection_of, errors_of_ours, fetch, query
-from agent_sessions.writes import Append, Author, Decide, FailSilent, Rejected, Write, Written
+from agent_sessions.writes import (
+    Append,
+    Author,
+    Decide,
+    FailSilent,
+    Rejected,
+    Write,
+    Written,
+    require_same,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +73,9 @@ class PostgresStore:
             self._flush_reads, most=READ_AT_ONCE, in_flight=2
         )
 
-    async def create(self, session: AgentSession, text: str, author: Author) -> None:
-        """`text` is the session's JSON, encoded once for all who keep it, and says who created it."""
-        row = f'{text[:-1]}, "source": {json.dumps(author.source)}}}'
+    async def create(self, session: AgentSession, text: str, source: str) -> None:
+        """`text` is the session's JSON, encoded once for all who keep it; who created it is `changed_by`."""
+        row = f'{text[:-1]}, "source": {json.dumps(source)}}}'
         await self._creates.submit(session.session_id, row)
 
     async def read(self, session_id: str) -> AgentSession | None:
@@ -285,7 +293,7 @@ class PostgresStore:
                 connection, "find_change", {"id": session_id, "change_id": change_id}
             )
             if done:
-                _require_same(done[0], decide, session)
+                require_same(done[0], decide)
                 return session
             await self._require_seen(connection, session, seen_version)
             write = decide(session)
@@ -360,14 +368,7 @@ class PostgresStore:
         except Exception as error:
             waiting.refuse(Rejected() if isinstance(error, SessionNotFound) else error)
             return
-        waiting.answer(
-            Written(
-                session.head,
-                session.checkpoint_count,
-                session.checkpoints_through,
-                session.context_version,
-            )
-        )
+        waiting.answer(Written.of(session))
 
     @asynccontextmanager
     async def _creating(self) -> AsyncIterator[Flush[str, None]]:
@@ -407,11 +408,3 @@ class PostgresStore:
 def _as_guarded(write: Write) -> Decide:
     """The guards of write_sessions.sql hold here too: an unmet one must not look like nothing to do."""
     return lambda session: write
-
-
-def _require_same(done: dict[str, Any], decide: Decide, session: AgentSession) -> None:
-    expected = getattr(decide, "request", None)
-    if expected is not None and expected != done["request"]:
-        raise RequestReused(
-            "this request id was used before for another request: reload the page and try again"
-        )

@@ -25,13 +25,13 @@ class RecordStore:
         self._records = records
         self._clock = clock
 
-    async def create(self, session: AgentSession, text: str, author: Author) -> None:
+    async def create(self, session: AgentSession, text: str, source: str) -> None:
         record = Record(copy.deepcopy(session).stored())
         record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
+        author = Author(session.changed_by, source)
         record.history = [
             record_writes.entry(record.session, None, "created", author, self._clock())
         ]
-        record.session.changed_by = author.actor
         await self._records.save(record)
 
     async def read(self, session_id: str) -> AgentSession | None:
@@ -49,12 +49,7 @@ class RecordStore:
     async def write(self, write: Write | Append) -> Written:
         guarded = write.write() if isinstance(write, Append) else write
         session = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
-        return Written(
-            session.head,
-            session.checkpoint_count,
-            session.checkpoints_through,
-            session.context_version,
-        )
+        return Written.of(session)
 
     async def transact(
         self,

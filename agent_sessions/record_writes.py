@@ -7,11 +7,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from agent_sessions.errors import Conflict, RequestReused
+from agent_sessions.errors import Conflict
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.records import Record
 from agent_sessions.states import FINAL_STATES, LIVE_STATES, SessionState
-from agent_sessions.writes import Author, Decide, Rejected, Write
+from agent_sessions.writes import Author, Decide, Rejected, Write, require_same
 
 
 def apply(record: Record, write: Write, now: datetime) -> None:
@@ -112,14 +112,9 @@ def entry(
 def was_done(record: Record, change_id: uuid.UUID, decide: Decide) -> bool:
     """Raises RequestReused when the same id asked for something else."""
     done = [entry for entry in record.history if entry["change_id"] == str(change_id)]
-    if not done:
-        return False
-    request = getattr(decide, "request", None)
-    if request is not None and request != done[0]["request"]:
-        raise RequestReused(
-            "this request id was used before for another request: reload and try again"
-        )
-    return True
+    if done:
+        require_same(done[0], decide)
+    return bool(done)
 
 
 def require_seen(record: Record, seen_version: int | None) -> None:

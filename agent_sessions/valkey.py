@@ -92,7 +92,6 @@ class Copies:
         """Nobody waits for a copy. None is made while too many are on their way."""
         if self._waiting > COPIES_WAITING:
             return
-
         gone = asyncio.get_running_loop().create_future()
 
         def put(_: None) -> None:

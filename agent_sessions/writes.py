@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent_sessions.errors import RequestReused
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES, SessionState
 
@@ -152,6 +153,24 @@ class Written:
     checkpoint_count: int
     checkpoints_through: int
     context_version: int
+
+    @classmethod
+    def of(cls, session: AgentSession) -> Written:
+        return cls(
+            session.head,
+            session.checkpoint_count,
+            session.checkpoints_through,
+            session.context_version,
+        )
+
+
+def require_same(done: Mapping[str, Any], decide: Decide) -> None:
+    """What was stored under this id (its entry in the history) was asked for with the same words, or RequestReused."""
+    request = getattr(decide, "request", None)
+    if request is not None and request != done["request"]:
+        raise RequestReused(
+            "this request id was used before for another request: reload the page and try again"
+        )
 
 
 class Rejected(Exception):

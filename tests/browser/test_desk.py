@@ -130,16 +130,16 @@ def test_what_no_longer_fits_is_not_offered_while_the_next_answer_is_on_its_way(
 def test_an_answer_to_a_word_that_the_caret_has_left_is_not_shown(
     open_page: Open, make_session: Make
 ) -> None:
-    held: list[Route] = []
     page = open_page("/")
-    page.route(CON, lambda route: held.append(route))
-    page.locator("#q").click()
-    page.keyboard.type("con")
-    with page.expect_response(CON):
-        while not held:
-            page.wait_for_timeout(10)
+
+    def answer(route: Route) -> None:
         page.keyboard.press("Home")
-        held.pop().continue_()
+        route.continue_()
+
+    page.route(CON, answer)
+    page.locator("#q").click()
+    with page.expect_response(CON):
+        page.keyboard.type("con")
     page.evaluate("() => new Promise(requestAnimationFrame)")
     expect(page.locator("#completions")).to_be_hidden()
 

@@ -72,13 +72,17 @@ async def test_a_session_comes_from_the_local_cache_then_valkey_then_postgresql(
 async def test_a_session_that_is_stored_does_not_wait_for_its_copy_in_valkey(
     another: Make, redis_client: redis.asyncio.Redis
 ) -> None:
-    one = await another()
+    one, two = await another(), await another()
     await redis_client.client_pause(60_000, all=False)  # it takes no writes
-    session = await one.create_session("grader")
-    assert await served(one, session.session_id)
+    async with asyncio.timeout(SOON):
+        session = await one.create_session("grader")
+        assert await served(two, session.session_id), "nor does who reads it from PostgreSQL"
+    key = f"breakpilot:session:{session.session_id}"
+    assert not await redis_client.exists(key)
     await redis_client.client_unpause()
     await one.tick()
-    assert await redis_client.exists(f"breakpilot:session:{session.session_id}")
+    await two.tick()
+    assert await redis_client.exists(key)
 
 
 async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
