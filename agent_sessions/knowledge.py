@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey import AWAY, Copies, Names, Text
+from agent_sessions.valkey import AWAY, Copies, Names, Text, copy_in
 from agent_sessions.watch import Watch
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ class Knowledge:
         """A copy for the caller alone; whether it is the newest is not known."""
         if self._watch is not None:
             self._watch.start()
-        kept = self._sessions.get(session_id) if self.trusted else None
+        kept = self._sessions.pop(session_id, None) if self.trusted else None
+        if isinstance(kept, str | bytes):
+            kept = copy_in(kept, session_id)
         if kept is None:
             return None
-        self._sessions.move_to_end(session_id)
-        if not isinstance(kept, AgentSession):
-            kept = self._sessions[session_id] = AgentSession.from_dict(json.loads(kept))
+        self._sessions[session_id] = kept
         return kept.twin()
 
     def learn(self, head: Head, *, keep: bool = True) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from operator import itemgetter
 from typing import Any, Self
+
+import msgspec
 
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
@@ -213,7 +214,8 @@ class AgentSession:
     def to_json(self, context: str, metadata: str) -> str:
         """The same as JSON, without what is None; that of context and metadata was made when they were checked."""
         known = {name: value for name, value in self._frame().items() if value is not None}
-        return f'{json.dumps(known)[:-1]}, "context": {context}, "metadata": {metadata}}}'
+        frame = msgspec.json.encode(known).decode()
+        return f'{frame[:-1]}, "context": {context}, "metadata": {metadata}}}'
 
     def _frame(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from redis.exceptions import RedisError
 
 from agent_sessions.errors import InvalidInput
@@ -181,7 +182,7 @@ class Copies:
 def copy_in(text: Text, session_id: str) -> AgentSession | None:
     """None for what is of unknown shape, or not ours to trust."""
     try:
-        stored = json.loads(text)
+        stored = msgspec.json.decode(text)
         if not isinstance(stored, dict) or "version" not in stored:
             return None
         return AgentSession.from_dict(stored)

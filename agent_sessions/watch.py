@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -209,7 +209,7 @@ def _without_retries(client: Any) -> Any:
 
 def _read(data: str | bytes) -> Head | None:
     try:
-        message = json.loads(data)
+        message = msgspec.json.decode(data)
         return Head(
             message["id"],
             SessionState(message["state"]),

@@ -208,6 +208,21 @@ async def test_unknown_content_in_valkey_is_never_served(
     await manager.pause(session.session_id, **OLGA)
 
 
+async def test_a_number_that_no_float_holds_is_read_from_postgresql_each_time(
+    another: Make, sql: Sql
+) -> None:
+    writer, reader = await another(), await another()
+    session = await writer.create_session("grader")
+    context = f'{{"n": 1{"0" * 400}.5}}'
+    await sql.execute(
+        "UPDATE agent_sessions SET context = %s::jsonb WHERE id = %s",
+        (context, session.session_id),
+    )
+    for manager in (reader, reader, reader, writer, writer):
+        assert (await served(manager, session.session_id)).context == {"n": float("inf")}
+        await manager.tick()
+
+
 @pytest.mark.parametrize("nonsense", NONSENSE[1:], ids=lambda n: n[:12].decode(errors="replace"))
 async def test_unknown_content_where_valkey_is_the_only_store_is_said_to_be_that(
     another: Make, redis_client: redis.asyncio.Redis, nonsense: bytes

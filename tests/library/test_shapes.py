@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_sessions import AgentSession, InvalidInput, SessionCheckpoint, SessionState
+from agent_sessions.models import new_session, utc_now
+from agent_sessions.validation import fingerprint, json_object
+from agent_sessions.valkey import copy_in
 
 OLD: dict[str, Any] = {
     "session_id": "0f0e6a3a-6a0e-4b86-9d1a-5c7f9a1f2b3c",
@@ -33,6 +36,16 @@ JSON = st.recursive(
     max_leaves=8,
 )
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
+STORABLE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**63 - 1, 2**66)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_characters="\0", codec="utf-8")),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner),
+    max_leaves=8,
+)
 CHECKPOINTS = st.builds(
     SessionCheckpoint, name=st.text(min_size=1), timestamp=TIMES, data=OBJECTS, metadata=OBJECTS
 )
@@ -86,6 +99,17 @@ def test_a_deleted_session_can_be_read() -> None:
 @given(SESSIONS)
 def test_every_session_survives_the_way_through_json(session: AgentSession) -> None:
     assert AgentSession.from_dict(json.loads(json.dumps(session.to_dict()))) == session
+
+
+@given(STORABLE)
+def test_valkeys_copy_is_read_to_the_last_digit(value: Any) -> None:
+    context = {"value": value}
+    session = new_session("grader", "emre", context, None, utc_now)
+    text = session.to_json(json_object(context, "context"), "{}")
+    copy = copy_in(text, session.session_id)
+    assert copy is not None
+    assert fingerprint(copy.context) == fingerprint(context)
+    assert copy.to_dict() == json.loads(json.dumps(session.to_dict()))
 
 
 @pytest.mark.parametrize(
