@@ -39,6 +39,8 @@ class Knowledge:
         self._heads: dict[str, Head] = {}
         self._followed: OrderedDict[str, None] = OrderedDict()
         self._unannounced: dict[str, Head] = {}
+        # Whose word is on its way without anybody waiting for it, and what is to be told after it.
+        self._telling: dict[str, Head | None] = {}
         self._runs: dict[str, set[Run]] = {}
         # Called when a change could not be announced: someone has to try again.
         self.when_owed: Callable[[], None] = lambda: None
@@ -127,9 +129,10 @@ class Knowledge:
         self.copies.put_soon(session, text)
 
     async def settle(self) -> None:
-        """Until what is kept is in Valkey too, as far as it can be."""
+        """Until what is kept is in Valkey too, and what was to be told soon is told, as far as it can be."""
         if self.copies is not None:
             await self.copies.settle()
+            await self.copies.settle()  # a newer word may have waited for the one before it
 
     async def copies_of(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
         """Valkey's copies as JSON; whether they are the newest is not known."""
@@ -144,18 +147,30 @@ class Knowledge:
         self.learn(head)
         await self._announce(head)
 
-    def tell_soon(self, head: Head, then: Callable[[], None]) -> None:
-        """As `tell`, for who does not wait: `then` is called when word was given, or is owed."""
+    def tell_soon(self, head: Head) -> None:
+        """As `tell`, for who does not wait. While word of a session is on its way, only the newest waits behind it."""
         self.learn(head)
         if self.copies is None:
-            then()
             return
+        if head.session_id not in self._telling:
+            self._send_word(self.copies, head)
+            return
+        behind = self._telling[head.session_id]
+        if behind is None or behind.version <= head.version:
+            self._telling[head.session_id] = head
+
+    def _send_word(self, copies: Copies, head: Head) -> None:
+        self._telling[head.session_id] = None
+
+        def told() -> None:
+            newer = self._telling.pop(head.session_id)
+            if newer is not None:
+                self._send_word(copies, newer)
 
         def refused(error: BaseException) -> None:
-            self._owe(head, error)
-            then()
+            self._owe(self._telling.pop(head.session_id) or head, error)
 
-        self.copies.announce_soon(head, then, refused)
+        copies.announce_soon(head, told, refused)
 
     async def announce(self, heads: Iterable[Head]) -> None:
         await asyncio.gather(*(self._announce(head) for head in heads))

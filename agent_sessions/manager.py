@@ -96,6 +96,7 @@ class SessionManager:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
         try:
             await self._saving.close()
+            await self._knowledge.settle()
             await self._heartbeats.close()
             await self._reading.close()
             await self._store.close()
@@ -223,7 +224,7 @@ class SessionManager:
         return head
 
     async def tick(self) -> None:
-        """Bring the newest beats into PostgreSQL; happens by itself every few seconds. Copies have reached Valkey then."""
+        """Bring the newest beats into PostgreSQL; happens by itself every few seconds. Valkey has heard of all else then."""
         await self._heartbeats.tick()
         await self._knowledge.settle()
 

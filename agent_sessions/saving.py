@@ -93,7 +93,9 @@ class Saving:
             session.attempt = None
             attempts.accept(session, base, attempt, written)
             session.turn.release()
-            self._knowledge.tell_soon(written.head, lambda: _pass_on(future, written))
+            # Nobody waits for Valkey: who reads asks PostgreSQL whether a copy is the newest.
+            self._knowledge.tell_soon(written.head)
+            _pass_on(future, written)
 
         def refused(error: BaseException) -> None:
             if isinstance(error, Rejected):

@@ -45,29 +45,27 @@ class Sweeping:
     async def _fail_in_batches(self, session_ids: Sequence[str], max_age: timedelta) -> set[str]:
         """While PostgreSQL stores one batch the next is decided, and word is given of those before."""
         batches = (session_ids[i : i + BATCH] for i in range(0, len(session_ids), BATCH))
-        failed: dict[str, asyncio.Future[None]] = {}
+        failed: set[str] = set()
         workers = [
             asyncio.create_task(self._work(batches, max_age, failed), name="failing the silent")
             for _ in range(AT_ONCE)
         ]
         try:
             await asyncio.gather(*workers)
-            await asyncio.gather(*failed.values())
+            await self._knowledge.settle()
         finally:
             await tasks.end(*workers)
-        return set(failed)
+        return failed
 
     async def _work(
-        self,
-        batches: Iterator[Sequence[str]],
-        max_age: timedelta,
-        failed: dict[str, asyncio.Future[None]],
+        self, batches: Iterator[Sequence[str]], max_age: timedelta, failed: set[str]
     ) -> None:
         while first := next(batches, None):
             async with self._store.failing_silent() as fail:
                 for batch in chain([first], islice(batches, RUN - 1)):
                     for head in await self._fail_each(fail, batch, max_age):
-                        failed[head.session_id] = self._tell(head)
+                        failed.add(head.session_id)
+                        self._knowledge.tell_soon(head)
 
     async def _fail_each(
         self, fail: FailSilent, session_ids: Sequence[str], max_age: timedelta
@@ -77,12 +75,6 @@ class Sweeping:
         if not silent:
             return []
         return await fail(silent, operations.heartbeat_timeout(AUTHOR, now, max_age), now, max_age)
-
-    def _tell(self, head: Head) -> asyncio.Future[None]:
-        """Done when word was given, or is owed."""
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._knowledge.tell_soon(head, lambda: None if told.done() else told.set_result(None))
-        return told
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
         """Those of whom Valkey has not heard since either."""

@@ -93,12 +93,11 @@ class Copies:
         """Nobody waits for a copy. None is made while too many are on their way."""
         if self._waiting > COPIES_WAITING:
             return
-        gone = asyncio.get_running_loop().create_future()
+        arrived = self._on_its_way()
 
         def put(_: None) -> None:
             self._waiting -= len(text)
-            self._on_their_way.discard(gone)
-            gone.set_result(None)
+            arrived()
 
         def refused(error: BaseException) -> None:
             expected = isinstance(error, (*AWAY, asyncio.CancelledError))
@@ -107,11 +106,10 @@ class Copies:
             put(None)
 
         self._waiting += len(text)
-        self._on_their_way.add(gone)
         self._putting.send(session.session_id, (session.version, text), put, refused)
 
     async def settle(self) -> None:
-        """Until the copies have gone that are on their way now."""
+        """Until the copies and words have gone that are on their way now without anybody waiting for them."""
         if self._on_their_way:
             await asyncio.wait(list(self._on_their_way))
 
@@ -122,7 +120,29 @@ class Copies:
     def announce_soon(
         self, head: Head, announced: Callable[[], None], refused: Callable[[BaseException], None]
     ) -> None:
-        self._announcing.send(head.session_id, head, lambda _: announced(), refused)
+        """As `announce`, for who does not wait: one of the two is called."""
+        arrived = self._on_its_way()
+
+        def told(_: None) -> None:
+            announced()
+            arrived()
+
+        def failed(error: BaseException) -> None:
+            refused(error)
+            arrived()
+
+        self._announcing.send(head.session_id, head, told, failed)
+
+    def _on_its_way(self) -> Callable[[], None]:
+        """What is to be called when it has gone."""
+        gone = asyncio.get_running_loop().create_future()
+        self._on_their_way.add(gone)
+
+        def arrived() -> None:
+            self._on_their_way.discard(gone)
+            gone.set_result(None)
+
+        return arrived
 
     async def close(self) -> None:
         """Wait for what is on its way."""

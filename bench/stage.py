@@ -139,7 +139,7 @@ class Stage:
                 for name in ("fsync", "synchronous_commit", "shared_buffers")
             ]
             server = connection.execute("SHOW server_version").fetchone()
-        libraries = [f"{name} {version(name)}" for name in ("psycopg", "redis")]
+        libraries = [f"{name} {version(name)}" for name in ("psycopg", "redis", "msgspec")]
         return [
             f"{os.cpu_count()} cores ({_processor()}), {_memory():.0f} GiB, {platform.system()}",
             f"Python {platform.python_version()}, {', '.join(libraries)}",

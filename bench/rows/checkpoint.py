@@ -90,6 +90,7 @@ def arm(stage: Stage, database: str, manager: Any, ids: list[str]) -> Arm:
         before = stage.value(database, "SELECT pg_current_wal_insert_lsn()")
         begun = time.perf_counter()
         done = await crowd.until(stage.seconds, ids, store, most=MOST)
+        await manager.tick()
         seconds = time.perf_counter() - begun
         wal = stage.value(database, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (before,))
         counted = stage.value(

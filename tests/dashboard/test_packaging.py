@@ -19,12 +19,14 @@ from packaging.utils import canonicalize_name
 from dashboard.environment import BASE_DIR
 
 BUILT_WITH = re.compile(r"^[a-z0-9-]+(\[[a-z,]+\])?==[0-9][^ ]*( ; python_[^#]+)?( +# via .*)?$")
-NEEDED_BY_AN_AGENT = ("psycopg", "psycopg_binary", "psycopg_pool", "redis", "typing_extensions.py")
+NEEDED_BY_AN_AGENT = (
+    "msgspec", "psycopg", "psycopg_binary", "psycopg_pool", "redis", "typing_extensions.py",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package installed as pip does it, beside its two dependencies and nothing else."""
+    """The package installed as pip does it, beside its dependencies and nothing else."""
     folder = tmp_path_factory.mktemp("agent")
     source, environment = folder / "source", folder / "environment"
     source.mkdir()
@@ -100,9 +102,10 @@ def test_an_agent_can_bring_a_database_up_to_date(
     assert ask(bare_environment, program) == "[]"
 
 
-def test_what_an_agent_installs_is_psycopg_and_redis() -> None:
+def test_what_an_agent_installs_is_msgspec_psycopg_and_redis() -> None:
     project = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]
-    assert {Requirement(each).name for each in project["dependencies"]} == {"psycopg", "redis"}
+    names = {Requirement(each).name for each in project["dependencies"]}
+    assert names == {"msgspec", "psycopg", "redis"}
 
 
 def pins(name: str) -> dict[str, Requirement]:

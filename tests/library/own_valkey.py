@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ class OwnValkey:
         self._child = process.start("Redis", [program, *words], log=self._folder / "log")
         async with redis.asyncio.Redis.from_url(self.url) as client:
             await asyncio.wait_for(_answers(client), 20)
+
+    def freeze(self) -> None:
+        """It takes what is sent, and answers nothing."""
+        if self._child is not None:
+            self._child.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         if self._child is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -51,6 +52,22 @@ async def served(manager: SessionManager, session_id: str) -> AgentSession:
     return session
 
 
+@asynccontextmanager
+async def words_of(
+    client: redis.asyncio.Redis, session_id: str
+) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
+    """What is told of a session, word by word."""
+
+    async def next_word() -> dict[str, Any]:
+        message = await pubsub.get_message(timeout=SOON)
+        return dict(json.loads(message["data"]))
+
+    async with client.pubsub() as pubsub:
+        await pubsub.subscribe(f"breakpilot:session:{session_id}:changes")
+        assert (await pubsub.get_message(timeout=SOON))["type"] == "subscribe"
+        yield next_word
+
+
 async def test_a_session_comes_from_the_local_cache_then_valkey_then_postgresql(
     another: Make, redis_client: redis.asyncio.Redis
 ) -> None:
@@ -83,6 +100,47 @@ async def test_a_session_that_is_stored_does_not_wait_for_its_copy_in_valkey(
     await one.tick()
     await two.tick()
     assert await redis_client.exists(key)
+
+
+async def test_a_checkpoint_that_is_stored_does_not_wait_for_valkey_which_then_hears_the_newest(
+    another: Make, redis_client: redis.asyncio.Redis
+) -> None:
+    writer, reader = await another(), await another()
+    session = await writer.create_session("grader")
+    await writer.tick()
+    async with words_of(redis_client, session.session_id) as next_word:
+        await redis_client.client_pause(60_000, all=False)  # it takes no writes
+        async with asyncio.timeout(SOON):
+            for n in range(20):
+                session.checkpoint("essay_marked", {"n": n})
+                await writer.update_session(session)
+            found = await served(reader, session.session_id)
+        assert [c.data["n"] for c in found.checkpoints[1:]] == list(range(20))
+        await redis_client.client_unpause()
+        await writer.tick()
+        versions = [(await next_word())["version"] for _ in range(2)]
+        assert versions == [2, session.version], "what was on its way, and the newest behind it"
+
+
+async def test_of_words_that_valkey_did_not_take_the_newest_is_owed(
+    another: Make, valkey: OwnValkey
+) -> None:
+    writer = await over(another, valkey, flush_seconds=3600)
+    session = await writer.create_session("grader")
+    await writer.tick()
+    valkey.freeze()
+    for n in range(3):
+        session.checkpoint("essay_marked", {"n": n})
+        await writer.update_session(session)
+    valkey.kill()
+    await writer._knowledge.settle()
+    assert writer._knowledge._unannounced[session.session_id].version == session.version
+    await valkey.start()
+    client = redis.asyncio.Redis.from_url(valkey.url)
+    async with client, words_of(client, session.session_id) as next_word:
+        await writer.tick()
+        assert (await next_word())["version"] == session.version
+    assert not writer._knowledge._unannounced
 
 
 async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
