@@ -49,7 +49,9 @@ from agent_sessions.writes import (
 
 logger = logging.getLogger(__name__)
 
-PAGE = 10_000  # of silent sessions: finding a page reads every live row once
+SILENT_AT_ONCE = (
+    200  # are fetched while the rest is still looked for: finding them reads every live row
+)
 READ_AT_ONCE = 16  # sessions, each of which may have megabytes
 
 
@@ -215,17 +217,16 @@ class PostgresStore:
         return [self._session(row) for row in rows]
 
     async def stale(self, max_age: timedelta) -> AsyncIterator[str]:
-        """The ids of the active sessions that were silent for longer, page by page."""
-        after = str(uuid.UUID(int=0))
-        while True:
-            rows = await self._rows(
-                "read_stale", {"max_age": max_age, "after": after, "limit": PAGE}
-            )
-            for row in rows:
-                yield row["id"]
-            if len(rows) < PAGE:
-                return
-            after = rows[-1]["id"]
+        """The ids of the active sessions that were silent for longer, as they are found."""
+        async with (
+            self._connection() as connection,
+            connection.transaction(),
+            connection.cursor("silent") as cursor,
+        ):
+            cursor.itersize = SILENT_AT_ONCE
+            await cursor.execute(query("read_stale"), {"max_age": max_age})
+            async for (session_id,) in cursor:
+                yield session_id
 
     async def checkpoints(self, session_id: str, after: int, limit: int) -> list[SessionCheckpoint]:
         rows = await self._rows(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import chain, islice
 
 from agent_sessions import operations, tasks
 from agent_sessions.knowledge import Knowledge
@@ -36,36 +35,46 @@ class Sweeping:
 
     async def fail_stale(self, max_age: timedelta) -> int:
         """How many active sessions were failed because they gave no sign of life for `max_age`."""
-        silent = [session_id async for session_id in self._store.stale(max_age)]
-        failed = await self._fail_in_batches(silent, max_age)
-        if held := sorted(set(silent) - failed):  # or given a sign of life meanwhile
-            failed |= await self._fail_in_batches(held, max_age)
-        return len(failed)
+        failed, left = await self._fail_in_batches(self._store.stale(max_age), max_age)
+        if left:  # held by somebody, or given a sign of life meanwhile
+            more, _ = await self._fail_in_batches(_listed(left), max_age)
+            failed += more
+        return failed
 
-    async def _fail_in_batches(self, session_ids: Sequence[str], max_age: timedelta) -> set[str]:
-        """While PostgreSQL stores one batch the next is decided, and word is given of those before."""
-        batches = (session_ids[i : i + BATCH] for i in range(0, len(session_ids), BATCH))
+    async def _fail_in_batches(
+        self, session_ids: AsyncIterator[str], max_age: timedelta
+    ) -> tuple[int, list[str]]:
+        """How many were failed, and which were not.
+
+        While PostgreSQL stores one batch the next is looked for and decided, and word is given of those before.
+        """
+        batches: asyncio.Queue[list[str]] = asyncio.Queue()
         failed: set[str] = set()
         workers = [
             asyncio.create_task(self._work(batches, max_age, failed), name="failing the silent")
             for _ in range(AT_ONCE)
         ]
         try:
+            found = await _put_in_batches(session_ids, batches)
             await asyncio.gather(*workers)
             await self._knowledge.settle()
         finally:
             await tasks.end(*workers)
-        return failed
+        return len(failed), sorted(found - failed)
 
     async def _work(
-        self, batches: Iterator[Sequence[str]], max_age: timedelta, failed: set[str]
+        self, batches: asyncio.Queue[list[str]], max_age: timedelta, failed: set[str]
     ) -> None:
-        while first := next(batches, None):
+        batch = await batches.get()
+        while batch:
             async with self._store.failing_silent() as fail:
-                for batch in chain([first], islice(batches, RUN - 1)):
+                for _ in range(RUN):
                     for head in await self._fail_each(fail, batch, max_age):
                         failed.add(head.session_id)
                         self._knowledge.tell_soon(head)
+                    batch = await batches.get()
+                    if not batch:
+                        return
 
     async def _fail_each(
         self, fail: FailSilent, session_ids: Sequence[str], max_age: timedelta
@@ -86,3 +95,25 @@ class Sweeping:
             return list(session_ids)
         heard = zip(session_ids, beats, strict=True)
         return [id for id, last in heard if last is None or last < moment.timestamp()]
+
+
+async def _put_in_batches(
+    session_ids: AsyncIterator[str], batches: asyncio.Queue[list[str]]
+) -> set[str]:
+    """All of them. An empty batch for each worker tells that no more will come."""
+    found: set[str] = set()
+    batch: list[str] = []
+    async for session_id in session_ids:
+        found.add(session_id)
+        batch.append(session_id)
+        if len(batch) == BATCH:
+            batches.put_nowait(batch)
+            batch = []
+    for last in (batch, *[[]] * AT_ONCE):
+        batches.put_nowait(last)
+    return found
+
+
+async def _listed(session_ids: Iterable[str]) -> AsyncIterator[str]:
+    for session_id in session_ids:
+        yield session_id
