@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -42,7 +43,13 @@ def identify(scope: Mapping[str, Any]) -> Viewer | int:
         return codes.NOT_LOGGED_IN
     if not user.has_perm(PERMISSION):
         return codes.NOT_ALLOWED
-    return Viewer(user.pk, key, _hash(user), language_of(headers, cookies))
+    return _viewer(user.pk, key, _hash(user), language_of(headers, cookies))
+
+
+@lru_cache(maxsize=1024)
+def _viewer(user_id: Any, session_key: str, auth_hash: str, language: str) -> Viewer:
+    """All pages of one login share what is known of it."""
+    return Viewer(user_id, session_key, auth_hash, language)
 
 
 def language_of(headers: Mapping[bytes, bytes], cookies: Mapping[str, str]) -> str:
