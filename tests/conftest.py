@@ -10,10 +10,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -29,6 +31,26 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
     from agent_sessions import SessionManager
+
+# For all tests, whichever of them are run: no deadline, which would be an assertion on wall time.
+hypothesis.settings.register_profile(
+    "ci",
+    max_examples=15,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
+hypothesis.settings.register_profile(
+    "thorough",
+    hypothesis.settings.get_profile("ci"),
+    max_examples=300,
+    derandomize=False,
+    phases=tuple(hypothesis.Phase),
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 EMPTY_SESSIONS = """
 DO $$

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
 import pytest
 import redis.asyncio
-from hypothesis import HealthCheck, Phase, settings
 
 from agent_sessions import AgentSession, SessionManager
 
 STORES = ("memory", "valkey", "postgres", "both")
-
-settings.register_profile(
-    "ci",
-    max_examples=15,
-    stateful_step_count=25,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.register_profile(
-    "thorough", settings.get_profile("ci"), max_examples=300, derandomize=False, phases=tuple(Phase)
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 Make = Callable[..., Awaitable[SessionManager]]
 
