@@ -97,6 +97,7 @@ export function start() {
     clearTimeout(waiting);
     waiting = setTimeout(ask, WAIT);
   };
+  if (document.activeElement === field) soon(); // typed in while this was being loaded
   field.addEventListener("input", narrow);
   field.addEventListener("input", soon);
   field.addEventListener("focus", soon);

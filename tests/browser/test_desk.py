@@ -127,6 +127,21 @@ def test_what_no_longer_fits_is_not_offered_while_the_next_answer_is_on_its_way(
     expect(page.locator("#q")).not_to_be_focused()
 
 
+def test_who_types_before_the_page_is_ready_is_offered_what_fits(
+    open_page: Open, make_session: Make
+) -> None:
+    page = open_page("/")
+
+    def type_first(route: Route) -> None:
+        page.locator("#q").focus()
+        page.keyboard.type("con")
+        route.continue_()
+
+    page.route("**/js/complete*.js", type_first)
+    page.reload()
+    expect(page.locator("#completions")).to_contain_text("context.")
+
+
 def test_an_answer_to_a_word_that_the_caret_has_left_is_not_shown(
     open_page: Open, make_session: Make
 ) -> None:
