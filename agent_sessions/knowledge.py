@@ -119,6 +119,7 @@ class Knowledge:
         if not self._durable or (known is not None and known.version > session.version):
             return
         self.learn(session.head, keep=heard)
+        # Not by msgspec, which writes an infinity as null: so it stays unreadable, and PostgreSQL is asked.
         text = text or json.dumps(session.to_dict())
         if self.trusted and len(text) <= CACHED_BYTES:
             self._sessions[session.session_id] = text

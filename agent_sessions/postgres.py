@@ -49,9 +49,7 @@ from agent_sessions.writes import (
 
 logger = logging.getLogger(__name__)
 
-SILENT_AT_ONCE = (
-    200  # are fetched while the rest is still looked for: finding them reads every live row
-)
+SILENT_AT_ONCE = 200  # are fetched, and failed, while the rest is still looked for
 READ_AT_ONCE = 16  # sessions, each of which may have megabytes
 
 

@@ -117,7 +117,7 @@ async def test_a_checkpoint_that_is_stored_does_not_wait_for_valkey_which_then_h
             found = await served(reader, session.session_id)
         assert [c.data["n"] for c in found.checkpoints[1:]] == list(range(20))
         await redis_client.client_unpause()
-        await writer.tick()
+        await asyncio.wait_for(writer.tick(), SOON)
         versions = [(await next_word())["version"] for _ in range(2)]
         assert versions == [2, session.version], "what was on its way, and the newest behind it"
 
@@ -129,11 +129,12 @@ async def test_of_words_that_valkey_did_not_take_the_newest_is_owed(
     session = await writer.create_session("grader")
     await writer.tick()
     valkey.freeze()
-    for n in range(3):
-        session.checkpoint("essay_marked", {"n": n})
-        await writer.update_session(session)
-    valkey.kill()
-    await writer._knowledge.settle()
+    async with asyncio.timeout(SOON):
+        for n in range(3):
+            session.checkpoint("essay_marked", {"n": n})
+            await writer.update_session(session)
+        valkey.kill()
+        await writer._knowledge.settle()
     assert writer._knowledge._unannounced[session.session_id].version == session.version
     await valkey.start()
     client = redis.asyncio.Redis.from_url(valkey.url)

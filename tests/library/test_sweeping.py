@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -12,6 +14,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from agent_sessions import SessionManager, operations
+from agent_sessions.sweeping import BATCH
 from agent_sessions.writes import Author
 
 Pool = AsyncConnectionPool[Any]
@@ -72,6 +75,26 @@ async def test_more_than_a_batch_of_them_are_failed_each_once(
     assert await manager.cleanup_stale_sessions() == 0
 
 
+async def test_the_first_are_failed_while_the_others_are_still_looked_for(
+    manager: SessionManager, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(BATCH + 1):
+        await _execute(pool, SILENT, (await manager.create_session("grader")).session_id)
+    store: Any = manager._store
+    find = store.stale
+
+    async def slowly(max_age: timedelta) -> AsyncIterator[str]:
+        found = 0
+        async for session_id in find(max_age):
+            yield session_id
+            found += 1
+            if found == BATCH:
+                await asyncio.wait_for(_until_some_failed(pool), 10)
+
+    monkeypatch.setattr(store, "stale", slowly)
+    assert await manager.cleanup_stale_sessions() == BATCH + 1
+
+
 async def test_one_connection_is_enough_to_fail_batches_of_every_kind(
     pool: Pool, database_url: str
 ) -> None:
@@ -93,6 +116,15 @@ async def _session(manager: SessionManager, checkpoints: int) -> str:
         session.checkpoint(f"essay_{n % 8}", {"n": n})
     await manager.update_session(session)
     return session.session_id
+
+
+async def _until_some_failed(pool: Pool) -> None:
+    while True:
+        async with pool.connection() as connection:
+            failed = await connection.execute("SELECT FROM agent_sessions WHERE state = 'failed'")
+        if failed.rowcount:
+            return
+        await asyncio.sleep(0.01)
 
 
 async def _execute(pool: Pool, text: str, session_id: str) -> None:
