@@ -1,0 +1,65 @@
+"""What a manager serves and hears, and what is told of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis.asyncio
+
+from agent_sessions import AgentSession, SessionManager
+from tests.library.conftest import Make
+from tests.library.own_valkey import OwnValkey
+
+SOON = 10.0
+
+
+async def live(manager: SessionManager, session_id: str) -> None:
+    """Until the manager hears of every change of this session."""
+
+    async def heard() -> None:
+        while True:
+            if await manager._knowledge.follow(session_id):
+                return
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(heard(), SOON)
+
+
+async def until(manager: SessionManager, trusted: bool) -> None:
+    async def so() -> None:
+        while True:
+            if manager._knowledge.trusted is trusted:
+                return
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(so(), SOON)
+
+
+async def served(manager: SessionManager, session_id: str) -> AgentSession:
+    session = await manager.get_session(session_id)
+    assert session is not None
+    return session
+
+
+@asynccontextmanager
+async def words_of(
+    client: redis.asyncio.Redis, session_id: str
+) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
+    """What is told of a session, word by word."""
+
+    async def next_word() -> dict[str, Any]:
+        message = await pubsub.get_message(timeout=SOON)
+        return dict(json.loads(message["data"]))
+
+    async with client.pubsub() as pubsub:
+        await pubsub.subscribe(f"breakpilot:session:{session_id}:changes")
+        assert (await pubsub.get_message(timeout=SOON))["type"] == "subscribe"
+        yield next_word
+
+
+async def over(another: Make, valkey: OwnValkey, **settings: Any) -> SessionManager:
+    return await another(valkey_url=valkey.url, **settings)
