@@ -17,19 +17,14 @@ Scene = tuple[str, list[Look], Callable[[Page], None]]
 
 
 def act(page: Page) -> None:
-    """What an administrator does in a morning: one pause, one rollback, one end."""
-    give(page, "/?type=grader&state=active", ".head-actions .primary", "Rubrik prüfen")
-    give(
-        page, "/?type=tutor&state=active", "#checkpoints a[data-dialog] >> nth=1", "Falsche Aufgabe"
-    )
+    """What an administrator does in a morning: one pause, one end, one rollback."""
+    open_session(page, "/?type=grader&state=active")
+    confirm(page, ".head-actions .primary", "Rubrik prüfen")
     session(page)
     page.locator("#more summary").click()
     confirm(page, "#more a[href*=failures]", "Endlosschleife beim Nachladen")
-
-
-def give(page: Page, query: str, button: str, reason: str) -> None:
-    open_session(page, query)
-    confirm(page, button, reason)
+    session(page)  # another one: this is no longer active
+    confirm(page, "#checkpoints a[data-dialog] >> nth=1", "Falsche Aufgabe")
 
 
 def confirm(page: Page, button: str, reason: str) -> None:
