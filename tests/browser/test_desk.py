@@ -20,14 +20,6 @@ pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 CON = re.compile(r"/completions/\?word=con$")
-# what takes two lines though it has no space
-BROKEN_WORDS = """() => [...document.querySelectorAll(".tile-word")].flatMap((tile) =>
-  [...tile.textContent.matchAll(/\\S+/g)].filter((word) => {
-    const range = document.createRange();
-    range.setStart(tile.firstChild, word.index);
-    range.setEnd(tile.firstChild, word.index + word[0].length);
-    return range.getClientRects().length > 1;
-  }).map(String))"""
 
 
 def test_a_view_is_saved_changed_and_counted_live(open_page: Open, make_session: Make) -> None:
@@ -230,16 +222,6 @@ def test_nothing_of_it_sticks_out_on_a_phone(
         page = open_page(path, width=360, height=740, locale=language)
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path
-
-
-@pytest.mark.parametrize("language", ["de", "en"])
-def test_no_word_on_the_tiles_of_a_wall_is_broken(open_page: Open, language: str) -> None:
-    page = open_page("/wall/", locale=language)
-    page.wait_for_selector("#connection[data-status=live]")
-    page.evaluate("document.fonts.ready")
-    for width in (*range(320, 1500, 20), 1920, 2560, 3840):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate(BROKEN_WORDS) == [], width
 
 
 def test_the_address_carries_the_columns_to_somebody_else(

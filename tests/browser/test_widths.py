@@ -1,0 +1,62 @@
+"""Pages between a phone and a wall: nothing sticks out, no word is broken, a column that shows can be read."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from agent_sessions import AgentSession
+
+pytestmark = pytest.mark.browser
+Make = Callable[..., AgentSession]
+Open = Callable[..., Page]
+
+WIDTHS = (*range(320, 1500, 20), 1920, 2560, 3840)
+READABLE = 85  # pixels: a dozen letters and how many there are
+
+# what takes two lines though it has no space
+BROKEN_WORDS = r"""() => [...document.querySelectorAll(".tile-word")].flatMap((tile) =>
+  [...tile.textContent.matchAll(/\S+/g)].filter((word) => {
+    const range = document.createRange();
+    range.setStart(tile.firstChild, word.index);
+    range.setEnd(tile.firstChild, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map(String))"""
+
+
+def at_every_width(page: Page) -> Iterator[int]:
+    page.evaluate("document.fonts.ready")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        yield width
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_no_word_on_the_tiles_of_a_wall_is_broken(open_page: Open, language: str) -> None:
+    page = open_page("/wall/", locale=language)
+    page.wait_for_selector("#connection[data-status=live]")
+    for width in at_every_width(page):
+        assert page.evaluate(BROKEN_WORDS) == [], width
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_no_page_scrolls_sideways(open_page: Open, make_session: Make, language: str) -> None:
+    made = make_session("quality-judge", user_id="somebody.with-a-long-name@a-school.example")
+    at = f"/sessions/{made.session_id}/"
+    for path in ("/", "/wall/", "/bulk/", "/conversations/", at, f"{at}failures/"):
+        page = open_page(path, locale=language)
+        for width in at_every_width(page):
+            found = page.evaluate("document.documentElement.scrollWidth")
+            assert found <= width, (path, width)
+
+
+def test_the_last_checkpoint_is_readable_or_left_out(open_page: Open, make_session: Make) -> None:
+    make_session(checkpoints=("essays_assigned",))
+    page = open_page("/")
+    shown = []
+    for width in at_every_width(page):
+        box = page.locator(".row .c-checkpoint").bounding_box()
+        if box is not None:
+            shown.append(width)
+            assert box["width"] >= READABLE, width
+    assert set(range(1160, 1500, 20)) < set(shown)
