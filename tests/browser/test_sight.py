@@ -76,3 +76,21 @@ def test_a_silence_of_ours_makes_nobody_late_and_is_said_from_when_to_when(
     expect(said).to_contain_text(re.compile(r"Von \d\d:\d\d bis \d\d:\d\d"), timeout=20_000)
     assert row.get_attribute("data-health") == "on_time"
     expect(row).to_have_attribute("data-health", "late", timeout=(LATE + 5) * 1000)
+
+
+def test_a_wall_says_it_too_keeps_it_when_its_rows_change_and_is_live_again_afterwards(
+    page_of: Callable[[str], Page], own_valkey: Servers, make_session: Callable[..., AgentSession]
+) -> None:
+    page = page_of("/wall/")
+    mistakes: list[str] = []
+    page.on("pageerror", lambda error: mistakes.append(str(error)))
+    own_valkey.stop()
+    said = page.locator("#sight .notice")
+    expect(said).to_contain_text("kommen hier keine Herzschläge an", timeout=15_000)
+    session = make_session()
+    expect(page.locator(f"#row-{session.session_id}")).to_be_visible(timeout=15_000)
+    expect(said).to_be_visible()
+    own_valkey.start()
+    expect(said).to_contain_text(re.compile(r"Von \d\d:\d\d bis \d\d:\d\d"), timeout=20_000)
+    expect(page.locator("#connection")).to_have_attribute("data-status", "live")
+    assert mistakes == []
