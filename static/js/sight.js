@@ -6,6 +6,7 @@ const WORTH_SAYING = 3000;
 const SAID_FOR = 15 * 60_000;
 const KEPT = 50;
 
+const place = document.getElementById("sight");
 const gaps = []; // {from, to} in milliseconds of the server's clock, in order; the last one may still be open
 let timer = null;
 
@@ -30,7 +31,7 @@ export function tell({ state, since, beatsSince }, now) {
     last.to = now;
     if (now - last.from < WORTH_SAYING) return clearTimeout(timer);
     say(gettext("No heartbeats were heard here from %(since)s to %(until)s. No session is shown as late or lost for that time."), last);
-    after(SAID_FOR, () => place().replaceChildren());
+    after(SAID_FOR, () => place.replaceChildren());
   }
 }
 
@@ -43,16 +44,5 @@ function say(text, { from, to }) {
   const notice = document.createElement("p");
   notice.className = "notice warning";
   notice.append(interpolate(text, { since: clockTime(from), until: clockTime(to ?? from) }, true));
-  place().replaceChildren(notice);
-}
-
-function place() {
-  let found = document.getElementById("sight");
-  if (!found) {
-    found = document.createElement("div");
-    found.id = "sight";
-    found.setAttribute("role", "status");
-    document.getElementById("main").prepend(found);
-  }
-  return found;
+  place.replaceChildren(notice);
 }

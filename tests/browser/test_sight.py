@@ -78,7 +78,7 @@ def test_a_silence_of_ours_makes_nobody_late_and_is_said_from_when_to_when(
     expect(row).to_have_attribute("data-health", "late", timeout=(LATE + 5) * 1000)
 
 
-def test_a_wall_says_it_too_keeps_it_when_its_rows_change_and_is_live_again_afterwards(
+def test_a_wall_says_it_too_and_keeps_it_when_its_rows_change(
     page_of: Callable[[str], Page], own_valkey: Servers, make_session: Callable[..., AgentSession]
 ) -> None:
     page = page_of("/wall/")
@@ -93,4 +93,19 @@ def test_a_wall_says_it_too_keeps_it_when_its_rows_change_and_is_live_again_afte
     own_valkey.start()
     expect(said).to_contain_text(re.compile(r"Von \d\d:\d\d bis \d\d:\d\d"), timeout=20_000)
     expect(page.locator("#connection")).to_have_attribute("data-status", "live")
+    assert mistakes == []
+
+
+def test_a_wall_that_was_cut_off_says_it_and_is_live_again(page_of: Callable[[str], Page]) -> None:
+    page = page_of("/wall/")
+    mistakes: list[str] = []
+    page.on("pageerror", lambda error: mistakes.append(str(error)))
+    page.context.set_offline(True)
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")
+    chip, said = page.locator("#connection"), page.locator("#sight .notice")
+    expect(said).to_contain_text("kommen hier keine Herzschläge an", timeout=15_000)
+    expect(chip).not_to_have_attribute("data-status", "live")
+    page.context.set_offline(False)
+    expect(said).to_contain_text(re.compile(r"Von \d\d:\d\d bis \d\d:\d\d"), timeout=20_000)
+    expect(chip).to_have_attribute("data-status", "live")
     assert mistakes == []
