@@ -205,7 +205,7 @@ REFUSED_TO_THE_DASHBOARD = [
 @pytest.mark.parametrize("statement", REFUSED_TO_AGENTS)
 def test_the_agents_role_is_refused(as_agent: psycopg.Connection[Any], statement: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        as_agent.execute(statement)  # type: ignore[arg-type]
+        as_agent.execute(statement)
 
 
 @pytest.mark.parametrize("statement", REFUSED_TO_THE_DASHBOARD)
@@ -213,7 +213,7 @@ def test_the_dashboards_role_is_refused(
     as_dashboard: psycopg.Connection[Any], statement: str
 ) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        as_dashboard.execute(statement)  # type: ignore[arg-type]
+        as_dashboard.execute(statement)
 
 
 def test_the_dashboards_role_does_the_monitors_work(as_dashboard: psycopg.Connection[Any]) -> None:
@@ -226,7 +226,7 @@ def test_the_dashboards_role_does_the_monitors_work(as_dashboard: psycopg.Connec
         "DELETE FROM django_session WHERE expire_date < now()",
         "DELETE FROM agent_sessions WHERE state = 'deleted'",
     ):
-        as_dashboard.execute(statement)  # type: ignore[arg-type]
+        as_dashboard.execute(statement)
 
 
 async def test_the_dashboards_role_gives_orders_in_a_persons_name(
@@ -245,7 +245,7 @@ def test_a_log_in_that_may_not_create_roles_learns_what_an_administrator_runs(
     """Roles belong to the whole server, so the ones that are there are hidden under other names."""
     with psycopg.connect(migrated) as connection, connection.cursor() as cursor:
         for name in schema.ROLES:
-            cursor.execute(f"ALTER ROLE {name} RENAME TO hidden_{name}")  # type: ignore[arg-type]
+            cursor.execute(f"ALTER ROLE {name} RENAME TO hidden_{name}")
         cursor.execute("CREATE ROLE owner_without_createrole")
         cursor.execute(
             "ALTER FUNCTION agent_session_create_roles() OWNER TO owner_without_createrole"
