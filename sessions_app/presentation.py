@@ -26,7 +26,12 @@ class Sign:
 
 STATES = {
     "active": Sign("active", "play", _("Active"), _("The agent is working.")),
-    "paused": Sign("paused", "pause", _("Paused"), _("The agent waits at a safe point.")),
+    "pausing": Sign(
+        "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
+    ),
+    "paused": Sign(
+        "paused", "pause", _("Paused"), _("The agent has confirmed the pause and waits.")
+    ),
     "completed": Sign("completed", "check", _("Completed"), _("The work is finished.")),
     "failed": Sign("failed", "cross", _("Failed"), _("The work was ended by an error.")),
     "deleted": Sign("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
@@ -38,9 +43,6 @@ CONDITIONS = {
     ),
     "no_progress": Sign(
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
-    ),
-    "pausing": Sign(
-        "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
     ),
 }
 ORDERED = {
@@ -63,7 +65,7 @@ UNKNOWN_HINT = _("A state this page does not know.")
 def sign_of(row: "Row") -> Sign:
     """The state as a person may believe it: an order the agent has not confirmed is no fact."""
     if row.pausing:
-        return CONDITIONS["pausing"]
+        return STATES["pausing"]
     if row.order_open and row.state == "active" and row.order_verb in ("resume", "restore"):
         return ORDERED["resuming"]
     if row.order_open and row.state == "active" and row.order_verb == "rollback":
