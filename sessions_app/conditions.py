@@ -48,6 +48,11 @@ def condition_q(condition: str, rules: Rules) -> Q:
     return Q(state__in=WATCHED_FOR_PROGRESS) & progress & ~silent
 
 
+def silent_q(rules: Rules) -> Q:
+    """No heartbeat for so long that nobody is there, whatever the state: an ended session has no health."""
+    return _lost(rules)
+
+
 PROGRESSED = Coalesce("last_progress", "updated_at", "created_at")
 
 

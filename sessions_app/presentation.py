@@ -104,7 +104,7 @@ VERBS = {
     ),
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
-        _("Roll this session back?"), _("Rolled back."),
+        _("Roll this session back?"), _("Rollback ordered."),
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
           " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
         reason_required=True, danger=True,
@@ -175,7 +175,7 @@ KINDS = {
 ORDER_WORDS = {
     "pause": _("Pause ordered"),
     "resume": _("Resume ordered"),
-    "rollback": _("Rolled back"),
+    "rollback": _("Rollback ordered"),
     "complete": _("Completed by order"),
     "fail": _("Ended as failed by order"),
     "delete": _("Deleted"),
