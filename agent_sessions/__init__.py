@@ -17,7 +17,9 @@ from agent_sessions.errors import (
     SessionError,
     SessionNotFound,
     StaleEpoch,
+    StorageMisconfigured,
     StorageUnavailable,
+    UsageError,
     WriteRefused,
 )
 from agent_sessions.manager import SessionManager
@@ -53,6 +55,8 @@ __all__ = [
     "SessionNotFound",
     "SessionState",
     "StaleEpoch",
+    "StorageMisconfigured",
     "StorageUnavailable",
+    "UsageError",
     "WriteRefused",
 ]

@@ -11,6 +11,8 @@ SessionError                  the root: catch it to catch all
 │   ├── StaleEpoch            an administrator rolled back, ended or deleted meanwhile
 │   └── SessionEnded          the session is in a final state
 ├── StorageUnavailable        nothing is known to be saved; try again
+├── StorageMisconfigured      PostgreSQL lacks tables or rights, or has others than this version needs; run migrate
+├── UsageError                the library was called in a way that cannot work; says what to do instead
 └── OrderReceived             raised at a safe point: what an administrator ordered
     ├── RolledBack            start again from .checkpoint
     ├── Failed
@@ -96,6 +98,14 @@ class SessionEnded(WriteRefused):
 
 class StorageUnavailable(SessionError):
     """PostgreSQL (or Valkey, where it is the only store) did not confirm: nothing is known to be saved."""
+
+
+class StorageMisconfigured(SessionError):
+    """PostgreSQL answers and refuses: trying again changes nothing until the database is set up."""
+
+
+class UsageError(SessionError, RuntimeError):
+    """The library was called in a way that cannot work: after a fork, from another event loop, with another client."""
 
 
 class OrderReceived(SessionError):

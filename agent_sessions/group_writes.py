@@ -17,13 +17,6 @@ PendingWrite = Waiting[Write | Append, Written]
 LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
 
 
-async def wait_for_no_lock_for_ever(connection: Connection) -> None:
-    """One row that somebody keeps locked in psql must not hold up every other session's writes."""
-    await connection.execute(
-        "SELECT set_config('lock_timeout', %s, false)", (f"{int(LOCK_SECONDS * 1000)}ms",)
-    )
-
-
 async def append(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
     """Stores what is no more than a checkpoint; those that are left. The pool may know no autocommit."""
     texts = [w.item.text() for w in group if isinstance(w.item, Append)]

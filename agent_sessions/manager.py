@@ -29,6 +29,7 @@ from agent_sessions.records import RecordsInMemory, RecordsInValkey
 from agent_sessions.saving import Saving
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.sweeping import Sweeping
+from agent_sessions.usage import LoopBinding, require_async_client, require_async_pool
 from agent_sessions.valkey import AWAY, Names
 from agent_sessions.writes import Author
 
@@ -55,6 +56,11 @@ class SessionManager:
         flush_seconds: float = 2.0,
         retry_seconds: float = 5.0,
     ) -> None:
+        if db_pool is not None:
+            require_async_pool(db_pool)
+        if redis_client is not None:
+            require_async_client(redis_client)
+        self._binding = LoopBinding()
         ttl = timedelta(hours=session_ttl_hours)
         self.names = Names(namespace)
         self.source = source
@@ -126,6 +132,7 @@ class SessionManager:
         metadata: dict[str, Any] | None = None,
     ) -> AgentSession:
         """Raises InvalidInput, StorageUnavailable."""
+        self._binding.check()
         context_text = validation.json_object({} if context is None else context, "context")
         metadata_text = validation.json_object({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock)
@@ -137,11 +144,13 @@ class SessionManager:
 
     async def get_session(self, session_id: str) -> AgentSession | None:
         """From the local cache, then Valkey, then PostgreSQL. A copy that is not the newest is not used."""
+        self._binding.check()
         session = await self._reading.get(validation.session_id(session_id))
         return self._ready(session) if session else None
 
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
+        self._binding.check()
         session = await self._store.read(validation.session_id(session_id))
         return self._ready(session) if session else None
 
@@ -152,6 +161,7 @@ class SessionManager:
         Raises Conflict when the same part was changed, StaleEpoch or SessionEnded when the session was rolled
         back or ended meanwhile, InvalidTransition, InvalidInput, StorageUnavailable. Then nothing was stored.
         """
+        self._binding.check()
         validation.session_id(session.session_id)
         if not await self._saving.save(session, self._agent(session)):
             await self.heartbeat(session.session_id)
@@ -171,12 +181,14 @@ class SessionManager:
         self, agent_type: str | None = None, user_id: str | None = None, *, limit: int = 1000
     ) -> list[AgentSession]:
         """At most `limit` active sessions, each with its last checkpoint only; `iterate_active_sessions` has all."""
+        self._binding.check()
         return await self._store.active(agent_type, user_id, NOWHERE, limit)
 
     async def iterate_active_sessions(
         self, agent_type: str | None = None, user_id: str | None = None
     ) -> AsyncIterator[AgentSession]:
         """All active sessions, page by page in the order of their ids."""
+        self._binding.check()
         after, page = NOWHERE, 500
         while sessions := await self._store.active(agent_type, user_id, after, page):
             for session in sessions:
@@ -187,6 +199,7 @@ class SessionManager:
 
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; how many."""
+        self._binding.check()
         return await self._sweeping.fail_stale(max_age)
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
@@ -203,6 +216,7 @@ class SessionManager:
         Raises SessionNotFound, and StorageUnavailable when neither Valkey nor PostgreSQL took it. The beat of a
         session that has ended changes nothing.
         """
+        self._binding.check()
         head = self._knowledge.head(session_id)
         if head is None:
             session_id = validation.session_id(session_id)
@@ -214,6 +228,7 @@ class SessionManager:
 
     async def head(self, session_id: str) -> Head:
         """State, version, epoch and order: known here when every change is heard, else from the store."""
+        self._binding.check()
         if known := self._knowledge.head(session_id):
             return known
         followed = await self._knowledge.follow(session_id)
@@ -225,6 +240,7 @@ class SessionManager:
 
     async def tick(self) -> None:
         """Bring the newest beats into PostgreSQL; happens by itself every few seconds. Valkey has heard of all else then."""
+        self._binding.check()
         await self._heartbeats.tick()
         await self._knowledge.settle()
 
@@ -335,6 +351,7 @@ class SessionManager:
 
     async def acknowledge(self, session_id: str, order_version: int) -> None:
         """The agent has obeyed the order that this version made."""
+        self._binding.check()
         head = await self._saving.acknowledge(session_id, order_version, self.source)
         if head is not None:
             await self._knowledge.tell(head)
@@ -363,6 +380,7 @@ class SessionManager:
         request_id: uuid.UUID | None,
         seen_version: int | None,
     ) -> AgentSession:
+        self._binding.check()
         session = await self._store.transact(
             validation.session_id(session_id),
             request_id or uuid.uuid4(),
@@ -378,9 +396,11 @@ class SessionManager:
         self, session_id: str, *, after: int = 0, limit: int = 200
     ) -> list[SessionCheckpoint]:
         """All that were ever stored, compressed away or not, in order."""
+        self._binding.check()
         return await self._store.checkpoints(validation.session_id(session_id), after, limit)
 
     async def get_context_at(self, session_id: str, context_version: int) -> dict[str, Any] | None:
+        self._binding.check()
         session_id = validation.session_id(session_id)
         past = await self._store.past_context(session_id, context_version)
         if past is not None:
@@ -420,6 +440,7 @@ class SessionManager:
     async def _target(
         self, session_id: str, checkpoint_id: str | int
     ) -> tuple[SessionCheckpoint, int | None, dict[str, Any] | None]:
+        self._binding.check()
         n = operations.checkpoint_number(session_id, checkpoint_id)
         found = await self._store.checkpoint(session_id, n)
         if found is None:
@@ -438,6 +459,7 @@ class SessionManager:
 
     async def announce(self, session_ids: Iterable[str]) -> None:
         """Tell every process of changes that their writers told nobody (psql, older agents)."""
+        self._binding.check()
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:
             self._knowledge.learn(head, keep=False)

@@ -8,15 +8,16 @@ import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 
-from agent_sessions.errors import StorageUnavailable
-from agent_sessions.group_writes import wait_for_no_lock_for_ever
+from agent_sessions.errors import InvalidInput, StorageUnavailable
 
 Pool = psycopg_pool.AsyncConnectionPool[Any]
 CONNECT_SECONDS = 10.0
+LOCK_TIMEOUT = "5s"  # a row that somebody keeps locked (psql) is waited for so long
 
 
 async def open_pool(database_url: str) -> Pool:
-    """Raises StorageUnavailable when PostgreSQL does not answer."""
+    """Raises InvalidInput for what is no address, StorageUnavailable when PostgreSQL does not answer."""
+    settings = _connection_settings(database_url)
 
     async def alive(connection: psycopg.AsyncConnection[Any]) -> None:
         """The pool throws one dead connection away and waits 1, 2, 4 s for the next: here all are looked at."""
@@ -28,8 +29,8 @@ async def open_pool(database_url: str) -> Pool:
 
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         database_url, min_size=1, max_size=8, open=False, timeout=5.0,
-        kwargs=_connection_settings(database_url),
-        configure=wait_for_no_lock_for_ever,
+        kwargs=settings,
+        configure=_configure,
         check=alive,
         # Left to itself the pool waits twice as long each time: after an outage of a minute one more.
         reconnect_timeout=1.0, reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
@@ -39,14 +40,45 @@ async def open_pool(database_url: str) -> Pool:
     except BaseException as error:
         await pool.close()
         if isinstance(error, psycopg_pool.PoolTimeout):
-            raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+            reason = await _why_unreachable(database_url, settings) or error
+            raise StorageUnavailable(f"PostgreSQL did not answer: {reason}") from error
         raise
     return pool
 
 
+async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Behind a pooler (pgbouncer) a server connection serves many clients: nothing of ours may stay on it.
+
+    A pooler is known by the process id that it invents for its clients.
+    """
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    if await cursor.fetchone() != (connection.info.backend_pid,):
+        connection.prepare_threshold = None
+        return
+    await connection.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_TIMEOUT,))
+
+
+async def limit_lock_wait(connection: psycopg.AsyncConnection[Any]) -> None:
+    """In a transaction behind a pooler, where the limit could not be set once for the connection."""
+    if connection.prepare_threshold is None:
+        await connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+
+
+async def _why_unreachable(database_url: str, settings: dict[str, Any]) -> psycopg.Error | None:
+    """The pool only says that it waited in vain."""
+    try:
+        await (await psycopg.AsyncConnection.connect(database_url, **settings)).close()
+    except psycopg.Error as error:
+        return error
+    return None
+
+
 def _connection_settings(database_url: str) -> dict[str, Any]:
     """What the address does not say. A server that is gone without a word is noticed within seconds."""
-    said = conninfo_to_dict(database_url)
+    try:
+        said = conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError as error:
+        raise InvalidInput(f"the database's address cannot be read: {error}") from None
     settings = {
         "connect_timeout": 5,
         "keepalives_idle": 5,

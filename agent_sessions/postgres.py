@@ -13,14 +13,13 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-import psycopg
 import psycopg_pool
 
 from agent_sessions import checkpoint_array, group_writes
 from agent_sessions.checkpoints import COMPRESS_AFTER, compress
 from agent_sessions.errors import (
     Conflict,
-    InvalidInput,
+    SessionError,
     SessionNotFound,
     StorageUnavailable,
 )
@@ -35,6 +34,7 @@ from agent_sessions.group_writes import PendingWrite
 from agent_sessions.grouping import Flush, Grouper, Waiting
 from agent_sessions.kept import Kept
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.pool import limit_lock_wait
 from agent_sessions.queries import Connection, connection_of, errors_of_ours, fetch, query
 from agent_sessions.writes import (
     Append,
@@ -284,6 +284,7 @@ class PostgresStore:
         self, session_id: str, change_id: uuid.UUID, decide: Decide, seen_version: int | None
     ) -> AgentSession:
         async with self._connection() as connection, connection.transaction():
+            await limit_lock_wait(connection)
             await connection.execute(query("lock_sessions"), {"ids": [session_id]})
             session = await self._read(connection, session_id)
             if session is None:
@@ -353,7 +354,7 @@ class PostgresStore:
             async with connection_of(kept) as connection:
                 left = await group_writes.append(connection, group)
                 return await group_writes.write(connection, left) if left else []
-        except (StorageUnavailable, psycopg.Error, InvalidInput) as error:
+        except SessionError as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
                 await asyncio.gather(*(self._settle(w) for w in group if not w.told))
                 return []

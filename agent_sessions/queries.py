@@ -12,13 +12,26 @@ import psycopg
 import psycopg_pool
 from psycopg.rows import dict_row
 
-from agent_sessions.errors import InvalidInput, StorageUnavailable
+from agent_sessions.errors import (
+    InvalidInput,
+    SessionError,
+    StorageMisconfigured,
+    StorageUnavailable,
+)
 from agent_sessions.kept import Kept
 
 Connection = psycopg.AsyncConnection[Any]
 
 # The connection, not the statement, is at fault: what was sent may or may not have been committed.
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
+# A server that takes no writes (a standby, default_transaction_read_only) counts as away.
+TAKES_NO_WRITES = (psycopg.errors.ReadOnlySqlTransaction,)
+# A prepared statement of another client answered: a pooler hands one server connection to many.
+MIXED_UP = (
+    psycopg.errors.InvalidSqlStatementName,
+    psycopg.errors.DuplicatePreparedStatement,
+    psycopg.errors.ProtocolViolation,
+)
 # One statement writes whatever its input is.
 WRITES = {"write_sessions": "given_writes", "fail_silent": "silent_writes"}
 
@@ -52,9 +65,34 @@ async def connection_of(kept: Kept) -> AsyncIterator[Connection]:
 
 @contextmanager
 def errors_of_ours() -> Iterator[None]:
+    """No error of psycopg leaves the library."""
     try:
         yield
-    except LOST as error:
-        raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
-    except psycopg.DataError as error:
-        raise InvalidInput(f"PostgreSQL refused the value: {error}") from error
+    except (psycopg.Error, psycopg_pool.PoolClosed) as error:
+        raise as_session_error(error) from error
+
+
+def as_session_error(error: Exception) -> SessionError:
+    if isinstance(error, (*LOST, psycopg_pool.PoolClosed)):
+        return StorageUnavailable(f"PostgreSQL did not answer: {error}")
+    if isinstance(error, TAKES_NO_WRITES):
+        return StorageUnavailable(f"PostgreSQL takes no writes at the moment: {error}")
+    if isinstance(error, MIXED_UP):
+        return StorageMisconfigured(
+            f"PostgreSQL is reached through a pooler that mixes up prepared statements ({error}): use"
+            " SessionManager.connect, which recognises a pooler, or make your pool with"
+            " kwargs={'prepare_threshold': None}"
+        )
+    if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+        return InvalidInput(f"PostgreSQL refused the value: {error}")
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return StorageMisconfigured(
+            f"PostgreSQL refused this log-in: {error}; give it a role of agent_sessions"
+            " (docs/operations.md, Roles in PostgreSQL), and run migrate again"
+        )
+    if isinstance(error, psycopg.ProgrammingError):
+        return StorageMisconfigured(
+            f"the database does not fit this version of agent_sessions: {error}; run"
+            " “python -m agent_sessions migrate DATABASE_URL” or “manage.py migrate”"
+        )
+    return StorageUnavailable(f"PostgreSQL could not do it: {error}")

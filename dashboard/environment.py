@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from environs import EnvError, FileAwareEnv
 
+from dashboard.database import address
 from dashboard.problems import BadSetting, Problem
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ env = FileAwareEnv()
 @dataclass(frozen=True)
 class Environment:
     database_url: str
+    listen_database_url: str
     valkey_url: str
     data_dir: Path
     host: str
@@ -56,9 +58,8 @@ class Environment:
 
 def read() -> Environment:
     return Environment(
-        database_url=_url(
-            "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/name"
-        ),
+        database_url=_database("DATABASE_URL"),
+        listen_database_url=_database("LISTEN_DATABASE_URL"),
         valkey_url=_url("VALKEY_URL", ("redis", "rediss", "unix", "valkey"), "redis://host:6379/0"),
         data_dir=(BASE_DIR / _text("DATA_DIR", ".data")).resolve(),
         host=_text("HOST", "127.0.0.1"),
@@ -106,6 +107,19 @@ def _number(name: str, default: int, low: int, high: int) -> int:
     if not low <= number <= high:
         raise BadSetting(name, number, expected)
     return number
+
+
+def _database(name: str) -> str:
+    """Every form that libpq takes, several hosts and services included."""
+    value = _text(name, "")
+    try:
+        if value and "=" not in value and "://" not in value:
+            raise ValueError("it has no scheme")
+        address.parts(value)
+    except ValueError as error:
+        expected = f"give an address like postgresql://user@host/name, or leave {name} unset"
+        raise BadSetting(name, _without_password(value), f"{expected} ({error})") from None
+    return value
 
 
 def _url(name: str, schemes: tuple[str, ...], example: str) -> str:

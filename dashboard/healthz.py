@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from dashboard.problems import first_line
 
 PATIENCE = 2
+HEALTH_KEY_SECONDS = 10
 
 
 def healthz() -> HttpResponse:
@@ -28,23 +30,39 @@ def healthz() -> HttpResponse:
 
 
 def database_state() -> str:
+    """Whether the table is there and takes writes: a standby answers every question and stores nothing."""
     try:
         with psycopg.connect(settings.DATABASE_URL, connect_timeout=PATIENCE) as connection:
-            known = connection.execute("SELECT to_regclass('agent_sessions')").fetchone()
+            found = connection.execute(
+                "SELECT to_regclass('agent_sessions'), current_setting('transaction_read_only')"
+            ).fetchone()
     except psycopg.Error as error:
         return f"unreachable: {first_line(error)}"
-    return "ok" if known and known[0] else "the table agent_sessions is missing: run migrate"
+    if not found or not found[0]:
+        return "the table agent_sessions is missing: run migrate"
+    return "ok" if found[1] == "off" else "read-only: nothing can be stored"
 
 
 def valkey_state() -> str:
+    """Whether it stores and gives back: one that refuses writes still answers PING."""
+    key, sent = f"{settings.SESSION_NAMESPACE}:web:health", uuid.uuid4().hex
     try:
         with redis.Redis.from_url(
             settings.VALKEY_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE
         ) as client:
             client.ping()
+            return _stores(client, f"{key}:{sent}", sent)
     except (redis.RedisError, OSError) as error:
         return f"away: {first_line(error)}"
-    return "ok"
+
+
+def _stores(client: redis.Redis, key: str, value: str) -> str:
+    try:
+        client.set(key, value, ex=HEALTH_KEY_SECONDS)
+        found = client.getdel(key)
+    except redis.ResponseError as error:
+        return f"takes no writes: {first_line(error)}"
+    return "ok" if found == value.encode() else "does not give back what it stored"
 
 
 class HealthMiddleware:

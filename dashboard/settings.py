@@ -8,13 +8,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from psycopg_pool import ConnectionPool
 
 from dashboard import environment
+from dashboard.database import address
 from dashboard.embedded import postgres, valkey
 from dashboard.log import logging_config
 from dashboard.secret import secret_key
@@ -27,6 +27,8 @@ BASE_DIR = environment.BASE_DIR
 # -- What the environment says -------------------------------------------------------------------
 DATA_DIR: Path = ENVIRONMENT.data_dir
 DATABASE_URL: str = ENVIRONMENT.database_url or postgres.url(DATA_DIR)
+# LISTEN and session locks need PostgreSQL itself; with an address of their own DATABASE_URL may lead through a pooler.
+LISTEN_DATABASE_URL: str = ENVIRONMENT.listen_database_url
 VALKEY_URL: str = ENVIRONMENT.valkey_url or valkey.url(DATA_DIR)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
 HEARTBEAT_RULES: environment.Rules = ENVIRONMENT.heartbeat_rules
@@ -96,8 +98,10 @@ TEMPLATES = [
 # -- Storage -------------------------------------------------------------------------------------
 DATABASES: dict[str, Any] = {
     "default": {
-        **dj_database_url.parse(DATABASE_URL),
+        **address.django_settings(DATABASE_URL),
         "ENGINE": "dashboard.database",
+        # Behind a pooler in transaction mode a cursor does not outlive its statement.
+        "DISABLE_SERVER_SIDE_CURSORS": bool(LISTEN_DATABASE_URL),
     }
 }
 DATABASES["default"]["OPTIONS"] = {

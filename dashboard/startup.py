@@ -12,6 +12,7 @@ import redis
 from django.db.utils import OperationalError, ProgrammingError
 
 from agent_sessions.schema import MINIMUM_SERVER_VERSION
+from dashboard.database.address import shown
 from dashboard.problems import Problem, first_line
 
 HINT = "start it or correct DATABASE_URL (without one, an embedded server is used)"
@@ -38,6 +39,21 @@ def check_version(version: int) -> None:
         raise Problem(
             f"The database is PostgreSQL {version // 10000}; "
             f"{MINIMUM_SERVER_VERSION // 10000} or newer is needed: upgrade it, or set another DATABASE_URL"
+        )
+
+
+def check_notifications(url: str) -> None:
+    """A pooler in transaction mode takes LISTEN and never delivers; it is known by the process id that it invents."""
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            found = connection.execute("SELECT pg_backend_pid()").fetchone()
+            direct = found == (connection.info.backend_pid,)
+    except psycopg.OperationalError as error:
+        raise unreachable(url, error) from None
+    if not direct:
+        raise Problem(
+            f"{shown(url)} leads through a pooler, where notifications do not arrive: set LISTEN_DATABASE_URL"
+            " to the address of PostgreSQL itself"
         )
 
 
@@ -78,7 +94,7 @@ def warn_without_valkey(url: str) -> None:
 
 
 def unreachable(url: str, error: Exception) -> Problem:
-    return Problem(f"The database at {address(url)} cannot be reached: {first_line(error)}; {HINT}")
+    return Problem(f"The database at {shown(url)} cannot be reached: {first_line(error)}; {HINT}")
 
 
 def explained(error: Exception) -> Problem | None:
@@ -95,7 +111,7 @@ def explained(error: Exception) -> Problem | None:
 
 
 def address(url: str) -> str:
-    """An address without what is secret in it."""
+    """Valkey's address without what is secret in it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -104,5 +120,6 @@ def check_before_serving() -> None:
     from django.conf import settings
 
     check_database(settings.DATABASE_URL, settings.ENVIRONMENT.startup_wait)
+    check_notifications(settings.LISTEN_DATABASE_URL or settings.DATABASE_URL)
     check_migrations()
     warn_without_valkey(settings.VALKEY_URL)

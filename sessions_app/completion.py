@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from .presentation import CONDITIONS
+from .conditions import PAUSING
+from .presentation import CONDITIONS, STATES
 from .search import INSIDE
 from .search import STATES as KNOWN_STATES
 
@@ -75,7 +76,8 @@ def _begin(start: str) -> list[Suggestion]:
         "older:": _("started longer ago than, e.g. 2h"),
         "id:": _("how the id begins"),
     }
-    words = {name.replace("_", "-"): str(sign.word) for name, sign in CONDITIONS.items()}
+    flags = {PAUSING: STATES[PAUSING], **CONDITIONS}
+    words = {name.replace("_", "-"): str(sign.word) for name, sign in flags.items()}
     everything = {**keys, **words}
     return [
         Suggestion(name, everything[name]) for name in everything if name.startswith(start.lower())

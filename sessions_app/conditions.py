@@ -1,4 +1,4 @@
-"""Late, lost, without progress, pausing: the conditions beside the state, once for SQL and once for a row."""
+"""State as a list shows it, and late, lost, without progress beside it: once for SQL and once for a row."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,17 +12,32 @@ from .health import WATCHED_FOR_PROGRESS, WATCHED_FOR_SILENCE, Rule, Rules, rule
 if TYPE_CHECKING:
     from .rows import Row
 
-LATE, LOST, NO_PROGRESS, PAUSING = CONDITIONS = ("late", "lost", "no_progress", "pausing")
+LATE, LOST, NO_PROGRESS = CONDITIONS = ("late", "lost", "no_progress")
+PAUSING, PAUSED = "pausing", "paused"
+
+_UNCONFIRMED_PAUSE = Q(order_verb="pause", order_version__gt=F("acknowledged_version"))
+
+
+def listed_state(row: "Row") -> str:
+    """A pause that the agent has not confirmed is `pausing`, and is nowhere counted or listed as `paused`."""
+    return PAUSING if row.pausing else row.state
+
+
+def state_q(listed: str) -> Q:
+    """The same as `listed_state`."""
+    if listed == PAUSING:
+        return Q(state=PAUSED) & _UNCONFIRMED_PAUSE
+    if listed == PAUSED:
+        return Q(state=PAUSED) & ~_UNCONFIRMED_PAUSE
+    return Q(state=listed)
 
 
 def holds(condition: str, row: "Row") -> bool:
-    return row.pausing if condition == PAUSING else row.health == condition
+    return row.health == condition
 
 
 def condition_q(condition: str, rules: Rules) -> Q:
     """The same as `holds`, judged by the database's clock."""
-    if condition == PAUSING:
-        return Q(state="paused", order_verb="pause", order_version__gt=F("acknowledged_version"))
     if condition == LOST:
         return Q(state__in=WATCHED_FOR_SILENCE) & _lost(rules)
     if condition == LATE:
@@ -31,6 +46,11 @@ def condition_q(condition: str, rules: Rules) -> Q:
     progress = _older("progressed", rules, lambda rule: rule.no_progress)
     silent = _older("last_heartbeat", rules, lambda rule: rule.late) | Q(last_heartbeat=None)
     return Q(state__in=WATCHED_FOR_PROGRESS) & progress & ~silent
+
+
+def silent_q(rules: Rules) -> Q:
+    """No heartbeat for so long that nobody is there, whatever the state: an ended session has no health."""
+    return _lost(rules)
 
 
 PROGRESSED = Coalesce("last_progress", "updated_at", "created_at")

@@ -50,8 +50,9 @@ class Cell(NamedTuple):
     health: str
     n: int
 
-    def is_in(self, condition: str) -> bool:
-        return self.pausing if condition == PAUSING else self.health == condition
+    @property
+    def listed_state(self) -> str:
+        return PAUSING if self.pausing else self.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,10 @@ class Counts:
         by_state = [c for c in of_type if _conditions_hold(c, wanted)]
         by_condition = [c for c in of_type if _states_hold(c, wanted)]
         by_type = [c for c in self.cells if _states_hold(c, wanted) and _conditions_hold(c, wanted)]
-        states = {name: _sum(c for c in by_state if c.state == name) for name in STATES}
-        conditions = {name: _sum(c for c in by_condition if c.is_in(name)) for name in CONDITIONS}
+        states = {name: _sum(c for c in by_state if c.listed_state == name) for name in STATES}
+        conditions = {
+            name: _sum(c for c in by_condition if c.health == name) for name in CONDITIONS
+        }
         types: Counter[str] = Counter({c.agent_type: 0 for c in self.cells})
         for cell in by_type:
             types[cell.agent_type] += cell.n
@@ -103,11 +106,11 @@ def _rules(rules: Rules) -> list[dict[str, object]]:
 
 
 def _states_hold(cell: Cell, wanted: ListFilter) -> bool:
-    return cell.state in wanted.states if wanted.states else cell.state != "deleted"
+    return cell.listed_state in wanted.states if wanted.states else cell.state != "deleted"
 
 
 def _conditions_hold(cell: Cell, wanted: ListFilter) -> bool:
-    return not wanted.conditions or any(cell.is_in(name) for name in wanted.conditions)
+    return not wanted.conditions or cell.health in wanted.conditions
 
 
 def _sum(cells: Iterable[Cell]) -> int:

@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 
-from .conditions import PROGRESSED, condition_q, holds
+from .conditions import PROGRESSED, condition_q, holds, listed_state, state_q
 from .inside import at_path, mentions
 from .models import AgentSession, Checkpoint
 from .passing import Timed, entered_at, is_timed
@@ -163,7 +163,7 @@ def _any(conditions: Iterable[Q]) -> Q:
 def _row_has(row: "Row", key: str, value: str) -> bool:
     match key:
         case "state":
-            return row.state == value
+            return listed_state(row) == value
         case "condition":
             return holds(value, row)
         case "agent":
@@ -189,7 +189,7 @@ def _row_has(row: "Row", key: str, value: str) -> bool:
 def _sql(key: str, value: str) -> Q:
     match key:
         case "state":
-            return Q(state=value)
+            return state_q(value)
         case "condition":
             return condition_q(value, settings.HEARTBEAT_RULES)
         case "agent":

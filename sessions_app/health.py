@@ -65,5 +65,12 @@ def health(facts: Facts, rules: Rules, now: datetime) -> Health:
     return Health.ON_TIME
 
 
+def is_without_agent(facts: Facts, rules: Rules, now: datetime) -> bool:
+    """No heartbeat for so long that nobody is there to confirm an order, whatever the state."""
+    silence = _age(facts.last_heartbeat, now)
+    lost = timedelta(seconds=rule_for(facts.agent_type, rules).lost)
+    return silence is None or silence >= lost
+
+
 def _age(moment: datetime | None, now: datetime) -> timedelta | None:
     return None if moment is None else now - moment

@@ -14,7 +14,7 @@ from .conversations import linked
 from .detail import Action, Flag
 from .models import AgentSession, Checkpoint, HistoryEntry
 from .past import Moment, read_moment
-from .presentation import KINDS, STATES, VERBS, Sign, Text
+from .presentation import KINDS, SOURCES, STATES, VERBS, Sign, Text
 from .rhythm import Group, read_groups
 from .rows import Row
 from .timeline import parse_moment
@@ -152,6 +152,16 @@ class SessionPage:
     @cached_property
     def failure(self) -> dict[str, Any] | None:
         return self._ending("failed", "session_failed")
+
+    @cached_property
+    def order_author(self) -> str:
+        """Who gave the last order; where no name was given, through what it came."""
+        session = self.session
+        if session.order_actor:
+            return session.order_actor
+        entries = HistoryEntry.objects.filter(session_id=session.id, version=session.order_version)
+        source = entries.values_list("source", flat=True).first() or "?"
+        return str(SOURCES.get(source, source))
 
     @cached_property
     def order_verb(self) -> Any:

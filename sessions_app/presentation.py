@@ -26,7 +26,12 @@ class Sign:
 
 STATES = {
     "active": Sign("active", "play", _("Active"), _("The agent is working.")),
-    "paused": Sign("paused", "pause", _("Paused"), _("The agent waits at a safe point.")),
+    "pausing": Sign(
+        "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
+    ),
+    "paused": Sign(
+        "paused", "pause", _("Paused"), _("The agent has confirmed the pause and waits.")
+    ),
     "completed": Sign("completed", "check", _("Completed"), _("The work is finished.")),
     "failed": Sign("failed", "cross", _("Failed"), _("The work was ended by an error.")),
     "deleted": Sign("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
@@ -38,9 +43,6 @@ CONDITIONS = {
     ),
     "no_progress": Sign(
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
-    ),
-    "pausing": Sign(
-        "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
     ),
 }
 ORDERED = {
@@ -63,7 +65,7 @@ UNKNOWN_HINT = _("A state this page does not know.")
 def sign_of(row: "Row") -> Sign:
     """The state as a person may believe it: an order the agent has not confirmed is no fact."""
     if row.pausing:
-        return CONDITIONS["pausing"]
+        return STATES["pausing"]
     if row.order_open and row.state == "active" and row.order_verb in ("resume", "restore"):
         return ORDERED["resuming"]
     if row.order_open and row.state == "active" and row.order_verb == "rollback":
@@ -102,7 +104,7 @@ VERBS = {
     ),
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
-        _("Roll this session back?"), _("Rolled back."),
+        _("Roll this session back?"), _("Rollback ordered."),
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
           " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
         reason_required=True, danger=True,
@@ -173,7 +175,7 @@ KINDS = {
 ORDER_WORDS = {
     "pause": _("Pause ordered"),
     "resume": _("Resume ordered"),
-    "rollback": _("Rolled back"),
+    "rollback": _("Rollback ordered"),
     "complete": _("Completed by order"),
     "fail": _("Ended as failed by order"),
     "delete": _("Deleted"),

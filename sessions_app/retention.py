@@ -11,7 +11,6 @@ from django.db import connection, transaction
 from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
-from psycopg import sql
 
 BATCH = 500
 
@@ -34,23 +33,9 @@ DELETE FROM agent_sessions WHERE id IN (
         ELSE coalesce(updated_at, ended_at, created_at) END < now() - make_interval(days => %(days)s)
     ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 """
-# A rollback may still want the context that belongs to a checkpoint, however old.
 _PURGE_CONTEXTS = """
-WITH page AS (
-    SELECT session_id, context_version, replaced_at FROM agent_session_contexts
-    WHERE (session_id, context_version) > (%(session_id)s, %(version)s)
-    ORDER BY session_id, context_version LIMIT %(batch)s
-), gone AS (
-    DELETE FROM agent_session_contexts c USING page p
-    WHERE c.session_id = p.session_id AND c.context_version = p.context_version
-      AND p.replaced_at < now() - make_interval(days => %(days)s)
-      AND NOT EXISTS (
-        SELECT FROM agent_session_checkpoints k
-        WHERE k.session_id = c.session_id AND k.context_version = c.context_version)
-    RETURNING 1
-)
-SELECT session_id::text, context_version, (SELECT count(*) FROM gone) FROM page
-ORDER BY session_id DESC, context_version DESC LIMIT 1
+SELECT last_session::text, last_version, purged
+FROM agent_session_purge_contexts(%(session_id)s, %(version)s, %(days)s, %(batch)s)
 """
 _PURGE_BLINDNESS = "DELETE FROM agent_session_blindness WHERE ended_at < now() - interval '90 days'"
 
@@ -109,15 +94,10 @@ def droppable(before: datetime) -> list[Month]:
 
 def drop(month: Month) -> Month:
     """Remove one month of history, all of it or, when somebody holds it for too long, nothing."""
-    table = sql.Identifier(month.name)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '5s'")
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(table))
+        cursor.execute("SELECT agent_session_drop_history(%s)", [month.name])
         entries = cursor.fetchone()[0]
-        cursor.execute(
-            sql.SQL("ALTER TABLE agent_session_history DETACH PARTITION {}").format(table)
-        )
-        cursor.execute(sql.SQL("DROP TABLE {}").format(table))
     return Month(month.name, month.first, month.size, entries)
 
 
@@ -163,5 +143,5 @@ def _contexts(days: int) -> Iterator[int]:
                 {"days": days, "batch": BATCH, "session_id": at[0], "version": at[1]},
             )
             row = cursor.fetchone()
-        at = row and (row[0], row[1])
-        yield row[2] if row else 0
+        at = (row[0], row[1]) if row and row[0] else None
+        yield row[2] or 0 if row else 0

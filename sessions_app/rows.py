@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 
 from . import spans
 from .conditions import PROGRESSED
-from .health import WATCHED_FOR_SILENCE, Health, Rule, health, rule_for
+from .health import WATCHED_FOR_SILENCE, Health, Rule, health, is_without_agent, rule_for
 from .models import AgentSession, Checkpoint
 from .retention import trash_days
 
@@ -83,6 +83,10 @@ class Row:
     @property
     def health(self) -> Health:
         return health(self, settings.HEARTBEAT_RULES, self.read_at)
+
+    @property
+    def without_agent(self) -> bool:
+        return is_without_agent(self, settings.HEARTBEAT_RULES, self.read_at)
 
     @property
     def watched(self) -> bool:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from .conditions import CONDITIONS
+from .conditions import CONDITIONS, PAUSING
 
-STATES = ("active", "paused", "completed", "failed", "deleted")
+# As a list shows them: `pausing` is a pause that the agent has not confirmed.
+STATES = ("active", PAUSING, "paused", "completed", "failed", "deleted")
 
 KEYS = {
     "state": "state",
@@ -69,6 +70,8 @@ def parse(text: str) -> Search:
 def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
     """A key and a value, or the sentence that says what is wrong with them."""
     if not key:
+        if value.lower() == PAUSING and not quoted:
+            return "state", PAUSING
         flag = as_condition(value)
         return ("condition", flag) if flag and not quoted else ("text", value)
     if key.lower().startswith(INSIDE) and not key.endswith("."):

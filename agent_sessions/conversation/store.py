@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from agent_sessions.errors import InvalidInput
 
 logger = logging.getLogger(__name__)
 
+# Inside the text of a script's error: Redis 6 puts it there. Otherwise a code is a class of its own, or stands in front.
 CANNOT_WRITE = (
     "READONLY",
     "OOM",
@@ -199,9 +201,7 @@ class ConversationStore:
     def _judge(self, error: Exception, key: str) -> Exception:
         """A broken connection or a server that cannot write is waited for; anything else is said as it is."""
         message = str(error)
-        if isinstance(error, refusals.ResponseError) and not any(
-            code in message for code in CANNOT_WRITE
-        ):
+        if not _is_about_the_server(error):
             if "WRONGTYPE" in message:
                 return InvalidInput(f"what is stored as {key} is no conversation")
             return error
@@ -214,6 +214,17 @@ class ConversationStore:
         self.available = False
         self.went_away.set()
         return Unreachable(message)
+
+
+def _is_about_the_server(error: Exception) -> bool:
+    """Whether the server's state is at fault (READONLY, MASTERDOWN, OOM, and what is not known yet), or this one key."""
+    if type(error) is not refusals.ResponseError:
+        return True  # a broken connection, or a code that has a class of its own
+    message = str(error)
+    code = re.match(r"[A-Z]{3,} ", message)
+    return any(word in message for word in CANNOT_WRITE) or (
+        code is not None and code[0] != "WRONGTYPE "
+    )
 
 
 def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:

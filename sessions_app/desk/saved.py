@@ -134,8 +134,8 @@ def _is_in(cell: Cell, wanted: ListFilter) -> bool:
 
 def _has(cell: Cell, key: str, value: str) -> bool:
     if key == "condition":
-        return cell.is_in(value)
-    return value == (cell.state if key == "state" else cell.agent_type)
+        return cell.health == value
+    return value == (cell.listed_state if key == "state" else cell.agent_type)
 
 
 def _counted(query: str) -> Tally:

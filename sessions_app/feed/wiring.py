@@ -6,7 +6,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import connections
 
 from agent_sessions.conversation import ConversationConfig
 from sessions_app.bridge import announce
@@ -41,21 +40,13 @@ def running_hub() -> Hub | None:
 
 def listen_parameters() -> dict[str, Any]:
     """For a connection outside every pool: LISTEN does not survive a transaction pooler."""
-    direct = getattr(settings, "LISTEN_DATABASE_URL", "")
-    if direct:
-        return {"conninfo": direct, "connect_timeout": 3}
-    given = connections["default"].settings_dict
-    names = {
-        "NAME": "dbname",
-        "USER": "user",
-        "PASSWORD": "password",
-        "HOST": "host",
-        "PORT": "port",
-    }
-    parameters = {name: given[key] for key, name in names.items() if given.get(key)}
-    ssl = {key: value for key, value in given.get("OPTIONS", {}).items() if key.startswith("ssl")}
     alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-    return {**parameters, **ssl, **alive, "connect_timeout": 3, "application_name": "sessions feed"}
+    return {
+        "conninfo": settings.LISTEN_DATABASE_URL or settings.DATABASE_URL,
+        **alive,
+        "connect_timeout": 3,
+        "application_name": "sessions feed",
+    }
 
 
 def _end(loop: asyncio.AbstractEventLoop, ending: Hub) -> None:

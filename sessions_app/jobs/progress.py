@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count
+from django.conf import settings
+from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from .. import detail
+from ..conditions import silent_q
+from ..models import AgentSession
 from ..presentation import VERBS, Text, Verb
 from .models import BulkItem, BulkJob
 from .planning import OPPOSITE
@@ -41,10 +44,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmations:
+    """Of the sessions that got the order: whose agent has confirmed it, and of the others why not."""
+
+    confirmed: int = 0
+    outstanding: int = 0
+    without_agent: int = 0
+    superseded: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     job: BulkJob
     verb: Verb
     counts: dict[str, int]
+    confirmations: Confirmations
 
     def n(self, outcome: str) -> int:
         return self.counts.get(outcome, 0)
@@ -86,6 +101,15 @@ class Progress:
         return self.job.state == State.RUNNING
 
     @property
+    def awaits_confirmation(self) -> bool:
+        return self.confirmations.outstanding > 0
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the page still asks for news."""
+        return self.runs or self.awaits_confirmation or self.confirmations.without_agent > 0
+
+    @property
     def ended(self) -> bool:
         return self.job.state in (State.DONE, State.STOPPED)
 
@@ -104,7 +128,30 @@ class Progress:
 
 def progress(job: BulkJob) -> Progress:
     counted = job.items.order_by().values_list("outcome").annotate(n=Count("id"))
-    return Progress(job, VERBS[job.verb], dict(counted))
+    return Progress(job, VERBS[job.verb], dict(counted), confirmations(job))
+
+
+def confirmations(job: BulkJob) -> Confirmations:
+    """An order that another one followed before it was confirmed is superseded."""
+    done = job.items.filter(outcome=Outcome.DONE)
+    given = done.filter(session_id=OuterRef("id")).values("result_version")[:1]
+    confirmed = Q(acknowledged_version__gte=F("given"))
+    superseded = ~confirmed & Q(order_version__gt=F("given"))
+    silent = silent_q(settings.HEARTBEAT_RULES)
+    found = (
+        AgentSession.objects.filter(id__in=done.values("session_id"))
+        .annotate(given=Subquery(given))
+        .aggregate(
+            known=Count("id"),
+            confirmed=Count("id", filter=confirmed),
+            superseded=Count("id", filter=superseded),
+            without_agent=Count("id", filter=~confirmed & ~superseded & silent),
+        )
+    )
+    known = found.pop("known")
+    return Confirmations(
+        **found, outstanding=known - sum(found.values()), gone=done.count() - known
+    )
 
 
 def reasons(job: BulkJob) -> list[Reason]:

@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
-from sessions_app.feed.blindness import Blindness, Interval
+from sessions_app.feed.blindness import JUMP, Blindness, Interval
 from sessions_app.health import Rules
 
 from .book import Book
@@ -27,6 +27,9 @@ TICK = 5.0
 STANDSTILL = 20.0
 PATIENCE = 30.0
 MOST_FAILED = 100
+# Seconds. A slower clock could be taken for one that jumped, a slower look for a process that stood still.
+SLOW_CLOCK = JUMP / 2
+SLOW_LOOK = 10.0
 
 RESTART, POSTGRESQL, VALKEY = "restart", "postgresql", "valkey"
 AWAY = (RedisError, OSError, TimeoutError)
@@ -86,7 +89,7 @@ class Sweeper:
                 blindness = await self._as_the_watch(now)
                 if blindness is None:
                     return
-                await self._look(blindness)
+                await self._look_in_time(blindness)
             if self._upkeep is not None:
                 await self._upkeep.tick(self._now.steady)
         except LOST as error:
@@ -102,9 +105,13 @@ class Sweeper:
         return self._blindness
 
     async def _moment(self) -> Moment:
+        """The two clocks at one moment. An answer that took long belongs to no moment: nothing may be judged by it."""
         asked_at = self._monotonic()
         wall = await self._post.clock()
-        return Moment(wall, (asked_at + self._monotonic()) / 2)
+        took = self._monotonic() - asked_at
+        if took > SLOW_CLOCK:
+            raise TimeoutError(f"PostgreSQL took {took:.0f} s to say what time it is")
+        return Moment(wall, asked_at + took / 2)
 
     async def _begin(self) -> Blindness:
         """What happened between the last look of whichever process and now, nobody has seen."""
@@ -130,6 +137,13 @@ class Sweeper:
             self._cause = POSTGRESQL
         self._blindness = None
         await self._post.leave()
+
+    async def _look_in_time(self, blindness: Blindness) -> None:
+        began = self._monotonic()
+        await self._look(blindness)
+        took = self._monotonic() - began
+        if took > SLOW_LOOK:
+            raise TimeoutError(f"PostgreSQL took {took:.0f} s for one look")
 
     async def _look(self, blindness: Blindness) -> None:
         stumbled = blindness.look()

@@ -24,16 +24,7 @@ DIFFERENCES_KEPT = 200
 MONTHS_AHEAD = 3
 BEATS_KEPT_DAYS = 2
 
-# What is added meanwhile is neither seen nor removed here; whoever sums sees before or after, never between.
-FOLD = """
-WITH gone AS (
-    DELETE FROM agent_session_counts
-    WHERE (SELECT count(*) FROM agent_session_counts) > %s
-    RETURNING agent_type, state, n
-)
-INSERT INTO agent_session_counts
-SELECT agent_type, state, sum(n) FROM gone GROUP BY 1, 2 HAVING sum(n) <> 0
-"""
+FOLD = "SELECT agent_session_fold_counts(%s)"
 ACTIVITY = "SELECT agent_session_fold_activity()"
 PREPARE = """
 SELECT agent_session_history_partition((date_trunc('month', now()) + make_interval(months => m))::date)

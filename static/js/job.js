@@ -1,14 +1,22 @@
-// A bulk order while it runs: its panel is asked for again until it has ended.
+// A bulk order: its panel is fetched again while the order runs, and until every agent has confirmed it.
 
 import { morph, parse } from "./patch.js";
 import * as shell from "./shell.js";
 
-const EVERY = 600;
+const WHILE_RUNNING = 600;
+const WHILE_CONFIRMING = 3000;
 
-// `ended()` is called when there is nothing more to come; a panel that left the page is let go.
+// `ended()` is called once, when the order has been given to all; a panel that left the page is let go.
 export async function follow(panel, ended = () => {}) {
-  while (panel?.isConnected && panel.dataset.state === "running") {
-    await new Promise((wake) => setTimeout(wake, EVERY));
+  let told = false;
+  while (panel?.isConnected && "follow" in panel.dataset) {
+    const runs = panel.dataset.state === "running";
+    if (!runs && !told) {
+      told = true;
+      ended();
+    }
+    const pause = runs ? WHILE_RUNNING : WHILE_CONFIRMING;
+    await new Promise((wake) => setTimeout(wake, pause));
     if (!panel.isConnected) break;
     try {
       const response = await fetch(panel.dataset.href, { headers: { "X-Requested-With": "fetch" } });
@@ -23,7 +31,7 @@ export async function follow(panel, ended = () => {}) {
       // the server is away; the order goes on when it is back
     }
   }
-  ended();
+  if (!told) ended();
 }
 
 const page = document.querySelector(".order-page [data-job]");

@@ -67,3 +67,15 @@ def test_late_writes_are_counted_on_the_page(look: Client, make_session: Any) ->
     assert "too late" not in [
         c.name for c in bridge.call(lambda m: m.get_checkpoints(made.session_id))
     ]
+
+
+def test_an_end_that_no_agent_can_confirm_says_so(look: Client, make_session: Any) -> None:
+    made = make_session(silent=5000)
+    actions.perform("fail", made.session_id, actor="olga", reason="gone")
+    assert "No agent is there to confirm it" in said(look, made)
+
+
+def test_an_order_without_a_name_says_through_what_it_came(look: Client, make_session: Any) -> None:
+    made = make_session()
+    bridge.call(lambda m: m.pause(made.session_id, actor=None, source="agent"))
+    assert "agent asked for a pause" in said(look, made)

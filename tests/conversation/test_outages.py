@@ -269,6 +269,49 @@ async def test_a_server_that_may_not_write_counts_as_away(make, fragile, clock):
     assert contents(await manager.get("c")) == ["1", "!", "2", "!"]
 
 
+REFUSALS = {
+    "MASTERDOWN": (
+        [("CONFIG", "SET", "replica-serve-stale-data", "no"), ("REPLICAOF", "127.0.0.1", "1")],
+        [("REPLICAOF", "NO", "ONE")],
+    ),
+    "OOM": (
+        [("CONFIG", "SET", "maxmemory", "1")],
+        [("CONFIG", "SET", "maxmemory", "0")],
+    ),
+    "NOREPLICAS": (
+        [("CONFIG", "SET", "min-replicas-to-write", "1")],
+        [("CONFIG", "SET", "min-replicas-to-write", "0")],
+    ),
+    "NOPERM": (
+        [("ACL", "SETUSER", "default", "-@write", "-@scripting")],
+        [("ACL", "SETUSER", "default", "+@all")],
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_turns_that_a_refusing_server_does_not_take_are_kept_and_sent_later_in_order(
+    make, fragile, clock, refusal
+):
+    begin, end = REFUSALS[refusal]
+    fragile.start()
+    manager = make(fragile.url)
+    await manager.add_turn_to_session("c", "1", "!")
+    with fragile.client() as client:
+        for command in begin:
+            client.execute_command(*command)
+        await manager.add_turn_to_session("c", "2", "!")
+        await manager.add_turn_to_session("c", "3", "!")
+        assert manager.get_stats()["redis_available"] is False
+        assert contents(await manager.get("c")) == ["1", "!", "2", "!", "3", "!"]
+        assert (await manager.list_conversations()).complete is False
+        for command in end:
+            client.execute_command(*command)
+    clock.pass_by(60)
+    await manager.tick()
+    assert contents(await make(fragile.url).get("c")) == ["1", "!", "2", "!", "3", "!"]
+
+
 async def test_a_server_that_hangs_is_not_waited_for_without_end(make, fragile):
     fragile.start()
     manager = make(fragile.url, valkey_timeout_seconds=0.2)

@@ -181,7 +181,7 @@ def test_keys_and_conditions_are_completed(db: None) -> None:
 
 
 def test_values_are_completed_from_what_is_there(made: AgentSession) -> None:
-    assert texts("state:pa") == ["state:paused", "state:pausing"]
+    assert texts("state:pa") == ["state:pausing", "state:paused"]
     assert texts("agent:g") == ["agent:grader"]
     assert texts("user:m") == ["user:maria"]
     assert texts("checkpoint:essay") == ["checkpoint:essay_marked"]

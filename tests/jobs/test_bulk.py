@@ -10,9 +10,10 @@ from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app import actions
+from sessions_app.bridge import call
 from sessions_app.jobs import planning, worker
 from sessions_app.jobs.models import BulkItem, BulkJob
-from sessions_app.jobs.progress import progress, reasons
+from sessions_app.jobs.progress import Confirmations, progress, reasons
 from sessions_app.jobs.upkeep import forget_jobs
 from sessions_app.models import AgentSession as Stored
 from sessions_app.models import HistoryEntry
@@ -291,6 +292,8 @@ def test_it_works_without_scripting(act: Client, make_session: Make) -> None:
     page = act.post(f"/bulk/{job.id}/starts/", {"reason": ""}, follow=True)
     assert 'http-equiv="refresh"' in text(page)
     look(job)
+    assert 'http-equiv="refresh"' in text(act.get(f"/bulk/{job.id}/")), "it is not confirmed yet"
+    call(lambda manager: manager.acknowledge(made.session_id, 2))
     assert 'http-equiv="refresh"' not in text(act.get(f"/bulk/{job.id}/"))
     assert str(job.id) in text(act.get("/bulk/"))
 
@@ -314,3 +317,46 @@ def test_old_jobs_are_forgotten(act: Client, make_session: Make) -> None:
         cursor.execute("UPDATE sessions_app_bulkjob SET created_at = now() - interval '2 days'")
     forget_jobs()
     assert not BulkJob.objects.filter(id=job.id).exists()
+
+
+def given(act: Client, job: BulkJob) -> str:
+    return text(act.get(f"/bulk/{job.id}/", headers=FETCH))
+
+
+def test_what_was_ordered_counts_as_confirmed_only_once_each_agent_has_confirmed(
+    act: Client, make_session: Make
+) -> None:
+    made = [make_session() for _ in range(2)]
+    job = plan(act, "pause", *made)
+    start(act, job)
+    look(job)
+    assert progress(job).confirmations == Confirmations(outstanding=2)
+    assert "Ordered; not yet confirmed everywhere." in given(act, job)
+    assert "data-follow" in given(act, job)
+    for n, session in enumerate(made, 1):
+        version = Stored.objects.get(id=session.session_id).order_version
+        call(lambda m, s=session, v=version: m.acknowledge(s.session_id, v))  # type: ignore[misc]
+        assert progress(job).confirmations == Confirmations(confirmed=n, outstanding=2 - n)
+    assert "Finished; every agent has confirmed." in given(act, job)
+    assert "data-follow" not in given(act, job)
+
+
+def test_sessions_without_a_living_agent_are_named_and_never_called_done(
+    act: Client, make_session: Make
+) -> None:
+    job = plan(act, "pause", make_session(silent=5000), make_session())
+    start(act, job)
+    look(job)
+    assert progress(job).confirmations == Confirmations(outstanding=1, without_agent=1)
+    page = given(act, job)
+    assert "no agent there" in page
+    assert "Finished" not in page
+
+
+def test_an_order_that_another_one_followed_is_superseded(act: Client, make_session: Make) -> None:
+    session = make_session()
+    job = plan(act, "pause", session)
+    start(act, job)
+    look(job)
+    actions.perform("resume", session.session_id, actor="x")
+    assert progress(job).confirmations == Confirmations(superseded=1)

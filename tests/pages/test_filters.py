@@ -8,10 +8,12 @@ from django.http import QueryDict
 
 from agent_sessions import AgentSession
 from sessions_app import actions
+from sessions_app.bridge import call
 from sessions_app.counts import counts
 from sessions_app.filters import ListFilter
 from sessions_app.models import AgentSession as Stored
 from sessions_app.rows import load_rows
+from sessions_app.search import STATES
 
 Make = Callable[..., AgentSession]
 
@@ -70,14 +72,34 @@ def test_the_page_and_the_feed_agree_on_who_is_in_the_list(sessions: list[str], 
         assert certain == possible
 
 
-@pytest.mark.parametrize("name", ["active", "paused", "completed", "failed", "deleted"])
+@pytest.mark.parametrize("name", ["active", "pausing", "paused", "completed", "failed", "deleted"])
 def test_the_counts_equal_what_the_filter_finds(sessions: list[str], name: str) -> None:
     agrees_with_the_filter(name)
 
 
-@pytest.mark.parametrize("name", ["late", "lost", "no_progress", "pausing"])
+@pytest.mark.parametrize("name", ["late", "lost", "no_progress"])
 def test_the_conditions_counts_equal_what_the_filter_finds(sessions: list[str], name: str) -> None:
     agrees_with_the_filter(name)
+
+
+def test_a_session_counts_as_paused_only_once_its_agent_has_confirmed(sessions: list[str]) -> None:
+    confirmed = ids_in("state=paused")
+    assert ids_in("state=pausing") == {sessions[4]}
+    assert sessions[4] not in confirmed
+    version = Stored.objects.get(id=sessions[4]).order_version
+    call(lambda manager: manager.acknowledge(sessions[4], version))
+    assert ids_in("state=paused") == confirmed | {sessions[4]}
+    assert ids_in("state=pausing") == set()
+
+
+def test_every_session_outside_the_trash_counts_in_one_state(sessions: list[str]) -> None:
+    facets = counts().facets(ListFilter.from_query(""))
+    assert sum(facets.states[name] for name in STATES if name != "deleted") == facets.total
+
+
+def ids_in(query: str) -> set[str]:
+    found = ListFilter.from_query(query).queryset(Stored.objects.all())
+    return {str(id) for id in found.values_list("id", flat=True)}
 
 
 def agrees_with_the_filter(name: str) -> None:

@@ -23,7 +23,6 @@ def test_type_is_another_word_for_agent() -> None:
         ("late", "late"),
         ("LOST", "lost"),
         ("no-progress", "no_progress"),
-        ("state:pausing", "pausing"),
     ],
 )
 def test_conditions_need_no_key(text: str, condition: str) -> None:
@@ -65,3 +64,8 @@ def test_nonsense_is_an_error_and_no_filter(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "   ", '""', "a:", ":", "\x00", '"', "user:"])
 def test_half_typed_searches_do_not_break(text: str) -> None:
     parse(text)
+
+
+@pytest.mark.parametrize("text", ["pausing", "state:pausing", "PAUSING"])
+def test_a_pause_that_is_not_confirmed_is_a_state_of_its_own(text: str) -> None:
+    assert groups(text) == {"state": {"pausing"}}

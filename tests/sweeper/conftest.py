@@ -120,9 +120,10 @@ async def make(database_url: str, valkey_url: str, clock: Clock) -> AsyncIterato
             "rules": RULES,
             "upkeep": None,
             "post": Post(lambda: {"conninfo": database_url}),
+            "monotonic": lambda: clock.steady,
             **parts,
         }
-        watching = sweeper(valkey=client(url), monotonic=lambda: clock.steady, **parts)
+        watching = sweeper(valkey=client(url), **parts)
         made.append(watching)
         return Watched(watching, clock)
 

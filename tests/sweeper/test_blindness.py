@@ -85,6 +85,44 @@ async def test_while_valkey_is_away_nobody_is_judged_and_the_time_is_written_dow
     assert await database.state_of(session.session_id) == "failed"
 
 
+class FrozenFor:
+    """A steady clock on which each of some questions takes so many seconds. The monitor reads it once to begin with."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.now, self._left, self._readings = 1_000.0, list(seconds), 0
+
+    def __call__(self) -> float:
+        self._readings += 1
+        is_answer = self._readings > 1 and self._readings % 2 == 1
+        if is_answer and self._left:
+            self.now += self._left.pop(0)
+        return self.now
+
+
+async def test_a_database_that_answers_after_twenty_seconds_is_named_and_no_clock_is_blamed(
+    make: Make, database: Database, clock: Clock
+):
+    await database.watched_for(24 * HOUR, clock)
+    watching = make(monotonic=FrozenFor(0, 0, 20.0)).sweeper
+    await watching.tick()  # two questions: the clock, and the look itself
+    assert await database.blindness() == []
+    await watching.tick()
+    assert not watching.is_watching
+    await watching.tick()
+    assert [cause for cause, _, _ in await database.blindness()] == ["postgresql"]
+
+
+async def test_a_look_that_hangs_in_the_database_is_named_too(
+    make: Make, database: Database, clock: Clock
+):
+    await database.watched_for(24 * HOUR, clock)
+    watching = make(monotonic=FrozenFor(0, 20.0)).sweeper
+    await watching.tick()
+    assert not watching.is_watching
+    await watching.tick()
+    assert [cause for cause, _, _ in await database.blindness()] == ["postgresql"]
+
+
 async def test_a_restart_of_valkey_between_two_looks_is_noticed(
     make: Make, fragile, database: Database, clock: Clock
 ):

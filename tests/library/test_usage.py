@@ -1,0 +1,117 @@
+"""A manager that is used where it cannot work says so at once, and what to do instead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import psycopg_pool
+import pytest
+import redis
+
+from agent_sessions import InvalidInput, SessionManager, StorageUnavailable, UsageError
+
+FORKED = """
+import asyncio, os, sys
+from agent_sessions import SessionManager, UsageError
+
+async def connect():
+    manager = await SessionManager.connect(os.environ["DATABASE_URL"], os.environ["VALKEY_URL"])
+    session = await manager.create_session("fork")
+    await manager.heartbeat(session.session_id)
+    return manager, session
+
+async def work(manager, session):
+    calls = [
+        lambda: manager.create_session("fork"), lambda: manager.heartbeat(session.session_id),
+        lambda: manager.update_session(session), lambda: manager.get_session(session.session_id),
+        lambda: manager.pause(session.session_id, actor="a"), lambda: manager.head(session.session_id),
+        lambda: manager.attach(session.session_id).__aenter__(), lambda: manager.get_active_sessions(),
+    ]
+    for call in calls:
+        try:
+            await asyncio.wait_for(call(), 20)
+        except UsageError as error:
+            assert "after the fork" in str(error), error
+        else:
+            raise SystemExit("a call went through")
+
+parts = asyncio.new_event_loop().run_until_complete(connect())
+child = os.fork()
+if child == 0:
+    code = 1
+    try:
+        asyncio.run(work(*parts))
+        code = 0
+    finally:
+        os._exit(code)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_after_a_fork_every_call_says_to_make_a_manager_in_each_process(
+    database_url: str, valkey_url: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED],
+        env={**os.environ, "DATABASE_URL": database_url, "VALKEY_URL": valkey_url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_manager_in_two_event_loops_is_refused() -> None:
+    manager = SessionManager()
+    session = asyncio.run(manager.create_session("grader"))
+    with pytest.raises(UsageError, match=r"one asyncio\.run for all"):
+        asyncio.run(manager.heartbeat(session.session_id))
+
+
+class PoolOfAnotherLibrary:
+    """As asyncpg.Pool is: `acquire`, and no `getconn`."""
+
+    async def acquire(self) -> None: ...
+
+
+@pytest.mark.parametrize("pool", [PoolOfAnotherLibrary(), object(), "postgresql://localhost/x"])
+def test_a_pool_of_another_library_is_refused_when_it_is_handed_in(pool: Any) -> None:
+    with pytest.raises(UsageError, match="AsyncConnectionPool is needed"):
+        SessionManager(db_pool=pool)
+
+
+def test_a_synchronous_pool_is_refused_when_it_is_handed_in(database_url: str) -> None:
+    with psycopg_pool.ConnectionPool(database_url, min_size=1, open=False) as pool:
+        with pytest.raises(UsageError, match="AsyncConnectionPool is needed"):
+            SessionManager(db_pool=pool)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("client", [redis.Redis(), object(), "redis://localhost"])
+def test_a_synchronous_client_is_refused_when_it_is_handed_in(client: Any) -> None:
+    with pytest.raises(UsageError, match=r"redis\.asyncio\.Redis is needed"):
+        SessionManager(redis_client=client)
+
+
+async def test_what_is_no_address_is_refused_with_the_reason() -> None:
+    with pytest.raises(InvalidInput, match="address cannot be read"):
+        await SessionManager.connect("postgresql://localhost/x?no_such_option=1")
+
+
+async def test_a_server_that_refuses_the_log_in_is_quoted(database_url: str) -> None:
+    address = psycopg.conninfo.make_conninfo(database_url, dbname="not_there")
+    with pytest.raises(StorageUnavailable, match='database "not_there" does not exist'):
+        await SessionManager.connect(address)
+
+
+async def test_a_pool_that_was_never_opened_is_named(database_url: str) -> None:
+    pool: psycopg_pool.AsyncConnectionPool = psycopg_pool.AsyncConnectionPool(
+        database_url, open=False
+    )
+    manager = SessionManager(db_pool=pool, retry_seconds=0.1)
+    with pytest.raises(StorageUnavailable, match="not open"):
+        await manager.create_session("grader")
