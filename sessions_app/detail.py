@@ -22,6 +22,7 @@ from .rows import Row, from_values, with_row_columns
 
 CHECKPOINTS = 25
 HISTORY = 50
+FAILURES = 100  # failures and rollbacks that are looked through for the same error
 FLAG_PATHS, PATHS = 5, 8
 LONGEST = 500  # more than any part of an entry is shown of
 SHOWN = (
@@ -201,6 +202,30 @@ LIKELY = {
     "failed": "rollback",
     "deleted": "restore",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedFailure:
+    """The same error `times` in a row, with a rollback before each but the first; `earliest` is the lowest target of those."""
+
+    times: int
+    earliest: int
+
+
+def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
+    """None unless the newest failure has the error of the one before the rollback."""
+    marks = (CHECKPOINT_NAMES["fail"], CHECKPOINT_NAMES["rollback"])
+    found = Checkpoint.objects.filter(session_id=session_id, name__in=marks).order_by("-n")
+    error, times, targets = None, 0, []
+    for name, data in found.values_list("name", "data")[:FAILURES]:
+        if name == CHECKPOINT_NAMES["rollback"]:
+            targets.append(data.get("n"))
+            continue
+        if times and (data.get("error") != error or len(targets) < times):
+            break
+        error, times = data.get("error"), times + 1
+    known = [n for n in targets[: times - 1] if isinstance(n, int)]
+    return RepeatedFailure(times, min(known)) if times > 1 and known else None
 
 
 def last_decision(session_id: UUID, since: int) -> Event | None:

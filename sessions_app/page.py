@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 
 from . import detail, tree, turns
 from .conversations import linked
-from .detail import Action, Flag
+from .detail import Action, Flag, RepeatedFailure
 from .models import AgentSession, Checkpoint, HistoryEntry
 from .past import Moment, read_moment
 from .presentation import KINDS, SOURCES, STATES, VERBS, Sign, Text
@@ -146,8 +146,18 @@ class SessionPage:
 
     @cached_property
     def last_good(self) -> Flag | None:
-        """Where a rollback would most likely go: the newest checkpoint of the agent's own work."""
-        return detail.newest(self._newest_checkpoints, own=True)
+        """Where a rollback would most likely go: the newest checkpoint of the agent's own work.
+
+        After the same error again it lies before those that were rolled back to in vain.
+        """
+        if self.repeated is None:
+            return detail.newest(self._newest_checkpoints, own=True)
+        earlier = detail.read_checkpoints(self.session.id, before=self.repeated.earliest)[0]
+        return detail.newest(earlier, own=True)
+
+    @cached_property
+    def repeated(self) -> RepeatedFailure | None:
+        return detail.read_repeated_failure(self.session.id) if self.row.state == "failed" else None
 
     @cached_property
     def failure(self) -> dict[str, Any] | None:
@@ -159,7 +169,7 @@ class SessionPage:
         session = self.session
         if session.order_actor:
             return session.order_actor
-        entries = HistoryEntry.objects.filter(session_id=session.id, version=session.order_version)
+        entries = HistoryEntry.objects.filter(session_id=session.id, version=self.row.order_version)
         source = entries.values_list("source", flat=True).first() or "?"
         return str(SOURCES.get(source, source))
 

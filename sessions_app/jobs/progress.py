@@ -128,11 +128,14 @@ class Progress:
 
 def progress(job: BulkJob) -> Progress:
     counted = job.items.order_by().values_list("outcome").annotate(n=Count("id"))
-    return Progress(job, VERBS[job.verb], dict(counted), confirmations(job))
+    counts = dict(counted)
+    return Progress(job, VERBS[job.verb], counts, confirmations(job, counts.get(Outcome.DONE, 0)))
 
 
-def confirmations(job: BulkJob) -> Confirmations:
-    """An order that another one followed before it was confirmed is superseded."""
+def confirmations(job: BulkJob, given_to: int) -> Confirmations:
+    """Of the sessions that got the order. One that another one followed before it was confirmed is superseded."""
+    if not given_to:
+        return Confirmations()
     done = job.items.filter(outcome=Outcome.DONE)
     given = done.filter(session_id=OuterRef("id")).values("result_version")[:1]
     confirmed = Q(acknowledged_version__gte=F("given"))
@@ -150,7 +153,7 @@ def confirmations(job: BulkJob) -> Confirmations:
     )
     known = found.pop("known")
     return Confirmations(
-        **found, outstanding=known - sum(found.values()), gone=done.count() - known
+        **found, outstanding=known - sum(found.values()), gone=max(given_to - known, 0)
     )
 
 

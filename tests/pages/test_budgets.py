@@ -35,7 +35,7 @@ BUDGETS = {
     "session as it was": 7,
     "time axis": 8,
     "compare": 7,
-    "bulk order": 5,
+    "bulk order": 6,
     "admin changelist": 4,
     "admin change form": 4,
 }

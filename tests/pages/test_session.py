@@ -284,3 +284,30 @@ def test_a_place_among_the_checkpoints_that_is_none_shows_the_newest(
 ) -> None:
     made = make_session(checkpoints=("marked",))
     assert "marked" in page_of(look, made, f"?checkpoints={wanted}")
+
+
+def fails_after_rollback(made: AgentSession, error: str, to: int | None = None) -> None:
+    if to is not None:
+        actions.perform("rollback", made.session_id, actor="olga", reason="again", checkpoint_id=to)
+    bridge.call(lambda manager: manager.fail(made.session_id, error, actor="grader"))
+
+
+def test_the_same_error_after_a_rollback_is_named_and_another_way_is_offered(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session(checkpoints=("first", "second", "third"))
+    fails_after_rollback(made, "RateLimitError")
+    assert "in a row" not in page_of(act, made)
+    for _ in range(2):
+        fails_after_rollback(made, "RateLimitError", to=4)
+    page = page_of(act, made)
+    assert "The same error, 3 times in a row, each after a rollback." in page
+    assert "The checkpoint before that is second" in page
+    assert "Correct the context" in page
+
+
+def test_another_error_after_a_rollback_is_no_repetition(act: Client, make_session: Make) -> None:
+    made = make_session(checkpoints=("first", "second"))
+    fails_after_rollback(made, "RateLimitError")
+    fails_after_rollback(made, "KeyError", to=3)
+    assert "in a row" not in page_of(act, made)
