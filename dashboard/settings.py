@@ -118,8 +118,9 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": VALKEY_URL,
-        "KEY_PREFIX": "dashboard",
+        "KEY_PREFIX": f"{SESSION_NAMESPACE}:web:cache",  # agents may not write there
         "OPTIONS": {
+            "SERIALIZER": "dashboard.cache.JsonSerializer",
             "IGNORE_EXCEPTIONS": True,  # Valkey is speed: without it the page is slower, not broken
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
