@@ -25,6 +25,7 @@ from agent_sessions import CheckpointNotFound, SessionError
 
 from . import admin_tokens  # noqa: F401 - registers itself
 from .actions import VERBS, explain, perform
+from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
 from .rights import OPERATE, VIEW
 
