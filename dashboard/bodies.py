@@ -11,7 +11,7 @@ from daphne.http_protocol import WebRequest
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 # A context of 4 MiB, in a form whose umlauts take three characters a byte, sent twice.
 LONGEST = 32 * 1024 * 1024

@@ -10,7 +10,7 @@ from django_redis.serializers.base import BaseSerializer
 LONGEST = 64 * 1024  # bytes; all that is cached are small numbers and texts
 
 
-class JsonSerializer(BaseSerializer):
+class JsonSerializer(BaseSerializer):  # type: ignore[misc]
     """What cannot be read counts as a miss: anybody who reaches Valkey may have written it.
 
     A reader still has to check the shape of the value that it gets.

@@ -51,7 +51,7 @@ class OneLook(ModelBackend):
     ) -> User | None:
         """Limited before anything is hashed, which is what makes an attempt dear for the server."""
         if request is None or username is None or password is None:
-            return super().authenticate(request, username, password, **kwargs)  # type: ignore[return-value]
+            return super().authenticate(request, username, password, **kwargs)
         who = {"account": limits.shortened(username), "address": limits.address_of(request)}
         left = limits.count(**who)
         if left is not None:
@@ -63,7 +63,7 @@ class OneLook(ModelBackend):
             log.warning("log-in failed", **who)
         else:
             limits.succeeded(**who)
-        return user  # type: ignore[return-value]
+        return user
 
     def get_user(self, user_id: int) -> User | None:
         found = get_user_model()._default_manager.select_related("liststyle__default_view")

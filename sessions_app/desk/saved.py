@@ -153,9 +153,10 @@ def _counted(query: str) -> Tally:
 def _checked(cached: Any) -> Counted | None:
     """None for what is no count, whoever wrote it."""
     try:
-        return msgspec.convert(cached, Counted)
+        found: Counted = msgspec.convert(cached, Counted)
     except msgspec.ValidationError:
         return None
+    return found
 
 
 def _count(query: str) -> Counted:

@@ -6,6 +6,7 @@ import ipaddress
 import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -44,13 +45,14 @@ DELETE FROM sessions_app_loginattempts WHERE id IN (
 
 def count(account: str, address: str) -> timedelta | None:
     """Counts one attempt. None when it may be made, else for how long none may."""
+    cursor: Any
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, {"kept": KEPT})
         for kind, name in _keys(account, address):
             cursor.execute(_COUNT, {"kind": kind, "name": name, "window": WINDOW})
             tries, left = cursor.fetchone()
             if tries > MOST[kind]:
-                return max(left, timedelta(seconds=1))
+                return max(timedelta(seconds=1), timedelta(seconds=left.total_seconds()))
     return None
 
 

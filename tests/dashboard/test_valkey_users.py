@@ -116,12 +116,7 @@ async def test_each_side_can_do_all_that_it_needs(
     await sync_to_async(use_the_pages)(live, operator, id)
     with users.client("web") as web:
         assert list(web.scan_iter("breakpilot:web:*"))
-    sweep = [sys.executable, "manage.py", "sweep", "--once"]
-    env = own_environment({"VALKEY_URL": users.url("web")})
-    done = await sync_to_async(subprocess.run)(
-        sweep, cwd=settings.BASE_DIR, env=env, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    await sync_to_async(sweep_once)(users.url("web"))
     assert users.refused() == []
 
 
@@ -138,6 +133,15 @@ def use_the_pages(live: LiveDashboard, operator: Any, id: str) -> None:
     for noun in ("pauses", "resumes"):
         send(live, f"/api/sessions/{id}/{noun}", jar, b"{}")
     send(live, f"/sessions/{id}/presence/", jar, b"doing=")
+
+
+def sweep_once(valkey_url: str) -> None:
+    command = [sys.executable, "manage.py", "sweep", "--once"]
+    env = own_environment({"VALKEY_URL": valkey_url})
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def get(live: LiveDashboard, page: str, jar: str) -> str:
