@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 AWAY = (RedisError, OSError, TimeoutError)
 BEAT_SLOT = 10  # seconds over which received beats are counted
 BEATS_COUNTED_FOR = 25 * 3600  # seconds
+_LATEST = 2**53  # milliseconds; a score beyond it is no time
 COPIES_WAITING = 16 * 1024 * 1024  # characters; without a copy the next reader asks PostgreSQL
 
 # A version that was announced is remembered, so that a reader who loaded before it cannot put the old copy back.
@@ -187,12 +188,13 @@ class Copies:
     async def count_beats(self, slots: Sequence[int]) -> list[int]:
         """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch."""
         counts = await self._client.mget([f"{self._names.beat_counts}:{s}" for s in slots])
-        return [int(count or 0) for count in counts]
+        return [_count(count) for count in counts]
 
     async def last_beats(self, session_ids: Sequence[str]) -> list[float | None]:
         """Seconds since the epoch."""
         scores = await self._client.zmscore(self._names.heartbeats, list(session_ids))
-        return [None if score is None else score / 1000 for score in scores]
+        known = (score if score is not None and 0 < score < _LATEST else None for score in scores)
+        return [None if score is None else score / 1000 for score in known]
 
     async def forget(self, session_id: str) -> None:
         """Nothing of an ended session stays among the heartbeats."""
@@ -219,6 +221,12 @@ def _message(head: Head) -> str:
         f' "order_verb": {json.dumps(head.order_verb)},'
         f' "acknowledged_version": {head.acknowledged_version}}}'
     )
+
+
+def _count(stored: Text | None) -> int:
+    """0 for what is no count: anybody who reaches Valkey may have written it."""
+    text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 def _slot(seconds: float) -> int:

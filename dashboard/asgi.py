@@ -16,16 +16,18 @@ def build() -> Any:
 
     pages = get_asgi_application()
 
+    from dashboard.bodies import limited, refuse_in_daphne
     from dashboard.startup import check_before_serving
     from sessions_app.feed.routing import websocket_urlpatterns
     from sessions_app.jobs.worker import background
 
     check_before_serving()
     background.start()
+    refuse_in_daphne()
     # The feed asks by itself who is there, and from where.
     sockets = URLRouter(websocket_urlpatterns)
     gc.freeze()  # what was loaded stays: with a thousand pages open, looking through it again is felt
-    return ProtocolTypeRouter({"http": pages, "websocket": sockets})
+    return ProtocolTypeRouter({"http": limited(pages), "websocket": sockets})
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")

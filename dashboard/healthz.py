@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +17,35 @@ from dashboard.problems import first_line
 
 PATIENCE = 2
 HEALTH_KEY_SECONDS = 10
+KEPT_SECONDS = 1.0
+
+
+class States:
+    """What was found, kept for a moment: each look opens two connections, and anybody may ask."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looking = threading.Lock()
+        self._found: tuple[str, str] = ("", "")
+        self._asked: tuple[str, str] = ("", "")
+        self._until = float("-inf")
+
+    def read(self) -> tuple[str, str]:
+        """Of the database and Valkey. Callers at once share one look."""
+        asked = (settings.DATABASE_URL, settings.VALKEY_URL)
+        with self._looking:
+            if self._clock() >= self._until or self._asked != asked:
+                self._asked, self._found = asked, (database_state(), valkey_state())
+                self._until = self._clock() + KEPT_SECONDS
+            return self._found
+
+
+states = States()
 
 
 def healthz() -> HttpResponse:
     """200 while the database answers. Valkey's absence is reported, and fails nothing."""
-    database, valkey = database_state(), valkey_state()
+    database, valkey = states.read()
     status = 200 if database == "ok" else 503
     body: dict[str, Any] = {
         "status": "ok" if status == 200 else "unavailable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -16,6 +17,15 @@ SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
     structlog.processors.StackInfoRenderer(),
 ]
+
+
+class OneLine(logging.Filter):
+    """An answer that refuses a request is no fault of ours: its traceback says nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "status_code", 500) < 500:
+            record.exc_info = record.exc_text = None
+        return True
 
 
 def logging_config(*, debug: bool) -> dict[str, Any]:
@@ -43,7 +53,14 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
                 "foreign_pre_chain": SHARED,
             }
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "readable"}},
+        "filters": {"one_line": {"()": OneLine}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "readable",
+                "filters": ["one_line"],
+            }
+        },
         "root": {"handlers": ["console"], "level": "INFO" if debug else "WARNING"},
         "loggers": {
             name: {"level": level}

@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.admin_input.AdminInputMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -122,8 +123,9 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": VALKEY_URL,
-        "KEY_PREFIX": "dashboard",
+        "KEY_PREFIX": f"{SESSION_NAMESPACE}:web:cache",  # agents may not write there
         "OPTIONS": {
+            "SERIALIZER": "dashboard.cache.JsonSerializer",
             "IGNORE_EXCEPTIONS": True,  # Valkey is speed: without it the page is slower, not broken
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
@@ -148,8 +150,11 @@ LOGOUT_REDIRECT_URL = "/login/"
 OIDC_ENABLED = bool(ENVIRONMENT.oidc)
 if OIDC_ENABLED:
     INSTALLED_APPS.append("mozilla_django_oidc")
-    AUTHENTICATION_BACKENDS.append("mozilla_django_oidc.auth.OIDCAuthenticationBackend")
+    AUTHENTICATION_BACKENDS.append("sessions_app.entry.single_sign_on.ProviderBackend")
     OIDC_RP_SIGN_ALGO = "RS256"
+    OIDC_RP_SCOPES = "openid email profile"
+    OIDC_TIMEOUT = 10  # seconds
+    LOGIN_REDIRECT_URL_FAILURE = "/login/"
     globals().update(ENVIRONMENT.oidc)
 
 # -- Security ------------------------------------------------------------------------------------
@@ -160,6 +165,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+BEHIND_PROXY: bool = ENVIRONMENT.behind_https
 if ENVIRONMENT.behind_https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True

@@ -25,7 +25,9 @@ from agent_sessions import CheckpointNotFound, SessionError
 
 from . import admin_tokens  # noqa: F401 - registers itself
 from .actions import VERBS, explain, perform
+from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
+from .numbers import whole
 from .rights import OPERATE, VIEW
 
 if TYPE_CHECKING:
@@ -150,8 +152,9 @@ def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, A
     """The checkpoint a person named, by number or name. Raises CheckpointNotFound."""
     if verb != "rollback":
         return {}
-    if wanted.isdigit():
-        return {"checkpoint_id": int(wanted)}
+    n = whole(wanted)
+    if n is not None:
+        return {"checkpoint_id": n}
     found = Checkpoint.objects.filter(session_id=session_id, name=wanted).order_by("-n").first()
     if found is None:
         raise CheckpointNotFound(wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,8 +14,9 @@ from .models import ApiToken
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[ApiToken]
+    ModelForm = forms.ModelForm[ApiToken]
 else:
-    ModelAdmin = admin.ModelAdmin
+    ModelAdmin, ModelForm = admin.ModelAdmin, forms.ModelForm
 
 
 class BrowsersDateTime(forms.DateTimeInput):
@@ -26,10 +28,22 @@ class BrowsersDateTime(forms.DateTimeInput):
         super().__init__(attrs, format="%Y-%m-%dT%H:%M")
 
 
+class TokenForm(ModelForm):
+    """An end may be moved, never taken away: a token that had one is replaced by a new one."""
+
+    def clean_expires_at(self) -> datetime | None:
+        given: datetime | None = self.cleaned_data["expires_at"]
+        before = self.instance.expires_at
+        if given is None or (before and before.replace(second=0, microsecond=0) == given):
+            return before  # the field shows no seconds
+        return given
+
+
 @admin.register(ApiToken)
 class TokenAdmin(ModelAdmin):
     """Made by `manage.py api_token`, which alone shows a token; here they are seen and taken away."""
 
+    form = TokenForm
     list_display = ("name", "user", "created_at", "last_used_at", "expires_at")
     formfield_overrides = {
         DateTimeField: {"form_class": forms.DateTimeField, "widget": BrowsersDateTime}

@@ -184,4 +184,5 @@ class ApiToken(models.Model):
 
 
 from .desk.models import ListStyle, SavedView  # noqa: E402, F401
+from .entry.models import LoginAttempts, ProviderIdentity  # noqa: E402, F401
 from .jobs.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+import structlog
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models.expressions import RawSQL
+from django.http import HttpRequest
+
+from .entry import limits
+
+log = structlog.get_logger(__name__)
 
 # Written out, as Django would put it together anew for each page.
 GIVEN = """
@@ -20,8 +30,40 @@ ARRAY(
 """
 
 
+_LEFT = "login_refused_for"
+
+
+def refused_for(request: HttpRequest | None) -> timedelta | None:
+    """How long no password is looked at any more; None when this one was."""
+    left: timedelta | None = getattr(request, _LEFT, None)
+    return left
+
+
 class OneLook(ModelBackend):
     """As Django's own: but the person comes with the look of the list and all rights, in one query instead of four."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        """Limited before anything is hashed, which is what makes an attempt dear for the server."""
+        if request is None or username is None or password is None:
+            return super().authenticate(request, username, password, **kwargs)
+        who = {"account": limits.shortened(username), "address": limits.address_of(request)}
+        left = limits.count(**who)
+        if left is not None:
+            log.warning("log-in refused: too many attempts", **who)
+            setattr(request, _LEFT, left)
+            raise PermissionDenied
+        user = super().authenticate(request, username, password, **kwargs)
+        if user is None:
+            log.warning("log-in failed", **who)
+        else:
+            limits.succeeded(**who)
+        return user
 
     def get_user(self, user_id: int) -> User | None:
         found = get_user_model()._default_manager.select_related("liststyle__default_view")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,8 @@ from django.conf import settings
 
 LASTS = 25
 MOST = 20
+MOST_READ = 100
+LONGEST_NAME = 150  # as Django allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,14 @@ class Present:
 
 def here(session_id: UUID, name: str, doing: str) -> list[Present]:
     """Says that `name` is here, and tells who else is."""
-    key = f"{settings.SESSION_NAMESPACE}:present:{session_id}"
+    key = _key(session_id)
     now = time.time()
     try:
         with _client().pipeline(transaction=False) as pipe:
             pipe.hset(key, name, json.dumps([now, doing]))
             pipe.expire(key, LASTS)
-            pipe.hgetall(key)
-            found = pipe.execute()[-1]
+            pipe.hscan(key, count=MOST_READ)  # of a small hash all, of a large one a part
+            _cursor, found = pipe.execute()[-1]
     except redis.RedisError:
         return []
     others = (_present(who, said, now) for who, said in sorted(found.items()) if who != name)
@@ -39,18 +42,33 @@ def here(session_id: UUID, name: str, doing: str) -> list[Present]:
 
 def gone(session_id: UUID, name: str) -> None:
     try:
-        _client().hdel(f"{settings.SESSION_NAMESPACE}:present:{session_id}", name)
+        _client().hdel(_key(session_id), name)
     except redis.RedisError:
         pass
 
 
+def _key(session_id: UUID) -> str:
+    return f"{settings.SESSION_NAMESPACE}:web:present:{session_id}"
+
+
 def _present(name: str, said: str, now: float) -> Present | None:
-    at, doing = json.loads(said)
-    return Present(name, str(doing)) if now - at < LASTS else None
+    """None for who left, and for what is no presence: anybody who reaches Valkey may have written it."""
+    try:
+        match json.loads(said):
+            case [int() | float() as at, str(doing)] if math.fabs(now - at) < LASTS:
+                readable = len(name) <= LONGEST_NAME and "\ufffd" not in name
+                return Present(name, doing) if readable else None
+    except (ValueError, OverflowError, RecursionError):
+        pass
+    return None
 
 
 @cache
 def _client() -> redis.Redis:
     return redis.Redis.from_url(
-        settings.VALKEY_URL, decode_responses=True, socket_timeout=1, socket_connect_timeout=1
+        settings.VALKEY_URL,
+        decode_responses=True,
+        encoding_errors="replace",
+        socket_timeout=1,
+        socket_connect_timeout=1,
     )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import Group, Permission
+from typing import cast
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 
 VIEW = "view_agentsession"
 OPERATE = "operate_agentsession"
 GROUPS = {"viewers": (VIEW,), "operators": (VIEW, OPERATE)}
+LOOK = (VIEW, OPERATE)  # who may act may look
 NAMES = {VIEW: "Can view agent sessions", OPERATE: "Can operate agent sessions"}
+
+
+def user_may_look(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return any(cast("User", user).has_perm(f"sessions_app.{right}") for right in LOOK)
 
 
 def ensure_groups() -> None:

@@ -59,7 +59,7 @@ def stored_page(now: str, rows: list[list[str]], limit: int) -> ConversationPage
 
 def _stored_summary(now: float, row: list[str]) -> ConversationSummary:
     conversation_id, used, left, language, turns, question, text = row
-    count: int = int(turns)
+    count = int(turns) if turns.isascii() and turns.isdigit() and len(turns) < 10 else 0
     if text:
         language, count, question = _read_foreign(text)
     return ConversationSummary(

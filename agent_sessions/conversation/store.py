@@ -139,7 +139,7 @@ class ConversationStore:
         return bool((await self._run("delete", conversation_id))[1])
 
     async def page(self, limit: int, after_at: str, after_id: str) -> tuple[str, list[list[str]]]:
-        reply = await self._run("list", "", limit, after_at, after_id)
+        reply = await self._run("list", "", limit, after_at, after_id, errors="replace")
         return reply[1], reply[2]
 
     async def how_many(self, conversation_ids: Sequence[str]) -> int:
@@ -169,7 +169,10 @@ class ConversationStore:
     async def trim(self) -> None:
         await self._run("trim", "")
 
-    async def _run(self, name: str, conversation_id: str, *arguments: str | int) -> list[Any]:
+    async def _run(
+        self, name: str, conversation_id: str, *arguments: str | int, errors: str = "strict"
+    ) -> list[Any]:
+        """`errors`: what becomes of bytes that are no text, as for `bytes.decode`."""
         await self.connect()
         prefix = self._config.valkey_prefix
         text = f"{prefix}{conversation_id}"
@@ -179,7 +182,8 @@ class ConversationStore:
             reply: list[Any] = _decode(
                 await self._client.register_script(script(name))(
                     keys, [self._name, conversation_id, ttl, self.channel, *arguments]
-                )
+                ),
+                errors,
             )
         except UnicodeDecodeError:
             raise InvalidInput(f"what is stored as {text} is no text") from None
@@ -247,7 +251,7 @@ def _client(url: str, config: ConversationConfig) -> Redis:
     return Redis.from_pool(pool)
 
 
-def _decode(reply: Any) -> Any:
+def _decode(reply: Any, errors: str = "strict") -> Any:
     if isinstance(reply, bytes):
-        return reply.decode()
-    return [_decode(part) for part in reply] if isinstance(reply, list) else reply
+        return reply.decode(errors=errors)
+    return [_decode(part, errors) for part in reply] if isinstance(reply, list) else reply

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
+from ninja.errors import AuthenticationError
 from ninja.parser import Parser
 
 from . import problems
-from .access import AUTH
+from .access import AUTH, Token
 from .export import router as export
 from .orders import router as orders
 from .reading import router as reading
@@ -26,6 +29,20 @@ class ObjectParser(Parser):
         return body
 
 
+def for_who_is_known(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The description of the API: with a token, or after a log-in."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "Authorization" not in request.headers:
+            return login_required(view)(request, *args, **kwargs)
+        if not Token()(request):
+            return problems.unknown_caller(request, AuthenticationError())
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 api = NinjaAPI(
     title="Agent sessions",
     version="1",
@@ -34,7 +51,7 @@ api = NinjaAPI(
     auth=AUTH,
     parser=ObjectParser(),
     docs_url=None,
-    docs_decorator=login_required,
+    docs_decorator=for_who_is_known,
 )
 problems.install(api)
 for router in (export, reading, orders):

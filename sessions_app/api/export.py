@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -30,7 +31,9 @@ COLUMNS = (
     "at", "session_id", "version", "kind", "verb", "from_state", "to_state", "actor", "reason", "source",
     "checkpoint_n", "checkpoint_name", "paths", "epoch", "change_id", "detail",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# At the beginning, and wherever a spreadsheet with other separators begins a cell: there a formula would run.
+FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠]|[\t\r])")
+BOM = "\ufeff"  # without it Excel takes UTF-8 for something else
 
 
 class HistoryQuery(Schema):
@@ -42,7 +45,7 @@ class HistoryQuery(Schema):
 
 @router.get("/sessions/{uuid:id}/history.{format}", summary="All of a session's history as a file")
 def session_history(request: HttpRequest, id: UUID, format: str) -> StreamingHttpResponse:
-    """`format` is csv or json. Oldest first."""
+    """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require_look(request)
     entries = HistoryEntry.objects.filter(session_id=id)
     if not entries.exists():
@@ -54,7 +57,7 @@ def session_history(request: HttpRequest, id: UUID, format: str) -> StreamingHtt
 def whole_history(
     request: HttpRequest, format: str, asked: FromQuery[HistoryQuery]
 ) -> StreamingHttpResponse:
-    """`format` is csv or json. Oldest first."""
+    """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require_look(request)
     entries = HistoryEntry.objects.filter(at__gte=_aware(asked.since))
     if asked.until is not None:
@@ -74,7 +77,7 @@ def _aware(moment: datetime) -> datetime:
 
 def _file(entries: QuerySet[HistoryEntry], format: str, name: str) -> StreamingHttpResponse:
     if format not in WRITERS:
-        raise Http404(_("There are .csv and .json."))
+        raise Http404(_("There are .csv, .excel.csv and .json."))
     content_type, write = WRITERS[format]
     items = (HistoryItem.of(entry) for entry in entries.iterator(chunk_size=CHUNK))
     return StreamingHttpResponse(
@@ -101,16 +104,22 @@ def as_json(items: Iterable[HistoryItem]) -> Iterator[str]:
     yield "[]" if before == "[" else "\n]\n"
 
 
-def as_csv(items: Iterable[HistoryItem]) -> Iterator[str]:
-    yield _line(COLUMNS)
+def as_csv(items: Iterable[HistoryItem], separator: str = ",") -> Iterator[str]:
+    yield _line(COLUMNS, separator)
     for item in items:
         values = item.model_dump(mode="json")
-        yield _line(_cell(values[name]) for name in COLUMNS)
+        yield _line((_cell(values[name]) for name in COLUMNS), separator)
 
 
-def _line(cells: Iterable[object]) -> str:
+def as_excel(items: Iterable[HistoryItem]) -> Iterator[str]:
+    """As a German Excel opens it by a double click."""
+    yield BOM
+    yield from as_csv(items, ";")
+
+
+def _line(cells: Iterable[object], separator: str) -> str:
     out = io.StringIO()
-    csv.writer(out).writerow(cells)
+    csv.writer(out, delimiter=separator, quoting=csv.QUOTE_NONNUMERIC).writerow(cells)
     return out.getvalue()
 
 
@@ -120,12 +129,11 @@ def _cell(value: Any) -> object:
         return ""
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 WRITERS: dict[str, tuple[str, Callable[[Iterable[HistoryItem]], Iterator[str]]]] = {
     "json": ("application/json", as_json),
     "csv": ("text/csv; charset=utf-8", as_csv),
+    "excel.csv": ("text/csv; charset=utf-8", as_excel),
 }

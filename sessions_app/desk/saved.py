@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from django.core.cache import cache
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -25,6 +26,8 @@ COUNTED = frozenset({"state", "condition", "agent"})
 MOST = 1000
 KEPT_SECONDS = 15
 MOST_VIEWS = 60
+
+Counted = tuple[Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +142,24 @@ def _has(cell: Cell, key: str, value: str) -> bool:
 
 
 def _counted(query: str) -> Tally:
-    kept = cache.get(f"view:{query}")
-    if kept is None:
-        kept = _count(query)
-        cache.set(f"view:{query}", kept, KEPT_SECONDS)
-    n, more = kept
+    found = _checked(cache.get(f"view:{query}"))
+    if found is None:
+        found = _count(query)
+        cache.set(f"view:{query}", found, KEPT_SECONDS)
+    n, more = found
     return Tally(n, more)
 
 
-def _count(query: str) -> tuple[int | None, bool]:
+def _checked(cached: Any) -> Counted | None:
+    """None for what is no count, whoever wrote it."""
+    try:
+        found: Counted = msgspec.convert(cached, Counted)
+    except msgspec.ValidationError:
+        return None
+    return found
+
+
+def _count(query: str) -> Counted:
     found = ListFilter.from_query(query).queryset(AgentSession.objects.all())
     try:
         with transaction.atomic(), connection.cursor() as cursor:

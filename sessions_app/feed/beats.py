@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 QUIET = 1.0
 SILENCE = 5.0
 BATCH = 1000
+LATEST = 2**53  # milliseconds; a browser counts no further
 
 Beats = list[tuple[str, int]]
 
@@ -111,7 +112,9 @@ class BeatListener:
                 batch = list(ids[start : start + BATCH])
                 scores = await self._client.zmscore(self._set, batch)
                 found.update(
-                    (i, int(s)) for i, s in zip(batch, scores, strict=True) if s is not None
+                    (i, int(s))
+                    for i, s in zip(batch, scores, strict=True)
+                    if s is not None and 0 < s < LATEST
                 )
         except (RedisError, OSError, TimeoutError) as error:
             log.debug("beats could not be read: %s", error)
@@ -124,7 +127,7 @@ def parse(payload: str) -> Beats:
         return [
             (session_id, int(ms))
             for session_id, ms in json.loads(payload)
-            if type(session_id) is str and type(ms) in (int, float) and 0 < ms < 2**53
+            if type(session_id) is str and type(ms) in (int, float) and 0 < ms < LATEST
         ]
     except (ValueError, TypeError, RecursionError):
         log.warning("a message on the channel of heartbeats that is none of ours was dropped")

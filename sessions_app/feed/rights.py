@@ -10,14 +10,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user, get_user_model
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
+from ..rights import LOOK, user_may_look
 from . import codes
 
-PERMISSION = "sessions_app.view_agentsession"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 IN_DATABASE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
 
@@ -41,7 +42,7 @@ def identify(scope: Mapping[str, Any]) -> Viewer | int:
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     if not user.is_authenticated or not user.is_active:
         return codes.NOT_LOGGED_IN
-    if not user.has_perm(PERMISSION):
+    if not user_may_look(user):
         return codes.NOT_ALLOWED
     return _viewer(user.pk, key, _hash(user), language_of(headers, cookies))
 
@@ -73,8 +74,8 @@ def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
     """Whose session has ended or whose right was taken back, with the code; two queries for all."""
     asked = set(viewers)
     sessions = _living({viewer.session_key for viewer in asked})
-    users = get_user_model()._default_manager.with_perm(PERMISSION, backend=BACKEND)
-    hashes = {u.pk: _hash(u) for u in users.filter(pk__in={viewer.user_id for viewer in asked})}
+    users = _who_may_look().filter(pk__in={viewer.user_id for viewer in asked})
+    hashes = {user.pk: _hash(user) for user in users}
     found: dict[Viewer, int] = {}
     for viewer in asked:
         if viewer.session_key not in sessions:
@@ -84,6 +85,13 @@ def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
         elif viewer.auth_hash != hashes[viewer.user_id]:
             found[viewer] = codes.NOT_LOGGED_IN
     return found
+
+
+def _who_may_look() -> QuerySet[Any]:
+    people: Any = get_user_model()._default_manager
+    views, operates = (people.with_perm(f"sessions_app.{right}", backend=BACKEND) for right in LOOK)
+    either: QuerySet[Any] = views | operates
+    return either
 
 
 def _living(keys: Collection[str]) -> set[str]:

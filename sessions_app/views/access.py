@@ -8,14 +8,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from ..rights import OPERATE, VIEW
+from ..rights import OPERATE, user_may_look
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def may_look(request: HttpRequest) -> bool:
-    return request.user.has_perm(f"sessions_app.{VIEW}") or may_operate(request)
+    return user_may_look(request.user)
 
 
 def may_operate(request: HttpRequest) -> bool:

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ..chart import GROUPINGS, WINDOWS, chart
+from ..numbers import whole
 from .access import viewers_only
 
 
@@ -13,11 +14,12 @@ from .access import viewers_only
 @require_GET
 def numbers(request: HttpRequest) -> HttpResponse:
     minutes, grouping = request.GET.get("minutes", "15"), request.GET.get("by", "state")
-    if not minutes.isdecimal() or int(minutes) not in WINDOWS or grouping not in GROUPINGS:
+    window = whole(minutes)
+    if window is None or window not in WINDOWS or grouping not in GROUPINGS:
         known = ", ".join(str(window) for window in WINDOWS)
         error = _("minutes must be one of %(known)s, by must be state or type.") % {"known": known}
         return JsonResponse({"error": error}, status=400)
-    drawn = chart(int(minutes), grouping, timezone.now())
+    drawn = chart(window, grouping, timezone.now())
     series = [
         {"key": one.key, "label": str(one.label), "values": one.values} for one in drawn.series
     ]

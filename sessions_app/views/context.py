@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from .. import tree
 from ..models import AgentSession, PastContext
+from ..numbers import whole
 from .access import viewers_only
 from .orders import is_fetch
 
@@ -37,7 +38,7 @@ def context(request: HttpRequest, id: UUID, part: str) -> HttpResponse:
             json.dumps(found, ensure_ascii=False, indent=2), content_type="application/json"
         )
     start = asked.get("start", "")
-    node = tree.build(found, at=path, start=min(int(start), 10**9) if start.isdigit() else 0)
+    node = tree.build(found, at=path, start=whole(start) or 0)
     template = "sessions/_nodes.html" if is_fetch(request) else "sessions/branch.html"
     return render(request, template, {"node": node, **_place(request, id, part)})
 

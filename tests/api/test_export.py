@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from sessions_app import actions
+from sessions_app.api import export
 from sessions_app.models import HistoryEntry
 
 SINCE = quote("2020-01-01T00:00:00+00:00")
@@ -64,7 +65,7 @@ async def test_nothing_in_that_time_is_an_empty_file(viktor, session):
     _, text = await viktor.download(f"/history.json?since={SINCE}&until={SINCE}")
     assert json.loads(text) == []
     _, text = await viktor.download(f"/history.csv?since={SINCE}&until={SINCE}")
-    assert text.startswith("at,session_id,")
+    assert text.startswith('"at","session_id",')
 
 
 async def test_many_entries_come_in_pieces(viktor, session):
@@ -87,3 +88,28 @@ def test_a_time_without_an_offset_is_refused(viktor):
 
 def test_another_kind_of_file_is_not_found(viktor, session):
     assert viktor.get(f"/sessions/{session.session_id}/history.xlsx").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x;=cmd", 'x;"=cmd', "x; =cmd", "x\t=cmd", "x\n=cmd", "x\r\n+1", "x;-1", "x;@a", "＝1", " =1", "\t", "x;\t=1"],
+)  # fmt: skip
+def test_no_cell_is_a_formula_wherever_a_spreadsheet_splits_it(text):
+    for separator in (",", ";", "\t"):
+        line = export._line([export._cell(text)], separator)
+        for other in (";", "\t", ","):
+            for cell in next(csv.reader([line], delimiter=other)):
+                assert not cell.strip().strip('"').strip().startswith(("=", "+", "-", "@", "＝"))
+
+
+@pytest.mark.parametrize("text", ["", "a - b", "a=b", "1-2", "a, =b", "ä;b", "https://x?a=b"])
+def test_ordinary_text_stays_as_it_is(text):
+    assert export._cell(text) == text
+
+
+async def test_a_german_excel_gets_a_file_of_its_own(viktor, session):
+    response, text = await viktor.download(f"/sessions/{session.session_id}/history.excel.csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert text.startswith('\ufeff"at";"session_id";')
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=";"))
+    assert rows[-1]["reason"].startswith("'=HYPERLINK")

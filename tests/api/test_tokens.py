@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
 from sessions_app.models import ApiToken
@@ -70,3 +71,14 @@ def test_anything_else_opens_nothing(operator, token):
 def test_there_is_none_for_nobody(db):
     with pytest.raises(CommandError, match="ghost"):
         make("ghost")
+
+
+def test_a_token_opens_the_description_of_the_api(operator):
+    token = make("olga")
+    answer = Client().get("/api/openapi.json", headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert "/api/sessions" in answer.json()["paths"]
+    answer = Client().get("/api/openapi.json", headers={"authorization": "Bearer ags_x"})
+    assert answer.status_code == 401
+    assert answer["Content-Type"] == "application/problem+json"
+    assert Client().get("/api/openapi.json").status_code == 302

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -8,6 +9,7 @@ from django.test import Client
 from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
+from dashboard import healthz
 from tests.library.own_valkey import OwnValkey
 
 
@@ -65,3 +67,25 @@ def test_a_database_that_takes_no_writes_is_said_with_503(
     answer = Client().get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["database"] == "read-only: nothing can be stored"
+
+
+def test_many_who_ask_at_once_share_one_look(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    now = [0.0]
+    look = healthz.database_state
+
+    def counted() -> str:
+        looks.append(1)
+        return look()
+
+    monkeypatch.setattr(healthz, "database_state", counted)
+    monkeypatch.setattr(healthz, "states", healthz.States(lambda: now[0]))
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(lambda _: healthz.healthz().status_code, range(40)))
+    assert set(statuses) == {200}
+    assert len(looks) == 1
+    now[0] = healthz.KEPT_SECONDS
+    healthz.healthz()
+    assert len(looks) == 2

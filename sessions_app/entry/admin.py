@@ -1,0 +1,46 @@
+"""Log-ins in the administration: accounts of the provider, and wrong passwords."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from .models import LoginAttempts, ProviderIdentity
+
+if TYPE_CHECKING:
+    IdentityBase = admin.ModelAdmin[ProviderIdentity]
+    AttemptsBase = admin.ModelAdmin[LoginAttempts]
+else:
+    IdentityBase = AttemptsBase = admin.ModelAdmin
+
+
+@admin.register(ProviderIdentity)
+class IdentityAdmin(IdentityBase):
+    """Adding one here is the only way to give an account that exists already to a person of the provider."""
+
+    list_display = ("user", "issuer", "subject", "created_at")
+    search_fields = ("user__username", "subject")
+    raw_id_fields = ("user",)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: ProviderIdentity | None = None
+    ) -> bool:
+        return False
+
+
+@admin.register(LoginAttempts)
+class AttemptsAdmin(AttemptsBase):
+    """Deleting an entry lets the account or the address in again."""
+
+    list_display = ("kind", "name", "tries", "since", "last_at")
+    list_filter = ("kind",)
+    search_fields = ("name",)
+    ordering = ("-last_at",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: LoginAttempts | None = None) -> bool:
+        return False

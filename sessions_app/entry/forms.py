@@ -1,0 +1,45 @@
+"""The log-in's forms: they say when no more attempts are taken."""
+
+from __future__ import annotations
+
+import math
+
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView as LoginViewBase
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.utils.translation import ngettext
+
+from ..people import refused_for
+
+
+class LimitedLoginForm(AuthenticationForm):
+    def get_invalid_login_error(self) -> ValidationError:
+        left = refused_for(self.request)
+        if left is None:
+            return super().get_invalid_login_error()
+        minutes = math.ceil(left.total_seconds() / 60)
+        text = ngettext(
+            "Too many attempts. Please try again in %(minutes)d minute.",
+            "Too many attempts. Please try again in %(minutes)d minutes.",
+            minutes,
+        )
+        return ValidationError(text % {"minutes": minutes}, code="too_many_attempts")
+
+
+class AdminLoginForm(LimitedLoginForm, AdminAuthenticationForm):
+    """Staff alone come in here."""
+
+
+class LoginView(LoginViewBase):
+    form_class = LimitedLoginForm
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        left = refused_for(self.request)
+        if left is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(math.ceil(left.total_seconds()))
+        return response

@@ -1,0 +1,169 @@
+"""What a person without a right is told, and that every place gives the same answer."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+
+from sessions_app.entry.models import LoginAttempts
+from sessions_app.feed import codes, rights
+from sessions_app.models import ApiToken
+from tests.live import session_cookie
+
+ENGLISH = {"accept-language": "en"}
+OPERATE = "operate_agentsession"
+
+
+def scope_of(user: User) -> dict[str, Any]:
+    cookie = session_cookie("http://x", user)
+    return {"headers": [(b"cookie", f"{cookie['name']}={cookie['value']}".encode())]}
+
+
+def test_a_new_user_without_a_group_is_told_whom_to_ask_and_can_log_out(
+    client: Client, nobody: User
+) -> None:
+    client.force_login(nobody)
+    answer = client.get("/", headers=ENGLISH)
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "Your account nora has no rights yet. Ask an administrator" in page
+    assert 'action="/logout/"' in page
+    client.post("/logout/")
+    assert client.get("/").status_code == 302
+
+
+def test_who_may_look_is_told_that_the_order_is_what_is_refused(
+    client: Client, viewer: User
+) -> None:
+    client.force_login(viewer)
+    page = client.post("/bulk/", headers=ENGLISH).content.decode()
+    assert "may look at sessions but not act" in page
+    assert "has no rights yet" not in page
+
+
+def test_who_may_act_may_look_at_pages_and_at_the_socket_alike(
+    client: Client, nobody: User, viewer: User
+) -> None:
+    nobody.user_permissions.add(Permission.objects.get(codename=OPERATE))
+    client.force_login(nobody)
+    assert client.get("/").status_code == 200
+    seen = rights.identify(scope_of(nobody))
+    assert isinstance(seen, rights.Viewer)
+    assert rights.withdrawn([seen]) == {}
+    nobody.user_permissions.clear()
+    assert rights.identify(scope_of(nobody)) == codes.NOT_ALLOWED
+    assert rights.withdrawn([seen]) == {seen: codes.NOT_ALLOWED}
+    assert client.get("/").status_code == 403
+
+
+def test_a_refused_request_is_one_line_in_the_log(client: Client, nobody: User) -> None:
+    (told,) = settings.LOGGING["filters"].values()
+    one_line = told["()"]()
+    lines: list[str] = []
+
+    class Written(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    handler = Written()
+    handler.addFilter(one_line)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    assert settings.LOGGING["handlers"]["console"]["filters"] == ["one_line"]
+    logging.getLogger().addHandler(handler)
+    try:
+        client.force_login(nobody)
+        client.get("/")
+        client.get("/there-is-none/")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert [line for line in lines if "Traceback" in line or "\n" in line] == []
+    assert len([line for line in lines if line.startswith(("Forbidden", "Not Found"))]) == 2
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    from dashboard.log import OneLine
+
+    record = logging.LogRecord("x", 40, "x", 1, "x", (), (ValueError, ValueError("x"), None))
+    assert OneLine().filter(record)
+    assert record.exc_info
+    record.status_code = 500
+    assert OneLine().filter(record)
+    assert record.exc_info
+
+
+@pytest.mark.parametrize("given", [{}, {"expires_at": ""}, "as shown"])
+def test_a_token_keeps_its_end_when_its_form_is_saved(
+    client: Client, viewer: User, given: Any
+) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    ends = timezone.now() + timedelta(days=3)
+    token = ApiToken.objects.create(user=viewer, name="a", digest="d", expires_at=ends)
+    page = f"/admin/sessions_app/apitoken/{token.pk}/change/"
+    if given == "as shown":
+        given = {"expires_at": timezone.localtime(ends).strftime("%Y-%m-%dT%H:%M")}
+    assert client.post(page, given).status_code == 302
+    token.refresh_from_db()
+    assert token.expires_at == ends
+
+
+def test_a_token_s_end_can_be_moved_and_given(client: Client, viewer: User) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    token = ApiToken.objects.create(user=viewer, name="a", digest="d")
+    page = f"/admin/sessions_app/apitoken/{token.pk}/change/"
+    client.post(page, {})
+    assert ApiToken.objects.get(pk=token.pk).expires_at is None
+    client.post(page, {"expires_at": "2030-01-01T08:00"})
+    ends = ApiToken.objects.get(pk=token.pk).expires_at
+    assert ends is not None
+    assert ends.year == 2030
+
+
+LONG = "1" * 4400
+
+
+@pytest.mark.parametrize("minutes", [LONG, "²", "٣", "-1", "", "1e3", "15\x00", "1_5"])
+def test_minutes_that_are_none_are_a_bad_request(
+    client: Client, viewer: User, minutes: str
+) -> None:
+    client.force_login(viewer)
+    assert client.get("/chart/", {"minutes": minutes}).status_code == 400
+
+
+def test_nothing_in_an_address_of_the_admin_is_a_fault(client: Client, db: None) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    LoginAttempts.objects.create(
+        kind="pair", name="a", tries=1, since=timezone.now(), last_at=timezone.now()
+    )
+    app = "/admin/sessions_app"
+    for page in (
+        f"{app}/agentsession/?state=%00",
+        f"{app}/agentsession/?q=%00",
+        f"{app}/agentsession/?state__exact=%00",
+        f"{app}/agentsession/?p={LONG}",
+        f"{app}/agentsession/?p=²",
+        f"{app}/agentsession/?o={LONG}",
+        f"{app}/agentsession/?o=²",
+        f"{app}/agentsession/?id__exact=x",
+        f"{app}/agentsession/%00/change/",
+        f"{app}/agentsession/²/change/",
+        f"{app}/loginattempts/?kind__exact=%00",
+        f"{app}/loginattempts/{LONG}/change/",
+        f"{app}/apitoken/?%00=1",
+        f"/admin/auth/user/?id__exact={LONG}",
+        "/admin/auth/user/?q=%00",
+        *(f"/admin/r/{n}/{id}/" for n in (*range(1, 14), LONG) for id in ("1", "x", LONG)),
+    ):
+        assert client.get(page).status_code < 500, page
+    for chosen in ("x", "\x00", LONG, "²"):
+        for model in ("agentsession", "loginattempts"):
+            given = {"action": "delete_selected", "_selected_action": chosen}
+            assert client.post(f"{app}/{model}/", given).status_code < 500, (model, chosen)
+            given = {"action": "pause_sessions", "_selected_action": chosen}
+            assert client.post(f"{app}/{model}/", given).status_code < 500, (model, chosen)
