@@ -82,8 +82,9 @@ class Run:
         Waits while paused. Raises RolledBack, Failed, Completed or Deleted when an administrator ordered that,
         StorageUnavailable when it is not stored (calling again with the same values stores it once).
         """
-        metadata = {} if metadata is None else metadata
-        validation.json_object(metadata, "the checkpoint's metadata", validation.MAX_DATA_BYTES)
+        _, metadata = self._encoded(
+            {} if metadata is None else metadata, "the checkpoint's metadata"
+        )
         made = self._sent_before(name, data or {}) or self.session.checkpoint(name, data)
         made.metadata = copy.deepcopy(metadata)
         try:
@@ -97,7 +98,12 @@ class Run:
             raise
         return made
 
+    def _encoded(self, value: dict[str, Any], what: str) -> tuple[str, dict[str, Any]]:
+        return validation.encoded(value, what, validation.MAX_DATA_BYTES, self.session.encode)
+
     def _sent_before(self, name: str, data: dict[str, Any]) -> SessionCheckpoint | None:
+        if self._unanswered:
+            _, data = self._encoded(data, "the checkpoint's data")
         for made in self._unanswered:
             if (made.name, made.data) == (name, data):
                 self._unanswered.remove(made)

@@ -16,6 +16,7 @@ import msgspec
 
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
+from agent_sessions.json_faults import Encode
 from agent_sessions.states import (
     CHECKPOINT_NAMES,
     CREATED,
@@ -47,12 +48,19 @@ class SessionCheckpoint:
     def n(self) -> int | None:
         return int(self.id.rpartition(":")[2]) if self.id else None
 
-    def check(self) -> str:
-        """`data` as JSON, encoded again only when it was changed. Raises InvalidInput for what cannot be stored."""
+    def check(self, encode: Encode | None = None) -> str:
+        """`data` as JSON, encoded again only when it was changed. Raises InvalidInput for what cannot be stored.
+
+        `data` holds afterwards what is stored, where `encode` had to help.
+        """
         print_now = validation.fingerprint(self.data)
         if self.checked is not None and print_now is not None and self.checked[0] == print_now:
             return self.checked[1]
-        text = validation.json_object(self.data, "the checkpoint's data", validation.MAX_DATA_BYTES)
+        text, plain = validation.encoded(
+            self.data, "the checkpoint's data", validation.MAX_DATA_BYTES, encode
+        )
+        if plain is not self.data:
+            self.data, print_now = plain, validation.fingerprint(plain)
         self.checked = print_now, text
         return text
 
@@ -136,6 +144,8 @@ class AgentSession:
     changed_by: str | None = None
     change_id: uuid.UUID | None = field(default=None, compare=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
+    # for values that JSON does not know: `SessionManager(encode=…)`
+    encode: Encode | None = field(default=None, repr=False, compare=False)
     # What was last known to be stored: (context, metadata, state, how many checkpoints).
     base: AgentSession | None = field(default=None, repr=False, compare=False)
     # A write that is on its way, or whose outcome is unknown.
@@ -163,7 +173,7 @@ class AgentSession:
         """Add a checkpoint; `update_session` stores it. Raises InvalidInput for what could not be stored."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
         made = SessionCheckpoint(name, self.clock(), {} if data is None else data)
-        made.check()
+        made.check(self.encode)
         made.data = copied(made.data)
         self.checkpoints.append(made)
         return made
@@ -373,6 +383,7 @@ def new_session(
     context: dict[str, Any] | None,
     metadata: dict[str, Any] | None,
     clock: Callable[[], datetime],
+    encode: Encode | None = None,
 ) -> AgentSession:
     """A session that is ready to be stored, with the checkpoint that every session begins with."""
     now = clock()
@@ -387,6 +398,7 @@ def new_session(
         changed_by=agent_type,
         version=1,
         clock=clock,
+        encode=encode,
     )
     session.checkpoint(CREATED, {"agent_type": agent_type, "user_id": user_id})
     session.checkpoints[0].id = f"{session.session_id}:1"

@@ -26,7 +26,9 @@ class RecordStore:
         self._clock = clock
 
     async def create(self, session: AgentSession, text: str, source: str) -> None:
-        record = Record(copy.deepcopy(session).stored())
+        kept = session.twin()
+        kept.encode = None
+        record = Record(kept.stored())
         record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
         author = Author(session.changed_by, source)
         record.history = [
