@@ -12,12 +12,14 @@ from agent_sessions.errors import (
     InvalidTransition,
     OrderReceived,
     RequestReused,
+    Restored,
     RolledBack,
     SessionEnded,
     SessionError,
     SessionNotFound,
     StaleEpoch,
     StorageUnavailable,
+    TimelineChanged,
     WriteRefused,
 )
 from agent_sessions.manager import SessionManager
@@ -43,6 +45,7 @@ __all__ = [
     "InvalidTransition",
     "OrderReceived",
     "RequestReused",
+    "Restored",
     "RollbackPreview",
     "RolledBack",
     "Run",
@@ -54,5 +57,6 @@ __all__ = [
     "SessionState",
     "StaleEpoch",
     "StorageUnavailable",
+    "TimelineChanged",
     "WriteRefused",
 ]

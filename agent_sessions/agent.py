@@ -19,9 +19,11 @@ from agent_sessions.errors import (
     Failed,
     InvalidInput,
     OrderReceived,
+    Restored,
     RolledBack,
     SessionNotFound,
     StorageUnavailable,
+    TimelineChanged,
     WriteRefused,
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
@@ -122,6 +124,8 @@ class Run:
     async def _store(self) -> None:
         try:
             await self._manager.update_session(self.session)
+        except TimelineChanged as error:
+            raise await self._restored() from error
         except WriteRefused:
             await self._obey()
             raise
@@ -160,6 +164,8 @@ class Run:
         while True:
             self._changed.clear()
             head = self._seen = await self._manager.head(self.session.session_id)
+            if head.timeline != self.session.timeline:
+                raise await self._restored()
             if head.epoch != self.session.epoch or head.state not in LIVE_STATES:
                 raise await self._order_received()
             await self._acknowledge(head)
@@ -171,6 +177,13 @@ class Run:
     async def _acknowledge(self, head: Head) -> None:
         if head.order_open:
             await self._manager.acknowledge(head.session_id, head.order_version)
+
+    async def _restored(self) -> Restored:
+        session = await self._manager.read(self.session.session_id)
+        if session is None:
+            raise SessionNotFound(self.session.session_id)
+        own = (c for c in reversed(effective(session.checkpoints)) if not is_automatic(c))
+        return Restored(session, next(own, None))
 
     async def _order_received(self) -> OrderReceived:
         session = await self._manager.read(self.session.session_id)

@@ -6,7 +6,7 @@ import uuid
 from itertools import islice
 
 from agent_sessions import validation
-from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch
+from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
 from agent_sessions.models import AgentSession, Attempt, copied
 from agent_sessions.operations import compressed
 from agent_sessions.patch import apply, become, diff, merge
@@ -34,6 +34,7 @@ def guarded(
             session.session_id,
             author,
             attempt.change_id,
+            base.timeline,
             base.epoch,
             attempt.added[0],
             attempt.data_text,
@@ -48,6 +49,7 @@ def guarded(
         "checkpoint" if attempt.added else "context",
         author,
         change_id=attempt.change_id,
+        timeline=base.timeline,
         epoch=base.epoch,
         context_seen=None if context is None else base.context_version,
         context=context,
@@ -90,6 +92,8 @@ def attempt_of(session: AgentSession, base: AgentSession) -> Attempt | None:
 def decide(
     attempt: Attempt, base: AgentSession, current: AgentSession, author: Author
 ) -> Write | None:
+    if current.timeline != base.timeline:
+        raise TimelineChanged(current.session_id)
     if current.epoch != base.epoch:
         raise StaleEpoch(current.session_id, current.order_verb, current.order_actor)
     to = _next_state(attempt, base, current)

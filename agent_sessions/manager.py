@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -135,7 +136,9 @@ class SessionManager:
         metadata_text, metadata = self._encoded({} if metadata is None else metadata, "metadata")
         session = new_session(agent_type, user_id, context, metadata, self.clock, self.encode)
         text = session.to_json(context_text, metadata_text)
-        await self._store.create(session, text, self.source)
+        session.timeline = await self._store.create(session, text, self.source)
+        if session.timeline is not None:
+            text = f'{text[:-1]}, "timeline": {json.dumps(session.timeline)}}}'
         self._knowledge.keep(session, text=text)
         session.stored()
         return session
@@ -148,7 +151,10 @@ class SessionManager:
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
         session = await self._store.read(validation.session_id(session_id))
-        return self._ready(session) if session else None
+        if session is None:
+            return None
+        self._knowledge.enter(session.timeline)
+        return self._ready(session)
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.

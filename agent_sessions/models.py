@@ -98,6 +98,7 @@ class Head:
     order_version: int = 0
     order_verb: str | None = None
     acknowledged_version: int = 0
+    timeline: str | None = None
     # what changes without a version
     last_heartbeat: datetime | None = field(default=None, compare=False)
     refused_writes: int = field(default=0, compare=False)
@@ -142,6 +143,8 @@ class AgentSession:
     acknowledged_at: datetime | None = None
     refused_writes: int = 0
     changed_by: str | None = None
+    # within which `version` means something: another one once the database was restored or went back in time
+    timeline: str | None = None
     change_id: uuid.UUID | None = field(default=None, compare=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
     # for values that JSON does not know: `SessionManager(encode=…)`
@@ -167,6 +170,7 @@ class AgentSession:
             self.order_version,
             self.order_verb,
             self.acknowledged_version,
+            self.timeline,
         )
 
     def checkpoint(self, name: str, data: dict[str, Any] | None = None) -> SessionCheckpoint:
@@ -351,6 +355,7 @@ PLAIN = (
     "acknowledged_version",
     "refused_writes",
     "changed_by",
+    "timeline",
 )
 STORED = (*PLAIN, *TIMES)
 _plain_of, _times_of = itemgetter(*PLAIN), itemgetter(*TIMES)

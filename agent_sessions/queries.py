@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import psycopg_pool
+from psycopg import errors
 from psycopg.rows import dict_row
 
 from agent_sessions.errors import InvalidInput, StorageUnavailable
@@ -19,6 +20,8 @@ Connection = psycopg.AsyncConnection[Any]
 
 # The connection, not the statement, is at fault: what was sent may or may not have been committed.
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolClosed)
+# A database that is just being restored, or was not migrated.
+LACKING = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn)
 # One statement writes whatever its input is.
 WRITES = {"write_sessions": "given_writes", "fail_silent": "silent_writes"}
 
@@ -56,5 +59,9 @@ def errors_of_ours() -> Iterator[None]:
         yield
     except LOST as error:
         raise StorageUnavailable(f"PostgreSQL did not answer: {error}") from error
+    except LACKING as error:
+        raise StorageUnavailable(
+            f"the database lacks what this library needs: migrate it, or wait for a restore to end ({error})"
+        ) from error
     except psycopg.DataError as error:
         raise InvalidInput(f"PostgreSQL refused the value: {error}") from error

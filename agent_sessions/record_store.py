@@ -25,7 +25,7 @@ class RecordStore:
         self._records = records
         self._clock = clock
 
-    async def create(self, session: AgentSession, text: str, source: str) -> None:
+    async def create(self, session: AgentSession, text: str, source: str) -> str | None:
         kept = session.twin()
         kept.encode = None
         record = Record(kept.stored())
@@ -35,6 +35,7 @@ class RecordStore:
             record_writes.entry(record.session, None, "created", author, self._clock())
         ]
         await self._records.save(record)
+        return None
 
     async def read(self, session_id: str) -> AgentSession | None:
         record = await self._records.load(session_id)
