@@ -50,7 +50,7 @@ async def test_on_another_timeline_every_page_is_closed_and_is_told_it_on_return
     session_id, screen = await lost(hub, database_url)
     before = screen.last("timeline")
     await hub.reconcile()
-    assert screen.closed is None
+    assert [screen.closed] == [None]
     restore(database_url, session_id)
     await hub.reconcile()
     await screen.settled()

@@ -360,11 +360,21 @@ def test_the_checkpoint_manager_takes_an_encode_too() -> None:
 
 async def test_what_json_changes_is_what_the_documentation_says(manager: SessionManager) -> None:
     session = await manager.create_session("grader")
-    session.context.update({"zeta": 1, "a": (1, (2,)), "mm": -0.0, "big": 2**70, "one": 1.0})
+    session.context.update(
+        {"zeta": 1, "a": (1, (2,)), "mm": -0.0, "big": 2**70, "one": 1.0, "large": 1e16}
+    )
     await manager.update_session(session)
     stored = await manager.read(session.session_id)
     assert stored is not None
-    assert list(stored.context) == ["a", "mm", "big", "one", "zeta"]
-    assert stored.context == {"a": [1, [2]], "mm": 0, "big": 2**70, "one": 1.0, "zeta": 1}
+    assert list(stored.context) == ["a", "mm", "big", "one", "zeta", "large"]
+    assert stored.context == {
+        "a": [1, [2]],
+        "mm": 0,
+        "big": 2**70,
+        "one": 1.0,
+        "zeta": 1,
+        "large": 10**16,
+    }
     assert str(stored.context["mm"]) == "0.0"
     assert type(stored.context["one"]) is float
+    assert type(stored.context["large"]) is int

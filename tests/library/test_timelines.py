@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import redis.asyncio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent_sessions import AgentSession, SessionManager, schema
@@ -121,12 +123,15 @@ async def test_after_a_restore_no_copy_of_the_lost_timeline_is_served(
     await reader.tick()
     await asyncio.to_thread(restore, database)
     database.write(session.session_id, 3)
-    for one in (manager, reader, await connect()):
+    fresh = await connect()
+    for one in (manager, reader, fresh):
         got = await one.get_session(session.session_id)
         assert got is not None
         assert (got.version, got.context) == (4, {"line": "restored", "n": 2})
-        got.context["note"] = "kept"
-    await one.update_session(got)
+    got = await fresh.get_session(session.session_id)
+    assert got is not None
+    got.context["note"] = "kept"
+    await fresh.update_session(got)
     stored = await reader.get_session(session.session_id)
     assert stored is not None
     assert stored.context == {"line": "restored", "n": 2, "note": "kept"}
@@ -243,7 +248,7 @@ async def test_who_decides_upon_a_version_of_the_lost_timeline_is_refused(
     manager = await connect()
     session = await lost(manager, database)
     await asyncio.to_thread(database.restore)
-    seen = {"actor": "olga", "seen_version": session.version}
+    seen: dict[str, Any] = {"actor": "olga", "seen_version": session.version}
     with pytest.raises(Conflict):
         await manager.edit(session.session_id, context={"line": "lost"}, **seen)
     with pytest.raises(Conflict):
@@ -254,7 +259,7 @@ async def test_who_decides_upon_a_version_of_the_lost_timeline_is_refused(
 
 
 async def test_word_of_the_lost_timeline_does_not_hide_the_new_one(
-    connect: Connect, database: Database
+    connect: Connect, database: Database, redis_client: redis.asyncio.Redis
 ) -> None:
     """Valkey's remembered version is 4 of the lost timeline; the new one's 2 is put and told all the same."""
     manager, other = await connect(), await connect()
@@ -268,6 +273,8 @@ async def test_word_of_the_lost_timeline_does_not_hide_the_new_one(
     await other.tick()
     await other.get_session(session.session_id)
     await other.tick()
+    copy = json.loads(await redis_client.get(manager.names.copy(session.session_id)))
+    assert (copy["version"], copy["timeline"]) == (2, database.timeline())
     for one in (manager, other, await connect()):
         got = await one.get_session(session.session_id)
         assert got is not None
