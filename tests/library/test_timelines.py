@@ -273,7 +273,7 @@ async def test_word_of_the_lost_timeline_does_not_hide_the_new_one(
     await other.tick()
     await other.get_session(session.session_id)
     await other.tick()
-    copy = json.loads(await redis_client.get(manager.names.copy(session.session_id)))
+    copy = json.loads(await redis_client.get(manager.names.copy(session.session_id)) or "{}")
     assert (copy["version"], copy["timeline"]) == (2, database.timeline())
     for one in (manager, other, await connect()):
         got = await one.get_session(session.session_id)
