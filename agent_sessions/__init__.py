@@ -12,6 +12,7 @@ from agent_sessions.errors import (
     InvalidTransition,
     OrderReceived,
     RequestReused,
+    Restored,
     RolledBack,
     SessionEnded,
     SessionError,
@@ -19,6 +20,7 @@ from agent_sessions.errors import (
     StaleEpoch,
     StorageMisconfigured,
     StorageUnavailable,
+    TimelineChanged,
     UsageError,
     WriteRefused,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "InvalidTransition",
     "OrderReceived",
     "RequestReused",
+    "Restored",
     "RollbackPreview",
     "RolledBack",
     "Run",
@@ -57,6 +60,7 @@ __all__ = [
     "StaleEpoch",
     "StorageMisconfigured",
     "StorageUnavailable",
+    "TimelineChanged",
     "UsageError",
     "WriteRefused",
 ]

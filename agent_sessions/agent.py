@@ -19,9 +19,11 @@ from agent_sessions.errors import (
     Failed,
     InvalidInput,
     OrderReceived,
+    Restored,
     RolledBack,
     SessionNotFound,
     StorageUnavailable,
+    TimelineChanged,
     WriteRefused,
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
@@ -82,8 +84,9 @@ class Run:
         Waits while paused. Raises RolledBack, Failed, Completed or Deleted when an administrator ordered that,
         StorageUnavailable when it is not stored (calling again with the same values stores it once).
         """
-        metadata = {} if metadata is None else metadata
-        validation.json_object(metadata, "the checkpoint's metadata", validation.MAX_DATA_BYTES)
+        _, metadata = self._encoded(
+            {} if metadata is None else metadata, "the checkpoint's metadata"
+        )
         made = self._sent_before(name, data or {}) or self.session.checkpoint(name, data)
         made.metadata = copy.deepcopy(metadata)
         try:
@@ -97,7 +100,12 @@ class Run:
             raise
         return made
 
+    def _encoded(self, value: dict[str, Any], what: str) -> tuple[str, dict[str, Any]]:
+        return validation.encoded(value, what, validation.MAX_DATA_BYTES, self.session.encode)
+
     def _sent_before(self, name: str, data: dict[str, Any]) -> SessionCheckpoint | None:
+        if self._unanswered:
+            _, data = self._encoded(data, "the checkpoint's data")
         for made in self._unanswered:
             if (made.name, made.data) == (name, data):
                 self._unanswered.remove(made)
@@ -116,6 +124,8 @@ class Run:
     async def _store(self) -> None:
         try:
             await self._manager.update_session(self.session)
+        except TimelineChanged as error:
+            raise await self._restored() from error
         except WriteRefused:
             await self._obey()
             raise
@@ -154,6 +164,8 @@ class Run:
         while True:
             self._changed.clear()
             head = self._seen = await self._manager.head(self.session.session_id)
+            if head.timeline != self.session.timeline:
+                raise await self._restored()
             if head.epoch != self.session.epoch or head.state not in LIVE_STATES:
                 raise await self._order_received()
             await self._acknowledge(head)
@@ -165,6 +177,13 @@ class Run:
     async def _acknowledge(self, head: Head) -> None:
         if head.order_open:
             await self._manager.acknowledge(head.session_id, head.order_version)
+
+    async def _restored(self) -> Restored:
+        session = await self._manager.read(self.session.session_id)
+        if session is None:
+            raise SessionNotFound(self.session.session_id)
+        own = (c for c in reversed(effective(session.checkpoints)) if not is_automatic(c))
+        return Restored(session, next(own, None))
 
     async def _order_received(self) -> OrderReceived:
         session = await self._manager.read(self.session.session_id)

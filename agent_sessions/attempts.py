@@ -6,10 +6,10 @@ import uuid
 from itertools import islice
 
 from agent_sessions import validation
-from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch
+from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
 from agent_sessions.models import AgentSession, Attempt, copied
 from agent_sessions.operations import compressed
-from agent_sessions.patch import apply, diff, merge
+from agent_sessions.patch import apply, become, diff, merge
 from agent_sessions.states import LIVE_STATES, SessionState, target
 from agent_sessions.writes import Append, Author, Write, Written
 
@@ -34,6 +34,7 @@ def guarded(
             session.session_id,
             author,
             attempt.change_id,
+            base.timeline,
             base.epoch,
             attempt.added[0],
             attempt.data_text,
@@ -48,6 +49,7 @@ def guarded(
         "checkpoint" if attempt.added else "context",
         author,
         change_id=attempt.change_id,
+        timeline=base.timeline,
         epoch=base.epoch,
         context_seen=None if context is None else base.context_version,
         context=context,
@@ -64,15 +66,20 @@ def attempt_of(session: AgentSession, base: AgentSession) -> Attempt | None:
     """
     context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
     context_text = data_text = metadata_text = ""
+    encode = session.encode
     if session.context != base.context:
-        context_text = validation.json_object(session.context, "context")
+        context_text, plain = validation.encoded(session.context, "context", encode=encode)
+        become(session.context, plain)
         context = copied(session.context)
     if session.metadata != base.metadata:
-        validation.json_object(session.metadata, "metadata")
+        become(session.metadata, validation.encoded(session.metadata, "metadata", encode=encode)[1])
         metadata = copied(session.metadata)
     for checkpoint in added:
-        data_text = checkpoint.check()
-        metadata_text = validation.json_object(checkpoint.metadata, "the checkpoint's metadata")
+        data_text = checkpoint.check(encode)
+        metadata_text, plain = validation.encoded(
+            checkpoint.metadata, "the checkpoint's metadata", encode=encode
+        )
+        become(checkpoint.metadata, plain)
     unchanged = context is base.context and metadata is base.metadata
     if unchanged and session.state == base.state and not added:
         return None
@@ -85,6 +92,8 @@ def attempt_of(session: AgentSession, base: AgentSession) -> Attempt | None:
 def decide(
     attempt: Attempt, base: AgentSession, current: AgentSession, author: Author
 ) -> Write | None:
+    if current.timeline != base.timeline:
+        raise TimelineChanged(current.session_id)
     if current.epoch != base.epoch:
         raise StaleEpoch(current.session_id, current.order_verb, current.order_actor)
     to = _next_state(attempt, base, current)
@@ -161,7 +170,7 @@ def adopt(
             changed_since = list(diff(kept[name], mine))
             apply(mine, diff(mine, value))
             apply(mine, changed_since)
-        elif name not in ("clock", "attempt", "turn", "state"):
+        elif name not in ("clock", "encode", "attempt", "turn", "state"):
             setattr(session, name, value)
     session.state = state
     own = {c.id: c for c in attempt.added if c.id}

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
+from agent_sessions.json_faults import Encode
 from agent_sessions.models import SessionCheckpoint, utc_now
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class CheckpointManager:
         compress_after: int = COMPRESS_AFTER,
         *,
         clock: Callable[[], datetime] = utc_now,
+        encode: Encode | None = None,
     ) -> None:
         if max_checkpoints < 1:
             raise InvalidInput("max_checkpoints must be at least 1")
@@ -89,6 +91,7 @@ class CheckpointManager:
         self.max_checkpoints = max_checkpoints
         self.compress_after = compress_after
         self._clock = clock
+        self._encode = encode
         self._checkpoints: list[Checkpoint] = []
         self._callbacks: list[Callable[[Checkpoint], object]] = []
         self._next = 1
@@ -98,14 +101,15 @@ class CheckpointManager:
     ) -> Checkpoint:
         """Raises InvalidInput for what cannot be stored. A callback that raises is logged and costs nothing."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
-        validation.json_object(data, "data", validation.MAX_DATA_BYTES)
-        validation.json_object({} if metadata is None else metadata, "metadata")
+        _, data = validation.encoded(data, "data", validation.MAX_DATA_BYTES, self._encode)
+        metadata = {} if metadata is None else metadata
+        _, metadata = validation.encoded(metadata, "metadata", encode=self._encode)
         made = Checkpoint(
             f"{self.session_id}:{self._next}",
             name,
             self._clock(),
             copy.deepcopy(data),
-            copy.deepcopy(metadata or {}),
+            copy.deepcopy(metadata),
         )
         self._next += 1
         self._keep([*self._checkpoints, made])

@@ -9,12 +9,14 @@ SessionError                  the root: catch it to catch all
 ├── RequestReused             the same request id came with another request
 ├── WriteRefused              a late write of an agent, kept out of the record
 │   ├── StaleEpoch            an administrator rolled back, ended or deleted meanwhile
-│   └── SessionEnded          the session is in a final state
+│   ├── SessionEnded          the session is in a final state
+│   └── TimelineChanged       the database was restored or failed over after this copy was read
 ├── StorageUnavailable        nothing is known to be saved; try again
 ├── StorageMisconfigured      PostgreSQL lacks tables or rights, or has others than this version needs; run migrate
 ├── UsageError                the library was called in a way that cannot work; says what to do instead
 └── OrderReceived             raised at a safe point: what an administrator ordered
     ├── RolledBack            start again from .checkpoint
+    │   └── Restored          not an administrator: the database was restored or failed over
     ├── Failed
     ├── Completed
     └── Deleted
@@ -96,6 +98,15 @@ class SessionEnded(WriteRefused):
         self.state = str(state)
 
 
+class TimelineChanged(WriteRefused):
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id}: the database was restored or failed over after this copy was read; "
+            "nothing was written: read the session anew"
+        )
+        self.session_id = session_id
+
+
 class StorageUnavailable(SessionError):
     """PostgreSQL (or Valkey, where it is the only store) did not confirm: nothing is known to be saved."""
 
@@ -125,6 +136,18 @@ class RolledBack(OrderReceived):
         super().__init__(session)
         self.checkpoint = checkpoint
         self.data: dict[str, Any] = dict(checkpoint.data) if checkpoint else {}
+
+
+class Restored(RolledBack):
+    """The database was restored or failed over: attach anew and go on from what it holds.
+
+    `checkpoint` is the newest that it holds of the agent's own work.
+    """
+
+    def __init__(self, session: AgentSession, checkpoint: SessionCheckpoint | None) -> None:
+        super().__init__(session, checkpoint)
+        what = f"session {session.session_id}: the database was restored or failed over"
+        self.args = (f"{what}, and may lack what was written; attach anew to go on from it",)
 
 
 class Failed(OrderReceived):

@@ -21,6 +21,7 @@ def head_of(row: dict[str, Any]) -> Head:
         row["order_version"],
         row["order_verb"],
         row["acknowledged_version"],
+        row["timeline"],
     )
 
 
@@ -99,4 +100,4 @@ def asked_of(row: tuple[Any, ...]) -> Head:
 
 
 def appended_of(row: tuple[Any, ...]) -> Written:
-    return Written(asked_of(row[:7]), *row[7:])
+    return Written(asked_of(row[:8]), *row[8:])

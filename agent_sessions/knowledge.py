@@ -37,6 +37,7 @@ class Knowledge:
         # As JSON until it is asked for again: most are read once.
         self._sessions: OrderedDict[str, AgentSession | Text] = OrderedDict()
         self._heads: dict[str, Head] = {}
+        self._timeline: str | None = None  # as the database said last
         self._followed: OrderedDict[str, None] = OrderedDict()
         self._unannounced: dict[str, Head] = {}
         # Whose word is on its way without anybody waiting for it, and what is to be told after it.
@@ -51,7 +52,7 @@ class Knowledge:
             self._watch = Watch(
                 client,
                 names,
-                on_change=self.learn,
+                on_change=self.hear,
                 on_lost=self._doubt,
                 on_live=self._doubt,
             )
@@ -92,8 +93,33 @@ class Knowledge:
 
     def learn(self, head: Head, *, keep: bool = True) -> None:
         """This is how the session is now, unless something newer is known. Kept only when what follows is heard."""
+        self.enter(head.timeline)
+        self._take(head, keep=keep)
+
+    def hear(self, head: Head) -> None:
+        """Word from another process. Of another timeline it says no more than that PostgreSQL has to be asked."""
+        if head.timeline == self._timeline:
+            self._take(head, keep=True)
+            return
+        self._sessions.pop(head.session_id, None)
+        self._heads.pop(head.session_id, None)
+        for run in self._runs.get(head.session_id, ()):
+            run.notice(None)
+
+    def enter(self, timeline: str | None) -> None:
+        """What the database says now. Once it was restored or failed over, what was known counts as nothing."""
+        if timeline == self._timeline:
+            return
+        if self._timeline is not None:
+            logger.warning(
+                "the database was restored or failed over: what was known of it is forgotten"
+            )
+            self._doubt()
+        self._timeline = timeline
+
+    def _take(self, head: Head, *, keep: bool) -> None:
         known = self._heads.get(head.session_id)
-        if known is not None and known.version > head.version:
+        if known is not None and _is_older(head, known):
             return
         if known is not None and known != head:
             self._sessions.pop(head.session_id, None)
@@ -116,7 +142,7 @@ class Knowledge:
         `heard`: it was followed before it was read. `text` is its JSON, where that is known.
         """
         known = self._heads.get(session.session_id)
-        if not self._durable or (known is not None and known.version > session.version):
+        if not self._durable or (known is not None and _is_older(session.head, known)):
             return
         self.learn(session.head, keep=heard)
         # Not by msgspec, which writes an infinity as null: so it stays unreadable, and PostgreSQL is asked.
@@ -157,7 +183,7 @@ class Knowledge:
             self._send_word(self.copies, head)
             return
         behind = self._telling[head.session_id]
-        if behind is None or behind.version <= head.version:
+        if behind is None or not _is_older(head, behind):
             self._telling[head.session_id] = head
 
     def _send_word(self, copies: Copies, head: Head) -> None:
@@ -224,3 +250,8 @@ class Knowledge:
             self._heads.pop(session_id, None)
             if self._watch is not None:
                 self._watch.unfollow(session_id)
+
+
+def _is_older(head: Head, known: Head) -> bool:
+    """Versions of different timelines are not compared: what comes later replaces what was there."""
+    return head.timeline == known.timeline and head.version < known.version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from agent_sessions.errors import (
     SessionNotFound,
 )
 from agent_sessions.heartbeats import Heartbeats
+from agent_sessions.json_faults import Encode
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.patch import diff
@@ -41,6 +43,8 @@ class SessionManager:
 
     `redis_client` is a `redis.asyncio` client, `db_pool` a `psycopg_pool.AsyncConnectionPool`; both stay the
     caller's. Whatever returns has been stored; whatever was not stored raises (see `agent_sessions.errors`).
+    `encode` is called for each value that JSON does not know (a datetime, a Decimal) and returns one that it knows:
+    that is stored, and the copy holds it from then on.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class SessionManager:
         cache_size: int = 10_000,
         flush_seconds: float = 2.0,
         retry_seconds: float = 5.0,
+        encode: Encode | None = None,
     ) -> None:
         if db_pool is not None:
             require_async_pool(db_pool)
@@ -65,6 +70,7 @@ class SessionManager:
         self.names = Names(namespace)
         self.source = source
         self.clock = clock
+        self.encode = encode
         self._store: PostgresStore | RecordStore
         if db_pool is not None:
             self._store = PostgresStore(db_pool, clock, retry_seconds=retry_seconds)
@@ -133,11 +139,13 @@ class SessionManager:
     ) -> AgentSession:
         """Raises InvalidInput, StorageUnavailable."""
         self._binding.check()
-        context_text = validation.json_object({} if context is None else context, "context")
-        metadata_text = validation.json_object({} if metadata is None else metadata, "metadata")
-        session = new_session(agent_type, user_id, context, metadata, self.clock)
+        context_text, context = self._encoded({} if context is None else context, "context")
+        metadata_text, metadata = self._encoded({} if metadata is None else metadata, "metadata")
+        session = new_session(agent_type, user_id, context, metadata, self.clock, self.encode)
         text = session.to_json(context_text, metadata_text)
-        await self._store.create(session, text, self.source)
+        session.timeline = await self._store.create(session, text, self.source)
+        if session.timeline is not None:
+            text = f'{text[:-1]}, "timeline": {json.dumps(session.timeline)}}}'
         self._knowledge.keep(session, text=text)
         session.stored()
         return session
@@ -152,7 +160,10 @@ class SessionManager:
         """From the durable record, past every cache."""
         self._binding.check()
         session = await self._store.read(validation.session_id(session_id))
-        return self._ready(session) if session else None
+        if session is None:
+            return None
+        self._knowledge.enter(session.timeline)
+        return self._ready(session)
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.
@@ -163,6 +174,7 @@ class SessionManager:
         """
         self._binding.check()
         validation.session_id(session.session_id)
+        session.encode = session.encode or self.encode
         if not await self._saving.save(session, self._agent(session)):
             await self.heartbeat(session.session_id)
         session.last_heartbeat = self.clock()
@@ -182,7 +194,7 @@ class SessionManager:
     ) -> list[AgentSession]:
         """At most `limit` active sessions, each with its last checkpoint only; `iterate_active_sessions` has all."""
         self._binding.check()
-        return await self._store.active(agent_type, user_id, NOWHERE, limit)
+        return await self._active(agent_type, user_id, NOWHERE, limit)
 
     async def iterate_active_sessions(
         self, agent_type: str | None = None, user_id: str | None = None
@@ -190,12 +202,20 @@ class SessionManager:
         """All active sessions, page by page in the order of their ids."""
         self._binding.check()
         after, page = NOWHERE, 500
-        while sessions := await self._store.active(agent_type, user_id, after, page):
+        while sessions := await self._active(agent_type, user_id, after, page):
             for session in sessions:
                 yield session
             after = sessions[-1].session_id
             if len(sessions) < page:
                 return
+
+    async def _active(
+        self, agent_type: str | None, user_id: str | None, after: str, limit: int
+    ) -> list[AgentSession]:
+        sessions = await self._store.active(agent_type, user_id, after, limit)
+        for session in sessions:
+            session.encode = self.encode
+        return sessions
 
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; how many."""
@@ -267,8 +287,7 @@ class SessionManager:
     async def complete(
         self, session_id: str, result: Any = None, *, actor: str | None = None, **who: Any
     ) -> AgentSession:
-        data = {"result": result}
-        validation.json_object(data, "result", validation.MAX_DATA_BYTES)
+        _, data = self._encoded({"result": result}, "result", validation.MAX_DATA_BYTES)
         return await self._order(
             "complete", session_id, lambda _: data, actor=actor, body=data, **who
         )
@@ -282,8 +301,8 @@ class SessionManager:
         actor: str | None = None,
         **who: Any,
     ) -> AgentSession:
-        data = {"error": validation.text(error, "error"), "details": error_details}
-        validation.json_object(data, "error_details", validation.MAX_DATA_BYTES)
+        told = {"error": validation.text(error, "error"), "details": error_details}
+        _, data = self._encoded(told, "error_details", validation.MAX_DATA_BYTES)
         return await self._order("fail", session_id, lambda _: data, actor=actor, body=data, **who)
 
     async def delete(self, session_id: str, **who: Any) -> AgentSession:
@@ -336,9 +355,10 @@ class SessionManager:
         source: str | None = None,
     ) -> AgentSession:
         """An administrator's edit. Raises Conflict when the context changed after `seen_version`."""
-        for value, what in ((context, "context"), (metadata, "metadata")):
-            if value is not None:
-                validation.json_object(value, what)
+        if context is not None:
+            _, context = self._encoded(context, "context")
+        if metadata is not None:
+            _, metadata = self._encoded(metadata, "metadata")
 
         def paths(session: AgentSession) -> list[str]:
             changes = [] if context is None else list(diff(session.context, context))
@@ -388,6 +408,7 @@ class SessionManager:
             seen_version=seen_version,
         )
         await self._knowledge.tell(session.head)
+        session.encode = self.encode
         return session
 
     # --- looking back -----------------------------------------------------------------------------------------
@@ -466,11 +487,16 @@ class SessionManager:
         await self._knowledge.announce(heads)
 
     def _ready(self, session: AgentSession) -> AgentSession:
-        session.clock = self.clock
+        session.clock, session.encode = self.clock, self.encode
         beaten = self._heartbeats.newest(session.session_id)
         if beaten is not None and session.state in LIVE_STATES:
             session.last_heartbeat = max(session.last_heartbeat, beaten)
         return session.stored()
+
+    def _encoded(
+        self, value: dict[str, Any], what: str, limit: int = validation.MAX_CONTEXT_BYTES
+    ) -> tuple[str, dict[str, Any]]:
+        return validation.encoded(value, what, limit, self.encode)
 
     def _author(self, actor: str | None, reason: str | None, source: str | None) -> Author:
         actor = None if actor is None else validation.text(actor, "actor", 320)

@@ -16,6 +16,7 @@ import msgspec
 
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
+from agent_sessions.json_faults import Encode
 from agent_sessions.states import (
     CHECKPOINT_NAMES,
     CREATED,
@@ -47,12 +48,19 @@ class SessionCheckpoint:
     def n(self) -> int | None:
         return int(self.id.rpartition(":")[2]) if self.id else None
 
-    def check(self) -> str:
-        """`data` as JSON, encoded again only when it was changed. Raises InvalidInput for what cannot be stored."""
+    def check(self, encode: Encode | None = None) -> str:
+        """`data` as JSON, encoded again only when it was changed. Raises InvalidInput for what cannot be stored.
+
+        `data` holds afterwards what is stored, where `encode` had to help.
+        """
         print_now = validation.fingerprint(self.data)
         if self.checked is not None and print_now is not None and self.checked[0] == print_now:
             return self.checked[1]
-        text = validation.json_object(self.data, "the checkpoint's data", validation.MAX_DATA_BYTES)
+        text, plain = validation.encoded(
+            self.data, "the checkpoint's data", validation.MAX_DATA_BYTES, encode
+        )
+        if plain is not self.data:
+            self.data, print_now = plain, validation.fingerprint(plain)
         self.checked = print_now, text
         return text
 
@@ -90,6 +98,7 @@ class Head:
     order_version: int = 0
     order_verb: str | None = None
     acknowledged_version: int = 0
+    timeline: str | None = None
     # what changes without a version
     last_heartbeat: datetime | None = field(default=None, compare=False)
     refused_writes: int = field(default=0, compare=False)
@@ -134,8 +143,12 @@ class AgentSession:
     acknowledged_at: datetime | None = None
     refused_writes: int = 0
     changed_by: str | None = None
+    # within which `version` means something: another one once the database was restored or went back in time
+    timeline: str | None = None
     change_id: uuid.UUID | None = field(default=None, compare=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
+    # for values that JSON does not know: `SessionManager(encode=…)`
+    encode: Encode | None = field(default=None, repr=False, compare=False)
     # What was last known to be stored: (context, metadata, state, how many checkpoints).
     base: AgentSession | None = field(default=None, repr=False, compare=False)
     # A write that is on its way, or whose outcome is unknown.
@@ -157,13 +170,14 @@ class AgentSession:
             self.order_version,
             self.order_verb,
             self.acknowledged_version,
+            self.timeline,
         )
 
     def checkpoint(self, name: str, data: dict[str, Any] | None = None) -> SessionCheckpoint:
         """Add a checkpoint; `update_session` stores it. Raises InvalidInput for what could not be stored."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
         made = SessionCheckpoint(name, self.clock(), {} if data is None else data)
-        made.check()
+        made.check(self.encode)
         made.data = copied(made.data)
         self.checkpoints.append(made)
         return made
@@ -341,6 +355,7 @@ PLAIN = (
     "acknowledged_version",
     "refused_writes",
     "changed_by",
+    "timeline",
 )
 STORED = (*PLAIN, *TIMES)
 _plain_of, _times_of = itemgetter(*PLAIN), itemgetter(*TIMES)
@@ -373,6 +388,7 @@ def new_session(
     context: dict[str, Any] | None,
     metadata: dict[str, Any] | None,
     clock: Callable[[], datetime],
+    encode: Encode | None = None,
 ) -> AgentSession:
     """A session that is ready to be stored, with the checkpoint that every session begins with."""
     now = clock()
@@ -387,6 +403,7 @@ def new_session(
         changed_by=agent_type,
         version=1,
         clock=clock,
+        encode=encode,
     )
     session.checkpoint(CREATED, {"agent_type": agent_type, "user_id": user_id})
     session.checkpoints[0].id = f"{session.session_id}:1"

@@ -204,7 +204,9 @@ def edit(
     """An administrator's edit of context or metadata, refused when the context changed since it was seen."""
 
     def decide(session: AgentSession) -> Write | None:
-        if seen_version is not None and session.context_version > seen_version:
+        seen = session.version if seen_version is None else seen_version
+        # one that is newer than the row was seen before the database was restored
+        if not session.context_version <= seen <= session.version:
             raise Conflict(session, ["context"])
         changed = paths(session)
         if not changed:

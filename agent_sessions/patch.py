@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-Path = tuple[str, ...]
+Path = tuple[Any, ...]  # of keys as they are: what cannot be stored may be no text
 
 
 class _Missing:
@@ -27,7 +27,7 @@ class Change(NamedTuple):
 
     @property
     def name(self) -> str:
-        return ".".join(self.path)
+        return ".".join(key if isinstance(key, str) else str(key) for key in self.path)
 
 
 def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Change]:
@@ -35,9 +35,9 @@ def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Ch
     for key in [*old, *(k for k in new if k not in old)]:
         was, becomes = old.get(key, MISSING), new.get(key, MISSING)
         if isinstance(was, dict) and isinstance(becomes, dict):
-            yield from diff(was, becomes, (*at, str(key)))
+            yield from diff(was, becomes, (*at, key))
         elif type(was) is not type(becomes) or was != becomes:
-            yield Change((*at, str(key)), was, becomes)
+            yield Change((*at, key), was, becomes)
 
 
 def merge(
@@ -84,3 +84,20 @@ def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
             place.pop(last, None)
         else:
             place[last] = copy.deepcopy(change.new)
+
+
+def become(value: dict[str, Any], plain: dict[str, Any]) -> None:
+    """Replace in `value` whatever is not of the type that JSON gave it in `plain`. Objects and lists stay the same."""
+    if value is not plain:
+        for key in value:
+            value[key] = _became(value[key], plain[key])
+
+
+def _became(value: Any, plain: Any) -> Any:
+    if isinstance(value, dict) and isinstance(plain, dict):
+        become(value, plain)
+    elif isinstance(value, list) and isinstance(plain, list):
+        value[:] = [_became(was, becomes) for was, becomes in zip(value, plain, strict=True)]
+    elif type(value) is not type(plain):
+        return plain
+    return value

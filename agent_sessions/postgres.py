@@ -65,7 +65,7 @@ class PostgresStore:
         self._clock = clock
         self._retry_seconds = retry_seconds
         self._writes: Grouper[Write | Append, Written] = Grouper(run=self._writing, in_flight=2)
-        self._creates: Grouper[str, None] = Grouper(run=self._creating, in_flight=2)
+        self._creates: Grouper[str, str] = Grouper(run=self._creating, in_flight=2)
         # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
         self._questions = count()
         self._heads: Grouper[str, Head | None] = Grouper(self._flush_heads)
@@ -73,10 +73,10 @@ class PostgresStore:
             self._flush_reads, most=READ_AT_ONCE, in_flight=2
         )
 
-    async def create(self, session: AgentSession, text: str, source: str) -> None:
-        """`text` is the session's JSON, encoded once for all who keep it; who created it is `changed_by`."""
+    async def create(self, session: AgentSession, text: str, source: str) -> str:
+        """The timeline. `text` is the session's JSON, encoded once for all who keep it; who created it is `changed_by`."""
         row = f'{text[:-1]}, "source": {json.dumps(source)}}}'
-        await self._creates.submit(session.session_id, row)
+        return await self._creates.submit(session.session_id, row)
 
     async def read(self, session_id: str) -> AgentSession | None:
         return await self._reads.submit(str(next(self._questions)), session_id)
@@ -321,8 +321,10 @@ class PostgresStore:
     async def _require_seen(
         self, connection: Connection, session: AgentSession, seen_version: int | None
     ) -> None:
-        if seen_version is None or seen_version >= session.version:
+        if seen_version is None or seen_version == session.version:
             return
+        if seen_version > session.version:  # seen before the database was restored
+            raise Conflict(session)
         seen = {"id": session.session_id, "version": seen_version}
         if await fetch(connection, "find_orders_since", seen):
             raise Conflict(session)
@@ -371,21 +373,23 @@ class PostgresStore:
         waiting.answer(Written.of(session))
 
     @asynccontextmanager
-    async def _creating(self) -> AsyncIterator[Flush[str, None]]:
+    async def _creating(self) -> AsyncIterator[Flush[str, str]]:
         async with Kept(self._pool) as kept:
             yield partial(self._flush_creates, kept)
 
-    async def _flush_creates(self, kept: Kept, group: Sequence[Waiting[str, None]]) -> None:
+    async def _flush_creates(self, kept: Kept, group: Sequence[Waiting[str, str]]) -> None:
         values = {"sessions": f"[{','.join(w.item for w in group)}]"}
 
-        async def create() -> None:
+        async def create() -> str:
             async with connection_of(kept) as connection:
-                await connection.execute(query("create_sessions"), values)
+                cursor = await connection.execute(query("create_sessions"), values)
+                [(timeline,)] = await cursor.fetchall()
                 await connection.commit()
+                return str(timeline)
 
-        await self._again_while_lost(create)
+        timeline: str = await self._again_while_lost(create)
         for waiting in group:
-            waiting.answer(None)
+            waiting.answer(timeline)
 
     async def _flush_heads(self, group: Sequence[Waiting[str, Head | None]]) -> None:
         heads = await self.heads(list({w.item for w in group}))

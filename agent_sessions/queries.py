@@ -32,6 +32,12 @@ MIXED_UP = (
     psycopg.errors.DuplicatePreparedStatement,
     psycopg.errors.ProtocolViolation,
 )
+# A database that is just being restored, or was not migrated.
+LACKING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedColumn,
+)
 # One statement writes whatever its input is.
 WRITES = {"write_sessions": "given_writes", "fail_silent": "silent_writes"}
 
@@ -82,6 +88,10 @@ def as_session_error(error: Exception) -> SessionError:
             f"PostgreSQL is reached through a pooler that mixes up prepared statements ({error}): use"
             " SessionManager.connect, which recognises a pooler, or make your pool with"
             " kwargs={'prepare_threshold': None}"
+        )
+    if isinstance(error, LACKING):
+        return StorageUnavailable(
+            f"the database lacks what this library needs: migrate it, or wait for a restore to end ({error})"
         )
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
         return InvalidInput(f"PostgreSQL refused the value: {error}")

@@ -82,7 +82,7 @@ class Reading:
             if self._knowledge.head(copy.session_id) == copy.head:
                 return True
             raise head
-        if head is None or head.version != copy.version:
+        if head is None or (head.timeline, head.version) != (copy.timeline, copy.version):
             return False
         self._knowledge.learn(head, keep=heard)
         copy.refused_writes = head.refused_writes

@@ -25,14 +25,17 @@ class RecordStore:
         self._records = records
         self._clock = clock
 
-    async def create(self, session: AgentSession, text: str, source: str) -> None:
-        record = Record(copy.deepcopy(session).stored())
+    async def create(self, session: AgentSession, text: str, source: str) -> str | None:
+        kept = session.twin()
+        kept.encode = None
+        record = Record(kept.stored())
         record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
         author = Author(session.changed_by, source)
         record.history = [
             record_writes.entry(record.session, None, "created", author, self._clock())
         ]
         await self._records.save(record)
+        return None
 
     async def read(self, session_id: str) -> AgentSession | None:
         record = await self._records.load(session_id)

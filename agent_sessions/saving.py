@@ -12,6 +12,7 @@ from agent_sessions import attempts
 from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
+    TimelineChanged,
     WriteRefused,
 )
 from agent_sessions.knowledge import Knowledge
@@ -152,7 +153,7 @@ class Saving:
             raise  # the attempt is kept: its outcome is not known
         except Exception as error:
             session.attempt = None
-            if isinstance(error, WriteRefused):
+            if isinstance(error, WriteRefused) and not isinstance(error, TimelineChanged):
                 await self._refuse(session, base, author, error)
             raise
         session.attempt = None

@@ -25,21 +25,29 @@ _LATEST = 2**53  # milliseconds; a score beyond it is no time
 COPIES_WAITING = 16 * 1024 * 1024  # characters; without a copy the next reader asks PostgreSQL
 
 # A version that was announced is remembered, so that a reader who loaded before it cannot put the old copy back.
+# It is remembered as "version timeline", and compared within one timeline only.
 # One script for a group: of each session the keys of copy and version, after the seconds that both are kept.
-_ANNOUNCE = """
+_IS_NEWEST = """
+local function is_newest(key, mine)
+  local known, timeline = string.match(redis.call('GET', key) or '', '^(%d+) (.*)$')
+  local version, own = string.match(mine, '^(%d+) (.*)$')
+  return known == nil or timeline ~= own or tonumber(version) >= tonumber(known)
+end
+"""
+_ANNOUNCE = f"""{_IS_NEWEST}
 for i = 1, #KEYS / 2 do
   local copy, version, announced = KEYS[2 * i - 1], KEYS[2 * i], ARGV[3 * i - 1]
-  if tonumber(announced) >= tonumber(redis.call('GET', version) or '0') then
+  if is_newest(version, announced) then
     redis.call('SET', version, announced, 'EX', ARGV[1])
     redis.call('DEL', copy)
   end
   redis.call('PUBLISH', ARGV[3 * i], ARGV[3 * i + 1])
 end
 """
-_PUT = """
+_PUT = f"""{_IS_NEWEST}
 for i = 1, #KEYS / 2 do
   local copy, version, mine = KEYS[2 * i - 1], KEYS[2 * i], ARGV[2 * i]
-  if tonumber(mine) >= tonumber(redis.call('GET', version) or '0') then
+  if is_newest(version, mine) then
     redis.call('SET', version, mine, 'EX', ARGV[1])
     redis.call('SET', copy, ARGV[2 * i + 1], 'EX', ARGV[1])
   end
@@ -79,7 +87,7 @@ class Copies:
         self._names = names
         self._ttl = int(ttl.total_seconds())
         self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
-        self._putting: Grouper[tuple[int, Text], None] = Grouper(self._put_group, most=50)
+        self._putting: Grouper[tuple[str, Text], None] = Grouper(self._put_group, most=50)
         self._waiting = 0  # characters
         self._on_their_way: set[asyncio.Future[None]] = set()
 
@@ -107,7 +115,7 @@ class Copies:
             put(None)
 
         self._waiting += len(text)
-        self._putting.send(session.session_id, (session.version, text), put, refused)
+        self._putting.send(session.session_id, (_place(session), text), put, refused)
 
     async def settle(self) -> None:
         """Until the copies and words have gone that are on their way now without anybody waiting for them."""
@@ -150,7 +158,7 @@ class Copies:
         await self._announcing.close()
         await self._putting.close()
 
-    async def _put_group(self, group: Sequence[Waiting[tuple[int, Text], None]]) -> None:
+    async def _put_group(self, group: Sequence[Waiting[tuple[str, Text], None]]) -> None:
         await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
         for waiting in group:
             waiting.answer(None)
@@ -158,7 +166,7 @@ class Copies:
     async def _announce_group(self, group: Sequence[Waiting[Head, None]]) -> None:
         words = [(self._names.changes(w.key), _message(w.item)) for w in group]
         if self._durable:
-            versions = [waiting.item.version for waiting in group]
+            versions = [_place(waiting.item) for waiting in group]
             parts = [part for v, word in zip(versions, words, strict=True) for part in (v, *word)]
             await self._run(_ANNOUNCE, group, parts)
         else:
@@ -219,7 +227,7 @@ def _message(head: Head) -> str:
         f'{{"id": "{head.session_id}", "version": {head.version}, "epoch": {head.epoch},'
         f' "state": "{head.state.value}", "order_version": {head.order_version},'
         f' "order_verb": {json.dumps(head.order_verb)},'
-        f' "acknowledged_version": {head.acknowledged_version}}}'
+        f' "acknowledged_version": {head.acknowledged_version}, "timeline": {json.dumps(head.timeline)}}}'
     )
 
 
@@ -227,6 +235,11 @@ def _count(stored: Text | None) -> int:
     """0 for what is no count: anybody who reaches Valkey may have written it."""
     text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+def _place(known: Head | AgentSession) -> str:
+    """As the scripts compare it."""
+    return f"{known.version} {known.timeline or ''}"
 
 
 def _slot(seconds: float) -> int:

@@ -218,6 +218,7 @@ def _read(data: str | bytes) -> Head | None:
             int(message["order_version"]),
             message.get("order_verb"),
             int(message["acknowledged_version"]),
+            message.get("timeline"),
         )
     except (ValueError, TypeError, KeyError) as error:
         logger.warning("unreadable word of a change: %s", error)

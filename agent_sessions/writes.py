@@ -34,6 +34,8 @@ class Write:
     author: Author
     from_states: tuple[str, ...] = LIVE
     change_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    # the one in which the copy was read that is written back
+    timeline: str | None = None
     epoch: int | None = None
     context_seen: int | None = None
     state: SessionState | None = None
@@ -60,6 +62,7 @@ class Write:
             detail["checkpoint"] = self.added[-1].name
         return {
             "id": self.session_id,
+            "timeline": self.timeline,
             "epoch": self.epoch,
             "context_seen": self.context_seen,
             "from_states": self.from_states,
@@ -104,6 +107,7 @@ class Append:
     session_id: str
     author: Author
     change_id: uuid.UUID
+    timeline: str | None
     epoch: int
     checkpoint: SessionCheckpoint
     data: str
@@ -122,6 +126,8 @@ class Append:
             f',"actor":{json.dumps(author.actor)},"source":{json.dumps(author.source)}'
             f',"change_id":"{self.change_id}"'
         )
+        if self.timeline is not None:
+            text += f',"timeline":{json.dumps(self.timeline)}'
         if self.metadata != "{}":
             text += f',"metadata":{self.metadata}'
         if self.context is not None:
@@ -136,6 +142,7 @@ class Append:
             "checkpoint",
             self.author,
             change_id=self.change_id,
+            timeline=self.timeline,
             epoch=self.epoch,
             context_seen=None if self.context is None else self.context_seen,
             context=self.context,

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agent_sessions import OrderReceived, Run, SessionManager, StorageUnavailable
+from agent_sessions import OrderReceived, Restored, Run, SessionManager, StorageUnavailable
 
 PACE = 0.04
 PATIENCE = 0.2
@@ -48,6 +48,8 @@ class Writer:
                 except StorageUnavailable as error:
                     self.ledger.note("raised", call="attach", error=short(error))
                     await asyncio.sleep(PATIENCE)
+                except Restored:
+                    continue  # a fail-over: attach anew to go on from what the database holds
                 except OrderReceived as order:
                     self.ledger.note("ordered", order=type(order).__name__)
                     return

@@ -57,7 +57,7 @@ DO $$
 DECLARE tables text;
 BEGIN
     SELECT string_agg(format('%I', relname), ', ') INTO tables FROM pg_class
-    WHERE relname LIKE 'agent\\_session%' AND relname <> 'agent_session_migrations'
+    WHERE relname LIKE 'agent\\_session%' AND relname NOT IN ('agent_session_migrations', 'agent_session_timeline')
       AND relkind IN ('r', 'p') AND NOT relispartition;
     IF tables IS NOT NULL THEN
         SET LOCAL session_replication_role = replica;  -- the history refuses to be emptied otherwise

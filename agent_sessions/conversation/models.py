@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
+from agent_sessions.json_faults import key_fault
 
 if TYPE_CHECKING:
     from agent_sessions.conversation.snapshot import Snapshot
@@ -165,6 +166,8 @@ def check_slots(slots: object, what: str = "slots") -> None:
     if len(slots) > MAX_SLOTS:
         raise InvalidInput(f"{what} has {len(slots)} entries: {MAX_SLOTS} are allowed")
     for name, value in slots.items():
+        if not isinstance(name, str):
+            raise InvalidInput(f"{what} cannot be written as JSON: {key_fault((name,))}")
         validation.text(name, f"a name in {what}", MAX_SLOT)
         validation.text(value, f"{what}.{name[:40]}", MAX_SLOT)
     validation.json_object(slots, what, MAX_SLOTS_BYTES)
@@ -183,7 +186,10 @@ def _read_slots(stored: Any) -> dict[str, str]:
         return {}
     if not isinstance(stored, Mapping):
         raise InvalidInput(f"slots must be a dict, not {type(stored).__name__}")
-    return {str(name): str(value) for name, value in stored.items() if value is not None}
+    for name in stored:
+        if not isinstance(name, str):
+            raise InvalidInput(f"slots cannot be written as JSON: {key_fault((name,))}")
+    return {name: str(value) for name, value in stored.items() if value is not None}
 
 
 def _read_results(stored: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(writes)s::jsonb) AS i (
         id uuid, epoch integer, context_seen bigint, context jsonb, paths jsonb, name text, at timestamptz, data jsonb,
-        metadata jsonb, actor text, source text, change_id uuid)
+        metadata jsonb, timeline text, actor text, source text, change_id uuid)
 ), locked AS MATERIALIZED (
     SELECT i.* FROM agent_sessions s JOIN input i ON i.id = s.id
     ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
@@ -30,8 +30,10 @@ WITH input AS MATERIALIZED (
       AND s.epoch = i.epoch
       AND (i.context IS NULL OR i.context_seen = s.context_version)
       AND agent_session_state(s.state) IN ('active', 'paused')
+      AND (i.timeline IS NULL OR i.timeline = (SELECT agent_session_timeline()))
     RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
-        s.checkpoint_count, s.checkpoints_through, s.context_version, i.name, i.at, i.data, i.metadata, i.actor, i.source
+        s.checkpoint_count, s.checkpoints_through, s.context_version, i.name, i.at, i.data, i.metadata, i.actor, i.source,
+        coalesce(i.timeline, agent_session_timeline()) AS timeline
 ), added AS (
     INSERT INTO agent_session_checkpoints
         (session_id, n, name, at, claimed, data, metadata, context_version, version, actor, source)
@@ -39,6 +41,6 @@ WITH input AS MATERIALIZED (
            data, coalesce(metadata, '{}'), context_version, version, actor, source
     FROM written
 )
-SELECT id::text, version, epoch, state, order_version, order_verb, acknowledged_version,
+SELECT id::text, version, epoch, state, order_version, order_verb, acknowledged_version, timeline,
     checkpoint_count, checkpoints_through, context_version
 FROM written

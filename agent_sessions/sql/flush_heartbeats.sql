@@ -10,4 +10,5 @@ WITH input AS MATERIALIZED (
 UPDATE agent_sessions s SET last_heartbeat = greatest(least(s.last_heartbeat, now()), least(f.at, now()))
 FROM free f
 WHERE s.id = f.id
-RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version
+RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
+    (SELECT agent_session_timeline()) AS timeline

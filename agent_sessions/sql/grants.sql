@@ -17,6 +17,9 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s.%s FROM PUBLIC', here, name);
     END LOOP;
 
+    -- A new timeline makes every copy worthless: the owner's decision, after rows were replaced by hand.
+    EXECUTE format('REVOKE ALL ON FUNCTION %s.agent_session_new_timeline() FROM PUBLIC', here);
+
     FOREACH role_name IN ARRAY ARRAY['agent_sessions_agent', 'agent_sessions_dashboard'] LOOP
         CONTINUE WHEN to_regrole(role_name) IS NULL;
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %s FROM %I', here, role_name);
@@ -25,7 +28,8 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %s.agent_sessions TO %I', here, role_name);
         EXECUTE format('GRANT SELECT, INSERT ON %s.agent_session_checkpoints TO %I', here, role_name);
         EXECUTE format('GRANT SELECT ON %1$s.agent_session_contexts, %1$s.agent_session_history,
-                        %1$s.agent_session_migrations TO %2$I', here, role_name);
+                        %1$s.agent_session_migrations,
+                        %1$s.agent_session_timeline TO %2$I', here, role_name);
     END LOOP;
 
     role_name := 'agent_sessions_dashboard';

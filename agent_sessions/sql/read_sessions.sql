@@ -1,5 +1,5 @@
 -- The rows with the compressed history of its array and every checkpoint that came after it.
-SELECT s.*, (
+SELECT s.*, (SELECT agent_session_timeline()) AS timeline, (
     SELECT jsonb_agg(jsonb_build_object(
                'id', c.session_id || ':' || c.n, 'name', c.name, 'timestamp', c.at,
                'data', c.data, 'metadata', c.metadata) ORDER BY c.n)

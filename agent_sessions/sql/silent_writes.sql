@@ -15,7 +15,7 @@ silent AS MATERIALIZED (
         || jsonb_build_object('id', s.id || ':' || s.n) AS entry
     FROM silent s, jsonb_to_record(%(write)s::jsonb) AS w (added jsonb)
 ), input AS MATERIALIZED (
-    SELECT c.id, w.epoch, w.context_seen, w.from_states, w.state, c.context || w.context AS context, w.metadata,
+    SELECT c.id, NULL::text AS timeline, w.epoch, w.context_seen, w.from_states, w.state, c.context || w.context AS context, w.metadata,
         jsonb_build_array(c.entry) AS added, c.checkpoints || c.entry AS compressed, w.by_agent, w.raise_epoch, w.verb,
         w.order_checkpoint, w.acknowledged, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
     FROM checkpoint c, jsonb_to_record(%(write)s::jsonb) AS w (

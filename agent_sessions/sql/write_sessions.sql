@@ -48,6 +48,7 @@ WITH {writes}, written AS (
         change_detail = i.detail
     FROM locked i
     WHERE s.id = i.id
+      AND (i.timeline IS NULL OR i.timeline = (SELECT agent_session_timeline()))
       AND (i.epoch IS NULL OR i.epoch = s.epoch)
       AND (i.context_seen IS NULL OR i.context_seen = s.context_version)
       AND agent_session_state(s.state) = ANY (i.from_states)
@@ -64,10 +65,10 @@ WITH {writes}, written AS (
     CROSS JOIN LATERAL CAST(c.entry->>'timestamp' AS timestamptz) AS said
 )
 SELECT false AS held, id, version, epoch, state, order_version, order_verb, acknowledged_version,
-    checkpoint_count, checkpoints_through, context_version
+    checkpoint_count, checkpoints_through, context_version, (SELECT agent_session_timeline()) AS timeline
 FROM written
 UNION ALL
 SELECT true, s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,
-    s.checkpoint_count, s.checkpoints_through, s.context_version
+    s.checkpoint_count, s.checkpoints_through, s.context_version, (SELECT agent_session_timeline())
 FROM agent_sessions s JOIN input i ON i.id = s.id
 WHERE s.id NOT IN (SELECT id FROM locked)

@@ -15,6 +15,7 @@ from .newcomers import by_row, update
 from .parts import Parts, gone_fragment
 from .pending import Work
 from .reader import Reader, Snapshot, Versions, arrived_since, drawn, rows_of, versions
+from .restores import Timeline
 
 if TYPE_CHECKING:
     from .socket import Socket
@@ -33,12 +34,13 @@ class CatchUp:
         audience: Audience,
         reader: Reader,
         beats: BeatListener,
+        timeline: Timeline,
         *,
         clock: Callable[[], float],
         limits: Limits,
     ) -> None:
         self._audience, self._reader, self._beats = audience, reader, beats
-        self._clock, self._limits = clock, limits
+        self._clock, self._limits, self._timeline = clock, limits, timeline
         self.waiting: Hellos = {}
 
     async def answer(self, work: Work) -> None:
@@ -46,6 +48,7 @@ class CatchUp:
         hellos = dict(self.waiting)
         if not hellos:
             return
+        timeline = await self._timeline.read(self._reader)
         ids = {session_id for hello in hellos.values() for session_id in hello.rows}
         found = await self.read_versions(ids)
         beats = await self._beats.newest(list(found))
@@ -54,7 +57,8 @@ class CatchUp:
         for socket, hello in hellos.items():
             if self.waiting.get(socket) is hello:
                 del self.waiting[socket]
-                socket.hello_seq = hello.seq
+                socket.hello_seq, socket.timeline = hello.seq, timeline
+                socket.reload = _is_of_another_timeline(hello, found)
                 socket.offer(self._news(socket, hello, found, beats, read))
         await self._tell_newcomers(hellos)
         for socket in hellos:
@@ -142,3 +146,8 @@ class CatchUp:
         for socket in lists:
             if socket.subscription is not None:
                 socket.tell_newcomers(socket.subscription.newcomers_for(socket))
+
+
+def _is_of_another_timeline(hello: Hello, found: Versions) -> bool:
+    """It was loaded before a restore: within a timeline no page can show more than the database holds."""
+    return any(i in found and found[i][0] < version for i, version in hello.rows.items())

@@ -23,6 +23,7 @@ from .listener import Changes, Listener
 from .pages import Pages
 from .pending import Pending, Work
 from .reader import DatabaseAway, Reader
+from .restores import Timeline
 from .status import BEATS, DATABASE, Status
 from .talks import Stamps, Talks
 from .tally import Tally
@@ -96,9 +97,10 @@ class Hub:
         self.status = Status(self.listener, self.beats, self.pending, self.blindness, **clocks)
         self.courier = Courier(self.status.header, monotonic=self._monotonic)
         self._delivery = Delivery(self.audience, self._reader, told=self.courier.told, **clocks)
+        self._timeline = Timeline(self.audience, close=lambda *why: self.pages.close(*why))
         self._catch_up = CatchUp(
-            self.audience, self._reader, self.beats, clock=self._clock, limits=self.limits
-        )
+            self.audience, self._reader, self.beats, self._timeline, clock=self._clock, limits=self.limits
+        )  # fmt: skip
         self.drift = Drift(
             self.audience, self._checks, hears=lambda: self.beats.live, limits=self.limits
         )
@@ -118,6 +120,7 @@ class Hub:
             self.audience,
             self.pending,
             self._checks,
+            self._timeline,
             clock=self._clock,
             monotonic=self._monotonic,
         )
@@ -256,6 +259,7 @@ class Hub:
 
     async def _tell(self, work: Work) -> None:
         if work.gap:
+            await self._timeline.read(self._reader)
             await compare(self.audience, self._reader, work, self._clock())
         await self._catch_up.answer(work)
         await self._delivery.deliver(work)

@@ -169,6 +169,12 @@ FROM agent_sessions WHERE id = ANY(%s)
 """
 
 
+def current_timeline() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT agent_session_timeline()")
+        return str(cursor.fetchone()[0])
+
+
 def arrived(candidates: Mapping[str, Heard]) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -26,7 +26,7 @@ class Socket:
     __slots__ = (
         "_closing", "_courier", "_limits", "_monotonic", "_send", "_sizes", "_writer", "acked",
         "closed", "due", "early", "hello_seq", "lane", "last_frame_at", "new", "new_sent", "opened_at", "parts",
-        "sent", "since", "subscription", "tokens", "tokens_at", "unacked_bytes", "viewer",
+        "reload", "sent", "since", "subscription", "timeline", "tokens", "tokens_at", "unacked_bytes", "viewer",
         "waiting_since",
     )  # fmt: skip
 
@@ -49,6 +49,8 @@ class Socket:
         self.new: int | None = None
         self.new_sent = 0
         self.hello_seq: int | None = None
+        self.timeline = ""
+        self.reload = False
         self.sent = self.acked = self.unacked_bytes = 0
         self._sizes: list[int] = []
         self.opened_at = self.last_frame_at = self.tokens_at = monotonic()
@@ -137,8 +139,10 @@ class Socket:
         if rest is not None:
             texts.append(',"more":true')
         elif self.hello_seq is not None:
-            texts.append(f',"hello":{self.hello_seq}')
+            texts.append(f',"hello":{self.hello_seq},"timeline":"{self.timeline}"')
             self.hello_seq = None
+            if self.reload:
+                texts.append(',"reload":true')
         return "".join(texts)
 
     def acknowledge(self, n: int) -> bool:

@@ -10,6 +10,7 @@ from .catchup import CHUNK
 from .limits import Limits
 from .pending import Pending, Work
 from .reader import DatabaseAway, Reader, Versions, versions
+from .restores import Timeline
 from .rights import withdrawn
 from .socket import Socket
 
@@ -55,12 +56,13 @@ class Reconciliation:
         audience: Audience,
         pending: Pending,
         reader: Reader,
+        timeline: Timeline,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._audience, self._pending, self._reader = audience, pending, reader
-        self._clock, self._monotonic = clock, monotonic
+        self._clock, self._monotonic, self._timeline = clock, monotonic, timeline
         self._suspects: dict[str, int] = {}
 
     def heard(self, changes: Mapping[str, int]) -> None:
@@ -73,6 +75,7 @@ class Reconciliation:
         """Raises DatabaseAway."""
         metrics.HEALS.inc(len(self._suspects))
         self._suspects.clear()
+        await self._timeline.read(self._reader)
         found = Work()
         at = self._clock()
         await compare(self._audience, self._reader, found, at)

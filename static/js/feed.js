@@ -38,6 +38,7 @@ class Feed {
     this.offset = 0; // the server's clock minus ours
     this.firstNow = null;
     this.lostAt = Date.now();
+    this.timeline = null; // of the database, within which versions are compared
     this.shown = new Shown();
     this.said = "";
     this.timer = setInterval(() => this.look(), 1000);
@@ -104,6 +105,16 @@ class Feed {
     this.told = frame.feed;
     this.more = frame.more === true;
     if (frame.hello === this.seq) this.answered = true;
+    if (frame.timeline) this.compareTimeline(frame);
+  }
+
+  // The database was restored or failed over: what the page shows may be newer than what there is.
+  compareTimeline({ timeline, reload }) {
+    const changed = this.timeline !== null && this.timeline !== timeline;
+    this.timeline = timeline;
+    if (!changed && !reload) return;
+    this.close();
+    location.reload();
   }
 
   // A frame went missing: ask for what is newer than what the page shows.

@@ -16,7 +16,12 @@ from agent_sessions import schema
 MIRRORS = [
     model for model in apps.get_app_config("sessions_app").get_models() if not model._meta.managed
 ]
-NOT_MIRRORED = {"agent_session_activity", "agent_session_counts", "agent_session_migrations"}
+NOT_MIRRORED = {
+    "agent_session_activity",
+    "agent_session_counts",
+    "agent_session_migrations",
+    "agent_session_timeline",
+}
 
 # What information_schema calls each field's column.
 TYPES = {

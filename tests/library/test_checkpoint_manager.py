@@ -20,7 +20,7 @@ def ticking(step: timedelta = timedelta(minutes=1)) -> Any:
     return lambda: next(times)
 
 
-def made(*names: str, **settings: int) -> CheckpointManager:
+def made(*names: str, **settings: Any) -> CheckpointManager:
     checkpoints = CheckpointManager("s", clock=ticking(), **settings)
     for n, name in enumerate(names, 1):
         checkpoints.create(name, {"n": n})

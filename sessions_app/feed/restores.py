@@ -1,0 +1,32 @@
+"""After a restore or a fail-over of the database pages show versions that say nothing about its rows: they load anew."""
+
+import logging
+from collections.abc import Callable
+
+from . import codes
+from .audience import Audience
+from .reader import Reader, current_timeline
+from .socket import Socket
+
+log = logging.getLogger(__name__)
+
+
+class Timeline:
+    """Of the database, as it was read last. Versions are compared within one timeline only."""
+
+    def __init__(self, audience: Audience, *, close: Callable[[Socket, int, str], None]) -> None:
+        self._audience, self._close = audience, close
+        self._known: str | None = None
+
+    async def read(self, reader: Reader) -> str:
+        """When it is another one every page is closed: it comes back, is told which one, and loads itself anew.
+
+        Raises DatabaseAway.
+        """
+        found = await reader.read(current_timeline)
+        before, self._known = self._known, found
+        if before not in (None, found):
+            log.warning("the database was restored or failed over: all pages load anew")
+            for socket in list(self._audience.sockets):
+                self._close(socket, codes.RESTORED, codes.REASONS[codes.RESTORED])
+        return found

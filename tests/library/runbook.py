@@ -1,0 +1,34 @@
+"""The lines of docs/operations.md, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from dashboard.embedded import postgres
+
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def block(containing: str) -> str:
+    """The lines of the one block that has these words."""
+    section = OPERATIONS.read_text("utf-8").split("## Backup and restore")[1].split("\n## ")[0]
+    [found] = [
+        b
+        for b in re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        if containing in b
+    ]
+    return str(found)
+
+
+def run(lines: str, folder: Path, **environment: str) -> str:
+    """What they print; each of them has to end with 0."""
+    path = f"{postgres._programs()}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", lines],
+        cwd=folder, env={**os.environ, **environment, "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
