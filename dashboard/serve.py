@@ -27,7 +27,7 @@ from dashboard.startup import check_database, explained, warn_without_valkey
 
 SERVE_SECONDS = 60
 WITHOUT = {
-    "Redis": "going on without it; orders reach agents with their next heartbeat",
+    "Valkey": "going on without it; orders reach agents with their next heartbeat",
     "the watch over silence": "nobody is failed for silence meanwhile",
     "the demo agents": "the dashboard goes on",
 }
@@ -100,7 +100,7 @@ def embedded_servers(settings: Environment) -> Iterator[Servers]:
 def kept_servers(servers: Servers) -> list[Kept]:
     again = {
         "PostgreSQL": partial(postgres.start, servers.data_dir, tell, durable=servers.durable),
-        "Redis": partial(valkey.start, servers.data_dir, tell),
+        "Valkey": partial(valkey.start, servers.data_dir, tell),
     }
     return [Kept(servers.children, child, again[child.name]) for child in servers.children]
 

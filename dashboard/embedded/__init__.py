@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis from Python wheels, in the data folder: for a first try, development and tests.
+"""PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and tests.
 
 They are started where DATABASE_URL or VALKEY_URL is unset, listen on Unix sockets in a folder that
 only their account may enter, and belong to the one process that holds the data folder's lock.

