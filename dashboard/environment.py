@@ -6,6 +6,7 @@ A value may also stand in a file named by `<NAME>_FILE`, as container secrets do
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,16 +118,15 @@ def _url(name: str, schemes: tuple[str, ...], example: str) -> str:
         parts = urlsplit(value)
         parts.port  # noqa: B018  (raises when it is no number)
     except ValueError:
-        raise BadSetting(name, _without_password(value), expected) from None
+        raise BadSetting(name, without_password(value), expected) from None
     if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/") or parts.query):
-        raise BadSetting(name, _without_password(value), expected)
+        raise BadSetting(name, without_password(value), expected)
     return value.replace("valkey://", "redis://", 1)
 
 
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    user, colon, _ = head.rpartition(":")
-    return f"{user}:***@{tail}" if at and colon and "/" not in user[-1:] else url
+def without_password(url: str) -> str:
+    url = re.sub(r"(://[^:/?#@]*:).*@", r"\1***@", url)
+    return re.sub(r"(?i)(password=)[^&]*", r"\1***", url)
 
 
 def _heartbeat_rules() -> Rules:

@@ -76,7 +76,7 @@ def test_a_killed_holder_leaves_no_process_and_the_next_start_goes_well(data_dir
         text=True,
     )
     assert holder.stdout
-    assert holder.stdout.readline().startswith("DATABASE_URL=")
+    assert holder.stdout.readline().startswith("export DATABASE_URL=")
     left = psutil.Process(holder.pid).children(recursive=True)
     assert len(left) > 4
     holder.send_signal(signal.SIGKILL)
@@ -175,7 +175,7 @@ class ClosedProject:
         ) as started:
             assert started.stdout
             try:
-                assert started.stdout.readline().startswith("DATABASE_URL=")
+                assert started.stdout.readline().startswith("export DATABASE_URL=")
                 yield psutil.Process(started.pid).children()
             finally:
                 started.terminate()

@@ -102,3 +102,20 @@ def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     (tmp_path / "url").write_text("postgresql://me:geheim@host/name\n")
     monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
     assert environment.read().database_url == "postgresql://me:geheim@host/name"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:geheim@host:1/0", "redis://:***@host:1/0"),
+        ("redis://me:ge:he@im@host", "redis://me:***@host"),
+        (
+            "postgresql:///db?user=me&password=geheim&host=a",
+            "postgresql:///db?user=me&password=***&host=a",
+        ),
+        ("redis://host:6379/0", "redis://host:6379/0"),
+        ("postgresql://me@host/name", "postgresql://me@host/name"),
+    ],
+)
+def test_no_password_of_an_address_is_shown(url: str, shown: str) -> None:
+    assert environment.without_password(url) == shown
