@@ -51,7 +51,9 @@ def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
     tell("starting Valkey …")
     log = data_dir / "valkey.log"
     process.keep_log_small(log)
-    command = [program, *(word for name, value in OPTIONS.items() for word in (f"--{name}", value))]
+    command: list[str | Path] = [program]
+    for name, value in OPTIONS.items():
+        command += [f"--{name}", value]
     child = process.start("Valkey", command, account=account, log=log, cwd=sockets)
     try:
         _wait(child, data_dir)
