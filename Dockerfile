@@ -21,7 +21,7 @@ COPY templates ./templates
 COPY static ./static
 COPY locale ./locale
 RUN python -m dashboard.messages \
-    && SECRET_KEY=only-for-building DATA_DIR=/tmp/data python manage.py collectstatic --no-input \
+    && DATA_DIR=/tmp/data python manage.py collectstatic --no-input \
     && python -m compileall -q /app
 
 FROM ${BASE}

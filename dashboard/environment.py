@@ -6,6 +6,7 @@ A value may also stand in a file named by `<NAME>_FILE`, as container secrets do
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from environs import EnvError, FileAwareEnv
 
+from dashboard.misspelled import refuse_misspelled
 from dashboard.problems import BadSetting, Problem
 
 T = TypeVar("T")
@@ -31,7 +33,11 @@ OIDC_REQUIRED = (
     "OIDC_OP_JWKS_ENDPOINT",
 )
 
+HOST = re.compile(r"[^\s/:@]+|\[[0-9a-fA-F:.]+\]")
+ORIGIN = re.compile(r"https?://(?:[^\s/:@?#]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
+
 env = FileAwareEnv()
+_known: set[str] = set()  # the names of all settings, as they are read
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,13 @@ class Environment:
 
 
 def read() -> Environment:
+    """Every setting, checked. All that starts reads it, so that one rule holds for all of them."""
+    settings = _read_all()
+    refuse_misspelled(os.environ, _known)
+    return settings
+
+
+def _read_all() -> Environment:
     return Environment(
         database_url=_url(
             "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/name"
@@ -65,11 +78,19 @@ def read() -> Environment:
         host=_text("HOST", "127.0.0.1"),
         port=_number("PORT", 8000, 1, 65535),
         admin_password=_text("DASHBOARD_ADMIN_PASSWORD", ""),
-        secret_key=_text("SECRET_KEY", ""),
+        secret_key=_secret_key(),
         debug=_flag("DEBUG", default=False),
         demo=_flag("DEMO", default=True),
-        allowed_hosts=_list("ALLOWED_HOSTS"),
-        trusted_origins=_list("CSRF_TRUSTED_ORIGINS"),
+        allowed_hosts=_list(
+            "ALLOWED_HOSTS",
+            HOST,
+            "give host names like dashboard.example.org, without scheme or port",
+        ),
+        trusted_origins=_list(
+            "CSRF_TRUSTED_ORIGINS",
+            ORIGIN,
+            "give origins like https://dashboard.example.org, with their scheme and without a path",
+        ),
         behind_https=_flag("BEHIND_HTTPS", default=False),
         namespace=_text("SESSION_NAMESPACE", "breakpilot"),
         heartbeat_rules=_heartbeat_rules(),
@@ -80,6 +101,7 @@ def read() -> Environment:
 
 
 def _read(name: str, expected: str, reader: Callable[[], T]) -> T:
+    _known.add(name)
     try:
         return reader()
     except EnvError:
@@ -96,9 +118,25 @@ def _flag(name: str, *, default: bool) -> bool:
     return _read(name, "give 1 or 0", lambda: env.bool(name, default))
 
 
-def _list(name: str) -> list[str]:
+def _list(name: str, allowed: re.Pattern[str], expected: str) -> list[str]:
     items: list[str] = _read(name, "give names separated by commas", lambda: env.list(name, []))
-    return [item.strip() for item in items if item.strip()]
+    names = [item.strip() for item in items if item.strip()]
+    for each in names:
+        if not allowed.fullmatch(each):
+            raise BadSetting(name, each, expected)
+    return names
+
+
+def _secret_key() -> str:
+    """By the rule of Django's `check --deploy`. The key itself is not shown."""
+    key = _text("SECRET_KEY", "")
+    weak = len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-")
+    if key and weak:
+        raise Problem(
+            "SECRET_KEY is too easy to guess: give at least 50 characters of chance, such as "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` prints"
+        )
+    return key
 
 
 def _number(name: str, default: int, low: int, high: int) -> int:

@@ -295,6 +295,38 @@ def test_a_command_with_a_bad_value() -> None:
     assert done.stderr == ("error: PORT=many cannot be used: give a whole number from 1 to 65535\n")
 
 
+BAD_SETTINGS = [
+    ("SECRET_KEY", "a", "error: SECRET_KEY is too easy to guess: "),
+    (
+        "CSRF_TRUSTED_ORIGINS",
+        "example.org",
+        "error: CSRF_TRUSTED_ORIGINS=example.org cannot be used",
+    ),
+    ("DATABSE_URL", "x", "error: DATABSE_URL is no setting: DATABASE_URL may be meant"),
+]
+STARTS: list[tuple[str, ...]] = [
+    ("manage.py", "check"),
+    ("manage.py", "sweep"),
+    DAPHNE,
+    ("-m", "dashboard.web"),
+    ("-m", "dashboard.serve"),
+    ("-m", "dashboard.embedded"),
+    ("-m", "dashboard.healthcheck"),
+]
+
+
+@pytest.mark.parametrize("command", STARTS)
+@pytest.mark.parametrize(("name", "value", "said"), BAD_SETTINGS)
+def test_server_and_commands_refuse_the_same_settings_in_one_line(
+    command: tuple[str, ...], name: str, value: str, said: str
+) -> None:
+    env = {"DATABASE_URL": ""} if name == "DATABSE_URL" else {}
+    done = by_hand(*command, **env, **{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_command_starts_the_embedded_servers_for_itself(tmp_path: Path) -> None:
     done = by_hand("manage.py", "migrate", DATABASE_URL="", DATA_DIR=str(tmp_path / "data"))
     assert done.returncode == 0, done.stderr
