@@ -32,6 +32,13 @@ CANNOT_WRITE = (
     "BUSY",
     "NOPERM",
 )
+# redis-py has classes for some codes and then leaves the code out of the message.
+CANNOT_WRITE_ERRORS = (
+    refusals.ReadOnlyError,
+    refusals.OutOfMemoryError,
+    refusals.MasterDownError,
+    refusals.NoPermissionError,
+)
 NOTHING_STORED = "0:0"
 MAX_CONNECTIONS = 16
 
@@ -199,9 +206,7 @@ class ConversationStore:
     def _judge(self, error: Exception, key: str) -> Exception:
         """A broken connection or a server that cannot write is waited for; anything else is said as it is."""
         message = str(error)
-        if isinstance(error, refusals.ResponseError) and not any(
-            code in message for code in CANNOT_WRITE
-        ):
+        if isinstance(error, refusals.ResponseError) and not _cannot_write(error):
             if "WRONGTYPE" in message:
                 return InvalidInput(f"what is stored as {key} is no conversation")
             return error
@@ -214,6 +219,12 @@ class ConversationStore:
         self.available = False
         self.went_away.set()
         return Unreachable(message)
+
+
+def _cannot_write(error: refusals.ResponseError) -> bool:
+    return isinstance(error, CANNOT_WRITE_ERRORS) or any(
+        code in str(error) for code in CANNOT_WRITE
+    )
 
 
 def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:
