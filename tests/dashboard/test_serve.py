@@ -282,6 +282,26 @@ def test_a_command_without_migrations(unmigrated: str) -> None:
     assert done.stderr.startswith("error: The database lacks tables: run `python manage.py migr")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sweep",),
+        ("sweep", "--once"),
+        ("drop_history", "--before", "2020-01"),
+        ("purge_sessions", "--days", "30"),
+        ("api_token", "admin"),
+    ],
+)
+def test_a_command_of_ours_without_migrations_ends_in_one_line(
+    command: tuple[str, ...], unmigrated: str
+) -> None:
+    done = by_hand("manage.py", *command, DATABASE_URL=unmigrated)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: The database lacks ")
+    assert "run `python manage.py migrate`" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_command_on_a_database_that_is_too_old() -> None:
     with OldPostgres("14.9") as url:
         done = by_hand("manage.py", "migrate", DATABASE_URL=url)
