@@ -58,6 +58,8 @@ class Environment:
     heartbeat_rules: Rules
     trash_days: int
     startup_wait: int
+    log_level: str
+    log_format: str
     oidc: dict[str, str]
 
 
@@ -96,6 +98,8 @@ def _read_all() -> Environment:
         heartbeat_rules=_heartbeat_rules(),
         trash_days=_number("TRASH_DAYS", 30, 1, 3650),
         startup_wait=_number("STARTUP_WAIT", 0, 0, 3600),
+        log_level=_choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")).upper(),
+        log_format=_choice("LOG_FORMAT", "text", ("text", "json")),
         oidc=_oidc(),
     )
 
@@ -137,6 +141,13 @@ def _secret_key() -> str:
             "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` prints"
         )
     return key
+
+
+def _choice(name: str, default: str, values: tuple[str, ...]) -> str:
+    value = _text(name, default).lower()
+    if value not in values:
+        raise BadSetting(name, value, f"give {', '.join(values[:-1])} or {values[-1]}")
+    return value
 
 
 def _number(name: str, default: int, low: int, high: int) -> int:

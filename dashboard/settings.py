@@ -208,5 +208,5 @@ WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 60 if STATIC_COLLECTED else 0
 
 # -- Logging -------------------------------------------------------------------------------------
-LOGGING = logging_config(debug=DEBUG)
+LOGGING = logging_config(level=ENVIRONMENT.log_level, json=ENVIRONMENT.log_format == "json")
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20

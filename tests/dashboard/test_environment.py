@@ -49,6 +49,8 @@ def test_with_nothing_set_everything_has_a_value() -> None:
         ("STARTUP_WAIT", "-1", "from 0 to 3600"),
         ("SECRET_KEY_FILE", "/nowhere/at/all", "SECRET_KEY cannot be read"),
         ("OIDC_RP_CLIENT_ID", "dashboard", "set OIDC_RP_CLIENT_SECRET, "),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL=loud cannot be used: give debug, info, warning or error"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT=xml cannot be used: give text or json"),
         ("SECRET_KEY", "a", "SECRET_KEY is too easy to guess: give at least 50 characters"),
         ("SECRET_KEY", "ab" * 40, "SECRET_KEY is too easy to guess"),
         ("SECRET_KEY", "django-insecure-" + KEY, "SECRET_KEY is too easy to guess"),
