@@ -36,8 +36,19 @@ OIDC_REQUIRED = (
 HOST = re.compile(r"[^\s/:@]+|\[[0-9a-fA-F:.]+\]")
 ORIGIN = re.compile(r"https?://(?:[^\s/:@?#]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
 
+YEAR = 365 * 24 * 3600
+
 env = FileAwareEnv()
 _known: set[str] = set()  # the names of all settings, as they are read
+
+
+@dataclass(frozen=True)
+class Hsts:
+    """For how long browsers come back by HTTPS only; 0: the header is not sent."""
+
+    seconds: int
+    subdomains: bool
+    preload: bool
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Environment:
     allowed_hosts: list[str]
     trusted_origins: list[str]
     behind_https: bool
+    hsts: Hsts
     namespace: str
     heartbeat_rules: Rules
     trash_days: int
@@ -94,6 +106,7 @@ def _read_all() -> Environment:
             "give origins like https://dashboard.example.org, with their scheme and without a path",
         ),
         behind_https=_flag("BEHIND_HTTPS", default=False),
+        hsts=_hsts(),
         namespace=_text("SESSION_NAMESPACE", "breakpilot"),
         heartbeat_rules=_heartbeat_rules(),
         trash_days=_number("TRASH_DAYS", 30, 1, 3650),
@@ -176,6 +189,29 @@ def _url(name: str, schemes: tuple[str, ...], example: str) -> str:
 def without_password(url: str) -> str:
     url = re.sub(r"(://[^:/?#@]*:).*@", r"\1***@", url)
     return re.sub(r"(?i)(password=)[^&]*", r"\1***", url)
+
+
+def _hsts() -> Hsts:
+    """Chosen step by step, because browsers remember it: nothing is bound that was not named."""
+    seconds = _number("HSTS_SECONDS", 0, 0, 10 * YEAR)
+    subdomains = _flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
+    preload = _flag("HSTS_PRELOAD", default=False)
+    wanted = {
+        "HSTS_SECONDS": seconds,
+        "HSTS_INCLUDE_SUBDOMAINS": subdomains,
+        "HSTS_PRELOAD": preload,
+    }
+    for name in [name for name, value in wanted.items() if value]:
+        if not _flag("BEHIND_HTTPS", default=False):
+            raise Problem(f"{name} needs BEHIND_HTTPS=1: without HTTPS browsers ignore it")
+        if not seconds:
+            raise Problem(f"{name} needs HSTS_SECONDS: set it, or unset {name}")
+    if preload and not (subdomains and seconds >= YEAR):
+        raise Problem(
+            "HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=1 and HSTS_SECONDS of at least "
+            f"{YEAR}: browsers take no other domain into their lists"
+        )
+    return Hsts(seconds, subdomains, preload)
 
 
 def _heartbeat_rules() -> Rules:

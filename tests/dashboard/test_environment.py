@@ -12,6 +12,7 @@ EVERY_NAME = (
     *("DATABASE_URL", "VALKEY_URL", "DATA_DIR", "HOST", "PORT", "DEBUG", "DEMO", "SECRET_KEY"),
     *("HEARTBEAT_RULES", "SESSION_NAMESPACE", "STARTUP_WAIT", *environment.OIDC_REQUIRED),
     *("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "BEHIND_HTTPS", "TRASH_DAYS"),
+    *("HSTS_SECONDS", "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "LOG_LEVEL", "LOG_FORMAT"),
 )
 
 
@@ -49,6 +50,9 @@ def test_with_nothing_set_everything_has_a_value() -> None:
         ("STARTUP_WAIT", "-1", "from 0 to 3600"),
         ("SECRET_KEY_FILE", "/nowhere/at/all", "SECRET_KEY cannot be read"),
         ("OIDC_RP_CLIENT_ID", "dashboard", "set OIDC_RP_CLIENT_SECRET, "),
+        ("HSTS_SECONDS", "-1", "HSTS_SECONDS=-1 cannot be used: give a whole number from 0 to"),
+        ("HSTS_SECONDS", "3600", "HSTS_SECONDS needs BEHIND_HTTPS=1"),
+        ("HSTS_PRELOAD", "1", "HSTS_PRELOAD needs BEHIND_HTTPS=1"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL=loud cannot be used: give debug, info, warning or error"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT=xml cannot be used: give text or json"),
         ("SECRET_KEY", "a", "SECRET_KEY is too easy to guess: give at least 50 characters"),
@@ -212,3 +216,27 @@ def test_an_empty_setting_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DATABSE_URL", "postgresql://host/name")
     with pytest.raises(Problem, match="DATABSE_URL is no setting"):
         environment.read()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"HSTS_INCLUDE_SUBDOMAINS": "1"}, "HSTS_INCLUDE_SUBDOMAINS needs HSTS_SECONDS"),
+        (
+            {"HSTS_PRELOAD": "1", "HSTS_SECONDS": "31536000"},
+            "HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=1 and HSTS_SECONDS of at least 31536000",
+        ),
+        (
+            {"HSTS_PRELOAD": "1", "HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_SECONDS": "3600"},
+            "HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=1 and HSTS_SECONDS of at least 31536000",
+        ),
+    ],
+)
+def test_what_browsers_would_not_take_of_hsts_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    for name, value in {"BEHIND_HTTPS": "1", **given}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Problem) as caught:
+        environment.read()
+    assert str(caught.value).startswith(said)
