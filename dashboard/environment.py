@@ -6,6 +6,8 @@ A value may also stand in a file named by `<NAME>_FILE`, as container secrets do
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 from environs import EnvError, FileAwareEnv
 
 from dashboard.database import address
+from dashboard.misspelled import refuse_misspelled
 from dashboard.problems import BadSetting, Problem
 
 T = TypeVar("T")
@@ -31,7 +34,22 @@ OIDC_REQUIRED = (
     "OIDC_OP_JWKS_ENDPOINT",
 )
 
+HOST = re.compile(r"[^\s/:@]+|\[[0-9a-fA-F:.]+\]")
+ORIGIN = re.compile(r"https?://(?:[^\s/:@?#]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
+
+YEAR = 365 * 24 * 3600
+
 env = FileAwareEnv()
+_known: set[str] = set()  # the names of all settings, as they are read
+
+
+@dataclass(frozen=True)
+class Hsts:
+    """For how long browsers come back by HTTPS only; 0: the header is not sent."""
+
+    seconds: int
+    subdomains: bool
+    preload: bool
 
 
 @dataclass(frozen=True)
@@ -49,14 +67,24 @@ class Environment:
     allowed_hosts: list[str]
     trusted_origins: list[str]
     behind_https: bool
+    hsts: Hsts
     namespace: str
     heartbeat_rules: Rules
     trash_days: int
     startup_wait: int
+    log_level: str
+    log_format: str
     oidc: dict[str, str]
 
 
 def read() -> Environment:
+    """Every setting, checked. All that starts reads it, so that one rule holds for all of them."""
+    settings = _read_all()
+    refuse_misspelled(os.environ, _known)
+    return settings
+
+
+def _read_all() -> Environment:
     return Environment(
         database_url=_database("DATABASE_URL"),
         listen_database_url=_database("LISTEN_DATABASE_URL"),
@@ -65,21 +93,33 @@ def read() -> Environment:
         host=_text("HOST", "127.0.0.1"),
         port=_number("PORT", 8000, 1, 65535),
         admin_password=_text("DASHBOARD_ADMIN_PASSWORD", ""),
-        secret_key=_text("SECRET_KEY", ""),
+        secret_key=_secret_key(),
         debug=_flag("DEBUG", default=False),
         demo=_flag("DEMO", default=True),
-        allowed_hosts=_list("ALLOWED_HOSTS"),
-        trusted_origins=_list("CSRF_TRUSTED_ORIGINS"),
+        allowed_hosts=_list(
+            "ALLOWED_HOSTS",
+            HOST,
+            "give host names like dashboard.example.org, without scheme or port",
+        ),
+        trusted_origins=_list(
+            "CSRF_TRUSTED_ORIGINS",
+            ORIGIN,
+            "give origins like https://dashboard.example.org, with their scheme and without a path",
+        ),
         behind_https=_flag("BEHIND_HTTPS", default=False),
+        hsts=_hsts(),
         namespace=_text("SESSION_NAMESPACE", "breakpilot"),
         heartbeat_rules=_heartbeat_rules(),
         trash_days=_number("TRASH_DAYS", 30, 1, 3650),
         startup_wait=_number("STARTUP_WAIT", 0, 0, 3600),
+        log_level=_choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")).upper(),
+        log_format=_choice("LOG_FORMAT", "text", ("text", "json")),
         oidc=_oidc(),
     )
 
 
 def _read(name: str, expected: str, reader: Callable[[], T]) -> T:
+    _known.add(name)
     try:
         return reader()
     except EnvError:
@@ -96,9 +136,32 @@ def _flag(name: str, *, default: bool) -> bool:
     return _read(name, "give 1 or 0", lambda: env.bool(name, default))
 
 
-def _list(name: str) -> list[str]:
+def _list(name: str, allowed: re.Pattern[str], expected: str) -> list[str]:
     items: list[str] = _read(name, "give names separated by commas", lambda: env.list(name, []))
-    return [item.strip() for item in items if item.strip()]
+    names = [item.strip() for item in items if item.strip()]
+    for each in names:
+        if not allowed.fullmatch(each):
+            raise BadSetting(name, each, expected)
+    return names
+
+
+def _secret_key() -> str:
+    """By the rule of Django's `check --deploy`. The key itself is not shown."""
+    key = _text("SECRET_KEY", "")
+    weak = len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-")
+    if key and weak:
+        raise Problem(
+            "SECRET_KEY is too easy to guess: give at least 50 characters of chance, such as "
+            "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` prints"
+        )
+    return key
+
+
+def _choice(name: str, default: str, values: tuple[str, ...]) -> str:
+    value = _text(name, default).lower()
+    if value not in values:
+        raise BadSetting(name, value, f"give {', '.join(values[:-1])} or {values[-1]}")
+    return value
 
 
 def _number(name: str, default: int, low: int, high: int) -> int:
@@ -131,16 +194,38 @@ def _url(name: str, schemes: tuple[str, ...], example: str) -> str:
         parts = urlsplit(value)
         parts.port  # noqa: B018  (raises when it is no number)
     except ValueError:
-        raise BadSetting(name, _without_password(value), expected) from None
+        raise BadSetting(name, without_password(value), expected) from None
     if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/") or parts.query):
-        raise BadSetting(name, _without_password(value), expected)
+        raise BadSetting(name, without_password(value), expected)
     return value.replace("valkey://", "redis://", 1)
 
 
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    user, colon, _ = head.rpartition(":")
-    return f"{user}:***@{tail}" if at and colon and "/" not in user[-1:] else url
+def without_password(url: str) -> str:
+    url = re.sub(r"(://[^:/?#@]*:).*@", r"\1***@", url)
+    return re.sub(r"(?i)(password=)[^&]*", r"\1***", url)
+
+
+def _hsts() -> Hsts:
+    """Chosen step by step, because browsers remember it: nothing is bound that was not named."""
+    seconds = _number("HSTS_SECONDS", 0, 0, 10 * YEAR)
+    subdomains = _flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
+    preload = _flag("HSTS_PRELOAD", default=False)
+    wanted = {
+        "HSTS_SECONDS": seconds,
+        "HSTS_INCLUDE_SUBDOMAINS": subdomains,
+        "HSTS_PRELOAD": preload,
+    }
+    for name in [name for name, value in wanted.items() if value]:
+        if not _flag("BEHIND_HTTPS", default=False):
+            raise Problem(f"{name} needs BEHIND_HTTPS=1: without HTTPS browsers ignore it")
+        if not seconds:
+            raise Problem(f"{name} needs HSTS_SECONDS: set it, or unset {name}")
+    if preload and not (subdomains and seconds >= YEAR):
+        raise Problem(
+            "HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=1 and HSTS_SECONDS of at least "
+            f"{YEAR}: browsers take no other domain into their lists"
+        )
+    return Hsts(seconds, subdomains, preload)
 
 
 def _heartbeat_rules() -> Rules:

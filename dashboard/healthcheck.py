@@ -8,6 +8,7 @@ import urllib.request
 
 from dashboard import environment
 from dashboard.port import url_of
+from dashboard.problems import said_in_one_line
 
 
 def main() -> int:
@@ -25,4 +26,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with said_in_one_line():
+        sys.exit(main())

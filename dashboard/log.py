@@ -1,20 +1,29 @@
-"""Logging: one readable line an event on the console."""
+"""Logging: one line an event on the console, readable or as JSON, with date and offset."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+OURS = ("agent_sessions", "sessions_app", "dashboard", "django.server")
+
+
+def _timestamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return event
+
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.PositionalArgumentsFormatter(),
-    structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+    _timestamp,
     structlog.processors.StackInfoRenderer(),
 ]
 
@@ -28,7 +37,8 @@ class OneLine(logging.Filter):
         return True
 
 
-def logging_config(*, debug: bool) -> dict[str, Any]:
+def logging_config(*, level: str, json: bool) -> dict[str, Any]:
+    """`level` is that of our own lines. Other packages say less: only `debug` lets their news through."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -39,17 +49,18 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    debug = level == "DEBUG"
+    others = {"DEBUG": "INFO", "INFO": "WARNING"}.get(level, level)
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "readable": {
+            "console": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                # plain: with the locals of each frame it would print secrets and evaluate query sets
-                "processor": structlog.dev.ConsoleRenderer(
-                    colors=sys.stderr.isatty(),
-                    exception_formatter=structlog.dev.plain_traceback,
-                ),
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *(_as_json() if json else _readable()),
+                ],
                 "foreign_pre_chain": SHARED,
             }
         },
@@ -57,20 +68,31 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
-                "formatter": "readable",
+                "formatter": "console",
                 "filters": ["one_line"],
             }
         },
-        "root": {"handlers": ["console"], "level": "INFO" if debug else "WARNING"},
+        "root": {"handlers": ["console"], "level": others},
         "loggers": {
-            name: {"level": level}
-            for name, level in {
-                "agent_sessions": "INFO",
-                "sessions_app": "INFO",
-                "dashboard": "INFO",
-                "django_structlog": "INFO" if debug else "WARNING",
-                "psycopg.pool": "WARNING" if debug else "CRITICAL",  # each attempt of an outage
-                "django.server": "INFO",
-            }.items()
+            **{name: {"level": level} for name in OURS},
+            "django_structlog": {"level": others},
+            # each attempt of an outage
+            "psycopg.pool": {"level": "WARNING" if debug else "CRITICAL"},
         },
     }
+
+
+def _readable() -> list[Processor]:
+    """Plain tracebacks: with the locals of each frame they would print secrets and evaluate query sets."""
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
+
+
+def _as_json() -> list[Processor]:
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ]

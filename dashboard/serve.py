@@ -16,9 +16,10 @@ from types import FrameType
 from typing import NoReturn
 
 from dashboard import environment
-from dashboard.embedded import Servers, postgres, process, running, valkey
+from dashboard.embedded import Servers, addresses, postgres, process, running, valkey
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
+from dashboard.environment import without_password as hidden
 from dashboard.keeper import Kept, keep
 from dashboard.messages import compile_messages
 from dashboard.port import check_port, url_of
@@ -27,7 +28,7 @@ from dashboard.startup import check_database, explained, warn_without_valkey
 
 SERVE_SECONDS = 60
 WITHOUT = {
-    "Redis": "going on without it; orders reach agents with their next heartbeat",
+    "Valkey": "going on without it; orders reach agents with their next heartbeat",
     "the watch over silence": "nobody is failed for silence meanwhile",
     "the demo agents": "the dashboard goes on",
 }
@@ -58,7 +59,7 @@ def main() -> None:
                 programs.start("the watch over silence", sweep, patience=5)
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
-                announce(settings, password)
+                announce(settings, password, servers)
                 keep([*kept_servers(servers), *programs.kept()])
     except Stop:
         tell("stopped")
@@ -100,7 +101,7 @@ def embedded_servers(settings: Environment) -> Iterator[Servers]:
 def kept_servers(servers: Servers) -> list[Kept]:
     again = {
         "PostgreSQL": partial(postgres.start, servers.data_dir, tell, durable=servers.durable),
-        "Redis": partial(valkey.start, servers.data_dir, tell),
+        "Valkey": partial(valkey.start, servers.data_dir, tell),
     }
     return [Kept(servers.children, child, again[child.name]) for child in servers.children]
 
@@ -177,15 +178,24 @@ def served(url: str) -> bool:
         return False
 
 
-def announce(settings: Environment, password: str) -> None:
+def announce(settings: Environment, password: str, servers: Servers) -> None:
     kept = "" if settings.admin_password else f"   (kept in {settings.data_dir}/admin-password)"
-    lines = {
+    facts = {
         "Dashboard": url_of(settings.host, settings.port),
         "User": "admin",
         "Password": f"{password}{kept}" if password else "as you changed it",
-        "Stop": "Ctrl-C",
+        "Agents": "these two lines lead them here; `make env` prints them again",
     }
-    print("\n" + "".join(f"  {name:<11}{value}\n" for name, value in lines.items()), flush=True)
+    said = "".join(f"  {name:<11}{value}\n" for name, value in facts.items())
+    print(f"\n{said}\n{lines_to_show(settings, servers)}\n  Stop       Ctrl-C\n", flush=True)
+
+
+def lines_to_show(settings: Environment, servers: Servers) -> str:
+    """A password of an address that was given stays out of the terminal."""
+    return addresses.lines(
+        postgres.url(servers.data_dir) if servers.database else hidden(settings.database_url),
+        valkey.url(servers.data_dir) if servers.valkey else hidden(settings.valkey_url),
+    )
 
 
 def gone_without(children: list[Child]) -> None:

@@ -169,9 +169,11 @@ BEHIND_PROXY: bool = ENVIRONMENT.behind_https
 if ENVIRONMENT.behind_https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_SECONDS = ENVIRONMENT.hsts.seconds
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts.subdomains
+    SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts.preload
+    # Whether and how far browsers are bound to HTTPS is chosen by its settings.
+    SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 CONTENT_SECURITY_POLICY = {
@@ -218,5 +220,5 @@ WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 60 if STATIC_COLLECTED else 0
 
 # -- Logging -------------------------------------------------------------------------------------
-LOGGING = logging_config(debug=DEBUG)
+LOGGING = logging_config(level=ENVIRONMENT.log_level, json=ENVIRONMENT.log_format == "json")
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20

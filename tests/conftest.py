@@ -1,4 +1,4 @@
-"""Real servers for every test: one PostgreSQL and one Redis a test process, in a temporary folder.
+"""Real servers for every test: one PostgreSQL and one Valkey a test process, in a temporary folder.
 
 - `database_url`, `valkey_url`: migrated and emptied for this test
 - `pool`, `redis_client`, `manager`: the library on both (async tests)

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis from Python wheels, in the data folder: for a first try, development and tests.
+"""PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and tests.
 
 They are started where DATABASE_URL or VALKEY_URL is unset, listen on Unix sockets in a folder that
 only their account may enter, and belong to the one process that holds the data folder's lock.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dashboard import environment
-from dashboard.embedded import postgres, valkey
+from dashboard.embedded import addresses, postgres, valkey
 from dashboard.embedded.data_folder import Lock, prepare
 from dashboard.embedded.process import Child
 
@@ -47,6 +47,14 @@ class Servers:
             self.stop()
             raise
 
+    def lines(self) -> str:
+        """The two lines that an agent's author exports."""
+        given = environment.read()
+        return addresses.lines(
+            postgres.url(self.data_dir) if self.database else given.database_url,
+            valkey.url(self.data_dir) if self.valkey else given.valkey_url,
+        )
+
     def stop(self) -> None:
         while self.children:
             self.children.pop().stop()
@@ -57,10 +65,13 @@ def running(servers: Servers) -> Iterator[Servers]:
     """The servers for the length of a block, and the data folder ours for as long."""
     prepare(servers.data_dir)
     with Lock(servers.data_dir):
+        addresses.remove(servers.data_dir)
         servers.start()
         try:
+            addresses.write(servers.data_dir, servers.lines())
             yield servers
         finally:
+            addresses.remove(servers.data_dir)
             servers.stop()
 
 

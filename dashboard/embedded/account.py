@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
-import signal
-from dataclasses import dataclass, field
+import stat
+from dataclasses import dataclass
 from pathlib import Path
-
-from dashboard.problems import Problem
 
 UNPRIVILEGED = "nobody"
 
 
 @dataclass(frozen=True)
 class Account:
-    """The account and, where root has to step down, how to start a program under it."""
+    """The account, and whether root has to step down to it."""
 
     uid: int
     gid: int
     step_down: bool = False
-    wrapper: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return pwd.getpwuid(self.uid).pw_name
 
     @property
     def new_uid(self) -> int | None:
@@ -35,38 +35,29 @@ class Account:
     def new_groups(self) -> list[int] | None:
         return [] if self.step_down else None
 
+    def may_walk_to(self, path: Path) -> bool:
+        """Whether every folder above the path lets the account through. The path itself does not count."""
+        return not self.step_down or all(
+            self._allowed(folder, stat.S_IXOTH) for folder in path.resolve().parents
+        )
 
-def account_for(*paths: Path) -> Account:
-    """Ours; as root the unprivileged one, able to reach these paths."""
+    def may_run(self, program: Path) -> bool:
+        read_and_execute = stat.S_IROTH | stat.S_IXOTH
+        return self.may_walk_to(program) and (
+            not self.step_down or self._allowed(program, read_and_execute)
+        )
+
+    def _allowed(self, path: Path, bits: int) -> bool:
+        """By the owner's bits or everybody's: the account is in no group that would own a folder."""
+        facts = path.stat()
+        if facts.st_uid == self.uid:
+            bits <<= 6
+        return facts.st_mode & bits == bits
+
+
+def server_account() -> Account:
+    """Ours; the unprivileged one where we are root."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     entry = pwd.getpwnam(UNPRIVILEGED)
-    account = Account(entry.pw_uid, entry.pw_gid, step_down=True)
-    blocked = [path for path in paths if not _reachable(path, account.uid)]
-    if not blocked:
-        return account
-    return Account(account.uid, account.gid, wrapper=_reading_everything(account, blocked[0]))
-
-
-def _reachable(path: Path, uid: int) -> bool:
-    """Whether others may walk to the path. The path itself is its owner's affair."""
-    for folder in path.resolve().parents:
-        facts = folder.stat()
-        if not (facts.st_mode & 0o001 or (facts.st_uid == uid and facts.st_mode & 0o100)):
-            return False
-    return True
-
-
-def _reading_everything(account: Account, blocked: Path) -> list[str]:
-    """Folders of root's, such as /root, stay closed to everybody else: only this process may pass."""
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise Problem(
-            f"PostgreSQL does not run as root, and the account {UNPRIVILEGED} cannot reach {blocked}: "
-            "run this as an ordinary user, or set DATABASE_URL and VALKEY_URL"
-        )
-    return [
-        *(setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"),
-        *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
-        *(f"--pdeathsig={signal.SIGINT.name.removeprefix('SIG')}", "--"),
-    ]
+    return Account(entry.pw_uid, entry.pw_gid, step_down=True)

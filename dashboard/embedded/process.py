@@ -68,7 +68,7 @@ def start(
     output = log.open("ab") if log else None
     try:
         process = subprocess.Popen(
-            [*(account.wrapper if account else []), *map(str, command)],
+            list(map(str, command)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
@@ -90,7 +90,7 @@ def run(
     command: Sequence[str | Path], account: Account, cwd: Path
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*account.wrapper, *map(str, command)],
+        list(map(str, command)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

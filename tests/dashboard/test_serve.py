@@ -132,7 +132,7 @@ def test_a_second_start_has_the_same_password_even_after_a_kill(start: Start) ->
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [("daphne", "daphne.server"), ("Redis", "redis-server"), ("PostgreSQL", "bin/postgres")],
+    [("daphne", "daphne.server"), ("Valkey", "valkey-server"), ("PostgreSQL", "bin/postgres")],
 )
 def test_a_server_that_dies_is_named_and_started_again(start: Start, name: str, part: str) -> None:
     run = start()
@@ -282,6 +282,26 @@ def test_a_command_without_migrations(unmigrated: str) -> None:
     assert done.stderr.startswith("error: The database lacks tables: run `python manage.py migr")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sweep",),
+        ("sweep", "--once"),
+        ("drop_history", "--before", "2020-01"),
+        ("purge_sessions", "--days", "30"),
+        ("api_token", "admin"),
+    ],
+)
+def test_a_command_of_ours_without_migrations_ends_in_one_line(
+    command: tuple[str, ...], unmigrated: str
+) -> None:
+    done = by_hand("manage.py", *command, DATABASE_URL=unmigrated)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: The database lacks ")
+    assert "run `python manage.py migrate`" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_command_on_a_database_that_is_too_old() -> None:
     with OldPostgres("14.9") as url:
         done = by_hand("manage.py", "migrate", DATABASE_URL=url)
@@ -293,6 +313,38 @@ def test_a_command_with_a_bad_value() -> None:
     done = by_hand("manage.py", "check", PORT="many")
     assert done.returncode == 2
     assert done.stderr == ("error: PORT=many cannot be used: give a whole number from 1 to 65535\n")
+
+
+BAD_SETTINGS = [
+    ("SECRET_KEY", "a", "error: SECRET_KEY is too easy to guess: "),
+    (
+        "CSRF_TRUSTED_ORIGINS",
+        "example.org",
+        "error: CSRF_TRUSTED_ORIGINS=example.org cannot be used",
+    ),
+    ("DATABSE_URL", "x", "error: DATABSE_URL is no setting: DATABASE_URL may be meant"),
+]
+STARTS: list[tuple[str, ...]] = [
+    ("manage.py", "check"),
+    ("manage.py", "sweep"),
+    DAPHNE,
+    ("-m", "dashboard.web"),
+    ("-m", "dashboard.serve"),
+    ("-m", "dashboard.embedded"),
+    ("-m", "dashboard.healthcheck"),
+]
+
+
+@pytest.mark.parametrize("command", STARTS)
+@pytest.mark.parametrize(("name", "value", "said"), BAD_SETTINGS)
+def test_server_and_commands_refuse_the_same_settings_in_one_line(
+    command: tuple[str, ...], name: str, value: str, said: str
+) -> None:
+    env = {"DATABASE_URL": ""} if name == "DATABSE_URL" else {}
+    done = by_hand(*command, **env, **{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_command_starts_the_embedded_servers_for_itself(tmp_path: Path) -> None:

@@ -77,10 +77,12 @@ print(url, answer["Cache-Control"], b"".join(answer).decode())
     assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in imported)
 
 
-def by_hand(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def by_hand(
+    *command: str, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command],
-        env=own_environment({"PYTHONPATH": str(cwd)}),
+        env=own_environment({"PYTHONPATH": str(cwd), **(env or {})}),
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -97,6 +99,37 @@ def check_deploy(**env: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+LOGIN = """
+import django; django.setup()
+from django.test import Client
+answer = Client(headers={"host": "localhost", "x-forwarded-proto": "https"}).get("/healthz-not")
+print(answer.headers.get("Strict-Transport-Security"))
+"""
+YEAR = str(365 * 24 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("env", "header"),
+    [
+        ({}, "None"),
+        ({"HSTS_SECONDS": "3600"}, "max-age=3600"),
+        (
+            {"HSTS_SECONDS": "3600", "HSTS_INCLUDE_SUBDOMAINS": "1"},
+            "max-age=3600; includeSubDomains",
+        ),
+        (
+            {"HSTS_SECONDS": YEAR, "HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"},
+            f"max-age={YEAR}; includeSubDomains; preload",
+        ),
+    ],
+)
+def test_browsers_are_bound_to_https_for_as_long_and_as_far_as_was_chosen(
+    db: None, env: dict[str, str], header: str
+) -> None:
+    done = by_hand("-c", LOGIN, cwd=environment.BASE_DIR, env={"BEHIND_HTTPS": "1", **env})
+    assert done.stdout.strip() == header, done.stderr
 
 
 def test_behind_https_django_has_nothing_to_say_against_the_settings() -> None:

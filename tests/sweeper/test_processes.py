@@ -92,3 +92,15 @@ async def test_one_look_by_hand(processes: Processes, manager: SessionManager, d
     assert process.returncode == 0, said.decode()
     assert await database.one("SELECT count(*) FROM agent_session_monitors") == 1
     assert await database.state_of(session.session_id) == "active"
+
+
+async def test_a_single_look_that_fails_ends_with_an_error(
+    processes: Processes, database: Database
+) -> None:
+    await database.rows("ALTER TABLE agent_session_monitors RENAME TO elsewhere")
+    try:
+        once = processes.start("--once")
+        await asyncio.to_thread(once.wait)
+    finally:
+        await database.rows("ALTER TABLE elsewhere RENAME TO agent_session_monitors")
+    assert once.returncode == 1

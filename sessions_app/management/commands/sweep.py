@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from agent_sessions.tasks import end
+from dashboard.startup import check_migrations
 from sessions_app.sweeper.wiring import sweeper
 
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help=_("look once and end"))
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        check_migrations()
         asyncio.run(watch(once))
 
 
@@ -34,6 +36,8 @@ async def watch(once: bool) -> None:
     stop = asyncio.create_task(asked.wait(), name="asked to stop")
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()  # a look that failed is no success of `--once`
     finally:
         await end(stop, task)
         await watching.close()

@@ -1,0 +1,52 @@
+"""The addresses of the servers, as lines for a shell: kept in the data folder while they run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+
+from dashboard.embedded.data_folder import Lock, prepare
+from dashboard.problems import Problem
+
+START_SECONDS = 120
+
+
+def lines(database_url: str, valkey_url: str) -> str:
+    urls = {"DATABASE_URL": database_url, "VALKEY_URL": valkey_url}
+    return "".join(f"export {name}={shlex.quote(url)}\n" for name, url in urls.items())
+
+
+def write(data_dir: Path, text: str) -> None:
+    """Whole or not at all, and for its owner alone: an address that was given may hold a password."""
+    new = _file(data_dir).with_suffix(".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    new.replace(_file(data_dir))
+
+
+def remove(data_dir: Path) -> None:
+    _file(data_dir).unlink(missing_ok=True)
+
+
+def of_running_servers(data_dir: Path) -> str | None:
+    """The lines of the servers that run there, after those that are just starting; None: none run."""
+    prepare(data_dir)
+    deadline = time.monotonic() + START_SECONDS
+    while Lock(data_dir).is_held_elsewhere():
+        try:
+            return _file(data_dir).read_text()
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise Problem(
+                    f"The servers in {data_dir} do not come up: see the terminal that started them"
+                ) from None
+        time.sleep(0.1)
+    return None
+
+
+def _file(data_dir: Path) -> Path:
+    return data_dir / "addresses"
