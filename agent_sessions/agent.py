@@ -50,7 +50,10 @@ class Run:
         self.restarted_from: SessionCheckpoint | None = None
         self._manager = manager
         self._interval = interval
-        self._changed = asyncio.Event()
+        self._news = (
+            0  # how often something was heard, so that no task misses what another one reacts to
+        )
+        self._waiting: set[asyncio.Future[None]] = set()
         self._counting: list[SessionCheckpoint] = []
         self._known_through = 0
         self._seen: Head | None = None
@@ -132,7 +135,7 @@ class Run:
         await self._end(lambda: self.session.fail(error, error_details))
 
     async def _end(self, transition: Any) -> None:
-        before, known = self.session.state, list(self.session.checkpoints)
+        known = list(self.session.checkpoints)
         transition()
         made = [c for c in self.session.checkpoints if not any(c is k for k in known)]
         try:
@@ -140,7 +143,8 @@ class Run:
         except (StorageUnavailable, asyncio.CancelledError):
             raise
         except Exception:
-            self.session.state = before
+            if self.session.base is not None:  # which another task's write may have moved meanwhile
+                self.session.state = self.session.base.state
             for checkpoint in made:
                 self._discard(checkpoint)
             raise
@@ -148,19 +152,50 @@ class Run:
     def notice(self, head: Head | None) -> None:
         """This is how the session is now; None when that has to be found out."""
         if head is None or head != self._seen:
-            self._changed.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        self._news += 1
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def _more_news(self, known: int) -> None:
+        if self._news != known:
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
 
     async def _obey(self) -> None:
+        waited = False
         while True:
-            self._changed.clear()
-            head = self._seen = await self._manager.head(self.session.session_id)
+            known = self._news
+            head = await self._manager.head(self.session.session_id)
+            if head != self._seen:
+                self._seen = head
+                self._wake()
             if head.epoch != self.session.epoch or head.state not in LIVE_STATES:
                 raise await self._order_received()
             await self._acknowledge(head)
-            if head.state != SessionState.PAUSED:
-                self.session.state = head.state
+            if head.state == SessionState.PAUSED:
+                waited = True
+                await self._more_news(known)
+            elif waited or self._is_behind(head):
+                # whatever was changed meanwhile is what the agent goes on with
+                await self._manager.renew(self.session)
+                waited = False
+            else:
                 return
-            await self._changed.wait()
+
+    def _is_behind(self, head: Head) -> bool:
+        base = self.session.base
+        return base is not None and (
+            base.state != head.state or base.order_version != head.order_version
+        )
 
     async def _acknowledge(self, head: Head) -> None:
         if head.order_open:

@@ -142,8 +142,21 @@ class SessionManager:
 
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
-        session = await self._store.read(validation.session_id(session_id))
-        return self._ready(session) if session else None
+        session_id = validation.session_id(session_id)
+        heard = self._knowledge.follows(session_id)
+        session = await self._store.read(session_id)
+        if session is None:
+            return None
+        self._knowledge.learn(session.head, keep=heard)
+        return self._ready(session)
+
+    async def renew(self, session: AgentSession) -> None:
+        """Bring a copy up to date, past every cache; what was changed in it and is not stored yet stays.
+
+        Where both changed the same part of the context, the copy keeps its own and its next update raises Conflict.
+        """
+        validation.session_id(session.session_id)
+        await self._saving.renew(session)
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.

@@ -116,7 +116,7 @@ def rollback(
         captured = context_version is not None
         changed = captured and context_version != session.context_version
         if changed and past_context is None:
-            raise Conflict(session, ["context"])
+            raise Conflict(session, ["context"], "context")
         before = SessionCheckpoint(
             f"before rollback to {to.name}"[: validation.MAX_NAME], now, {}, AUTOMATIC
         )
@@ -205,7 +205,7 @@ def edit(
 
     def decide(session: AgentSession) -> Write | None:
         if seen_version is not None and session.context_version > seen_version:
-            raise Conflict(session, ["context"])
+            raise Conflict(session, ["context"], "context")
         changed = paths(session)
         if not changed:
             return None

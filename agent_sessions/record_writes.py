@@ -104,6 +104,8 @@ def entry(
         "actor": author.actor,
         "reason": author.reason,
         "source": author.source,
+        "paths": write.detail.get("paths") if write else None,
+        "restored": bool(write.detail.get("context_restored")) if write else False,
         "request": write.detail.get("request") if write else None,
         "change_id": str(write.change_id) if write else None,
     }
@@ -122,4 +124,29 @@ def require_seen(record: Record, seen_version: int | None) -> None:
         return
     later = [e for e in record.history if e["version"] > seen_version]
     if any(e["kind"] == "order" or e["from_state"] != e["to_state"] for e in later):
-        raise Conflict(record.session)
+        raise Conflict(record.session, about="state")
+
+
+def changer(record: Record, error: Conflict) -> str | None:
+    """Who decided what a conflict is about: the rules of find_changer.sql."""
+    for entry in reversed(record.history):
+        if _changed(entry, error):
+            actor: str | None = entry["actor"]
+            return actor
+    return None
+
+
+def _changed(entry: dict[str, Any], error: Conflict) -> bool:
+    if error.about == "state":
+        moved = entry["from_state"] not in (None, entry["to_state"])
+        return entry["kind"] == "order" or moved
+    paths, restored = entry.get("paths") or [], bool(entry.get("restored"))
+    if error.about == "context":
+        return restored or any(not path.startswith("metadata.") for path in paths)
+    return any(_overlap(path, wanted) for path in paths for wanted in error.paths) or (
+        restored and any(not wanted.startswith("metadata.") for wanted in error.paths)
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")

@@ -52,6 +52,20 @@ class Saving:
             await self._store.refresh_array(session.session_id)
         return True
 
+    async def renew(self, session: AgentSession) -> None:
+        """The copy becomes what is stored, past every cache; what was changed here stays, and is written next."""
+        async with session.turn:
+            base = session.base or await self._base_of(session)
+            if session.attempt is not None:
+                await self._find_out(session, base, session.attempt)
+                base = session.base or base
+            heard = self._knowledge.follows(session.session_id)
+            stored = await self._store.read(session.session_id)
+            if stored is None:
+                raise SessionNotFound(session.session_id)
+            attempts.renew(session, base, stored.stored())
+        self._knowledge.learn(stored.head, keep=heard)
+
     async def close(self) -> None:
         """Wait for what is on its way."""
         await self._store.close()
