@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,19 +13,18 @@ from agent_sessions import tasks, validation
 from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
     Completed,
-    Conflict,
     Deleted,
     Failed,
-    InvalidInput,
+    InvalidTransition,
     OrderReceived,
     RolledBack,
     SessionNotFound,
     StorageUnavailable,
     WriteRefused,
 )
+from agent_sessions.leaving import leave
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.operations import is_automatic
-from agent_sessions.patch import apply, diff
 from agent_sessions.states import CHECKPOINT_NAMES, LIVE_STATES, SessionState
 
 if TYPE_CHECKING:
@@ -48,6 +46,7 @@ class Run:
     def __init__(self, manager: SessionManager, session: AgentSession, interval: float) -> None:
         self.session = session
         self.restarted_from: SessionCheckpoint | None = None
+        self.order: OrderReceived | None = None  # that ended the work of this run
         self._manager = manager
         self._interval = interval
         self._news = (
@@ -96,7 +95,7 @@ class Run:
             self._unanswered.append(made)
             raise
         except Exception:
-            self._discard(made)
+            self.discard(made)
             raise
         return made
 
@@ -107,7 +106,7 @@ class Run:
                 return made
         return None
 
-    def _discard(self, made: SessionCheckpoint) -> None:
+    def discard(self, made: SessionCheckpoint) -> None:
         if not made.stored:
             self.session.checkpoints = [c for c in self.session.checkpoints if c is not made]
 
@@ -119,9 +118,12 @@ class Run:
     async def _store(self) -> None:
         try:
             await self._manager.update_session(self.session)
-        except WriteRefused:
-            await self._obey()
-            raise
+        except (WriteRefused, InvalidTransition) as refusal:
+            # Asked of the record: word of the order may not have come here.
+            order = await self.order_of_the_record()
+            if order is None:
+                raise
+            raise order from refusal
 
     async def safe_point(self) -> None:
         """Obey what was ordered: wait while paused, raise when rolled back, ended or deleted."""
@@ -146,7 +148,7 @@ class Run:
             if self.session.base is not None:  # which another task's write may have moved meanwhile
                 self.session.state = self.session.base.state
             for checkpoint in made:
-                self._discard(checkpoint)
+                self.discard(checkpoint)
             raise
 
     def notice(self, head: Head | None) -> None:
@@ -178,8 +180,8 @@ class Run:
             if head != self._seen:
                 self._seen = head
                 self._wake()
-            if head.epoch != self.session.epoch or head.state not in LIVE_STATES:
-                raise await self._order_received()
+            if self._is_over(head):
+                raise await self._order_received(await self._record())
             await self._acknowledge(head)
             if head.state == SessionState.PAUSED:
                 waited = True
@@ -201,15 +203,32 @@ class Run:
         if head.order_open:
             await self._manager.acknowledge(head.session_id, head.order_version)
 
-    async def _order_received(self) -> OrderReceived:
+    def _is_over(self, head: Head) -> bool:
+        return head.epoch != self.session.epoch or head.state not in LIVE_STATES
+
+    async def order_heard(self) -> OrderReceived | None:
+        """The order that ended this work, as far as it was heard of."""
+        head = await self._manager.head(self.session.session_id)
+        return await self._order_received(await self._record()) if self._is_over(head) else None
+
+    async def order_of_the_record(self) -> OrderReceived | None:
+        session = await self._record()
+        return await self._order_received(session) if self._is_over(session.head) else None
+
+    async def _record(self) -> AgentSession:
         session = await self._manager.read(self.session.session_id)
         if session is None:
             raise SessionNotFound(self.session.session_id)
-        await self._acknowledge(session.head)
+        return session
+
+    async def _order_received(self, session: AgentSession) -> OrderReceived:
         end = _ENDS.get(session.state)
         if end is not None:
-            return end(session)
-        return RolledBack(session, await self._manager.restart_point(session))
+            self.order = end(session)
+        else:
+            self.order = RolledBack(session, await self._manager.restart_point(session))
+        await self._acknowledge(session.head)
+        return self.order
 
     async def enter(self) -> None:
         """Where the work stands: an ended session raises at once, a paused one waits here."""
@@ -250,45 +269,6 @@ class Run:
         except StorageUnavailable as error:
             logger.warning("no heartbeat for %s: %s", self.session.session_id, error)
 
-    async def leave(self, error: BaseException | None, complete: bool) -> None:
-        """The block was left: completed when it ended well, failed when it raised."""
-        if error is None:
-            if complete and self.session.state in LIVE_STATES:
-                await self.complete()
-        elif isinstance(error, Exception) and not isinstance(
-            error, OrderReceived | WriteRefused | StorageUnavailable
-        ):
-            await self._fail_with(error)
-
-    def _forget_changes(self) -> None:
-        base = self.session.base
-        if base is not None:
-            apply(self.session.context, diff(self.session.context, base.context))
-            apply(self.session.metadata, diff(self.session.metadata, base.metadata))
-
-    async def _fail_with(self, error: Exception) -> None:
-        if self.session.state not in LIVE_STATES:
-            return
-        for checkpoint in self.session.new_checkpoints:
-            self._discard(checkpoint)
-        where = "".join(traceback.format_exception(error, limit=-5))
-        told = _storable(f"{type(error).__name__}: {error}")[: validation.MAX_TEXT]
-        details = {"traceback": _storable(where)[-4000:]}
-        try:
-            try:
-                await self.fail(told, details)
-            except (Conflict, InvalidInput):
-                # that it failed is worth more than what it could not store
-                self._forget_changes()
-                await self.fail(told, details)
-        except Exception:
-            # the agent's own error is the one that must be seen
-            logger.exception("the failure of %s could not be stored", self.session.session_id)
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
-
 
 def _just_rolled_back(session: AgentSession) -> bool:
     """No work of the agent's own since the last rollback."""
@@ -320,9 +300,9 @@ async def attach(
         try:
             yield run
         except BaseException as error:
-            await run.leave(error, complete)
+            await leave(run, error, complete)
             raise
-        await run.leave(None, complete)
+        await leave(run, None, complete)
     finally:
         await tasks.end(beats)
         knowledge.unregister(run)

@@ -119,6 +119,10 @@ class OrderReceived(SessionError):
         super().__init__(f"session {session.session_id} is {session.state.value}{who}{why}")
         self.session = session
 
+    def again(self) -> OrderReceived:
+        """The same order, to be raised anew: whatever wrapped the first one may hold it."""
+        return type(self)(self.session)
+
 
 class RolledBack(OrderReceived):
     """Start again from `checkpoint`; its `data` is what was stored with it."""
@@ -127,6 +131,9 @@ class RolledBack(OrderReceived):
         super().__init__(session)
         self.checkpoint = checkpoint
         self.data: dict[str, Any] = dict(checkpoint.data) if checkpoint else {}
+
+    def again(self) -> RolledBack:
+        return RolledBack(self.session, self.checkpoint)
 
 
 class Failed(OrderReceived):
