@@ -12,20 +12,16 @@ from typing import TYPE_CHECKING, Any
 from agent_sessions import tasks, validation
 from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
-    Completed,
-    Deleted,
-    Failed,
     InvalidTransition,
-    OrderReceived,
-    RolledBack,
     SessionNotFound,
     StorageUnavailable,
     WriteRefused,
 )
 from agent_sessions.leaving import leave
-from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.operations import is_automatic
-from agent_sessions.states import CHECKPOINT_NAMES, LIVE_STATES, SessionState
+from agent_sessions.safe_points import SafePoints
+from agent_sessions.states import CHECKPOINT_NAMES
 
 if TYPE_CHECKING:
     from agent_sessions.knowledge import Knowledge
@@ -33,32 +29,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ENDS: dict[SessionState, type[OrderReceived]] = {
-    SessionState.FAILED: Failed,
-    SessionState.COMPLETED: Completed,
-    SessionState.DELETED: Deleted,
-}
 
-
-class Run:
+class Run(SafePoints):
     """One agent at work on one session. Made by `SessionManager.attach`."""
 
     def __init__(self, manager: SessionManager, session: AgentSession, interval: float) -> None:
-        self.session = session
+        super().__init__(manager, session, _CALLS)
         self.restarted_from: SessionCheckpoint | None = None
-        self.order: OrderReceived | None = None  # that ended the work of this run
-        self._manager = manager
         self._interval = interval
-        self._news = (
-            0  # how often something was heard, so that no task misses what another one reacts to
-        )
-        self._waiting: set[asyncio.Future[None]] = set()
         self._counting: list[SessionCheckpoint] = []
         self._known_through = 0
-        self._seen: Head | None = None
-        self._unanswered: list[
-            SessionCheckpoint
-        ] = []  # their callers do not know that they are stored
+        # Their callers do not know that they are stored.
+        self._unanswered: list[SessionCheckpoint] = []
 
     @property
     def context(self) -> dict[str, Any]:
@@ -151,89 +133,22 @@ class Run:
                 self.discard(checkpoint)
             raise
 
-    def notice(self, head: Head | None) -> None:
-        """This is how the session is now; None when that has to be found out."""
-        if head is None or head != self._seen:
-            self._wake()
+    @asynccontextmanager
+    async def step(self, name: str) -> AsyncIterator[None]:
+        """What is done in here counts as work: a pause is not confirmed before a safe point in it or its end.
 
-    def _wake(self) -> None:
-        self._news += 1
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-
-    async def _more_news(self, known: int) -> None:
-        if self._news != known:
-            return
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiting)
+        For work that calls the run from nowhere: a thread, a framework's graph, a task's first minutes. May be nested.
+        """
+        validation.text(name, "the step's name", validation.MAX_NAME, required=True)
+        task = self.parts.begin_step()
         try:
-            await waiting
+            yield
         finally:
-            self._waiting.discard(waiting)
-
-    async def _obey(self) -> None:
-        waited = False
-        while True:
-            known = self._news
-            head = await self._manager.head(self.session.session_id)
-            if head != self._seen:
-                self._seen = head
-                self._wake()
-            if self._is_over(head):
-                raise await self._order_received(await self._record())
-            await self._acknowledge(head)
-            if head.state == SessionState.PAUSED:
-                waited = True
-                await self._more_news(known)
-            elif waited or self._is_behind(head):
-                # whatever was changed meanwhile is what the agent goes on with
-                await self._manager.renew(self.session)
-                waited = False
-            else:
-                return
-
-    def _is_behind(self, head: Head) -> bool:
-        base = self.session.base
-        return base is not None and (
-            base.state != head.state or base.order_version != head.order_version
-        )
-
-    async def _acknowledge(self, head: Head) -> None:
-        if head.order_open:
-            await self._manager.acknowledge(head.session_id, head.order_version)
-
-    def _is_over(self, head: Head) -> bool:
-        return head.epoch != self.session.epoch or head.state not in LIVE_STATES
-
-    async def order_heard(self) -> OrderReceived | None:
-        """The order that ended this work, as far as it was heard of."""
-        head = await self._manager.head(self.session.session_id)
-        return await self._order_received(await self._record()) if self._is_over(head) else None
-
-    async def order_of_the_record(self) -> OrderReceived | None:
-        session = await self._record()
-        return await self._order_received(session) if self._is_over(session.head) else None
-
-    async def _record(self) -> AgentSession:
-        session = await self._manager.read(self.session.session_id)
-        if session is None:
-            raise SessionNotFound(self.session.session_id)
-        return session
-
-    async def _order_received(self, session: AgentSession) -> OrderReceived:
-        end = _ENDS.get(session.state)
-        if end is not None:
-            self.order = end(session)
-        else:
-            self.order = RolledBack(session, await self._manager.restart_point(session))
-        await self._acknowledge(session.head)
-        return self.order
+            self.parts.end_step(task)
 
     async def enter(self) -> None:
         """Where the work stands: an ended session raises at once, a paused one waits here."""
-        if self.session.state not in LIVE_STATES:
-            raise _ENDS[self.session.state](self.session)
+        self.raise_if_ended()
         self._counting = await self._what_counts()
         self._known_through = self.session.checkpoint_count
         if _just_rolled_back(self.session):
@@ -270,6 +185,13 @@ class Run:
             logger.warning("no heartbeat for %s: %s", self.session.session_id, error)
 
 
+# What a task may consist of that is no more than one call of a run.
+_CALLS = frozenset(
+    call.__code__
+    for call in (Run.checkpoint, Run.save, Run.safe_point, Run.complete, Run.fail, Run.enter)
+)
+
+
 def _just_rolled_back(session: AgentSession) -> bool:
     """No work of the agent's own since the last rollback."""
     for checkpoint in reversed(session.checkpoints):
@@ -295,6 +217,7 @@ async def attach(
     run = Run(manager, session, interval)
     knowledge.register(run)
     beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
+    run.parts.enter()
     try:
         await run.enter()
         try:
@@ -304,5 +227,7 @@ async def attach(
             raise
         await leave(run, None, complete)
     finally:
+        run.parts.leave()
+        await run.confirm_what_is_owed()
         await tasks.end(beats)
         knowledge.unregister(run)

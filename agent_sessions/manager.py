@@ -352,6 +352,14 @@ class SessionManager:
         if head is not None:
             await self._knowledge.tell(head)
 
+    async def report_parts(
+        self, session_id: str, order_version: int, parts: int, at_work: int
+    ) -> None:
+        """The run has so many parts, and so many of them keep the order from being confirmed."""
+        counted = parts, at_work
+        head = await self._saving.report_parts(session_id, order_version, counted, self.source)
+        await self._knowledge.tell(head)
+
     async def _order(
         self,
         verb: str,

@@ -28,6 +28,7 @@ def apply(record: Record, write: Write, now: datetime) -> None:
     session.epoch += write.raise_epoch
     session.changed_by = write.author.actor
     session.change_id = write.change_id
+    _apply_parts(session, write)
     _apply_state(session, write, now)
     if write.context is not None:
         record.past_contexts[session.context_version] = session.context
@@ -39,8 +40,17 @@ def apply(record: Record, write: Write, now: datetime) -> None:
     _apply_order(session, write, before, now)
     if write.by_agent:
         session.last_heartbeat = max(session.last_heartbeat, now)
-        session.last_progress = session.last_progress if write.acknowledged else now
+        if write.kind not in ("acknowledged", "parts"):
+            session.last_progress = now
     record.history.append(entry(session, before, write.kind, write.author, now, write))
+
+
+def _apply_parts(session: AgentSession, write: Write) -> None:
+    moved = write.state not in (None, session.state)
+    if moved or write.verb is not None or write.acknowledged is not None:
+        session.parts = session.parts_at_work = None
+    elif write.parts is not None:
+        session.parts, session.parts_at_work = write.parts
 
 
 def _apply_state(session: AgentSession, write: Write, now: datetime) -> None:

@@ -216,6 +216,27 @@ class Saving:
         session = await self._store.transact(session_id, uuid.uuid4(), decide)
         return session.head
 
+    async def report_parts(
+        self, session_id: str, order_version: int, parts: tuple[int, int], source: str
+    ) -> Head:
+        """How many parts of a run a pause waits for; nothing when it is confirmed or another order came."""
+
+        def decide(session: AgentSession) -> Write | None:
+            same = (session.parts, session.parts_at_work) == parts
+            if same or not session.order_open or session.order_version != order_version:
+                return None
+            return Write(
+                session_id,
+                "parts",
+                Author(session.agent_type, source),
+                parts=parts,
+                by_agent=True,
+                detail={"parts": parts[0], "at_work": parts[1], "order_version": order_version},
+            )
+
+        session = await self._store.transact(session_id, uuid.uuid4(), decide)
+        return session.head
+
     async def _base_of(self, session: AgentSession) -> AgentSession:
         """A session that was built by hand is compared with what is stored under its id."""
         stored = await self._store.read(session.session_id)
