@@ -1,7 +1,7 @@
 """Which parts of a run are at work: nothing is confirmed while one of them is.
 
 A part is a task that shares the run: one that has called it, one inside of a step, or one that was started in the
-block and whose code refers to the run, so that a call is still to come. It is at work until it waits at a safe point
+block and whose code calls the run, so that a call is still to come. It is at work until it waits at a safe point
 or has ended; while it only awaits other parts they are at work, not it.
 """
 
@@ -23,6 +23,8 @@ AnyTask = Task[Any]
 
 # By what the tasks that are started in a block are known: a new task takes over the context of its starter.
 _BLOCKS: ContextVar[tuple[object, ...]] = ContextVar("agent_sessions_blocks", default=())
+# By what code is known to call a run; one that only looks at it keeps no order from being confirmed.
+_CALL_NAMES = frozenset({"checkpoint", "save", "safe_point", "step", "complete", "fail", "_obey"})
 _JOIN: CodeType = asyncio.Queue.join.__code__
 
 
@@ -115,7 +117,7 @@ class Parts:
                 continue
             context = _context_of(task)
             started_here = context is not None and self._block in context.get(_BLOCKS, ())
-            if started_here and any(_refers_to(frame, self._run) for frame in _frames(task)):
+            if started_here and any(_will_call(frame, self._run) for frame in _frames(task)):
                 yield task
 
 
@@ -136,17 +138,20 @@ def _frames(task: AnyTask) -> Iterator[FrameType]:
         at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
 
 
-def _refers_to(frame: FrameType, run: SafePoints) -> bool:
-    """As a variable, as an attribute that its code names, or inside of a function that it holds."""
+def _will_call(frame: FrameType, run: SafePoints) -> bool:
+    """Its code names a call, and has the run: as a variable, as an attribute, or inside of a function that it holds."""
     names = frame.f_code.co_names
+    calls = not _CALL_NAMES.isdisjoint(names)
     for value in frame.f_locals.values():
-        if value is run:
-            return True
         if isinstance(value, FunctionType):
+            if _CALL_NAMES.isdisjoint(value.__code__.co_names):
+                continue
             held = [_content(cell) for cell in value.__closure__ or ()]
-        else:
+        elif calls:
             attributes = getattr(value, "__dict__", {})
-            held = [attributes.get(name) for name in names] if attributes else []
+            held = [value, *(attributes.get(name) for name in names if attributes)]
+        else:
+            continue
         if any(one is run for one in held):
             return True
     return False

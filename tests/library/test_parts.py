@@ -269,7 +269,7 @@ async def test_a_resume_before_the_pause_was_confirmed_is_confirmed_at_once(
         await seen.boss.resume(seen.session_id, **OTTO)
 
 
-async def test_tasks_that_do_not_share_the_run_are_not_waited_for(
+async def test_tasks_that_do_not_call_the_run_are_not_waited_for(
     pair: tuple[SessionManager, SessionManager],
 ) -> None:
     """Else a pause would never be confirmed beside a library's own tasks."""
@@ -279,9 +279,14 @@ async def test_tasks_that_do_not_share_the_run_are_not_waited_for(
             scene.started.set()
             await asyncio.Event().wait()
 
-        idle = asyncio.create_task(idles())
+        async def prints_progress() -> None:
+            while run.context.get("essays", 0) < 100:
+                await asyncio.sleep(0.01)
+
+        beside = [asyncio.create_task(idles()), asyncio.create_task(prints_progress())]
         await scene.quick(run)
-        idle.cancel()
+        for task in beside:
+            task.cancel()
 
     async with scene(pair, beside) as seen:
         await seen.boss.pause(seen.session_id, **OLGA)
