@@ -181,6 +181,9 @@ class Run(SafePoints):
     async def tick(self) -> None:
         try:
             self.notice(await self._manager.heartbeat(self.session.session_id))
+        except SessionNotFound as error:
+            self.notice(None)
+            logger.warning("no heartbeat: %s", error)
         except StorageUnavailable as error:
             logger.warning("no heartbeat for %s: %s", self.session.session_id, error)
 

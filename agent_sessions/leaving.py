@@ -11,6 +11,7 @@ from agent_sessions.errors import (
     Conflict,
     InvalidInput,
     OrderReceived,
+    SessionNotFound,
     StorageUnavailable,
     WriteRefused,
 )
@@ -37,7 +38,7 @@ async def leave(run: Run, error: BaseException | None, complete: bool) -> None:
     if error is None:
         if complete and run.session.state in LIVE_STATES:
             await run.complete()
-    elif not isinstance(error, OrderReceived | WriteRefused | StorageUnavailable):
+    elif not isinstance(error, OrderReceived | WriteRefused | StorageUnavailable | SessionNotFound):
         await _fail_with(run, error)
 
 

@@ -86,8 +86,10 @@ class RecordStore:
                 return record.session.stored()
 
     async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
+        """The answer brings orders whose announcement was lost: there is no other who could bring them."""
         await self._records.beat(beats)
-        return []
+        heads = [await self.head(session_id) for session_id in beats]
+        return [head for head in heads if head is not None]
 
     async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
         while record := await self._records.load(session_id):
