@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,23 +12,16 @@ from typing import TYPE_CHECKING, Any
 from agent_sessions import tasks, validation
 from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
-    Completed,
-    Conflict,
-    Deleted,
-    Failed,
-    InvalidInput,
-    OrderReceived,
-    Restored,
-    RolledBack,
+    InvalidTransition,
     SessionNotFound,
     StorageUnavailable,
-    TimelineChanged,
     WriteRefused,
 )
-from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.leaving import leave
+from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.operations import is_automatic
-from agent_sessions.patch import apply, diff
-from agent_sessions.states import CHECKPOINT_NAMES, LIVE_STATES, SessionState
+from agent_sessions.safe_points import SafePoints
+from agent_sessions.states import CHECKPOINT_NAMES
 
 if TYPE_CHECKING:
     from agent_sessions.knowledge import Knowledge
@@ -37,28 +29,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ENDS: dict[SessionState, type[OrderReceived]] = {
-    SessionState.FAILED: Failed,
-    SessionState.COMPLETED: Completed,
-    SessionState.DELETED: Deleted,
-}
 
-
-class Run:
+class Run(SafePoints):
     """One agent at work on one session. Made by `SessionManager.attach`."""
 
     def __init__(self, manager: SessionManager, session: AgentSession, interval: float) -> None:
-        self.session = session
+        super().__init__(manager, session, _CALLS)
         self.restarted_from: SessionCheckpoint | None = None
-        self._manager = manager
         self._interval = interval
-        self._changed = asyncio.Event()
         self._counting: list[SessionCheckpoint] = []
         self._known_through = 0
-        self._seen: Head | None = None
-        self._unanswered: list[
-            SessionCheckpoint
-        ] = []  # their callers do not know that they are stored
+        # Their callers do not know that they are stored.
+        self._unanswered: list[SessionCheckpoint] = []
 
     @property
     def context(self) -> dict[str, Any]:
@@ -96,7 +78,7 @@ class Run:
             self._unanswered.append(made)
             raise
         except Exception:
-            self._discard(made)
+            self.discard(made)
             raise
         return made
 
@@ -112,7 +94,7 @@ class Run:
                 return made
         return None
 
-    def _discard(self, made: SessionCheckpoint) -> None:
+    def discard(self, made: SessionCheckpoint) -> None:
         if not made.stored:
             self.session.checkpoints = [c for c in self.session.checkpoints if c is not made]
 
@@ -124,11 +106,12 @@ class Run:
     async def _store(self) -> None:
         try:
             await self._manager.update_session(self.session)
-        except TimelineChanged as error:
-            raise await self._restored() from error
-        except WriteRefused:
-            await self._obey()
-            raise
+        except (WriteRefused, InvalidTransition) as refusal:
+            # Asked of the record: word of the order may not have come here.
+            order = await self.order_of_the_record()
+            if order is None:
+                raise
+            raise order from refusal
 
     async def safe_point(self) -> None:
         """Obey what was ordered: wait while paused, raise when rolled back, ended or deleted."""
@@ -142,7 +125,7 @@ class Run:
         await self._end(lambda: self.session.fail(error, error_details))
 
     async def _end(self, transition: Any) -> None:
-        before, known = self.session.state, list(self.session.checkpoints)
+        known = list(self.session.checkpoints)
         transition()
         made = [c for c in self.session.checkpoints if not any(c is k for k in known)]
         try:
@@ -150,55 +133,28 @@ class Run:
         except (StorageUnavailable, asyncio.CancelledError):
             raise
         except Exception:
-            self.session.state = before
+            if self.session.base is not None:  # which another task's write may have moved meanwhile
+                self.session.state = self.session.base.state
             for checkpoint in made:
-                self._discard(checkpoint)
+                self.discard(checkpoint)
             raise
 
-    def notice(self, head: Head | None) -> None:
-        """This is how the session is now; None when that has to be found out."""
-        if head is None or head != self._seen:
-            self._changed.set()
+    @asynccontextmanager
+    async def step(self, name: str) -> AsyncIterator[None]:
+        """What is done in here counts as work: a pause is not confirmed before a safe point in it or its end.
 
-    async def _obey(self) -> None:
-        while True:
-            self._changed.clear()
-            head = self._seen = await self._manager.head(self.session.session_id)
-            if head.timeline != self.session.timeline:
-                raise await self._restored()
-            if head.epoch != self.session.epoch or head.state not in LIVE_STATES:
-                raise await self._order_received()
-            await self._acknowledge(head)
-            if head.state != SessionState.PAUSED:
-                self.session.state = head.state
-                return
-            await self._changed.wait()
-
-    async def _acknowledge(self, head: Head) -> None:
-        if head.order_open:
-            await self._manager.acknowledge(head.session_id, head.order_version)
-
-    async def _restored(self) -> Restored:
-        session = await self._manager.read(self.session.session_id)
-        if session is None:
-            raise SessionNotFound(self.session.session_id)
-        own = (c for c in reversed(effective(session.checkpoints)) if not is_automatic(c))
-        return Restored(session, next(own, None))
-
-    async def _order_received(self) -> OrderReceived:
-        session = await self._manager.read(self.session.session_id)
-        if session is None:
-            raise SessionNotFound(self.session.session_id)
-        await self._acknowledge(session.head)
-        end = _ENDS.get(session.state)
-        if end is not None:
-            return end(session)
-        return RolledBack(session, await self._manager.restart_point(session))
+        For work that calls the run from nowhere: a thread, a framework's graph, a task's first minutes. May be nested.
+        """
+        validation.text(name, "the step's name", validation.MAX_NAME, required=True)
+        task = self.parts.begin_step()
+        try:
+            yield
+        finally:
+            self.parts.end_step(task)
 
     async def enter(self) -> None:
         """Where the work stands: an ended session raises at once, a paused one waits here."""
-        if self.session.state not in LIVE_STATES:
-            raise _ENDS[self.session.state](self.session)
+        self.raise_if_ended()
         self._counting = await self._what_counts()
         self._known_through = self.session.checkpoint_count
         if _just_rolled_back(self.session):
@@ -231,47 +187,18 @@ class Run:
     async def tick(self) -> None:
         try:
             self.notice(await self._manager.heartbeat(self.session.session_id))
+        except SessionNotFound as error:
+            self.notice(None)
+            logger.warning("no heartbeat: %s", error)
         except StorageUnavailable as error:
             logger.warning("no heartbeat for %s: %s", self.session.session_id, error)
 
-    async def leave(self, error: BaseException | None, complete: bool) -> None:
-        """The block was left: completed when it ended well, failed when it raised."""
-        if error is None:
-            if complete and self.session.state in LIVE_STATES:
-                await self.complete()
-        elif isinstance(error, Exception) and not isinstance(
-            error, OrderReceived | WriteRefused | StorageUnavailable
-        ):
-            await self._fail_with(error)
 
-    def _forget_changes(self) -> None:
-        base = self.session.base
-        if base is not None:
-            apply(self.session.context, diff(self.session.context, base.context))
-            apply(self.session.metadata, diff(self.session.metadata, base.metadata))
-
-    async def _fail_with(self, error: Exception) -> None:
-        if self.session.state not in LIVE_STATES:
-            return
-        for checkpoint in self.session.new_checkpoints:
-            self._discard(checkpoint)
-        where = "".join(traceback.format_exception(error, limit=-5))
-        told = _storable(f"{type(error).__name__}: {error}")[: validation.MAX_TEXT]
-        details = {"traceback": _storable(where)[-4000:]}
-        try:
-            try:
-                await self.fail(told, details)
-            except (Conflict, InvalidInput):
-                # that it failed is worth more than what it could not store
-                self._forget_changes()
-                await self.fail(told, details)
-        except Exception:
-            # the agent's own error is the one that must be seen
-            logger.exception("the failure of %s could not be stored", self.session.session_id)
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+# What a task may consist of that is no more than one call of a run.
+_CALLS = frozenset(
+    call.__code__
+    for call in (Run.checkpoint, Run.save, Run.safe_point, Run.complete, Run.fail, Run.enter)
+)
 
 
 def _just_rolled_back(session: AgentSession) -> bool:
@@ -299,14 +226,17 @@ async def attach(
     run = Run(manager, session, interval)
     knowledge.register(run)
     beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
+    run.parts.enter()
     try:
         await run.enter()
         try:
             yield run
         except BaseException as error:
-            await run.leave(error, complete)
+            await leave(run, error, complete)
             raise
-        await run.leave(None, complete)
+        await leave(run, None, complete)
     finally:
+        run.parts.leave()
+        await run.confirm_what_is_owed()
         await tasks.end(beats)
         knowledge.unregister(run)

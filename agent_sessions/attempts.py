@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from itertools import islice
+from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
@@ -104,6 +105,7 @@ def decide(
     if conflicts or more:
         names = [c.name for c in conflicts] + [f"metadata.{c.name}" for c in more]
         raise Conflict(current, names)
+    paths = [c.name for c in context_changes] + [f"metadata.{c.name}" for c in metadata_changes]
     kind = "checkpoint" if attempt.added else "context" if context_changes else "metadata"
     return Write(
         current.session_id,
@@ -116,7 +118,7 @@ def decide(
         added=attempt.added,
         compressed=compressed(current, attempt.added) if to else None,
         by_agent=True,
-        detail={"paths": [c.name for c in context_changes[:50]]} if context_changes else {},
+        detail={"paths": paths[:50]} if paths else {},
     )
 
 
@@ -125,7 +127,7 @@ def _next_state(attempt: Attempt, base: AgentSession, current: AgentSession) -> 
     if attempt.state == base.state or attempt.state == current.state:
         return None
     if attempt.state in LIVE_STATES and current.order_version > base.order_version:
-        raise Conflict(current, ["state"])
+        raise Conflict(current, ["state"], "state")
     return target(current.state, _VERBS[attempt.state])
 
 
@@ -161,20 +163,47 @@ def adopt(
         _number(session, attempt, None)
         return
     _number(session, attempt, stored.checkpoint_count)
+    _become(session, attempt, stored)
+    own = {c.id: c for c in attempt.added if c.id}
+    session.checkpoints = [own.get(c.id or "", c) for c in session.checkpoints]
+
+
+def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> None:
+    """Without a write: the copy becomes what is stored, and what was changed here stays to be written next.
+
+    State, order and versions are taken over together: of a copy that has only some of them the next write would
+    ask for a transition that nobody wanted. A copy of a session that was rolled back or has ended stays what it was.
+    """
+    same = stored.epoch == base.epoch and stored.timeline == base.timeline
+    if same and stored.state in LIVE_STATES:
+        _become(session, base, stored)
+
+
+def _become(session: AgentSession, known: AgentSession | Attempt, stored: AgentSession) -> None:
+    """`known` is what the copy held when its changes that are still to be written began."""
     late = session.new_checkpoints
-    state = stored.state if session.state == attempt.state else session.state
-    kept = {"context": attempt.context, "metadata": attempt.metadata}
+    state = stored.state if session.state == known.state else session.state
+    seen = session.context_version
     for name, value in vars(stored).items():
-        if name in kept:
-            mine = getattr(session, name)
-            changed_since = list(diff(kept[name], mine))
-            apply(mine, diff(mine, value))
-            apply(mine, changed_since)
-        elif name not in ("clock", "encode", "attempt", "turn", "state"):
+        if name not in ("clock", "encode", "attempt", "turn", "state", "context", "metadata"):
             setattr(session, name, value)
     session.state = state
-    own = {c.id: c for c in attempt.added if c.id}
-    session.checkpoints = [own.get(c.id, c) if c.id else c for c in stored.checkpoints] + late
+    session.checkpoints = [*stored.checkpoints, *late]
+    base = stored.base or stored
+    if not _take_over(session.metadata, known.metadata, stored.metadata):
+        base.metadata = known.metadata
+    if not _take_over(session.context, known.context, stored.context):
+        base.context = known.context
+        session.context_version = base.context_version = seen
+
+
+def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """False, and nothing is taken over, where both changed the same: the next write meets that as a Conflict."""
+    merged, _, conflicts = merge(known, mine, theirs)
+    if conflicts:
+        return False
+    apply(mine, diff(mine, merged))
+    return True
 
 
 def _number(session: AgentSession, attempt: Attempt, count: int | None) -> None:

@@ -25,7 +25,7 @@ SessionError                  the root: catch it to catch all
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from agent_sessions.models import AgentSession, SessionCheckpoint
@@ -59,17 +59,29 @@ class InvalidTransition(SessionError):
 
 
 class Conflict(SessionError):
-    """The same thing was changed by someone else; `current` is the session as it is now."""
+    """The same thing was changed by someone else: by `actor`. `current` is the session as it is now.
 
-    def __init__(self, current: AgentSession | None, paths: Sequence[str] = ()) -> None:
-        actor = current.changed_by if current else None
-        what = ", ".join(paths) or "the session"
-        super().__init__(
-            f"{what} was changed meanwhile by {actor or 'someone else'}: load it again"
-        )
+    `about` says what the paths name: parts of context and metadata, the context as a whole, or the state.
+    """
+
+    def __init__(
+        self,
+        current: AgentSession | None,
+        paths: Sequence[str] = (),
+        about: Literal["paths", "context", "state"] = "paths",
+    ) -> None:
+        super().__init__()
         self.current = current
         self.paths = list(paths)
+        self.about = about
+        self.name(current.changed_by if current else None)
+
+    def name(self, actor: str | None) -> Self:
+        """The last writer need not be who changed these paths; the history knows."""
         self.actor = actor
+        what = ", ".join(self.paths) or "the session"
+        self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
+        return self
 
 
 class RequestReused(SessionError):
@@ -128,6 +140,10 @@ class OrderReceived(SessionError):
         super().__init__(f"session {session.session_id} is {session.state.value}{who}{why}")
         self.session = session
 
+    def again(self) -> OrderReceived:
+        """The same order, to be raised anew: whatever wrapped the first one may hold it."""
+        return type(self)(self.session)
+
 
 class RolledBack(OrderReceived):
     """Start again from `checkpoint`; its `data` is what was stored with it."""
@@ -136,6 +152,9 @@ class RolledBack(OrderReceived):
         super().__init__(session)
         self.checkpoint = checkpoint
         self.data: dict[str, Any] = dict(checkpoint.data) if checkpoint else {}
+
+    def again(self) -> RolledBack:
+        return RolledBack(self.session, self.checkpoint)
 
 
 class Restored(RolledBack):

@@ -72,6 +72,7 @@ class Heartbeats:
         """A row that took no beat was held by another writer, or its session has ended."""
         head = await self._store.head(session_id)
         if head is None:
+            self._knowledge.forget(session_id)
             return
         self._knowledge.learn(head)
         if head.state in LIVE_STATES:
@@ -113,7 +114,11 @@ class Heartbeats:
             self._waiting.update(beats)
             self.start()
         else:
-            await self._store.flush_beats(beats)
+            heads = await self._store.flush_beats(beats)
+            for head in heads:
+                self._knowledge.learn(head)
+            for session_id in beats.keys() - {head.session_id for head in heads}:
+                self._knowledge.forget(session_id)
         if self._knowledge.copies is not None:
             try:
                 await self._knowledge.copies.beat(beats)

@@ -129,6 +129,13 @@ class Knowledge:
         for run in self._runs.get(head.session_id, ()):
             run.notice(head)
 
+    def forget(self, session_id: str) -> None:
+        """The record has no such session any more: the next question for it is answered by the store."""
+        self._heads.pop(session_id, None)
+        self._sessions.pop(session_id, None)
+        for run in self._runs.get(session_id, ()):
+            run.notice(None)
+
     def keep(
         self,
         session: AgentSession,

@@ -160,11 +160,22 @@ class SessionManager:
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
         self._binding.check()
-        session = await self._store.read(validation.session_id(session_id))
+        session_id = validation.session_id(session_id)
+        heard = self._knowledge.follows(session_id)
+        session = await self._store.read(session_id)
         if session is None:
             return None
         self._knowledge.enter(session.timeline)
+        self._knowledge.learn(session.head, keep=heard)
         return self._ready(session)
+
+    async def renew(self, session: AgentSession) -> None:
+        """Bring a copy up to date, past every cache; what was changed in it and is not stored yet stays.
+
+        Where both changed the same part of the context, the copy keeps its own and its next update raises Conflict.
+        """
+        validation.session_id(session.session_id)
+        await self._saving.renew(session)
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.
@@ -376,6 +387,14 @@ class SessionManager:
         head = await self._saving.acknowledge(session_id, order_version, self.source)
         if head is not None:
             await self._knowledge.tell(head)
+
+    async def report_parts(
+        self, session_id: str, order_version: int, parts: int, at_work: int
+    ) -> None:
+        """The run has so many parts, and so many of them keep the order from being confirmed."""
+        counted = parts, at_work
+        head = await self._saving.report_parts(session_id, order_version, counted, self.source)
+        await self._knowledge.tell(head)
 
     async def _order(
         self,

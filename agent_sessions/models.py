@@ -141,6 +141,9 @@ class AgentSession:
     order_checkpoint: int | None = None
     acknowledged_version: int = 0
     acknowledged_at: datetime | None = None
+    # of the run, while a pause waits for those that are still at work
+    parts: int | None = None
+    parts_at_work: int | None = None
     refused_writes: int = 0
     changed_by: str | None = None
     # within which `version` means something: another one once the database was restored or went back in time
@@ -353,6 +356,8 @@ PLAIN = (
     "order_reason",
     "order_checkpoint",
     "acknowledged_version",
+    "parts",
+    "parts_at_work",
     "refused_writes",
     "changed_by",
     "timeline",

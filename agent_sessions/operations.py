@@ -116,7 +116,7 @@ def rollback(
         captured = context_version is not None
         changed = captured and context_version != session.context_version
         if changed and past_context is None:
-            raise Conflict(session, ["context"])
+            raise Conflict(session, ["context"], "context")
         before = SessionCheckpoint(
             f"before rollback to {to.name}"[: validation.MAX_NAME], now, {}, AUTOMATIC
         )
@@ -207,7 +207,7 @@ def edit(
         seen = session.version if seen_version is None else seen_version
         # one that is newer than the row was seen before the database was restored
         if not session.context_version <= seen <= session.version:
-            raise Conflict(session, ["context"])
+            raise Conflict(session, ["context"], "context")
         changed = paths(session)
         if not changed:
             return None

@@ -295,8 +295,11 @@ class PostgresStore:
             if done:
                 require_same(done[0], decide)
                 return session
-            await self._require_seen(connection, session, seen_version)
-            write = decide(session)
+            try:
+                await self._require_seen(connection, session, seen_version)
+                write = decide(session)
+            except Conflict as error:
+                raise await self._named(connection, session_id, error) from None
             if write is None:
                 return session
             write = write.with_(change_id=change_id)
@@ -327,7 +330,12 @@ class PostgresStore:
             raise Conflict(session)
         seen = {"id": session.session_id, "version": seen_version}
         if await fetch(connection, "find_orders_since", seen):
-            raise Conflict(session)
+            raise Conflict(session, about="state")
+
+    async def _named(self, connection: Connection, session_id: str, error: Conflict) -> Conflict:
+        about = {"id": session_id, "about": error.about, "paths": error.paths}
+        rows = await fetch(connection, "find_changer", about)
+        return error.name(rows[0]["actor"] if rows else None)
 
     async def _again_while_lost(self, attempt: Callable[[], Any]) -> Any:
         """A lost connection leaves the outcome unknown: every attempt asks first whether it was stored."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent_sessions import record_writes
-from agent_sessions.errors import InvalidInput, SessionNotFound
+from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.records import Record, Records
 from agent_sessions.states import SessionState
@@ -76,18 +76,23 @@ class RecordStore:
             if record is None:
                 raise SessionNotFound(session_id)
             if record_writes.was_done(record, change_id, decide):
-                return record.session
-            record_writes.require_seen(record, seen_version)
-            write = decide(record.session)
+                return record.session.stored()
+            try:
+                record_writes.require_seen(record, seen_version)
+                write = decide(record.session)
+            except Conflict as error:
+                raise error.name(record_writes.changer(record, error)) from None
             if write is None:
-                return record.session
+                return record.session.stored()
             record_writes.apply(record, write.with_(change_id=change_id), self._clock())
             if await self._records.save(record):
                 return record.session.stored()
 
     async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
+        """The answer brings orders whose announcement was lost: there is no other who could bring them."""
         await self._records.beat(beats)
-        return []
+        heads = [await self.head(session_id) for session_id in beats]
+        return [head for head in heads if head is not None]
 
     async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
         while record := await self._records.load(session_id):

@@ -28,6 +28,7 @@ def apply(record: Record, write: Write, now: datetime) -> None:
     session.epoch += write.raise_epoch
     session.changed_by = write.author.actor
     session.change_id = write.change_id
+    _apply_parts(session, write)
     _apply_state(session, write, now)
     if write.context is not None:
         record.past_contexts[session.context_version] = session.context
@@ -39,8 +40,17 @@ def apply(record: Record, write: Write, now: datetime) -> None:
     _apply_order(session, write, before, now)
     if write.by_agent:
         session.last_heartbeat = max(session.last_heartbeat, now)
-        session.last_progress = session.last_progress if write.acknowledged else now
+        if write.kind not in ("acknowledged", "parts"):
+            session.last_progress = now
     record.history.append(entry(session, before, write.kind, write.author, now, write))
+
+
+def _apply_parts(session: AgentSession, write: Write) -> None:
+    moved = write.state not in (None, session.state)
+    if moved or write.verb is not None or write.acknowledged is not None:
+        session.parts = session.parts_at_work = None
+    elif write.parts is not None:
+        session.parts, session.parts_at_work = write.parts
 
 
 def _apply_state(session: AgentSession, write: Write, now: datetime) -> None:
@@ -104,6 +114,8 @@ def entry(
         "actor": author.actor,
         "reason": author.reason,
         "source": author.source,
+        "paths": write.detail.get("paths") if write else None,
+        "restored": bool(write.detail.get("context_restored")) if write else False,
         "request": write.detail.get("request") if write else None,
         "change_id": str(write.change_id) if write else None,
     }
@@ -124,4 +136,29 @@ def require_seen(record: Record, seen_version: int | None) -> None:
         raise Conflict(record.session)
     later = [e for e in record.history if e["version"] > seen_version]
     if any(e["kind"] == "order" or e["from_state"] != e["to_state"] for e in later):
-        raise Conflict(record.session)
+        raise Conflict(record.session, about="state")
+
+
+def changer(record: Record, error: Conflict) -> str | None:
+    """Who decided what a conflict is about: the rules of find_changer.sql."""
+    for entry in reversed(record.history):
+        if _changed(entry, error):
+            actor: str | None = entry["actor"]
+            return actor
+    return None
+
+
+def _changed(entry: dict[str, Any], error: Conflict) -> bool:
+    if error.about == "state":
+        moved = entry["from_state"] not in (None, entry["to_state"])
+        return entry["kind"] == "order" or moved
+    paths, restored = entry.get("paths") or [], bool(entry.get("restored"))
+    if error.about == "context":
+        return restored or any(not path.startswith("metadata.") for path in paths)
+    return any(_overlap(path, wanted) for path in paths for wanted in error.paths) or (
+        restored and any(not wanted.startswith("metadata.") for wanted in error.paths)
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")

@@ -53,6 +53,20 @@ class Saving:
             await self._store.refresh_array(session.session_id)
         return True
 
+    async def renew(self, session: AgentSession) -> None:
+        """The copy becomes what is stored, past every cache; what was changed here stays, and is written next."""
+        async with session.turn:
+            base = session.base or await self._base_of(session)
+            if session.attempt is not None:
+                await self._find_out(session, base, session.attempt)
+                base = session.base or base
+            heard = self._knowledge.follows(session.session_id)
+            stored = await self._store.read(session.session_id)
+            if stored is None:
+                raise SessionNotFound(session.session_id)
+            attempts.renew(session, base, stored.stored())
+        self._knowledge.learn(stored.head, keep=heard)
+
     async def close(self) -> None:
         """Wait for what is on its way."""
         await self._store.close()
@@ -198,6 +212,27 @@ class Saving:
                 acknowledged=order_version,
                 by_agent=session.state in LIVE_STATES,
                 detail={"verb": session.order_verb, "order_version": order_version},
+            )
+
+        session = await self._store.transact(session_id, uuid.uuid4(), decide)
+        return session.head
+
+    async def report_parts(
+        self, session_id: str, order_version: int, parts: tuple[int, int], source: str
+    ) -> Head:
+        """How many parts of a run a pause waits for; nothing when it is confirmed or another order came."""
+
+        def decide(session: AgentSession) -> Write | None:
+            same = (session.parts, session.parts_at_work) == parts
+            if same or not session.order_open or session.order_version != order_version:
+                return None
+            return Write(
+                session_id,
+                "parts",
+                Author(session.agent_type, source),
+                parts=parts,
+                by_agent=True,
+                detail={"parts": parts[0], "at_work": parts[1], "order_version": order_version},
             )
 
         session = await self._store.transact(session_id, uuid.uuid4(), decide)

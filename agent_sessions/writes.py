@@ -50,6 +50,8 @@ class Write:
     verb: str | None = None
     order_checkpoint: int | None = None
     acknowledged: int | None = None
+    # how many parts a run has, and how many of them are at work
+    parts: tuple[int, int] | None = None
     detail: dict[str, Any] = field(default_factory=dict)
 
     def with_(self, **changes: Any) -> Write:
@@ -76,6 +78,8 @@ class Write:
             "verb": self.verb,
             "order_checkpoint": self.order_checkpoint,
             "acknowledged": self.acknowledged,
+            "parts": self.parts and self.parts[0],
+            "parts_at_work": self.parts and self.parts[1],
             "kind": self.kind,
             "actor": self.author.actor,
             "reason": self.author.reason,

@@ -181,7 +181,7 @@ def _database(name: str) -> str:
         address.parts(value)
     except ValueError as error:
         expected = f"give an address like postgresql://user@host/name, or leave {name} unset"
-        raise BadSetting(name, _without_password(value), f"{expected} ({error})") from None
+        raise BadSetting(name, without_password(value), f"{expected} ({error})") from None
     return value
 
 

@@ -45,6 +45,8 @@ class AgentSession(models.Model):
     order_checkpoint = models.IntegerField(null=True)
     acknowledged_version = models.BigIntegerField(default=0)
     acknowledged_at = models.DateTimeField(null=True)
+    parts = models.SmallIntegerField(null=True)
+    parts_at_work = models.SmallIntegerField(null=True)
     refused_writes = models.IntegerField(default=0)
     their_context = models.JSONField(null=True)
     change_kind = models.TextField(null=True)

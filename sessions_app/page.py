@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from . import detail, tree, turns
 from .conversations import linked
@@ -215,6 +217,19 @@ class SessionPage:
         if self.row.order_open or not session.acknowledged_at or not session.ordered_at:
             return None
         return session.acknowledged_at if session.acknowledged_at >= session.ordered_at else None
+
+    @property
+    def parts_at_work(self) -> str:
+        """Why the order is not confirmed yet, as far as the run says so."""
+        at_work, parts = self.row.parts_at_work, self.row.parts
+        if not self.row.order_open or not at_work or not parts:
+            return ""
+        words = ngettext(
+            "%(at_work)s of %(parts)s part still at work",
+            "%(at_work)s of %(parts)s parts still at work",
+            parts,
+        ) % {"at_work": at_work, "parts": parts}
+        return _("pausing: %(words)s") % {"words": words} if self.row.pausing else words
 
     @property
     def rolled_back(self) -> bool:

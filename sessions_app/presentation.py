@@ -168,6 +168,7 @@ KINDS = {
     "state": Sign("state", "play", _("State changed by the agent")),
     "order": Sign("order", "hand", _("Order")),
     "acknowledged": Sign("acknowledged", "check", _("Confirmed by the agent")),
+    "parts": Sign("pausing", "pausing", _("Parts still at work")),
     "refused": Sign("refused", "shield", _("Late write refused")),
     "adopted": Sign("adopted", "plus", _("Taken over from the old table")),
     "purged": Sign("deleted", "trash", _("Removed for good")),

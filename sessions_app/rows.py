@@ -28,7 +28,7 @@ from .retention import trash_days
 COLUMNS = (
     "id", "version", "state", "agent_type", "user_id", "created_at", "updated_at", "last_heartbeat",
     "ended_at", "order_version", "order_verb", "order_actor", "ordered_at", "acknowledged_version",
-    "refused_writes", "checkpoint_count",
+    "refused_writes", "checkpoint_count", "parts", "parts_at_work",
 )  # fmt: skip
 
 
@@ -54,6 +54,8 @@ class Row:
     checkpoint_name: str
     checkpoint_at: datetime | None
     read_at: datetime
+    parts: int | None = None
+    parts_at_work: int | None = None
 
     @property
     def short_id(self) -> str:
@@ -218,6 +220,8 @@ def _still(row: Row) -> Row:
         order_actor=None,
         ordered_at=None,
         acknowledged_version=0,
+        parts=None,
+        parts_at_work=None,
     )
 
 

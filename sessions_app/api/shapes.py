@@ -14,13 +14,15 @@ from ..watch import Watch
 
 
 class Order(Schema):
-    """What a person ordered last. `confirmed`: the agent has obeyed."""
+    """What a person ordered last. `confirmed`: the agent has obeyed, and no part of its run is at work."""
 
     verb: str
     version: int
     actor: str | None
     at: datetime | None
     confirmed: bool
+    parts: int | None = Field(description="of the run, while a pause waits for some of them")
+    parts_at_work: int | None = Field(description="so many keep the pause from being confirmed")
 
 
 class LastCheckpoint(Schema):
@@ -65,6 +67,8 @@ def _order(row: Row) -> Order | None:
         actor=row.order_actor,
         at=row.ordered_at,
         confirmed=not row.order_open,
+        parts=row.parts if row.order_open else None,
+        parts_at_work=row.parts_at_work if row.order_open else None,
     )
 
 

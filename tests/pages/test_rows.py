@@ -50,6 +50,8 @@ OTHER: dict[str, list[Any]] = {
     "ordered_at": [NOW],
     "acknowledged_version": [4],
     "refused_writes": [1, 2],
+    "parts": [2],
+    "parts_at_work": [1],
     "checkpoint_count": [0, 1, 3],
     "checkpoint_name": ["", "exam"],
     "checkpoint_at": [None],

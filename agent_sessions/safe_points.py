@@ -1,0 +1,194 @@
+"""What a run does at a safe point: it obeys what was ordered, and confirms what it has obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from agent_sessions.checkpoints import effective
+from agent_sessions.errors import (
+    Completed,
+    Deleted,
+    Failed,
+    OrderReceived,
+    Restored,
+    RolledBack,
+    SessionNotFound,
+    StorageUnavailable,
+)
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.operations import is_automatic
+from agent_sessions.parts import Count, Parts
+from agent_sessions.states import LIVE_STATES, SessionState
+
+if TYPE_CHECKING:
+    from agent_sessions.manager import SessionManager
+
+logger = logging.getLogger(__name__)
+
+# Seconds after which a pause that waits for parts counts them again: that one only awaits others is seen, not heard.
+LOOK_AGAIN = 0.25
+
+_ENDS: dict[SessionState, type[OrderReceived]] = {
+    SessionState.FAILED: Failed,
+    SessionState.COMPLETED: Completed,
+    SessionState.DELETED: Deleted,
+}
+
+
+class SafePoints:
+    """The half of a run that follows orders."""
+
+    def __init__(
+        self, manager: SessionManager, session: AgentSession, calls: frozenset[CodeType]
+    ) -> None:
+        self.session = session
+        self.order: OrderReceived | None = None  # that ended the work of this run
+        self.parts = Parts(self, calls, self._wake)
+        self._manager = manager
+        self._seen: Head | None = None
+        # How often something was heard, so that no task misses what another one reacts to.
+        self._news = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._reported: tuple[int, Count] | None = None
+        self._owed: Head | None = None  # an order that ends the work, while parts are still at it
+
+    def notice(self, head: Head | None) -> None:
+        """This is how the session is now; None when that has to be found out."""
+        if head is None or head != self._seen:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._news += 1
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def _more_news(self, known: int, seconds: float | None = None) -> bool:
+        """False when there were none for so long."""
+        if self._news != known:
+            return True
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            done, _ = await asyncio.wait([waiting], timeout=seconds)
+        finally:
+            self._waiting.discard(waiting)
+        return bool(done)
+
+    async def _obey(self) -> None:
+        task = self.parts.called()
+        try:
+            await self._obey_in(task)
+        finally:
+            self.parts.go_on(task)
+
+    async def _obey_in(self, task: asyncio.Task[Any] | None) -> None:
+        waited = False
+        while True:
+            known = self._news
+            head = await self._manager.head(self.session.session_id)
+            if head != self._seen:
+                self._seen = head
+                self._wake()
+            if self._is_over(head):
+                raise await self._order_received(await self._record())
+            if head.state == SessionState.PAUSED:
+                waited = True
+                self.parts.wait(task)
+                await self._stay_paused(head, known)
+                continue
+            await self._acknowledge(head)
+            if waited or self._is_behind(head):
+                # whatever was changed meanwhile is what the agent goes on with
+                await self._manager.renew(self.session)
+                waited = False
+            else:
+                return
+
+    async def _stay_paused(self, head: Head, known: int) -> None:
+        """Confirmed when no part of the run is at work any more; until then the page says how many are."""
+        if not head.order_open:
+            await self._more_news(known)
+        elif not (counted := self.parts.count()).at_work:
+            await self._acknowledge(head)
+        elif not await self._more_news(known, LOOK_AGAIN):
+            await self._report(head, counted)
+
+    async def _report(self, head: Head, counted: Count) -> None:
+        report = head.order_version, counted
+        if self._reported == report:
+            return
+        self._reported = report
+        try:
+            await self._manager.report_parts(head.session_id, head.order_version, *counted)
+        except StorageUnavailable as error:
+            self._reported = None
+            logger.warning("that parts are at work could not be reported: %s", error)
+
+    def _is_behind(self, head: Head) -> bool:
+        base = self.session.base
+        return base is not None and (
+            base.state != head.state or base.order_version != head.order_version
+        )
+
+    async def _acknowledge(self, head: Head) -> None:
+        if head.order_open:
+            await self._manager.acknowledge(head.session_id, head.order_version)
+
+    def _is_over(self, head: Head) -> bool:
+        return (
+            head.epoch != self.session.epoch
+            or head.state not in LIVE_STATES
+            or head.timeline != self.session.timeline
+        )
+
+    async def order_heard(self) -> OrderReceived | None:
+        """The order that ended this work, as far as it was heard of."""
+        head = await self._manager.head(self.session.session_id)
+        return await self._order_received(await self._record()) if self._is_over(head) else None
+
+    async def order_of_the_record(self) -> OrderReceived | None:
+        session = await self._record()
+        return await self._order_received(session) if self._is_over(session.head) else None
+
+    async def _record(self) -> AgentSession:
+        session = await self._manager.read(self.session.session_id)
+        if session is None:
+            raise SessionNotFound(self.session.session_id)
+        return session
+
+    async def _order_received(self, session: AgentSession) -> OrderReceived:
+        end = _ENDS.get(session.state)
+        if end is not None:
+            self.order = end(session)
+        elif session.timeline != self.session.timeline:
+            # an order that the restored row holds was not given to this work, and is not confirmed by its end
+            self.order = Restored(session, _newest_own(session))
+            return self.order
+        else:
+            self.order = RolledBack(session, await self._manager.restart_point(session))
+        if self.parts.count(asyncio.current_task()).at_work:
+            self._owed = session.head
+        else:
+            await self._acknowledge(session.head)
+        return self.order
+
+    async def confirm_what_is_owed(self) -> None:
+        """The block is left, and with it the work that an order ended."""
+        if self._owed is not None:
+            try:
+                await self._acknowledge(self._owed)
+            except StorageUnavailable as error:
+                logger.warning("an order could not be confirmed: %s", error)
+
+    def raise_if_ended(self) -> None:
+        if self.session.state not in LIVE_STATES:
+            raise _ENDS[self.session.state](self.session)
+
+
+def _newest_own(session: AgentSession) -> SessionCheckpoint | None:
+    own = (c for c in reversed(effective(session.checkpoints)) if not is_automatic(c))
+    return next(own, None)
