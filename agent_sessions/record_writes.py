@@ -7,6 +7,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.records import Record
@@ -105,6 +106,8 @@ def entry(
         "reason": author.reason,
         "source": author.source,
         "request": write.detail.get("request") if write else None,
+        "paths": write.detail.get("paths") if write else None,
+        "everything": bool(write and write.detail.get("context_restored")),
         "change_id": str(write.change_id) if write else None,
     }
 
@@ -123,3 +126,20 @@ def require_seen(record: Record, seen_version: int | None) -> None:
     later = [e for e in record.history if e["version"] > seen_version]
     if any(e["kind"] == "order" or e["from_state"] != e["to_state"] for e in later):
         raise Conflict(record.session)
+
+
+def writers_since(record: Record, version: int) -> list[Writer]:
+    """Those that say nothing about paths and changed no content are left out, as read_writers_since.sql does."""
+    return [
+        Writer(
+            e["actor"],
+            e["source"],
+            datetime.fromisoformat(e["at"]),
+            e.get("paths"),
+            bool(e.get("everything")),
+        )
+        for e in reversed(record.history)
+        if e["version"] > version
+        and e["kind"] not in ("acknowledged", "refused")
+        and (e["kind"] != "order" or e.get("paths") or e.get("everything"))
+    ]
