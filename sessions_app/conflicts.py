@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from . import given_json
 
 FIELD = "conflict"
 MAX_SHOWN = 2_000
-MAX_ROWS = 1_000
+MAX_ROWS = 200  # a form may have a thousand fields
 CHOICES = ("there", "mine")
 
 
@@ -35,6 +35,8 @@ class ConflictRow:
     actor: str
     at: datetime | None
     choice: str = ""
+    # the last of very many rows stands for these too
+    more: tuple[tuple[str, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,15 +47,20 @@ class ConflictRow:
         return f"choice-{self.number}"
 
     @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        return (self.path, *self.more)
+
+    @property
     def hidden(self) -> str:
         """The row as the form sends it back."""
         at = self.at.isoformat() if self.at else ""
-        texts = [self.loaded, self.now, self.mine, self.actor, at]
+        texts = [self.loaded, self.now, self.mine, self.actor, at, self.more]
         return json.dumps([self.part, self.path, *texts], ensure_ascii=False)
 
 
-def rows_of(conflicts: Iterable[PathConflict]) -> list[ConflictRow]:
-    return [
+def rows_of(conflicts: Sequence[PathConflict]) -> list[ConflictRow]:
+    """One for each path; those beyond the longest form are decided together with the last."""
+    rows = [
         ConflictRow(
             number,
             c.part,
@@ -64,8 +71,11 @@ def rows_of(conflicts: Iterable[PathConflict]) -> list[ConflictRow]:
             c.actor or "",
             c.at,
         )
-        for number, c in enumerate(conflicts)
-    ][:MAX_ROWS]
+        for number, c in enumerate(conflicts[:MAX_ROWS])
+    ]
+    if len(conflicts) > MAX_ROWS:
+        rows[-1] = replace(rows[-1], more=tuple(c.path for c in conflicts[MAX_ROWS:]))
+    return rows
 
 
 def _text(value: Any) -> str | None:
@@ -83,18 +93,26 @@ def read_rows(post: QueryDict) -> list[ConflictRow]:
 
 def _row(number: int, text: str, post: QueryDict) -> ConflictRow | None:
     try:
-        part, path, loaded, now, mine, actor, at = given_json.read(text)
+        part, path, loaded, now, mine, actor, at, more = given_json.read(text)
         moment = validation.moment(at, "at") if at else None
     except (InvalidInput, TypeError, ValueError):
         return None
     texts = (loaded, now, mine)
-    if not path or not all(isinstance(step, str) for step in [part, actor, *path]):
+    if not _are_paths([path]) or not _are_paths(more) or not _are_paths([[part, actor]]):
         return None
     if not all(shown is None or isinstance(shown, str) for shown in texts):
         return None
     choice = post.get(f"choice-{number}", "")
     known = choice if choice in CHOICES else ""
-    return ConflictRow(number, part, tuple(path), *texts, actor, moment, known)
+    also = tuple(tuple(other) for other in more)
+    return ConflictRow(number, part, tuple(path), *texts, actor, moment, known, also)
+
+
+def _are_paths(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(path, list) and path and all(isinstance(step, str) for step in path)
+        for path in values
+    )
 
 
 def decided(
@@ -105,7 +123,10 @@ def decided(
     if any(not row.choice for row in own):
         raise InvalidInput(_("Decide for each path that was changed by both which value counts."))
     changes = [
-        Change(row.path, MISSING, _at(now, row.path)) for row in own if row.choice == "there"
+        Change(path, MISSING, _at(now, path))
+        for row in own
+        if row.choice == "there"
+        for path in row.paths
     ]
     apply(value, changes)
     return value

@@ -294,11 +294,22 @@ def test_a_context_nobody_can_store(olga, create, context):
     assert models.AgentSession.objects.get(pk=session.session_id).context == {"step": 1}
 
 
-def test_a_body_that_is_too_large_is_refused(olga, create):
+@pytest.mark.parametrize(("where", "size"), [("edits", 41 * 1024 * 1024), ("pauses", 3_000_000)])
+def test_a_body_that_is_too_large_is_refused(olga, create, where, size):
     session = create()
-    body = {"reason": "x", "context": {"text": "x" * 3_000_000}}
-    response = olga.post(f"/sessions/{session.session_id}/edits", body)
+    body = {"reason": "x", "context": {"text": "x" * size}}
+    response = olga.post(f"/sessions/{session.session_id}/{where}", body)
     assert (response.status_code, response.json()["title"]) == (413, "too-large")
+
+
+def test_a_context_that_may_be_stored_can_be_edited(olga, create):
+    session = create()
+    context = {"text": "ä" * 2_000_000}  # six bytes each as a program escapes them
+    response = olga.post(
+        f"/sessions/{session.session_id}/edits", {"reason": "x", "context": context}
+    )
+    assert response.status_code == 200
+    assert models.AgentSession.objects.get(pk=session.session_id).context == context
 
 
 def test_an_edit_of_nothing_is_refused(olga, create):

@@ -224,7 +224,7 @@ def test_a_key_that_stands_twice_is_named(act: Client, make_session: Make) -> No
 
 @pytest.mark.parametrize(
     "hidden",
-    ["", "[]", "{}", "[1, 2]", '["context", [], null, null, null, "a", ""]', "[" * 9_999,
+    ["", "[]", "{}", "[1, 2]", '["context", [], null, null, null, "a", "", []]', "[" * 9_999,
      '["context", ["a"], 1, null, null, "a", ""]', '["context", ["a"], null, null, null, "a", "x"]',
      '["context", [1], null, null, null, "a", ""]', '["\\ud800", ["\\ud800"], null, null, null, "a", ""]'],
 )  # fmt: skip
@@ -254,3 +254,44 @@ def test_a_form_sent_twice_is_stored_once(act: Client, make_session: Make) -> No
         act.post(form.at, data, headers=ENGLISH)
     assert HistoryEntry.objects.filter(session_id=made.session_id, kind="edit").count() == 1
     assert uuid.UUID(form.fields["request_id"][0])
+
+
+def german(size: int) -> dict[str, Any]:
+    """As indented text and as a form it is much larger than as it is stored."""
+    marks = {f"ä{i}": {"ü": 1} for i in range(20_000)}
+    room = size - len(json.dumps(marks, ensure_ascii=False, separators=(",", ":")).encode()) - 20
+    return {"marks": marks, "text": "ß" * (room // 2)}
+
+
+@pytest.mark.parametrize("size", [2_200_000, 4 * 1024 * 1024])
+def test_what_may_be_stored_can_be_edited(act: Client, make_session: Make, size: int) -> None:
+    context = german(size)
+    made = make_session(context=context)
+    form = Form(act, made)
+    sent = form.text.replace("\n", "\r\n").replace('ß"', 's"')  # as browsers send lines
+    assert form.send(sent).status_code == 302
+    assert stored(made).context == {**context, "text": context["text"][:-1] + "s"}
+
+
+def test_who_is_not_logged_in_sends_no_large_body(client: Client, make_session: Make) -> None:
+    made = make_session()
+    at = f"/sessions/{made.session_id}/edits/new/"
+    assert client.post(at, {"text": "x" * 3_000_000}, headers=ENGLISH).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/login/", "/views/", "/preferences/theme/"])
+def test_nowhere_else_is_a_large_body_read(act: Client, path: str) -> None:
+    response = act.post(path, {"text": "x" * 3_000_000}, headers=ENGLISH)
+    assert response.status_code == 413
+    assert "too large" in text(response)
+
+
+def test_very_many_conflicts_are_all_decided(act: Client, make_session: Make) -> None:
+    made = make_session(context={f"k{i}": 0 for i in range(700)})
+    form = Form(act, made)
+    administrator_writes(made, context={f"k{i}": 1 for i in range(700)})
+    assert form.send({f"k{i}": 2 for i in range(700)}).status_code == 409
+    choices = {f"choice-{i}": "mine" for i in range(200)}
+    choices["choice-199"] = "there"
+    assert form.send(**choices).status_code == 302
+    assert stored(made).context == {f"k{i}": 2 if i < 199 else 1 for i in range(700)}
