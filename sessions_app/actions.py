@@ -29,6 +29,7 @@ from agent_sessions import (
 )
 
 from . import bridge
+from .bidi import isolated
 
 logger = structlog.get_logger(__name__)
 ACTIONS = Counter("agent_session_actions", "Actions of people", ["verb", "source", "outcome"])
@@ -151,7 +152,10 @@ def _explain_edit(error: EditConflict) -> str:
             "What this edit was made from is not known any more. Nothing was stored: load it again."
         )
     somebody = _("someone else")
-    met = [f"{c.name[:80]} ({(c.actor or somebody)[:60]})" for c in error.conflicts[:5]]
+    met = [
+        f"{isolated(c.name[:80])} ({isolated(c.actor[:60]) if c.actor else somebody})"
+        for c in error.conflicts[:5]
+    ]
     more = " …" if len(error.conflicts) > len(met) else ""
     return _("Changed meanwhile: %(what)s. Nothing was stored.") % {"what": ", ".join(met) + more}
 
@@ -168,7 +172,7 @@ def explain(error: SessionError) -> str:
         return _explain_edit(error)
     if isinstance(error, Conflict):
         return _("%(actor)s changed this session meanwhile. Look at it again, then decide.") % {
-            "actor": error.actor or _("Someone else")
+            "actor": isolated(error.actor) if error.actor else _("Someone else")
         }
     if isinstance(error, StorageUnavailable):
         return _("The database does not answer. Nothing is known to be saved: try again.")

@@ -26,6 +26,7 @@ from . import (
 )
 from .actions import VERBS, explain, perform
 from .admin_forms import OrderForm, SessionForm, checkpoint_for
+from .bidi import isolated
 from .models import AgentSession, Checkpoint
 from .rights import OPERATE, VIEW
 
@@ -145,7 +146,7 @@ class SessionAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("user"))  # nor by this: its index is for looking up
     def user(self, session: AgentSession) -> str:
-        return session.user_id or "–"
+        return isolated(session.user_id) or "–"
 
     @admin.display(description=gettext_lazy("heartbeat"))  # no index may answer an order by it
     def heartbeat(self, session: AgentSession) -> str:
@@ -162,14 +163,16 @@ class SessionAdmin(ModelAdmin):
         verb = VERBS[session.order_verb].label
         if session.order_version > session.acknowledged_version:
             return _("%(verb)s by %(actor)s, not yet confirmed") % {
-                "verb": verb, "actor": session.order_actor,
+                "verb": verb, "actor": isolated(session.order_actor or "?"),
             }  # fmt: skip
-        return _("%(verb)s by %(actor)s, confirmed") % {"verb": verb, "actor": session.order_actor}
+        return _("%(verb)s by %(actor)s, confirmed") % {
+            "verb": verb, "actor": isolated(session.order_actor or "?"),
+        }  # fmt: skip
 
     @admin.display(description=gettext_lazy("newest checkpoints"))
     def checkpoint_names(self, session: AgentSession) -> str:
         newest = Checkpoint.objects.filter(session_id=session.pk).order_by("-n")[:10]
-        return ", ".join(f"{c.n} {c.name}" for c in newest) or "–"
+        return ", ".join(f"{c.n} {isolated(c.name)}" for c in newest) or "–"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 from agent_sessions import InvalidInput, validation
 
+from .bidi import isolated
+
 SHOWN = 80
 
 
@@ -46,6 +48,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if key in seen:
             shown = json.dumps(key if len(key) <= SHOWN else f"{key[:SHOWN]}…", ensure_ascii=False)
             shown = shown.encode("utf-8", "replace").decode()
-            raise RepeatedKey(_("The key %(key)s stands twice in one object.") % {"key": shown})
+            raise RepeatedKey(
+                _("The key %(key)s stands twice in one object.") % {"key": isolated(shown)}
+            )
         seen.add(key)
     return found

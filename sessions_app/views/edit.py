@@ -3,11 +3,19 @@
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth.models import User
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -25,8 +33,10 @@ from agent_sessions.edits import Merged
 from .. import actions, bridge, conflicts, detail, given_json
 from ..conflicts import ConflictRow
 from ..differences import Differences, differences
+from ..drafts import drafts
 from ..models import AgentSession
 from .access import operators_only
+from .orders import is_fetch
 
 PARTS = ("context", "metadata")
 INDENTED_AT_MOST = 4 * 1024 * 1024
@@ -44,6 +54,7 @@ class Draft:
     reason: str = ""
     error: str = ""
     forgotten: bool = False
+    begun: bool = False
     rows: list[ConflictRow] = field(default_factory=list)
     found: Differences | None = None
 
@@ -61,8 +72,11 @@ def edit(request: HttpRequest, id: UUID) -> HttpResponse:
         raise Http404
     session, row = found
     if request.method != "POST":
-        return _show(request, row, _fresh(session, row.version, part))
-    draft = _sent(request, part)
+        return _show(request, row, _begun(request, id, part) or _fresh(session, row.version, part))
+    if request.POST.get("step") == "discard":
+        drafts.forget(cast(User, request.user), draft_name(part, id))
+        return HttpResponseRedirect(f"{reverse('edit', args=[id])}?part={part}")
+    draft = _sent(request.POST, part)
     try:
         value = _value(draft, id)
         preview = _preview(draft, id, value)
@@ -123,9 +137,26 @@ def _save(request: HttpRequest, row: Any, draft: Draft, value: dict[str, Any]) -
         **{draft.part: value},
         **_seen(draft),
     )
+    drafts.forget(cast(User, request.user), draft_name(draft.part, row.id))
     text = _("Stored.") if outcome.changed else _("It was so already; nothing was changed.")
     messages.success(request, text)
-    return HttpResponseRedirect(reverse("session", args=[row.id]))
+    address = reverse("session", args=[row.id])
+    return JsonResponse({"href": address}) if is_fetch(request) else HttpResponseRedirect(address)
+
+
+def draft_name(part: str, id: UUID) -> str:
+    return f"edit:{part}:{id}"
+
+
+def _begun(request: HttpRequest, id: UUID, part: str) -> Draft | None:
+    """What this person wrote here before and did not send."""
+    sent = drafts.find(cast(User, request.user), draft_name(part, id))
+    if sent is None:
+        return None
+    draft = _sent(sent, part)
+    draft.begun = True
+    draft.request_id = str(uuid.uuid4())  # the text may differ from what was sent under the old one
+    return draft
 
 
 def _conflict(request: HttpRequest, row: Any, draft: Draft, preview: EditPreview) -> HttpResponse:
@@ -159,8 +190,7 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _sent(request: HttpRequest, part: str) -> Draft:
-    post = request.POST
+def _sent(post: QueryDict, part: str) -> Draft:
     seen = post.get("seen", "")
     try:
         request_id = str(UUID(post.get("request_id", "")))
@@ -179,5 +209,12 @@ def _sent(request: HttpRequest, part: str) -> Draft:
 
 
 def _show(request: HttpRequest, row: Any, draft: Draft, status: int = 200) -> HttpResponse:
-    context = {"row": row, "draft": draft, "found": draft.found, "now": row.read_at}
+    name = draft_name(draft.part, row.id)
+    context = {
+        "row": row,
+        "draft": draft,
+        "draft_name": name,
+        "found": draft.found,
+        "now": row.read_at,
+    }
     return render(request, "sessions/edit.html", context, status=status)
