@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.admin.helpers import ActionForm
 from django.forms.fields import InvalidJSONInput
+from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -93,7 +94,7 @@ class ConflictsField(forms.Field):
     widget = ConflictsWidget
 
     def show(self, rows: list[ConflictRow]) -> None:
-        self.widget.input_type = None if rows else "hidden"
+        cast(Any, self.widget).input_type = None if rows else "hidden"
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return False
@@ -132,7 +133,9 @@ class SessionForm(ModelForm):
             ("", _("none")),
             *((v.name, v.label) for v in possible if v.name != "edit"),
         ]
-        self.fields["conflicts"].show(read_rows(self.data) if self.is_bound else [])  # type: ignore[attr-defined]
+        cast(ConflictsField, self.fields["conflicts"]).show(
+            read_rows(cast(QueryDict, self.data)) if self.is_bound else []
+        )
         self.fields["seen_version"].initial = self.instance.version
         self.fields["request_id"].initial = uuid.uuid4()
 
@@ -160,7 +163,7 @@ class SessionForm(ModelForm):
         """What was typed is brought onto what is there now, and each path that both changed is to be decided."""
         if not preview.loaded_known:
             return
-        shown = self.data.copy()
+        shown = cast(QueryDict, self.data).copy()
         for merged in preview.parts:
             initial = self[merged.part].html_initial_name
             shown[self.add_prefix(merged.part)] = json.dumps(merged.mine, ensure_ascii=False)
@@ -168,10 +171,10 @@ class SessionForm(ModelForm):
         shown["seen_version"] = str(preview.session.version)
         shown["request_id"] = str(uuid.uuid4())
         rows = rows_of(preview.conflicts)
-        shown.setlist(FIELD, [row.hidden for row in rows])  # type: ignore[attr-defined]
+        shown.setlist(FIELD, [row.hidden for row in rows])
         for row in rows:
             shown.pop(row.choice_name, None)
-        self.fields["conflicts"].show(rows)  # type: ignore[attr-defined]
+        cast(ConflictsField, self.fields["conflicts"]).show(rows)
         self.data = shown
 
     def _perform(self, cleaned: dict[str, Any]) -> None:
@@ -182,7 +185,7 @@ class SessionForm(ModelForm):
         if changed:
             edit_id = uuid.uuid5(request_id, "edit")
             loaded = {name: self._loaded(name) for name in changed}
-            edited = {
+            edited: dict[str, Any] = {
                 name: decided(name, cleaned[name], loaded[name], cleaned["conflicts"])
                 for name in changed
             }

@@ -64,7 +64,7 @@ def planted(make_session: Make) -> AgentSession:
         checkpoints=(turned("first"), turned("second")),
     )
     talk(made.session_id, (turned("question"), turned("answer")))
-    who = {"actor": turned("actor"), "reason": turned("reason")}
+    who: dict[str, Any] = {"actor": turned("actor"), "reason": turned("reason")}
     changed = {turned("key"): turned("new"), turned("more"): {turned("deep"): 1}}
     actions.perform("edit", made.session_id, context=changed, metadata={turned("m"): 1}, **who)
     actions.perform("rollback", made.session_id, checkpoint_id=2, **who)
@@ -134,7 +134,7 @@ def test_in_a_conflict_neither(open_page: Open, make_session: Make) -> None:
     made = make_session(context={turned("key"): turned("loaded")})
     page = open_page(f"/sessions/{made.session_id}/edits/new/")
     theirs = {turned("key"): turned("theirs")}
-    who = {"actor": turned("actor"), "reason": turned("reason")}
+    who: dict[str, Any] = {"actor": turned("actor"), "reason": turned("reason")}
     actions.perform("edit", made.session_id, context=theirs, **who)
     field = page.locator("textarea.json")
     field.fill(field.input_value().replace("loaded", "mine"))

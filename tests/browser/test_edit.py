@@ -68,7 +68,8 @@ def start_agent(emptied: str) -> Iterator[Callable[[AgentSession], Agent]]:
 
 
 def context_of(made: AgentSession) -> Any:
-    return bridge.call(lambda manager: manager.read(made.session_id)).context
+    found = bridge.call(lambda manager: manager.read(made.session_id))
+    return found and found.context
 
 
 def opened(open_page: Open, made: AgentSession, **options: Any) -> Page:

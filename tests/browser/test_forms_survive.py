@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
 from sessions_app import bridge
+from sessions_app.drafts.models import FormDraft
 from sessions_app.models import AgentSession as Stored
-from sessions_app.models import FormDraft
 from tests.live import LiveDashboard, session_cookie
 
 from .conftest import Open
@@ -22,7 +22,8 @@ SAVED, LOST = "Ihr Entwurf ist gespeichert", "Ihre Eingabe ist noch hier"
 
 
 def context_of(made: AgentSession) -> Any:
-    return bridge.call(lambda manager: manager.read(made.session_id)).context
+    found = bridge.call(lambda manager: manager.read(made.session_id))
+    return found and found.context
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ def test_half_a_character_gets_the_sentence_of_the_api(act: Client, make_session
 def test_a_key_that_stands_twice_is_named(act: Client, make_session: Make) -> None:
     form = Form(act, make_session())
     form.send('{"deep": {"mark": 1, "x": 2, "mark": 3}}')
-    assert "The key &quot;mark&quot; stands twice" in form.page
+    assert "The key \u2068&quot;mark&quot;\u2069 stands twice" in form.page
 
 
 @pytest.mark.parametrize(
