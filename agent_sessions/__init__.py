@@ -2,11 +2,13 @@
 
 from agent_sessions.agent import Run
 from agent_sessions.checkpoints import Checkpoint, CheckpointManager
+from agent_sessions.edits import EditPreview, PathConflict
 from agent_sessions.errors import (
     CheckpointNotFound,
     Completed,
     Conflict,
     Deleted,
+    EditConflict,
     Failed,
     InvalidInput,
     InvalidTransition,
@@ -41,11 +43,14 @@ __all__ = [
     "Completed",
     "Conflict",
     "Deleted",
+    "EditConflict",
+    "EditPreview",
     "Failed",
     "Head",
     "InvalidInput",
     "InvalidTransition",
     "OrderReceived",
+    "PathConflict",
     "RequestReused",
     "Restored",
     "RollbackPreview",

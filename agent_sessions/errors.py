@@ -6,6 +6,7 @@ SessionError                  the root: catch it to catch all
 ├── CheckpointNotFound        the session has no such checkpoint
 ├── InvalidTransition         the verb is forbidden in the current state
 ├── Conflict                  someone else changed the same thing first
+│   └── EditConflict          the same paths of an edit; says what was loaded, what is there, who wrote it
 ├── RequestReused             the same request id came with another request
 ├── WriteRefused              a late write of an agent, kept out of the record
 │   ├── StaleEpoch            an administrator rolled back, ended or deleted meanwhile
@@ -28,6 +29,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
+    from agent_sessions.edits import EditPreview, PathConflict
     from agent_sessions.models import AgentSession, SessionCheckpoint
 
 
@@ -82,6 +84,26 @@ class Conflict(SessionError):
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
         return self
+
+
+class EditConflict(Conflict):
+    """An edit met changes of the same paths, one of `conflicts` each; nothing was stored.
+
+    `loaded_known` is false when what the edit was made from is not known any more: then there are no conflicts to show.
+    """
+
+    def __init__(self, preview: EditPreview, conflicts: Sequence[PathConflict]) -> None:
+        super().__init__(preview.session, [conflict.name for conflict in conflicts])
+        self.preview = preview
+        self.conflicts = list(conflicts)
+        self.loaded_known = preview.loaded_known
+        if not self.loaded_known:
+            self.args = ("what the edit was made from is not known any more: load it again",)
+            return
+        writers = {c.actor for c in conflicts if c.actor}
+        self.actor = ", ".join(sorted(writers)) or self.actor
+        met = [f"{c.name} (by {c.actor or 'someone else'})" for c in conflicts[:10]]
+        self.args = (f"changed meanwhile: {', '.join(met)}; load it again",)
 
 
 class RequestReused(SessionError):

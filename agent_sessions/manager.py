@@ -15,15 +15,17 @@ from redis.asyncio import Redis
 
 from agent_sessions import operations, sweeping, validation
 from agent_sessions.agent import Run, attach
+from agent_sessions.editing import Editing
+from agent_sessions.edits import EditPreview
 from agent_sessions.errors import (
     CheckpointNotFound,
+    EditConflict,
     SessionNotFound,
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
 from agent_sessions.knowledge import Knowledge
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
-from agent_sessions.patch import diff
 from agent_sessions.pool import open_pool
 from agent_sessions.postgres import PostgresStore
 from agent_sessions.reading import Reading
@@ -87,6 +89,7 @@ class SessionManager:
         self._reading = Reading(self._store, self._knowledge)
         self._saving = Saving(self._store, self._knowledge, clock)
         self._sweeping = Sweeping(self._store, self._knowledge, clock)
+        self._editing = Editing(self._store)
         self._owned: list[Any] = []
 
     @classmethod
@@ -363,23 +366,44 @@ class SessionManager:
         actor: str | None,
         reason: str | None = None,
         seen_version: int | None = None,
+        seen_metadata: dict[str, Any] | None = None,
         request_id: uuid.UUID | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """An administrator's edit. Raises Conflict when the context changed after `seen_version`."""
+        """An administrator's edit: what differs from what was loaded is brought onto what is there now.
+
+        `seen_version` says what was loaded: a version of the session. Past metadata is not kept, so its text as it
+        was loaded is `seen_metadata`. Raises EditConflict when one of the changed paths was changed by someone
+        else; lists count as one value. Without both, context and metadata replace what is there.
+        """
         if context is not None:
             _, context = self._encoded(context, "context")
         if metadata is not None:
             _, metadata = self._encoded(metadata, "metadata")
-
-        def paths(session: AgentSession) -> list[str]:
-            changes = [] if context is None else list(diff(session.context, context))
-            more = [] if metadata is None else list(diff(session.metadata, metadata))
-            return [c.name for c in changes] + [f"metadata.{c.name}" for c in more]
-
+        wanted = await self._editing.wanted(
+            session_id, context, metadata, seen_version, seen_metadata
+        )
         author = self._author(actor, reason, source)
-        decision = operations.edit(author, context, metadata, seen_version, paths)
-        return await self._operate(session_id, decision, request_id, None)
+        decision = operations.edit(author, wanted, [context, metadata])
+        try:
+            return await self._operate(session_id, decision, request_id, None)
+        except EditConflict as error:
+            raise await self._editing.signed(error, seen_version) from None
+
+    async def preview_edit(
+        self,
+        session_id: str,
+        *,
+        context: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+        seen_version: int | None = None,
+        seen_metadata: dict[str, Any] | None = None,
+    ) -> EditPreview:
+        """What `edit` would do now, conflicts included; nothing is stored."""
+        wanted = await self._editing.wanted(
+            session_id, context, metadata, seen_version, seen_metadata
+        )
+        return await self._editing.preview(session_id, wanted, seen_version)
 
     async def acknowledge(self, session_id: str, order_version: int) -> None:
         """The agent has obeyed the order that this version made."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from agent_sessions import validation
+from agent_sessions import edits, validation
 from agent_sessions.checkpoints import compress, effective
-from agent_sessions.errors import CheckpointNotFound, Conflict, InvalidInput, InvalidTransition
+from agent_sessions.errors import (
+    CheckpointNotFound,
+    Conflict,
+    EditConflict,
+    InvalidInput,
+    InvalidTransition,
+)
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import CHECKPOINT_NAMES, FINAL_STATES, SessionState, target
 from agent_sessions.writes import Author, Write
@@ -194,34 +200,30 @@ def heartbeat_timeout(author: Author, now: datetime, max_age: timedelta) -> Deci
     return Decision("fail", author, decide)
 
 
-def edit(
-    author: Author,
-    context: dict[str, Any] | None,
-    metadata: dict[str, Any] | None,
-    seen_version: int | None,
-    paths: Callable[[AgentSession], list[str]],
-) -> Decision:
-    """An administrator's edit of context or metadata, refused when the context changed since it was seen."""
+def edit(author: Author, wanted: Sequence[edits.Wanted], body: object) -> Decision:
+    """An administrator's edit of context or metadata; refused when a path was changed since it was loaded."""
 
     def decide(session: AgentSession) -> Write | None:
-        seen = session.version if seen_version is None else seen_version
-        # one that is newer than the row was seen before the database was restored
-        if not session.context_version <= seen <= session.version:
-            raise Conflict(session, ["context"], "context")
-        changed = paths(session)
-        if not changed:
+        preview = edits.preview(session, wanted)
+        if preview.conflicts or not preview.loaded_known:
+            raise EditConflict(preview, preview.conflicts)
+        paths = [path for part in preview.parts for path in part.paths]
+        if not paths:
             return None
+        for part in preview.parts:  # two that fit may not fit together
+            validation.json_object(part.merged, part.part)
+        context, metadata = preview.context, preview.metadata
         return Write(
             session.session_id,
             "edit",
             author,
             from_states=ANY_STATE,
-            context=context if context != session.context else None,
-            metadata=metadata,
-            detail={"paths": changed[:50]},
+            context=context.merged if context and context.paths else None,
+            metadata=metadata.merged if metadata and metadata.paths else None,
+            detail={"paths": paths[: edits.MAX_PATHS]},
         )
 
-    return Decision("edit", author, decide, [context, metadata])
+    return Decision("edit", author, decide, body)
 
 
 def compressed(session: AgentSession, added: tuple[SessionCheckpoint, ...]) -> list[dict[str, Any]]:

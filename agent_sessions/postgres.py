@@ -17,6 +17,7 @@ import psycopg_pool
 
 from agent_sessions import checkpoint_array, group_writes
 from agent_sessions.checkpoints import COMPRESS_AFTER, compress
+from agent_sessions.edits import Writer
 from agent_sessions.errors import (
     Conflict,
     SessionError,
@@ -242,6 +243,22 @@ class PostgresStore:
     async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
         rows = await self._rows("read_past_context", {"id": session_id, "version": context_version})
         return rows[0]["context"] if rows else None
+
+    async def context_seen(self, session_id: str, version: int) -> dict[str, Any] | None:
+        """The context as it was at a version of the session; None where it is not known any more."""
+        rows = await self._rows("read_context_seen", {"id": session_id, "version": version})
+        if not rows:
+            return None
+        context = rows[0]["context"]
+        return context if isinstance(context, dict) else {}
+
+    async def writers_since(self, session_id: str, version: int) -> list[Writer]:
+        """Who wrote after a version, the newest first."""
+        rows = await self._rows("read_writers_since", {"id": session_id, "version": version})
+        return [
+            Writer(row["actor"], row["source"], row["at"], row["paths"], row["everything"])
+            for row in rows
+        ]
 
     async def close(self) -> None:
         for grouper in (self._writes, self._creates, self._heads, self._reads):

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent_sessions import record_writes
+from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.records import Record, Records
@@ -178,6 +179,21 @@ class RecordStore:
     async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
         record = await self._records.load(session_id)
         return record.past_contexts.get(context_version) if record else None
+
+    async def context_seen(self, session_id: str, version: int) -> dict[str, Any] | None:
+        """The context as it was at a version of the session; None where it is not known any more."""
+        record = await self._records.load(session_id)
+        if record is None or version > record.session.version:
+            return None  # one that is newer was seen before the record was restored
+        if record.session.context_version <= version:
+            return record.session.context
+        past = [known for known in record.past_contexts if known <= version]
+        return record.past_contexts[max(past)] if past else None
+
+    async def writers_since(self, session_id: str, version: int) -> list[Writer]:
+        """Who wrote after a version, the newest first."""
+        record = await self._records.load(session_id)
+        return record_writes.writers_since(record, version) if record else []
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -7,6 +7,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.records import Record
@@ -162,3 +163,20 @@ def _changed(entry: dict[str, Any], error: Conflict) -> bool:
 
 def _overlap(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def writers_since(record: Record, version: int) -> list[Writer]:
+    """Those that say nothing about paths and changed no content are left out, as read_writers_since.sql does."""
+    return [
+        Writer(
+            e["actor"],
+            e["source"],
+            datetime.fromisoformat(e["at"]),
+            e.get("paths"),
+            bool(e.get("restored")),
+        )
+        for e in reversed(record.history)
+        if e["version"] > version
+        and e["kind"] not in ("acknowledged", "refused")
+        and (e["kind"] != "order" or e.get("paths") or e.get("everything"))
+    ]

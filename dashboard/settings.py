@@ -73,11 +73,15 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "dashboard.admin_input.AdminInputMiddleware",
+    "dashboard.body_limit.BodyLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
+# What may be stored can be edited; everywhere else BodyLimitMiddleware allows the first.
+SHORT_BODY_BYTES = 2_621_440
+DATA_UPLOAD_MAX_MEMORY_SIZE = 40 * 1024 * 1024
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"
 TEMPLATES = [

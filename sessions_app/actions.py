@@ -17,6 +17,7 @@ from agent_sessions import (
     AgentSession,
     CheckpointNotFound,
     Conflict,
+    EditConflict,
     InvalidInput,
     InvalidTransition,
     RequestReused,
@@ -28,6 +29,7 @@ from agent_sessions import (
 )
 
 from . import bridge
+from .bidi import isolated
 
 logger = structlog.get_logger(__name__)
 ACTIONS = Counter("agent_session_actions", "Actions of people", ["verb", "source", "outcome"])
@@ -101,7 +103,7 @@ def perform(
 ) -> Outcome:
     """Do it through the shared manager, and tell log and metric.
 
-    `extra` is `checkpoint_id` for rollback, `context` and `metadata` for edit. Raises what the manager raises
+    `extra` is `checkpoint_id` for rollback, `context`, `metadata` and `seen_metadata` for edit. Raises what the manager raises
     (`explain` says it in the reader's language), InvalidInput when a reason is needed and missing.
     """
     known = VERBS[verb]
@@ -144,6 +146,20 @@ _STATES = {
 }
 
 
+def _explain_edit(error: EditConflict) -> str:
+    if not error.loaded_known:
+        return _(
+            "What this edit was made from is not known any more. Nothing was stored: load it again."
+        )
+    somebody = _("someone else")
+    met = [
+        f"{isolated(c.name[:80])} ({isolated(c.actor[:60]) if c.actor else somebody})"
+        for c in error.conflicts[:5]
+    ]
+    more = " …" if len(error.conflicts) > len(met) else ""
+    return _("Changed meanwhile: %(what)s. Nothing was stored.") % {"what": ", ".join(met) + more}
+
+
 def explain(error: SessionError) -> str:
     """One sentence in the reader's language: what happened and what to do."""
     if isinstance(error, InvalidTransition):
@@ -152,9 +168,11 @@ def explain(error: SessionError) -> str:
             "verb": label,
             "state": _STATES.get(error.current, error.current),
         }
+    if isinstance(error, EditConflict):
+        return _explain_edit(error)
     if isinstance(error, Conflict):
         return _("%(actor)s changed this session meanwhile. Look at it again, then decide.") % {
-            "actor": error.actor or _("Someone else")
+            "actor": isolated(error.actor) if error.actor else _("Someone else")
         }
     if isinstance(error, StorageUnavailable):
         return _("The database does not answer. Nothing is known to be saved: try again.")

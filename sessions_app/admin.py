@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -21,13 +19,16 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from agent_sessions import CheckpointNotFound, SessionError
+from agent_sessions import SessionError
 
-from . import admin_tokens  # noqa: F401 - registers itself
+from . import (
+    admin_tokens,  # noqa: F401 - registers itself
+)
 from .actions import VERBS, explain, perform
+from .admin_forms import OrderForm, SessionForm, checkpoint_for
+from .bidi import isolated
 from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
-from .numbers import whole
 from .rights import OPERATE, VIEW
 
 if TYPE_CHECKING:
@@ -48,117 +49,6 @@ class CappedPaginator(AnyPaginator):
     def count(self) -> int:
         found = cast("QuerySet[AgentSession]", self.object_list).order_by()
         return found.values("pk")[:COUNTED_AT_MOST].count()
-
-
-class OrderForm(ActionForm):
-    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=2000)
-    checkpoint = forms.CharField(
-        label=gettext_lazy("Checkpoint (to roll back to)"), required=False, max_length=200
-    )
-
-
-class ObjectField(forms.JSONField):
-    """An empty object is a value like any other; nothing at all is none."""
-
-    empty_values = [None, ""]
-
-    def prepare_value(self, value: Any) -> Any:
-        """What was typed is shown again, half a character too."""
-        text = super().prepare_value(value)
-        try:
-            str(text).encode()
-        except UnicodeEncodeError:
-            return json.dumps(value)
-        return text
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        if not isinstance(value, dict):
-            raise forms.ValidationError(_('A JSON object is needed, such as {"class": "7b"}.'))
-
-
-class SessionForm(ModelForm):
-    """Saving goes through the manager while the form is still on the screen: a refusal loses no input."""
-
-    verb = forms.ChoiceField(label=gettext_lazy("Action"), required=False)
-    checkpoint = forms.CharField(
-        label=gettext_lazy("Checkpoint (to roll back to)"),
-        help_text=gettext_lazy("Its number or its name; of several with one name the newest."),
-        required=False,
-        max_length=200,
-    )
-    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=2000)
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
-    request_id = forms.UUIDField(widget=forms.HiddenInput)
-    actor: str
-
-    class Meta:
-        model = AgentSession
-        fields = ("context", "metadata")
-        field_classes = {"context": ObjectField, "metadata": ObjectField}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in {"context", "metadata"} & self.fields.keys():
-            self.fields[name].required = True
-            # Changed is what differs from what was shown: an agent's own changes meanwhile are not the person's.
-            self.fields[name].show_hidden_initial = True
-        # A form that comes back is judged by the manager, which knows what happened meanwhile.
-        possible = [v for v in VERBS.values() if self.is_bound or self.instance.state in v.states]
-        self.fields["verb"].choices = [  # type: ignore[attr-defined]
-            ("", _("none")),
-            *((v.name, v.label) for v in possible if v.name != "edit"),
-        ]
-        self.fields["seen_version"].initial = self.instance.version
-        self.fields["request_id"].initial = uuid.uuid4()
-
-    def _get_validation_exclusions(self) -> set[str]:
-        """The manager says what can be stored; the model would refuse empty objects."""
-        return {*super()._get_validation_exclusions(), "context", "metadata"}  # type: ignore[misc]
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        if cleaned is not None and not self.errors:
-            try:
-                self._perform(cleaned)
-            except SessionError as error:
-                self.add_error(None, explain(error))
-        return cleaned
-
-    def _perform(self, cleaned: dict[str, Any]) -> None:
-        who = {"actor": self.actor, "reason": cleaned["reason"], "source": "admin"}
-        seen, request_id = cleaned["seen_version"], cleaned["request_id"]
-        session_id = self.instance.pk
-        edited = {
-            name: cleaned[name] for name in ("context", "metadata") if name in self.changed_data
-        }
-        if edited:
-            edit_id = uuid.uuid5(request_id, "edit")
-            perform("edit", session_id, seen_version=seen, request_id=edit_id, **who, **edited)
-        verb = cleaned["verb"]
-        if verb:
-            extra = checkpoint_for(verb, session_id, cleaned["checkpoint"])
-            perform(verb, session_id, seen_version=seen, request_id=request_id, **who, **extra)
-
-    def save(self, commit: bool = True) -> AgentSession:
-        """It is stored already, by the manager."""
-        return AgentSession.objects.get(pk=self.instance.pk)
-
-    def save_m2m(self) -> None:
-        """There is none."""
-
-
-def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, Any]:
-    """The checkpoint a person named, by number or name. Raises CheckpointNotFound."""
-    if verb != "rollback":
-        return {}
-    n = whole(wanted)
-    if n is not None:
-        return {"checkpoint_id": n}
-    found = Checkpoint.objects.filter(session_id=session_id, name=wanted).order_by("-n").first()
-    if found is None:
-        raise CheckpointNotFound(wanted)
-    return {"checkpoint_id": found.n}
 
 
 def moment(at: datetime | None) -> str:
@@ -219,7 +109,7 @@ class SessionAdmin(ModelAdmin):
         (gettext_lazy("Content"), {"fields": ("context", "metadata")}),
         (
             gettext_lazy("Order"),
-            {"fields": ("verb", "checkpoint", "reason", "seen_version", "request_id")},
+            {"fields": ("conflicts", "verb", "checkpoint", "reason", "seen_version", "request_id")},
         ),
     )
 
@@ -257,7 +147,7 @@ class SessionAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("user"))  # nor by this: its index is for looking up
     def user(self, session: AgentSession) -> str:
-        return session.user_id or "–"
+        return isolated(session.user_id) or "–"
 
     @admin.display(description=gettext_lazy("heartbeat"))  # no index may answer an order by it
     def heartbeat(self, session: AgentSession) -> str:
@@ -274,14 +164,16 @@ class SessionAdmin(ModelAdmin):
         verb = VERBS[session.order_verb].label
         if session.order_version > session.acknowledged_version:
             return _("%(verb)s by %(actor)s, not yet confirmed") % {
-                "verb": verb, "actor": session.order_actor,
+                "verb": verb, "actor": isolated(session.order_actor or "?"),
             }  # fmt: skip
-        return _("%(verb)s by %(actor)s, confirmed") % {"verb": verb, "actor": session.order_actor}
+        return _("%(verb)s by %(actor)s, confirmed") % {
+            "verb": verb, "actor": isolated(session.order_actor or "?"),
+        }  # fmt: skip
 
     @admin.display(description=gettext_lazy("newest checkpoints"))
     def checkpoint_names(self, session: AgentSession) -> str:
         newest = Checkpoint.objects.filter(session_id=session.pk).order_by("-n")[:10]
-        return ", ".join(f"{c.n} {c.name}" for c in newest) or "–"
+        return ", ".join(f"{c.n} {isolated(c.name)}" for c in newest) or "–"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from agent_sessions.states import SessionState
 
+from .bidi import isolated
+
 
 class State(models.TextChoices):
     ACTIVE = SessionState.ACTIVE.value, _("active")
@@ -66,7 +68,7 @@ class AgentSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.agent_type} {str(self.id)[:8]}"
+        return f"{isolated(self.agent_type)} {str(self.id)[:8]}"
 
 
 class Checkpoint(models.Model):
@@ -88,7 +90,7 @@ class Checkpoint(models.Model):
         db_table = "agent_session_checkpoints"
 
     def __str__(self) -> str:
-        return f"{self.n} {self.name}"
+        return f"{self.n} {isolated(self.name)}"
 
 
 class PastContext(models.Model):
@@ -186,5 +188,6 @@ class ApiToken(models.Model):
 
 
 from .desk.models import ListStyle, SavedView  # noqa: E402, F401
+from .drafts.models import FormDraft  # noqa: E402, F401
 from .entry.models import LoginAttempts, ProviderIdentity  # noqa: E402, F401
 from .jobs.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)

@@ -2,7 +2,18 @@ from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
 
 from .api.app import api
-from .views import bulk, chart, completions, conversations, listing, preferences, saved, wall, watch
+from .views import (
+    bulk,
+    chart,
+    completions,
+    conversations,
+    drafts,
+    listing,
+    preferences,
+    saved,
+    wall,
+    watch,
+)
 
 urlpatterns = [
     path("", listing.sessions, name="sessions"),
@@ -12,6 +23,7 @@ urlpatterns = [
     path("bulk/matching/", bulk.matching, name="bulk-matching"),
     path("bulk/<uuid:id>/", bulk.job, name="bulk-job"),
     path("bulk/<uuid:id>/<slug:act>/", bulk.act, name="bulk-act"),
+    path("drafts/", drafts.keep, name="drafts"),
     path("conversations/", conversations.conversations, name="conversations"),
     path("sessions/", include("sessions_app.session_urls")),
     path("views/", saved.create, name="views"),

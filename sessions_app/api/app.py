@@ -12,6 +12,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError
 from ninja.parser import Parser
 
+from .. import given_json
 from . import problems
 from .access import AUTH, Token
 from .export import router as export
@@ -20,10 +21,10 @@ from .reading import router as reading
 
 
 class ObjectParser(Parser):
-    """A list where an object belongs would otherwise be taken for an empty one."""
+    """A key that stands twice is refused. A list where an object belongs would otherwise be taken for an empty one."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        body = super().parse_body(request)
+        body = given_json.read(request.body)
         if not isinstance(body, dict):
             raise ValueError("no JSON object")
         return body

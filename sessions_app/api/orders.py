@@ -117,10 +117,14 @@ def edit(
     idempotency_key: Key = None,
     if_match: Match = None,
 ) -> Done:
-    """Needs a reason. With `If-Match` it is refused when the context changed since."""
+    """Needs a reason. With `If-Match` it is refused when someone else changed the same path since."""
     if asked.context is None and asked.metadata is None:
         raise InvalidInput(_("Give context or metadata."))
-    extra = {"context": asked.context, "metadata": asked.metadata}
+    extra = {
+        "context": asked.context,
+        "metadata": asked.metadata,
+        "seen_metadata": asked.seen_metadata,
+    }
     return _order(request, "edit", id, asked, idempotency_key, if_match, **extra)
 
 

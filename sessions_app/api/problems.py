@@ -13,16 +13,21 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from agent_sessions import (
     CheckpointNotFound,
     Conflict,
+    EditConflict,
     InvalidInput,
     InvalidTransition,
+    PathConflict,
     RequestReused,
     SessionError,
     SessionNotFound,
     StorageUnavailable,
 )
+from agent_sessions.patch import MISSING
 
 from ..actions import explain
+from ..given_json import RepeatedKey
 
+MAX_CONFLICTS = 100
 CONTENT_TYPE = "application/problem+json"
 
 # What each error is called and which status it has; the first that fits.
@@ -81,7 +86,18 @@ def _how_it_is_now(error: Conflict) -> dict[str, Any]:
     now = error.current
     if now is None:
         return {"actor": error.actor}
-    return {"actor": error.actor, "state": now.state.value, "version": now.version}
+    more: dict[str, Any] = {"actor": error.actor, "state": now.state.value, "version": now.version}
+    if isinstance(error, EditConflict):
+        more["loaded_known"] = error.loaded_known
+        more["conflicts"] = [_conflict(one) for one in error.conflicts[:MAX_CONFLICTS]]
+    return more
+
+
+def _conflict(found: PathConflict) -> dict[str, Any]:
+    """A value that is left out is one that is not there."""
+    values = {"loaded": found.loaded, "now": found.now, "mine": found.mine}
+    there = {name: value for name, value in values.items() if value is not MISSING}
+    return {"part": found.part, "path": found.path, "actor": found.actor, "at": found.at, **there}
 
 
 def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
@@ -106,6 +122,8 @@ def unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResp
 
 
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, RepeatedKey):
+        return refused(request, error.__cause__)
     names = {400: "malformed", 403: "forbidden", 413: "too-large"}
     text = str(error)
     if text == "Cannot parse request body":  # ninja's own words

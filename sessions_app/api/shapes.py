@@ -166,10 +166,13 @@ class AskedRollback(Asked):
 
 
 class AskedEdit(Asked):
-    """What is given replaces the whole; what is left out stays."""
+    """What is left out stays. With `If-Match`, what differs from that version is brought onto what is there now."""
 
     context: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
+    seen_metadata: dict[str, Any] | None = Field(
+        None, description="the metadata as it was read: what differs from it is changed"
+    )
 
 
 class Done(Schema):

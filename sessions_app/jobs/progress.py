@@ -11,6 +11,7 @@ from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from .. import detail
+from ..bidi import isolated
 from ..conditions import silent_q
 from ..models import AgentSession
 from ..presentation import VERBS, Text, Verb
@@ -188,9 +189,11 @@ def why(job: BulkJob, problem: str, text: str) -> Text:
         case "state":
             return detail.action(VERBS[job.verb], text).why_not or _("Its state has changed.")
         case "checkpoint":
-            return _("It has no checkpoint “%(name)s”.") % {"name": job.checkpoint}
+            return _("It has no checkpoint “%(name)s”.") % {"name": isolated(job.checkpoint)}
         case "conflict":
-            return _("%(actor)s has changed it since.") % {"actor": text or _("Someone else")}
+            return _("%(actor)s has changed it since.") % {
+                "actor": isolated(text) if text else _("Someone else")
+            }
         case "gone":
             return _("It was removed for good.")
     return text

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
 from sessions_app import retention
+from sessions_app.drafts.drafts import forget_old
 from sessions_app.jobs.upkeep import forget_jobs, take_up_orphans
 
 from .post import Post
@@ -65,6 +66,7 @@ def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
         Chore("forgetting old beats", HOUR, lambda: forget_beats(post, valkey, namespace)),
         Chore("taking up bulk jobs", QUARTER, take_up_orphans),
         Chore("forgetting bulk jobs", HOUR, lambda: asyncio.to_thread(forget_jobs)),
+        Chore("forgetting drafts", HOUR, lambda: asyncio.to_thread(forget_old)),
         Chore("emptying the trash", HOUR, lambda: asyncio.to_thread(empty_trash)),
     ]
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sessions_app import kept, presentation, spans
+from sessions_app import bidi, kept, presentation, spans
 from sessions_app.detail import Event, Flag
 from sessions_app.presentation import Sign
 from sessions_app.rows import Row, draw_row
@@ -20,6 +20,11 @@ from sessions_app.rows import Row, draw_row
 register = template.Library()
 
 THEMES = ("system", "light", "dark")
+
+
+register.filter("isolate", bidi.isolate)
+register.filter("isolated", bidi.isolated)
+register.filter("closed", bidi.closed)
 
 
 @register.simple_tag

@@ -2,39 +2,65 @@
 
 import json
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib.auth.models import User
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from agent_sessions import Conflict, SessionError
+from agent_sessions import (
+    EditConflict,
+    EditPreview,
+    SessionError,
+    SessionNotFound,
+    StorageUnavailable,
+)
+from agent_sessions.edits import Merged
 
-from .. import actions, detail
+from .. import actions, bridge, conflicts, detail, given_json
+from ..conflicts import ConflictRow
 from ..differences import Differences, differences
+from ..drafts import drafts
 from ..models import AgentSession
 from .access import operators_only
+from .orders import is_fetch
 
 PARTS = ("context", "metadata")
+INDENTED_AT_MOST = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Draft:
-    """`seen` is what the text was made from: of the context its version, of the metadata the session's."""
+    """`seen` is the version that `text` was made from. `loaded` is the metadata it was made from: past metadata is not kept."""
 
     part: str
     text: str
     seen: int
     request_id: str
+    loaded: str = ""
     reason: str = ""
     error: str = ""
-    conflict: bool = False
+    forgotten: bool = False
+    begun: bool = False
+    rows: list[ConflictRow] = field(default_factory=list)
     found: Differences | None = None
+
+    @property
+    def undecided(self) -> bool:
+        return any(not row.choice for row in self.rows)
 
 
 @operators_only
@@ -46,87 +72,149 @@ def edit(request: HttpRequest, id: UUID) -> HttpResponse:
         raise Http404
     session, row = found
     if request.method != "POST":
-        return _show(request, row, _fresh(session, row.version, part))
-    draft = _sent(request, part)
-    value = _read(draft)
-    if draft.error:
-        return _show(request, row, draft, 422)
-    draft.found = differences(getattr(session, part) or {}, value)
-    if draft.seen != _version(session, row.version, part):
-        return _conflict(request, session, row, draft)
-    if request.POST.get("step") != "save":
-        return _show(request, row, draft)
-    return _save(request, session, row, draft, value)
-
-
-def _save(
-    request: HttpRequest, session: AgentSession, row: Any, draft: Draft, value: Any
-) -> HttpResponse:
+        return _show(request, row, _begun(request, id, part) or _fresh(session, row.version, part))
+    if request.POST.get("step") == "discard":
+        drafts.forget(cast(User, request.user), draft_name(part, id))
+        return HttpResponseRedirect(f"{reverse('edit', args=[id])}?part={part}")
+    draft = _sent(request.POST, part)
     try:
-        outcome = actions.perform(
-            "edit",
-            row.id,
-            actor=request.user.get_username(),
-            reason=draft.reason,
-            source="page",
-            request_id=UUID(draft.request_id),
-            seen_version=draft.seen,
-            **{draft.part: value},
-        )
-    except Conflict:
-        return _conflict(request, session, row, draft)
+        value = _value(draft, id)
+        preview = _preview(draft, id, value)
+        if not preview.loaded_known or preview.conflicts:
+            return _conflict(request, row, draft, preview)
+        merged = _merged(draft, preview)
+        draft.found = differences(merged.now, merged.merged)
+        if request.POST.get("step") != "save":
+            return _show(request, row, draft)
+        return _save(request, row, draft, value)
+    except EditConflict as error:
+        return _conflict(request, row, draft, error.preview)
+    except SessionNotFound:
+        raise Http404 from None
     except SessionError as error:
         draft.error = actions.explain(error)
-        return _show(request, row, draft, 422)
+        status = 503 if isinstance(error, StorageUnavailable) else 422
+        return _show(request, row, draft, status)
+
+
+def _value(draft: Draft, id: UUID) -> dict[str, Any]:
+    """What is to be stored, the decisions made. Raises InvalidInput."""
+    value = given_json.read_object(draft.text, draft.part)
+    if not draft.rows:
+        return value
+    now: dict[str, Any] | None
+    if draft.part == "metadata":
+        now = given_json.read_object(draft.loaded, draft.part)
+    else:
+        now = bridge.call(lambda manager: manager.get_context_at(str(id), draft.seen))
+    return conflicts.decided(draft.part, value, now or {}, draft.rows)
+
+
+def _seen(draft: Draft) -> dict[str, Any]:
+    if draft.part == "metadata":
+        return {"seen_metadata": given_json.read_object(draft.loaded, draft.part)}
+    return {}
+
+
+def _preview(draft: Draft, id: UUID, value: dict[str, Any]) -> EditPreview:
+    wanted = {draft.part: value, "seen_version": draft.seen, **_seen(draft)}
+    return bridge.call(lambda manager: manager.preview_edit(str(id), **wanted))
+
+
+def _merged(draft: Draft, preview: EditPreview) -> Merged:
+    return next(merged for merged in preview.parts if merged.part == draft.part)
+
+
+def _save(request: HttpRequest, row: Any, draft: Draft, value: dict[str, Any]) -> HttpResponse:
+    outcome = actions.perform(
+        "edit",
+        row.id,
+        actor=request.user.get_username(),
+        reason=draft.reason,
+        source="page",
+        request_id=UUID(draft.request_id),
+        seen_version=draft.seen,
+        **{draft.part: value},
+        **_seen(draft),
+    )
+    drafts.forget(cast(User, request.user), draft_name(draft.part, row.id))
     text = _("Stored.") if outcome.changed else _("It was so already; nothing was changed.")
     messages.success(request, text)
-    return HttpResponseRedirect(reverse("session", args=[row.id]))
+    address = reverse("session", args=[row.id])
+    return JsonResponse({"href": address}) if is_fetch(request) else HttpResponseRedirect(address)
 
 
-def _conflict(request: HttpRequest, session: AgentSession, row: Any, draft: Draft) -> HttpResponse:
-    """The text stays; who still wants it sees what it would change now, and decides anew."""
-    draft.conflict = True
-    found = detail.read_session(session.id)
-    if found is None:
-        raise Http404
-    newer, row = found
-    draft.found = differences(getattr(newer, draft.part) or {}, json.loads(draft.text))
-    draft.seen = _version(newer, row.version, draft.part)
+def draft_name(part: str, id: UUID) -> str:
+    return f"edit:{part}:{id}"
+
+
+def _begun(request: HttpRequest, id: UUID, part: str) -> Draft | None:
+    """What this person wrote here before and did not send."""
+    sent = drafts.find(cast(User, request.user), draft_name(part, id))
+    if sent is None:
+        return None
+    draft = _sent(sent, part)
+    draft.begun = True
+    draft.request_id = str(uuid.uuid4())  # the text may differ from what was sent under the old one
+    return draft
+
+
+def _conflict(request: HttpRequest, row: Any, draft: Draft, preview: EditPreview) -> HttpResponse:
+    """What was typed is brought onto what is there now, and each path that both changed is to be decided."""
+    merged, session = _merged(draft, preview), preview.session
+    draft.rows = conflicts.rows_of(merged.conflicts)
+    draft.forgotten = not merged.loaded_known
+    if merged.loaded_known:
+        draft.text = text_of(merged.mine)
+    draft.found = differences(merged.now, merged.mine)
+    draft.seen = session.context_version if draft.part == "context" else session.version
+    draft.loaded = _compact(merged.now) if draft.part == "metadata" else ""
     draft.request_id = str(uuid.uuid4())
     return _show(request, row, draft, 409)
 
 
 def _fresh(session: AgentSession, version: int, part: str) -> Draft:
-    text = json.dumps(getattr(session, part) or {}, ensure_ascii=False, indent=2)
-    return Draft(part, text, _version(session, version, part), str(uuid.uuid4()))
+    value = getattr(session, part) or {}
+    seen = session.context_version if part == "context" else version
+    loaded = _compact(value) if part == "metadata" else ""
+    return Draft(part, text_of(value), seen, str(uuid.uuid4()), loaded)
 
 
-def _sent(request: HttpRequest, part: str) -> Draft:
-    post = request.POST
+def text_of(value: Any) -> str:
+    """Indented, unless that alone would make it too large to be sent back."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return text if len(text) <= INDENTED_AT_MOST else _compact(value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _sent(post: QueryDict, part: str) -> Draft:
     seen = post.get("seen", "")
     try:
         request_id = str(UUID(post.get("request_id", "")))
     except ValueError:
         request_id = str(uuid.uuid4())
-    number = int(seen) if seen.isdecimal() and len(seen) < 19 else 0
-    return Draft(part, post.get("text", ""), number, request_id, post.get("reason", ""))
-
-
-def _read(draft: Draft) -> Any:
-    try:
-        value = json.loads(draft.text)
-    except (ValueError, RecursionError) as error:
-        draft.error = _("This is no JSON: %(error)s") % {"error": str(error)[:200]}
-        return None
-    if not isinstance(value, dict):
-        draft.error = _("It must be an object: { … }")
-    return value
-
-
-def _version(session: AgentSession, version: int, part: str) -> int:
-    return session.context_version if part == "context" else version
+    number = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 19 else 0
+    return Draft(
+        part,
+        post.get("text", ""),
+        number,
+        request_id,
+        post.get("loaded", "{}"),
+        post.get("reason", ""),
+        rows=conflicts.read_rows(post),
+    )
 
 
 def _show(request: HttpRequest, row: Any, draft: Draft, status: int = 200) -> HttpResponse:
-    context = {"row": row, "draft": draft, "found": draft.found, "now": row.read_at}
+    name = draft_name(draft.part, row.id)
+    context = {
+        "row": row,
+        "draft": draft,
+        "draft_name": name,
+        "found": draft.found,
+        "now": row.read_at,
+    }
     return render(request, "sessions/edit.html", context, status=status)

@@ -2,10 +2,11 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from agent_sessions.operations import RollbackPreview
 
 from .. import actions, bridge, detail
 from ..differences import Differences, differences
+from ..drafts import drafts
 from ..presentation import BY_NOUN, VERBS, Verb
 from ..rows import Row, load_rows
 from .access import operators_only
@@ -65,6 +67,10 @@ class Form:
     now: Any = field(default_factory=timezone.now)
 
     @property
+    def draft_name(self) -> str:
+        return draft_name(self.verb, self.row.id)
+
+    @property
     def action(self) -> str:
         return reverse("order", args=[self.row.id, self.verb.noun])
 
@@ -83,7 +89,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
         return _perform(request, verb, row, asked)
     if verb.name == "rollback":
         return HttpResponseRedirect(f"{reverse('session', args=[id])}#checkpoints")
-    return _ask(request, _form(verb, row, Asked.anew(row)))
+    return _ask(request, _form(verb, row, Asked.anew(row, reason=_begun(request, verb, id))))
 
 
 @operators_only
@@ -94,7 +100,18 @@ def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     checkpoint = _number(request.GET.get("checkpoint", ""))
     if checkpoint is None:
         raise Http404
-    return _ask(request, _form(VERBS["rollback"], row, Asked.anew(row, checkpoint)))
+    verb = VERBS["rollback"]
+    return _ask(request, _form(verb, row, Asked.anew(row, checkpoint, _begun(request, verb, id))))
+
+
+def _begun(request: HttpRequest, verb: Verb, id: UUID) -> str:
+    """The reason that this person wrote here before and did not send."""
+    sent = drafts.find(cast(User, request.user), draft_name(verb, id))
+    return sent.get("reason", "") if sent else ""
+
+
+def draft_name(verb: Verb, id: UUID) -> str:
+    return f"order:{verb.noun}:{id}"
 
 
 def _form(verb: Verb, row: Row, asked: Asked, **more: Any) -> Form:
@@ -134,6 +151,7 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: Asked) -> HttpRe
         status = 422 if isinstance(error, InvalidInput) else 409
         form = _form(verb, _row_or_404(row.id), asked, error=actions.explain(error))
         return _ask(request, form, status)
+    drafts.forget(cast(User, request.user), draft_name(verb, row.id))
     text = str(verb.done) if outcome.changed else _("It was so already; nothing was changed.")
     return _done(request, text, [row.id])
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from .. import presence
+from ..bidi import isolated
 from ..presentation import BY_NOUN
 from ..templatetags.sessions import initials
 from .access import viewers_only
@@ -31,5 +32,8 @@ def present(request: HttpRequest, id: UUID) -> HttpResponse:
 def _words(one: presence.Present) -> str:
     verb = BY_NOUN.get(one.doing)
     if verb is None:
-        return _("%(name)s is looking at this session too") % {"name": one.name}
-    return _("%(name)s has a dialog open: %(verb)s") % {"name": one.name, "verb": verb.label}
+        return _("%(name)s is looking at this session too") % {"name": isolated(one.name)}
+    return _("%(name)s has a dialog open: %(verb)s") % {
+        "name": isolated(one.name),
+        "verb": verb.label,
+    }

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from ..bidi import isolated
 from ..counts import counts as all_counts
 from ..desk import saved, style
 from ..desk.models import SavedView
@@ -72,7 +73,7 @@ def _rename(request: HttpRequest, view: SavedView) -> HttpResponse:
 
 def _delete(request: HttpRequest, view: SavedView) -> HttpResponse:
     view.delete()
-    messages.success(request, _("The view “%(name)s” was deleted.") % {"name": view.name})
+    messages.success(request, _("The view “%(name)s” was deleted.") % {"name": isolated(view.name)})
     return HttpResponseRedirect(f"{reverse('sessions')}?all")
 
 
@@ -88,7 +89,7 @@ def _stored(request: HttpRequest, view: SavedView) -> HttpResponse:
         with transaction.atomic():
             view.save()
     except IntegrityError:
-        text = _("You have a view called “%(name)s” already.") % {"name": view.name}
+        text = _("You have a view called “%(name)s” already.") % {"name": isolated(view.name)}
         messages.warning(request, text)
         return HttpResponseRedirect(back(request))
     return _open(view)

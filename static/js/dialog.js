@@ -1,6 +1,7 @@
 // The pages that ask before an order, shown as a dialog. Without scripting they are plain pages.
 
 import { tick } from "./clock.js";
+import { say, send as sendForm, settle } from "./drafts.js";
 import { follow } from "./job.js";
 import { toast } from "./toast.js";
 
@@ -27,13 +28,20 @@ async function show(response) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const job = page.querySelector("[data-job]");
   const form = job ?? page.querySelector("[data-order-form]");
-  if (!form) return toast(page.querySelector("h1")?.textContent ?? gettext("That did not work."), { error: true });
+  if (!form) return refused(page.querySelector("h1")?.textContent ?? gettext("That did not work."));
   dialog.replaceChildren(form);
   dialog.classList.toggle("wide", form.classList.contains("wide"));
   tick(dialog);
   if (!dialog.open) dialog.showModal();
   dialog.querySelector("[data-cancel]").focus();
   if (job) follow(form, () => afterwards({ job: form.dataset.href }));
+}
+
+// An answer without a form: what is typed into the one that is open stays.
+function refused(text) {
+  const form = dialog.open && dialog.querySelector("form[data-draft]");
+  if (!form) return toast(text, { error: true });
+  say(form, `${text}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
 }
 
 function finish(answer) {
@@ -51,11 +59,9 @@ async function send(event) {
   const button = event.submitter;
   button?.setAttribute("aria-busy", "true");
   try {
-    const body = new FormData(form, event.submitter);
-    await show(await fetch(form.action, { method: "POST", headers: HEADERS, body }));
-  } catch {
-    // The same form, with the same request id, can be sent again without doing it twice.
-    toast(gettext("No answer came. Send it again: it will not be done twice."), { error: true });
+    if (form.dataset.draft) settle(form);
+    const response = await sendForm(form, event.submitter);
+    if (response) await show(response);
   } finally {
     sending = false;
     button?.removeAttribute("aria-busy");

@@ -7,6 +7,7 @@
 //   onStatus({state, since, beatsSince, code})   state: live | catching-up | reconnecting | offline
 //   feed.hello()     after the page shows other rows; feed.close() for good
 
+import { keepsThePage } from "./drafts.js";
 import { Shown } from "./shown.js";
 
 const FIRST_WAIT = 250;
@@ -148,6 +149,7 @@ class Feed {
 
   logIn() {
     this.close(NOT_LOGGED_IN);
+    if (keepsThePage()) return;
     const back = encodeURIComponent(location.pathname + location.search);
     location.assign(`${this.login}?next=${back}`);
   }

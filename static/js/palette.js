@@ -1,5 +1,7 @@
 // The command palette: everything the page can do, found by typing. It reads the page; it knows nothing itself.
 
+import { isolate } from "./bidi.js";
+
 const dialog = document.getElementById("palette");
 const field = document.getElementById("palette-text");
 const list = document.getElementById("palette-list");
@@ -70,7 +72,7 @@ function option({ name, note, icon }, i) {
   item.id = `command-${i}`;
   item.dataset.i = i;
   if (icon) item.append(icon.cloneNode(true));
-  item.append(name);
+  item.append(isolate(name));
   const hint = document.createElement("span");
   hint.className = "quiet";
   hint.textContent = note;

@@ -1,5 +1,6 @@
 // The time axis: shows the session's life at once and lets the page be looked at as of any moment of it.
 
+import { isolated } from "./bidi.js";
 import { ago, serverNow } from "./clock.js";
 import { HEIGHT, draw, element } from "./timeline_draw.js";
 import { idleStretches, makeScale } from "./timeline_scale.js";
@@ -100,7 +101,7 @@ function* describe(t) {
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
   if (band) yield band.word;
   const flag = data.flags.findLast(([, , time]) => time <= t);
-  if (flag) yield interpolate(gettext("after checkpoint %(n)s, %(name)s"), { n: flag[0], name: flag[1] }, true);
+  if (flag) yield interpolate(gettext("after checkpoint %(n)s, %(name)s"), { n: flag[0], name: isolated(flag[1]) }, true);
 }
 
 function go(to) {
@@ -170,8 +171,8 @@ function hover(event) {
 function hint(x, t) {
   const node = part("hint");
   const close = (time) => Math.abs(scale.x(time) - x) <= 8;
-  const flags = data.flags.filter(([, , time]) => close(time)).map(([n, name]) => `${n} ${name}`);
-  const marks = data.marks.filter((mark) => close(mark.at)).map((mark) => [`${mark.words} · ${mark.by}`, mark.why && `„${mark.why}“`].filter(Boolean).join(" "));
+  const flags = data.flags.filter(([, , time]) => close(time)).map(([n, name]) => `${n} ${isolated(name)}`);
+  const marks = data.marks.filter((mark) => close(mark.at)).map((mark) => [`${mark.words} · ${isolated(mark.by ?? "–")}`, mark.why && `„${isolated(mark.why)}“`].filter(Boolean).join(" "));
   const more = flags.length > 4 ? [interpolate(gettext("… and %(n)s more"), { n: flags.length - 4 }, true)] : [];
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
   const lines = [[exact.format(t), band?.word].filter(Boolean).join(" · "), ...marks.slice(0, 3), ...flags.slice(0, 4), ...more];

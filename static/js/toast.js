@@ -1,11 +1,13 @@
 // A short message at the foot of the page; read aloud politely.
 
+import { isolate } from "./bidi.js";
+
 const LASTS = 6000;
 
 export function toast(text, { error = false } = {}) {
   const note = document.createElement("div");
   note.className = error ? "toast error" : "toast";
-  note.textContent = text;
+  note.append(isolate(text));
   const close = document.createElement("button");
   close.type = "button";
   close.className = "link-button";

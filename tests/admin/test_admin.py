@@ -341,3 +341,87 @@ def test_the_list_leaves_contexts_and_checkpoints_where_they_are(olga, create):
     rows = [q["sql"] for q in captured.captured_queries if 'FROM "agent_sessions"' in q["sql"]]
     assert not [sql for sql in rows if '"agent_sessions"."checkpoints"' in sql]
     assert not [sql for sql in rows if '"agent_sessions"."context"' in sql]
+
+
+def again(response: Any) -> dict[str, Any]:
+    """The form as it came back, to be sent once more."""
+    shown = response.context["adminform"].form
+    fields = {name: shown[name].value() for name in shown.fields if name != "conflicts"}
+    for name in ("context", "metadata"):
+        fields[name] = (
+            shown[name].value() if isinstance(fields[name], str) else json.dumps(fields[name])
+        )
+        hidden = shown[name].html_initial_name
+        fields[hidden] = shown.data[hidden]
+    fields["conflict"] = [one.hidden for one in shown["conflicts"].value()]
+    return {name: "" if value is None else value for name, value in fields.items()}
+
+
+def test_an_edit_keeps_what_the_agent_wrote_meanwhile(olga, create, checkpoint):
+    session = create(skill="fractions", position=1)
+    posted = form(olga, session, context={"skill": "decimals", "position": 1}, reason="x")
+    checkpoint(session, "turn", position=2)
+    checkpoint(session, "turn", position=3)
+    assert olga.post(page(session), posted).status_code == 302
+    assert row(session).context == {"skill": "decimals", "position": 3}
+    assert newest_entry(session).paths == ["skill"]
+
+
+def test_an_edit_of_the_metadata_keeps_what_another_wrote_meanwhile(olga, create, checkpoint):
+    session = create()
+    first = {"class": "7b", "room": 1}
+    actions.perform("edit", session.session_id, actor="erika", reason="y", metadata=first)
+    posted = form(olga, session, metadata={"class": "8a", "room": 1}, reason="x")
+    checkpoint(session, "turn")
+    second = {"class": "7b", "room": 2}
+    actions.perform("edit", session.session_id, actor="erika", reason="y", metadata=second)
+    assert olga.post(page(session), posted).status_code == 302
+    assert row(session).metadata == {"class": "8a", "room": 2}
+
+
+@pytest.mark.parametrize(("choice", "skill"), [("mine", "mine"), ("there", "theirs")])
+def test_a_conflict_is_shown_side_by_side_and_decided(olga, create, checkpoint, choice, skill):
+    session = create(skill="loaded", level=1)
+    posted = form(olga, session, context={"skill": "mine", "level": 2}, reason="x", verb="pause")
+    theirs = {"skill": "theirs", "level": 1}
+    actions.perform("edit", session.session_id, actor="erika", reason="y", context=theirs)
+    response = olga.post(page(session), posted)
+    side_by_side = response.content.decode().split('class="conflict"')[1].split("</fieldset>")[0]
+    for expected in ("skill", "loaded", "theirs", "mine", "erika"):
+        assert expected in side_by_side
+    undecided = olga.post(page(session), again(response))
+    assert "Decide" in errors(undecided)
+    done = olga.post(page(session), again(undecided) | {"choice-0": choice})
+    assert done.status_code == 302, errors(done)
+    assert row(session).context == {"skill": skill, "level": 2}
+    assert row(session).state == "paused"
+
+
+def test_a_form_without_conflicts_does_not_speak_of_them(olga, create):
+    session = create(skill="loaded")
+    shown = olga.get(page(session))
+    assert "field-conflicts" not in shown.content.decode().replace("hidden field-conflicts", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 2}',
+        '{"a": ' + "9" * 5_000 + "}",
+        '{"a": ' + "[" * 20_000 + "]" * 20_000 + "}",
+    ],
+)
+def test_json_that_cannot_be_read_comes_back_as_it_was_typed(olga, create, text):
+    session = create(step=1)
+    response = olga.post(page(session), form(olga, session, context=text, reason="x"))
+    assert errors(response)
+    assert response.context["adminform"].form["context"].value() == text
+    assert row(session).context == {"step": 1}
+
+
+def test_a_key_that_stands_twice_is_named(olga, create):
+    response = olga.post(
+        page(session := create()), form(olga, session, context='{"mark": 1, "mark": 2}', reason="x")
+    )
+    assert "mark" in errors(response)
+    assert "stands twice" in errors(response)

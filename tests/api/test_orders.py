@@ -294,11 +294,22 @@ def test_a_context_nobody_can_store(olga, create, context):
     assert models.AgentSession.objects.get(pk=session.session_id).context == {"step": 1}
 
 
-def test_a_body_that_is_too_large_is_refused(olga, create):
+@pytest.mark.parametrize(("where", "size"), [("edits", 41 * 1024 * 1024), ("pauses", 3_000_000)])
+def test_a_body_that_is_too_large_is_refused(olga, create, where, size):
     session = create()
-    body = {"reason": "x", "context": {"text": "x" * 3_000_000}}
-    response = olga.post(f"/sessions/{session.session_id}/edits", body)
+    body = {"reason": "x", "context": {"text": "x" * size}}
+    response = olga.post(f"/sessions/{session.session_id}/{where}", body)
     assert (response.status_code, response.json()["title"]) == (413, "too-large")
+
+
+def test_a_context_that_may_be_stored_can_be_edited(olga, create):
+    session = create()
+    context = {"text": "ä" * 2_000_000}  # six bytes each as a program escapes them
+    response = olga.post(
+        f"/sessions/{session.session_id}/edits", {"reason": "x", "context": context}
+    )
+    assert response.status_code == 200
+    assert models.AgentSession.objects.get(pk=session.session_id).context == context
 
 
 def test_an_edit_of_nothing_is_refused(olga, create):
@@ -324,3 +335,69 @@ def test_while_the_database_is_away_it_says_try_again(olga, create, monkeypatch)
     response = olga.post(f"/sessions/{session.session_id}/pauses")
     assert (response.status_code, response["Retry-After"]) == (503, "2")
     assert response.json()["title"] == "storage-unavailable"
+
+
+def test_an_edit_keeps_what_the_agent_wrote_meanwhile(olga, create, checkpoint):
+    session = create(skill="fractions", position=1)
+    seen = olga.get(f"/sessions/{session.session_id}")
+    checkpoint(session, "turn", position=2)
+    checkpoint(session, "turn", position=3)
+    wanted = seen.json()["context"] | {"skill": "decimals"}
+    body = {"reason": "x", "context": wanted}
+    done = olga.post(f"/sessions/{session.session_id}/edits", body, If_Match=seen["ETag"])
+    assert done.status_code == 200
+    assert done.json()["session"]["context"] == {"skill": "decimals", "position": 3}
+    assert orders(session).latest("version").paths == ["skill"]
+
+
+def test_a_conflict_of_one_path_says_what_was_loaded_what_is_there_and_who_wrote_it(olga, create):
+    session = create(skill="loaded", level=1)
+    theirs = {"skill": "theirs", "level": 1, "new": 1}
+    actions.perform("edit", session.session_id, actor="erika", reason="y", context=theirs)
+    body = {"reason": "x", "context": {"skill": "mine", "level": 2}}
+    response = olga.post(f"/sessions/{session.session_id}/edits", body, If_Match='"1"')
+    found = response.json()
+    assert (response.status_code, found["title"], found["version"]) == (412, "conflict", 2)
+    [conflict] = found["conflicts"]
+    assert conflict.pop("at")
+    assert conflict == {
+        "part": "context",
+        "path": ["skill"],
+        "loaded": "loaded",
+        "now": "theirs",
+        "mine": "mine",
+        "actor": "erika",
+    }
+    assert "erika" in found["detail"]
+    again = olga.post(f"/sessions/{session.session_id}/edits", body, If_Match='"2"')
+    assert again.json()["session"]["context"] == {"skill": "mine", "level": 2}
+
+
+def test_metadata_is_compared_with_what_the_caller_read(olga, create, checkpoint):
+    session = create()
+    first, second = {"class": "7b", "room": 1}, {"class": "7b", "room": 2}
+    actions.perform("edit", session.session_id, actor="erika", reason="y", metadata=first)
+    actions.perform("edit", session.session_id, actor="erika", reason="y", metadata=second)
+    body = {"reason": "x", "metadata": {"class": "8a", "room": 1}}
+    lost = olga.post(f"/sessions/{session.session_id}/edits", body, If_Match='"2"')
+    assert (lost.status_code, lost.json()["loaded_known"]) == (412, False)
+    body["seen_metadata"] = first
+    done = olga.post(f"/sessions/{session.session_id}/edits", body, If_Match='"2"')
+    assert done.json()["session"]["metadata"] == {"class": "8a", "room": 2}
+
+
+@pytest.mark.parametrize(
+    ("where", "body"),
+    [
+        ("edits", '{"reason": "x", "context": {"mark": 1, "mark": 2}}'),
+        ("edits", '{"reason": "x", "context": {"deep": [{"mark": 1, "mark": 1}]}}'),
+        ("pauses", '{"mark": "x", "mark": "y"}'),
+        ("completions", '{"result": {"mark": 1, "mark": 2}}'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_and_named(olga, create, where, body):
+    session = create(step=1)
+    response = olga.post(f"/sessions/{session.session_id}/{where}", body)
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+    assert '"mark"' in response.json()["detail"]
+    assert models.AgentSession.objects.get(pk=session.session_id).version == 1

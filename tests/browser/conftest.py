@@ -55,5 +55,8 @@ def open_page(
     yield open_page
     for context in contexts:
         context.close()
-    expected = ("409", "422", "403", "404", "WebSocket", "ERR_CONNECTION", "ERR_FAILED")
+    expected = (
+        "409", "422", "403", "404", "503", "WebSocket", "ERR_CONNECTION", "ERR_FAILED",
+        "ERR_INTERNET_DISCONNECTED",
+    )  # fmt: skip
     assert [text for text in complaints if not any(word in text for word in expected)] == []

@@ -99,7 +99,7 @@ def test_others_are_shown_with_what_they_are_about_to_do(
     presence.here(made.session_id, "viktoria", "pauses")  # type: ignore[arg-type]
     page = opened(open_page, made)
     expect(page.locator("#presence .avatar")).to_have_attribute(
-        "title", "viktoria hat einen Dialog offen: Pausieren"
+        "title", "\u2068viktoria\u2069 hat einen Dialog offen: Pausieren"
     )
 
 

@@ -118,7 +118,9 @@ def test_what_an_operator_changed_after_the_plan_is_left_alone(
     start(act, job)
     assert look(job) == {"done": 1, "failed": 1}
     assert state(made[0]) == "paused"
-    assert "otto has changed it since." in text(act.get(f"/bulk/{job.id}/", headers=FETCH))
+    assert "\u2068otto\u2069 has changed it since." in text(
+        act.get(f"/bulk/{job.id}/", headers=FETCH)
+    )
 
 
 def test_a_double_click_starts_once(act: Client, make_session: Make) -> None:

@@ -187,7 +187,11 @@ def test_who_else_looks_is_told(
     assert client.post(at, {"doing": "pauses"}).json() == {"people": []}
     client.force_login(viewer)
     (olga,) = client.post(at, headers=ENGLISH).json()["people"]
-    assert olga == {"initials": "o", "words": "olga has a dialog open: Pause", "acting": True}
+    assert olga == {
+        "initials": "o",
+        "words": "\u2068olga\u2069 has a dialog open: Pause",
+        "acting": True,
+    }
     client.force_login(operator)
     client.post(at, {"gone": "1"})
     client.force_login(viewer)

@@ -75,7 +75,7 @@ def test_every_moment_shows_the_context_that_was_in_force_then(
     made = make_session(context={"class": "7b"}, checkpoints=("a", "b", "c", "d"))
     for version in range(2, 6):
         tree = as_of(look, made, version).split('id="tree-context"')[1].split("</section>")[0]
-        assert f'data-kind="number">{version - 1}<' in tree
+        assert f'data-kind="number"><bdi>{version - 1}<' in tree
 
 
 def test_before_the_beginning_it_is_the_beginning(look: Client, make_session: Make) -> None:

@@ -157,7 +157,7 @@ def test_a_conflict_says_who_changed_it_and_asks_again(act: Client, make_session
     response = order(act, made, "failures", reason="still broken")
     page = text(response)
     assert response.status_code == 409
-    assert "Changed meanwhile by viktoria" in page
+    assert "Changed meanwhile by <bdi>viktoria</bdi>" in page
     assert "lunch" in page
     assert "still broken" in page
     assert f'name="seen_version" value="{stored(made).version}"' in page

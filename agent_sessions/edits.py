@@ -1,0 +1,169 @@
+"""An edit as a difference: what its author changed in what was loaded, brought onto what is there now."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from agent_sessions.models import AgentSession
+from agent_sessions.patch import MISSING, Change, Path, apply, diff
+
+MAX_PATHS = 50
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one part (context or metadata) shall be, and what the author had loaded.
+
+    `compared` is false when nothing was said about what was loaded: then `value` replaces what is there.
+    `loaded` is None when it is not known any more.
+    """
+
+    part: str
+    value: dict[str, Any]
+    compared: bool = False
+    loaded: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class PathConflict:
+    """One path that was changed in the edit and, differently, by someone else. MISSING: nothing is there."""
+
+    part: str
+    path: Path
+    loaded: Any
+    now: Any
+    mine: Any
+    actor: str | None = None
+    source: str | None = None
+    at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return named(self.part, self.path)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """An entry of the history, as far as it says who changed which paths. `paths` is None where it does not say."""
+
+    actor: str | None
+    source: str
+    at: datetime
+    paths: Sequence[str] | None
+    everything: bool
+
+
+@dataclass(frozen=True)
+class Merged:
+    """`merged` has the edit's changes that met nothing; `mine` has all of them."""
+
+    part: str
+    now: dict[str, Any]
+    merged: dict[str, Any]
+    mine: dict[str, Any]
+    conflicts: list[PathConflict] = field(default_factory=list)
+    loaded_known: bool = True
+
+    @property
+    def paths(self) -> list[str]:
+        return [named(self.part, change.path) for change in diff(self.now, self.merged)]
+
+
+@dataclass(frozen=True)
+class EditPreview:
+    """What an edit would do to `session`, which is the session as it is now. None: this part stays."""
+
+    session: AgentSession
+    context: Merged | None = None
+    metadata: Merged | None = None
+
+    @property
+    def parts(self) -> list[Merged]:
+        return [part for part in (self.context, self.metadata) if part is not None]
+
+    @property
+    def conflicts(self) -> list[PathConflict]:
+        return [conflict for part in self.parts for conflict in part.conflicts]
+
+    @property
+    def loaded_known(self) -> bool:
+        return all(part.loaded_known for part in self.parts)
+
+
+def named(part: str, path: Path) -> str:
+    """As the history names it."""
+    return ".".join(path if part == "context" else (part, *path))
+
+
+def preview(session: AgentSession, wanted: Iterable[Wanted]) -> EditPreview:
+    parts = {one.part: _merge(getattr(session, one.part), one) for one in wanted}
+    return EditPreview(session, parts.get("context"), parts.get("metadata"))
+
+
+def _merge(now: dict[str, Any], wanted: Wanted) -> Merged:
+    if not wanted.compared:
+        return Merged(wanted.part, now, wanted.value, wanted.value)
+    if wanted.loaded is None:
+        return Merged(wanted.part, now, now, wanted.value, loaded_known=False)
+    changes = list(diff(wanted.loaded, wanted.value))
+    free, conflicts = [], []
+    for change in changes:
+        there = _at(now, change.path)
+        if same(there, change.old) and _has_parents(now, change.path):
+            free.append(change)
+        elif not same(there, change.new):
+            conflicts.append(PathConflict(wanted.part, change.path, change.old, there, change.new))
+    merged = copy.deepcopy(now)
+    apply(merged, free)
+    mine = copy.deepcopy(merged)
+    apply(mine, [Change(c.path, c.now, c.mine) for c in conflicts])
+    return Merged(wanted.part, now, merged, mine, conflicts)
+
+
+def _at(value: Any, path: Path) -> Any:
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return MISSING
+        value = value[key]
+    return value
+
+
+def _has_parents(value: dict[str, Any], path: Path) -> bool:
+    return len(path) == 1 or isinstance(_at(value, path[:-1]), dict)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: 1, 1.0 and True are three values."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def signed(conflicts: Iterable[PathConflict], writers: Sequence[Writer]) -> list[PathConflict]:
+    """Each with who changed its path last; `writers` are those since it was loaded, the newest first."""
+    return [_signed(conflict, writers) for conflict in conflicts]
+
+
+def _signed(conflict: PathConflict, writers: Sequence[Writer]) -> PathConflict:
+    sure = (one for one in writers if one.everything or _names(one.paths, conflict.name))
+    # an entry names fifty paths at most, and one of a change of metadata by an agent none
+    possible = (one for one in writers if one.paths is None or len(one.paths) >= MAX_PATHS)
+    found = next(sure, None) or next(possible, None)
+    if found is None:
+        return conflict
+    return replace(conflict, actor=found.actor, source=found.source, at=found.at)
+
+
+def _names(paths: Sequence[str] | None, name: str) -> bool:
+    return any(
+        path == name or path.startswith(f"{name}.") or name.startswith(f"{path}.")
+        for path in paths or ()
+    )

@@ -1,0 +1,51 @@
+"""How long a request's body may be: forms are short, except where contexts and metadata of 4 MiB each are edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+# What is typed, what was loaded, and the escapes a program may write for each letter.
+EDITS = re.compile(
+    r"/sessions/[0-9a-f-]{36}/edits/new/|/admin/sessions_app/agentsession/[0-9a-f_D-]{36,80}/change/"
+)
+API_EDITS = re.compile(r"/api/sessions/[0-9a-f-]{36}/edits")
+
+
+class BodyLimitMiddleware:
+    """Needs the user: only who is logged in may send more. The API asks for its token before it reads a body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        small = settings.SHORT_BODY_BYTES
+        size = int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else 0
+        if size > small and size > _limit(request, small):
+            return too_large(request)
+        return self.get_response(request)
+
+
+def _limit(request: HttpRequest, small: int) -> int:
+    known = EDITS.fullmatch(request.path_info) and request.user.is_authenticated
+    if known or API_EDITS.fullmatch(request.path_info):
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0)
+    return small
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        name = "too-large"
+        body = {"type": f"urn:agent-sessions:{name}", "title": name, "status": 413}
+        body["detail"] = _("The request is too large.")
+        headers = {"Cache-Control": "no-store"}
+        return JsonResponse(
+            body, status=413, content_type="application/problem+json", headers=headers
+        )
+    return render(request, "413.html", status=413)

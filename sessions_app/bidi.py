@@ -1,0 +1,37 @@
+"""Text of agents and people turns the direction of nothing but itself: the one place for it.
+
+In HTML such text stands in a `<bdi>` (the filter `isolate`) or alone in an element that base.css isolates (q, ins, del,
+code, pre), through the filter `closed`. Where there can be no element (titles, labels, sentences) it stands between two characters: `isolated`.
+"""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+FIRST_STRONG, END = "\u2068", "\u2069"
+STARTS = frozenset("\u2066\u2067\u2068")
+
+
+def isolate(text: object) -> SafeString:
+    """An element of its own, for HTML."""
+    return format_html("<bdi>{}</bdi>", closed(text))
+
+
+def isolated(text: object) -> str:
+    """Between two characters, for where no element can be. Of no text there is nothing to isolate."""
+    kept = closed(text)
+    return f"{FIRST_STRONG}{kept}{END}" if kept else ""
+
+
+def closed(text: object) -> object:
+    """Without ends of isolation that the text did not begin: they would end ours."""
+    if isinstance(text, SafeString) or END not in (found := str(text)):
+        return text
+    kept, depth = [], 0
+    for character in found:
+        if character == END and not depth:
+            continue
+        depth += (character in STARTS) - (character == END)
+        kept.append(character)
+    return "".join(kept)

@@ -1,0 +1,22 @@
+"""Django's own table, no mirror."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class FormDraft(models.Model):
+    """`form` is what the form is for, as its page names it; `fields` its texts by name."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    form = models.CharField(max_length=100)
+    fields = models.JSONField()
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "form"], name="one_draft_a_form")]
+        indexes = [models.Index(fields=["saved_at"], name="oldest_draft")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.form}"

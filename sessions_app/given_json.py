@@ -1,0 +1,55 @@
+"""JSON that a person or a program typed: read strictly, refused in words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from agent_sessions import InvalidInput, validation
+
+from .bidi import isolated
+
+SHOWN = 80
+
+
+class RepeatedKey(InvalidInput):
+    """A key stands twice in one object."""
+
+
+def read(text: str | bytes) -> Any:
+    """Raises InvalidInput, also for a key that stands twice: JSON parsers keep one of the two values silently."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except InvalidInput:
+        raise
+    except RecursionError:
+        raise InvalidInput(_("This is no JSON: it is nested too deeply.")) from None
+    except ValueError as error:
+        raise InvalidInput(_("This is no JSON: %(error)s") % {"error": str(error)[:200]}) from None
+
+
+def read_object(text: str, what: str) -> dict[str, Any]:
+    """One that can be stored as context or metadata. Raises InvalidInput."""
+    value = read(text)
+    if not isinstance(value, dict):
+        raise InvalidInput(_("It must be an object: { … }"))
+    validation.json_object(value, what)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    for key, _value in pairs:
+        if key in seen:
+            shown = json.dumps(key if len(key) <= SHOWN else f"{key[:SHOWN]}…", ensure_ascii=False)
+            shown = shown.encode("utf-8", "replace").decode()
+            raise RepeatedKey(
+                _("The key %(key)s stands twice in one object.") % {"key": isolated(shown)}
+            )
+        seen.add(key)
+    return found

@@ -1,0 +1,34 @@
+// The edit form is sent without leaving the page, so that no error page takes what was typed.
+
+import { say, send, settle } from "./drafts.js";
+
+let sending = false;
+
+async function submit(event) {
+  const form = event.target;
+  if (!form.matches("form[data-edit]")) return;
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  settle(form);
+  event.submitter?.setAttribute("aria-busy", "true");
+  try {
+    const response = await send(form, event.submitter);
+    if (response) await show(form, response);
+  } finally {
+    sending = false;
+    event.submitter?.removeAttribute("aria-busy");
+  }
+}
+
+async function show(form, response) {
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) return location.assign((await response.json()).href);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const fresh = page.querySelector("form[data-edit]");
+  if (!fresh) return say(form, `${page.querySelector("h1")?.textContent ?? response.status}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
+  if (form.dataset.typed) fresh.dataset.typed = "true";
+  form.replaceWith(fresh);
+  fresh.querySelector("[role=alert], h2")?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("submit", submit);

@@ -1,0 +1,214 @@
+"""Whatever happens to the log-in, the network or the rights while somebody writes, the words are still there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.middleware.csrf import _get_new_csrf_string
+from playwright.sync_api import Page, expect
+
+from agent_sessions import AgentSession
+from sessions_app import bridge
+from sessions_app.drafts.models import FormDraft
+from sessions_app.models import AgentSession as Stored
+from tests.live import LiveDashboard, session_cookie
+
+from .conftest import Open
+
+Make = Callable[..., AgentSession]
+WRITTEN = '{"class": "8a", "note": "eine Stunde lang getippt"}'
+SAVED, LOST = "Ihr Entwurf ist gespeichert", "Ihre Eingabe ist noch hier"
+
+
+def context_of(made: AgentSession) -> Any:
+    found = bridge.call(lambda manager: manager.read(made.session_id))
+    return found and found.context
+
+
+@pytest.fixture
+def made(make_session: Make) -> AgentSession:
+    return make_session(context={"class": "7b"})
+
+
+def write(page: Page) -> None:
+    """The edit form, filled in and shown with its difference."""
+    page.locator("textarea.json").fill(WRITTEN)
+    page.locator("textarea[name=reason]").fill("Falsche Klasse")
+    page.locator("button[value=preview]").click()
+    expect(page.locator("button[value=save]")).to_be_visible()
+
+
+def expect_written(page: Page) -> None:
+    expect(page.locator("textarea.json")).to_have_value(WRITTEN)
+    expect(page.locator("textarea[name=reason]")).to_have_value("Falsche Klasse")
+
+
+def said(page: Page) -> Any:
+    return page.locator("[data-draft-said]")
+
+
+def open_edit(open_page: Open, made: AgentSession) -> Page:
+    return open_page(f"/sessions/{made.session_id}/edits/new/")
+
+
+def save(page: Page, made: AgentSession) -> None:
+    page.locator("button[value=save]").click()
+    page.wait_for_url(f"**/sessions/{made.session_id}/")
+    expect(page.locator(".flash-message")).to_contain_text("Gespeichert")
+    assert context_of(made) == {"class": "8a", "note": "eine Stunde lang getippt"}
+    assert not FormDraft.objects.exists()
+
+
+def log_in_again(page: Page, dashboard: LiveDashboard, person: Any) -> None:
+    page.context.add_cookies([session_cookie(dashboard.url, person)])  # type: ignore[list-item]
+
+
+def test_an_edit_survives_a_session_that_expired(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_edit(open_page, made)
+    write(page)
+    Session.objects.all().delete()
+    page.locator("button[value=save]").click()
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
+    expect_written(page)
+    log_in_again(page, dashboard, operator)
+    save(page, made)
+
+
+def test_an_edit_is_filled_again_on_another_page_after_logging_in(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_edit(open_page, made)
+    page.locator("textarea[name=reason]").fill("Falsche Klasse")
+    page.locator("textarea.json").fill(WRITTEN)
+    expect(said(page)).to_contain_text(SAVED)
+    Session.objects.all().delete()
+    page.reload()
+    page.wait_for_url("**/login/**")
+    log_in_again(page, dashboard, operator)
+    page.reload()
+    expect(page.locator("textarea.json")).to_be_visible()
+    expect_written(page)
+    expect(page.locator(".compare-body")).to_contain_text("Sie hatten hier schon begonnen")
+    page.locator("button[value=preview]").click()
+    save(page, made)
+
+
+def test_a_draft_is_its_author_s_alone_and_can_be_discarded(
+    open_page: Open, made: AgentSession
+) -> None:
+    page = open_edit(open_page, made)
+    page.locator("textarea.json").fill(WRITTEN)
+    expect(said(page)).to_contain_text(SAVED)
+    page.reload()
+    expect(page.locator("textarea.json")).to_have_value(WRITTEN)
+    page.locator("button[value=discard]").click()
+    expect(page.locator("textarea.json")).not_to_have_value(WRITTEN)
+    assert not FormDraft.objects.exists()
+
+
+def test_an_edit_survives_a_server_that_cannot_be_reached(
+    open_page: Open, made: AgentSession
+) -> None:
+    page = open_edit(open_page, made)
+    write(page)
+    page.context.set_offline(True)
+    page.locator("button[value=save]").click()
+    expect(said(page)).to_contain_text(LOST)
+    expect_written(page)
+    page.context.set_offline(False)
+    save(page, made)
+
+
+def test_an_edit_survives_an_error_of_the_server(open_page: Open, made: AgentSession) -> None:
+    page = open_edit(open_page, made)
+    write(page)
+    page.route("**/edits/new/", lambda route: route.fulfill(status=503, body="<h1>Kurz weg</h1>"))
+    page.locator("button[value=save]").click()
+    expect(said(page)).to_contain_text("Kurz weg")
+    expect_written(page)
+    page.unroute("**/edits/new/")
+    save(page, made)
+
+
+def test_an_edit_survives_a_token_that_changed(open_page: Open, made: AgentSession) -> None:
+    page = open_edit(open_page, made)
+    write(page)
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+    fresh = {**cookies["csrftoken"], "value": _get_new_csrf_string()}
+    page.context.add_cookies([fresh])  # type: ignore[list-item]
+    save(page, made)
+
+
+def test_an_edit_survives_rights_that_were_withdrawn(
+    open_page: Open, made: AgentSession, operator: Any
+) -> None:
+    page = open_edit(open_page, made)
+    write(page)
+    groups = list(operator.groups.all())
+    operator.groups.clear()
+    page.locator("button[value=save]").click()
+    expect(said(page)).to_contain_text(LOST)
+    expect_written(page)
+    assert context_of(made) == {"class": "7b"}
+    operator.groups.set(groups)
+    save(page, made)
+
+
+def open_dialog(open_page: Open, made: AgentSession) -> Page:
+    page = open_page(f"/sessions/{made.session_id}/")
+    expect(page.locator("#connection")).to_have_attribute("data-status", "live", timeout=15_000)
+    page.locator("#session-head a[href*='/pauses/']").first.click()
+    page.locator("dialog textarea[name=reason]").fill("Mittagspause")
+    expect(said(page)).to_contain_text(SAVED)
+    return page
+
+
+def confirm(page: Page) -> None:
+    page.locator("dialog form button.primary").click()
+
+
+def is_paused(page: Page, made: AgentSession) -> None:
+    expect(page.locator("#session-head")).to_have_attribute("data-state", "paused")
+    assert Stored.objects.get(pk=made.session_id).order_reason == "Mittagspause"
+    assert not FormDraft.objects.exists()
+
+
+def test_a_reason_survives_a_session_that_expired(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_dialog(open_page, made)
+    Session.objects.all().delete()
+    confirm(page)
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
+    expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
+    log_in_again(page, dashboard, operator)
+    confirm(page)
+    is_paused(page, made)
+
+
+def test_a_reason_survives_the_network_and_a_page_that_was_closed(
+    open_page: Open, made: AgentSession
+) -> None:
+    page = open_dialog(open_page, made)
+    page.context.set_offline(True)
+    confirm(page)
+    expect(said(page)).to_contain_text(LOST)
+    page.context.set_offline(False)
+    page.reload()
+    page.locator("#session-head a[href*='/pauses/']").first.click()
+    expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
+    confirm(page)
+    is_paused(page, made)
+
+
+def test_a_page_that_loses_its_log_in_does_not_leave_while_somebody_writes(
+    open_page: Open, made: AgentSession
+) -> None:
+    page = open_dialog(open_page, made)
+    Session.objects.all().delete()
+    page.evaluate("dispatchEvent(new Event('pagehide')); dispatchEvent(new Event('online'))")
+    expect(said(page)).to_contain_text("Sie sind abgemeldet", timeout=30_000)
+    expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
