@@ -80,8 +80,11 @@ def _asked(calls: Sequence[Call]) -> defaultdict[str, list[Call]]:
 
 
 def _is_within(entry: Entry, call: Call, value: Any, key: str) -> bool:
-    begun = call.start - ROUNDING <= entry.at
-    return begun and entry.at <= call.until + ROUNDING and call.facts["wants"][key] == value
+    if call.facts["wants"].get(key) != value:
+        return False
+    stored_as = call.copy["version"] if call.copy is not None else None
+    during = call.start - ROUNDING <= entry.at <= call.until + ROUNDING
+    return during or stored_as == entry.version
 
 
 def _under_way(entry: Entry, calls: Sequence[Call]) -> list[Call]:

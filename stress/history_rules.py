@@ -11,7 +11,7 @@ from stress.log import Call
 from stress.record import Entry, Record
 
 Findings = Iterator[tuple[str, list[Call]]]
-ROUNDING = 0.0001  # seconds; times pass through float
+ROUNDING = 0.05  # seconds; the machine's clock may be set while a run lasts
 BY_AGENTS = {
     (str(was), str(becomes))
     for verb in ("pause", "resume", "complete", "fail", "delete")
