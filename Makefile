@@ -71,6 +71,13 @@ load: setup ## real agents and pages on a dashboard: AGENTS=100 PAGES=100 SECOND
 chaos: setup ## outages and kills on real servers: what is lost, what is claimed, how long it takes
 	@$(BIN)/python -m chaos
 
+.PHONY: stress thorough
+stress: setup ## many writers and outages, then a judge: SEEDS=20 SECONDS=20 [JOBS=2] [REPORT=.data/stress]
+	@env SEEDS="$(SEEDS)" SECONDS="$(SECONDS)" JOBS="$(JOBS)" REPORT="$(REPORT)" $(BIN)/python -m stress
+
+thorough: setup ## the property-based tests with twenty times the examples of `make test`, each time others
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $$(grep -rlE '^(from|import) hypothesis' tests --include='test_*.py')
+
 screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
 	@$(BIN)/python -m screenshots
 

@@ -90,11 +90,14 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
                 self._is_refused(call, "rollback")
                 return
             answer = here.run(call)
+            self._is_rolled_back(n)
+            assert answer.context == self.context
+
+        def _is_rolled_back(self, n: int) -> None:
             self._mark(f"before rollback to {self.names[n - 1]}"[:200])
             self.context = copy.deepcopy(self.contexts[n - 1])
             self._mark("session_rolled_back")
             self.state, self.epoch, self.orders = "active", self.epoch + 1, self.orders + 1
-            assert answer.context == self.context
 
         def _is_refused(self, call: Any, verb: str) -> None:
             before = here.run(manager.read(self.id))
@@ -113,11 +116,17 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
             assert read is not None
             self.copy, self.orders_read = read, self.orders
 
-        @rule(key=st.sampled_from("ab"), value=st.integers(0, 2), name=st.sampled_from("xyz"))
-        def the_agent_works(self, key: str, value: int, name: str) -> None:
+        @rule(
+            key=st.sampled_from("ab"),
+            value=st.integers(0, 2),
+            name=st.sampled_from("xyz"),
+            times=st.integers(1, 3),
+        )
+        def the_agent_works(self, key: str, value: int, name: str, times: int) -> None:
             base = dict(self.copy.context)
             self.copy.context[key] = value
-            self.copy.checkpoint(name, {"value": value})
+            for _ in range(times):
+                self.copy.checkpoint(name, {"value": value})
             expected: type[Exception] | None = None
             if self.copy.epoch != self.epoch:
                 expected = StaleEpoch
@@ -128,7 +137,7 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
             if self._saves(expected):
                 if base.get(key) != value or key not in base:
                     self.context[key] = value
-                self._mark(name)
+                self._mark(*[name] * times)
 
         @rule(verb=st.sampled_from(["pause", "resume", "complete", "fail"]))
         @precondition(lambda self: self.copy.state in ALLOWED["pause"] | ALLOWED["resume"])
@@ -150,6 +159,24 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
             if self._saves(expected):
                 self.state = to
                 self._mark(MARKS[verb])
+
+        @rule(verb=st.sampled_from(["pause", "resume"]))
+        @precondition(lambda self: self.state in LIVE)
+        def orders_there_and_back_come_between_reading_and_changing(self, verb: str) -> None:
+            """The state is as the agent read it, and yet it has not seen the newest order."""
+            self.the_agent_reads()
+            orders = ["resume", "pause"] if self.state == "paused" else ["pause", "resume"]
+            for order in orders:
+                self.the_operator_orders(order)
+            self.the_agent_changes_its_state(verb)
+
+        @rule(times=st.integers(2, 3))
+        @precondition(lambda self: self.state in LIVE)
+        def a_rollback_comes_between_reading_and_working(self, times: int) -> None:
+            self.the_agent_reads()
+            here.run(manager.rollback(self.id, 1, **OLGA))
+            self._is_rolled_back(1)
+            self.the_agent_works("a", 1, "late", times)
 
         def _saves(self, expected: type[Exception] | None) -> bool:
             if expected is not None:

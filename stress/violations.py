@@ -1,0 +1,21 @@
+"""What the judge found: one plain sentence each, with the calls concerned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Violation:
+    """`rule` is the rule's short name; `calls` the lines of the log that it is about."""
+
+    rule: str
+    says: str
+    session: str
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        calls = f" [{', '.join(call['id'] for call in self.calls[:3])}]" if self.calls else ""
+        return f"seed {self.seed}, session {self.session[:8]}: {self.says} ({self.rule}){calls}"
