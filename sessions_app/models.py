@@ -46,7 +46,7 @@ class AgentSession(models.Model):
     acknowledged_version = models.BigIntegerField(default=0)
     acknowledged_at = models.DateTimeField(null=True)
     refused_writes = models.IntegerField(default=0)
-    their_context = models.JSONField(null=True)
+    their_copies = models.JSONField(null=True)
     change_kind = models.TextField(null=True)
     change_actor = models.TextField(null=True)
     change_reason = models.TextField(null=True)
