@@ -155,13 +155,15 @@ async def test_two_beside_each_other_keep_each_other_s_keys(old: OldAgent, sql: 
     session_id = await old.create(start=1)
     other = OldAgent(sql)
     await other.load(session_id)
+    expected: dict[str, Any] = {"start": 1}
     for n in range(60):
         for agent, name in ((old, "old"), (other, "other")):
-            agent.cache["context"][name] = n
+            agent.cache["context"][name] = expected[name] = n
             if n % 3 == 0:
                 agent.checkpoint(name, n=n)
             await agent.save()
             await agent.save()
+            assert await context_of(sql, session_id) == expected
     assert await context_of(sql, session_id) == {"start": 1, "old": 59, "other": 59}
     del other.cache["context"]["other"]
     await other.save()
