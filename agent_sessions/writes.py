@@ -35,6 +35,9 @@ class Write:
     from_states: tuple[str, ...] = LIVE
     change_id: uuid.UUID = field(default_factory=uuid.uuid4)
     epoch: int | None = None
+    # the version of the writer's copy; `resent`: this write was sent before and may still be on its way
+    seen: int | None = None
+    resent: bool = False
     context_seen: int | None = None
     state: SessionState | None = None
     context: dict[str, Any] | None = None
@@ -61,6 +64,8 @@ class Write:
         return {
             "id": self.session_id,
             "epoch": self.epoch,
+            "seen": self.seen,
+            "resent": self.resent,
             "context_seen": self.context_seen,
             "from_states": self.from_states,
             "state": self.state,
@@ -105,6 +110,7 @@ class Append:
     author: Author
     change_id: uuid.UUID
     epoch: int
+    seen: int
     checkpoint: SessionCheckpoint
     data: str
     metadata: str
@@ -117,7 +123,7 @@ class Append:
         """As append_checkpoints.sql reads it."""
         made, author = self.checkpoint, self.author
         text = (
-            f'{{"id":"{self.session_id}","epoch":{self.epoch},"name":{json.dumps(made.name)}'
+            f'{{"id":"{self.session_id}","epoch":{self.epoch},"seen":{self.seen},"name":{json.dumps(made.name)}'
             f',"at":"{made.timestamp.isoformat()}","data":{self.data}'
             f',"actor":{json.dumps(author.actor)},"source":{json.dumps(author.source)}'
             f',"change_id":"{self.change_id}"'
@@ -137,6 +143,7 @@ class Append:
             self.author,
             change_id=self.change_id,
             epoch=self.epoch,
+            seen=self.seen,
             context_seen=None if self.context is None else self.context_seen,
             context=self.context,
             added=(self.checkpoint,),

@@ -47,6 +47,7 @@ class AgentSession(models.Model):
     acknowledged_at = models.DateTimeField(null=True)
     refused_writes = models.IntegerField(default=0)
     their_copies = models.JSONField(null=True)
+    resent_version = models.BigIntegerField(default=0)
     change_kind = models.TextField(null=True)
     change_actor = models.TextField(null=True)
     change_reason = models.TextField(null=True)

@@ -8,6 +8,10 @@
 -- the session's context after it. Only of writes that the record itself does not explain (agent_session_copies_after).
 ALTER TABLE agent_sessions ADD COLUMN their_copies jsonb;
 
+-- The newest version that was made by a write which was sent again because its connection was lost. What was sent first
+-- may still be on its way: a write of a writer that has not seen this version is checked by the id of its change.
+ALTER TABLE agent_sessions ADD COLUMN resent_version bigint NOT NULL DEFAULT 0;
+
 -- The numbers of those checkpoints of an array that the record knows, and the others' entries.
 CREATE FUNCTION agent_session_known(session uuid, wanted jsonb, OUT known integer[], OUT unknown jsonb)
 LANGUAGE sql STABLE AS $$
