@@ -117,7 +117,7 @@ async def store_changes(manager: SessionManager, session_id: str, count: int = 6
 async def test_however_many_changes_came_after_it_read_it_undoes_none(
     manager: SessionManager, old: OldAgent, sql: Sql, creator: str
 ) -> None:
-    start = {"rubric": "A", "n": 0, "grades": {"lea": 2, "mia": 1}}
+    start: dict[str, Any] = {"rubric": "A", "n": 0, "grades": {"lea": 2, "mia": 1}}
     if creator == "itself":
         session_id = await old.create(**start)
     else:

@@ -29,7 +29,7 @@ def old_writers_machine(here: World, sql: Sql) -> type[RuleBasedStateMachine]:
     class OldWriters(RuleBasedStateMachine):
         @initialize(by_old=st.booleans())
         def a_session_begins(self, by_old: bool) -> None:
-            start = {"rubric": 0, "shared": {"x": 0}}
+            start: dict[str, Any] = {"rubric": 0, "shared": {"x": 0}}
             maker = OldAgent(sql)
             if by_old:
                 self.id = here.run(maker.create(**start))
