@@ -135,7 +135,7 @@ CREATE FUNCTION agent_session_copies_after(
     becomes agent_sessions, wrote jsonb, count_before integer, known integer[], added integer
 ) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-    SELECT jsonb_agg(CASE WHEN place <= 8 THEN copy ELSE copy || '{"context": null}' END ORDER BY place) FROM (
+    SELECT jsonb_agg(CASE WHEN place <= 16 THEN copy ELSE copy || '{"context": null}' END ORDER BY place) FROM (
         SELECT copy, row_number() OVER (ORDER BY place) AS place FROM (
             SELECT 0 AS place, jsonb_build_object(
                 'newest', CASE WHEN added > 0 THEN count_before + added ELSE known[cardinality(known)] END,
@@ -144,7 +144,8 @@ LANGUAGE sql STABLE AS $$
             WHERE added = 0 OR wrote IS DISTINCT FROM becomes.context
             UNION ALL
             SELECT c.place, c.copy FROM jsonb_array_elements(becomes.their_copies) WITH ORDINALITY AS c (copy, place)
-            WHERE c.copy IS DISTINCT FROM agent_session_copy_with(becomes.their_copies, known)) one_each) newest_first
+            -- after a new checkpoint the older copy stays: one that started with the same checkpoints may have written
+            WHERE added > 0 OR c.copy IS DISTINCT FROM agent_session_copy_with(becomes.their_copies, known)) one_each) newest_first
     WHERE place <= 32
 $$;
 
@@ -219,8 +220,6 @@ BEGIN
            AND becomes.checkpoints IS NOT DISTINCT FROM was.checkpoints THEN
             becomes.change_kind := 'context';
         END IF;
-    ELSIF added > 0 AND was.their_copies IS NOT NULL THEN
-        becomes.their_copies := agent_session_copies_after(becomes, wrote, count_before, known, added);
     END IF;
     IF ended THEN
         becomes.last_heartbeat := was.last_heartbeat;
