@@ -37,6 +37,7 @@ def guarded(
             attempt.change_id,
             base.timeline,
             base.epoch,
+            session.version,
             attempt.added[0],
             attempt.data_text,
             attempt.metadata_text,
@@ -52,6 +53,7 @@ def guarded(
         change_id=attempt.change_id,
         timeline=base.timeline,
         epoch=base.epoch,
+        seen=session.version,
         context_seen=None if context is None else base.context_version,
         context=context,
         added=attempt.added,
@@ -137,7 +139,9 @@ def accept(session: AgentSession, base: AgentSession, attempt: Attempt, written:
     _number(session, attempt, written.checkpoint_count)
     if session.state == attempt.state:
         session.state = head.state
-    session.version = head.version
+    # What somebody else changed in the context is not in this copy: its version is that of what it holds.
+    if attempt.context is not base.context or written.context_version == base.context_version:
+        session.version = head.version
     session.order_version, session.order_verb = head.order_version, head.order_verb
     session.acknowledged_version = head.acknowledged_version
     session.checkpoint_count = written.checkpoint_count

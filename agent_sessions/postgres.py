@@ -435,5 +435,9 @@ class PostgresStore:
 
 
 def _as_guarded(write: Write) -> Decide:
-    """The guards of write_sessions.sql hold here too: an unmet one must not look like nothing to do."""
-    return lambda session: write
+    """The guards of write_sessions.sql hold here too: an unmet one must not look like nothing to do.
+
+    It was sent before. Whether that was stored is asked under the lock; if it still comes it has no effect.
+    """
+    again = write.with_(seen=None, resent=True)
+    return lambda session: again

@@ -159,9 +159,14 @@ class RecordsInValkey:
         return record
 
     async def beat(self, beats: dict[str, datetime]) -> None:
+        """Keeps the records too: a session that does nothing but beat lives on."""
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
         try:
-            await self._client.zadd(self._heartbeats, scores, gt=True)
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.zadd(self._heartbeats, scores, gt=True)
+                for session_id in beats:
+                    pipeline.expire(self._key(session_id), self._ttl)
+                await pipeline.execute()
         except (RedisError, OSError) as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
 

@@ -144,11 +144,15 @@ class Saving:
             if session.attempt is not None:
                 await self._find_out(session, base, session.attempt)
                 base = session.base or base
+            resent = session.attempt is not None
             attempt = attempts.attempt_of(session, base)
             if attempt is None:
                 return False
             session.attempt = attempt
-            writing = self._write(session, base, attempt, author)
+            if resent or not attempt.is_fast(base):
+                writing = self._save_carefully(session, base, attempt, author, resent=resent)
+            else:
+                writing = self._save_fast(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
         await self._knowledge.tell(head)
         return True
@@ -183,12 +187,6 @@ class Saving:
             session.turn.release()
         await self._knowledge.tell(head)
         return True
-
-    async def _write(
-        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
-    ) -> Head:
-        save = self._save_fast if attempt.is_fast(base) else self._save_carefully
-        return await save(session, base, attempt, author)
 
     async def _find_out(self, session: AgentSession, base: AgentSession, attempt: Attempt) -> None:
         """Was the write stored whose answer was lost? Then only what was changed since is still to be written."""
@@ -261,12 +259,19 @@ class Saving:
         return written.head
 
     async def _save_carefully(
-        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
+        self,
+        session: AgentSession,
+        base: AgentSession,
+        attempt: Attempt,
+        author: Author,
+        *,
+        resent: bool = False,
     ) -> Head:
-        """On the locked row: transitions, metadata, and whatever met a guard."""
+        """On the locked row: transitions, metadata, whatever met a guard, and what may still be on its way."""
 
         def decide(current: AgentSession) -> Write | None:
-            return attempts.decide(attempt, base, current, author)
+            write = attempts.decide(attempt, base, current, author)
+            return write and write.with_(resent=resent)
 
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
         attempts.adopt(session, base, attempt, stored)

@@ -37,6 +37,9 @@ class Write:
     # the one in which the copy was read that is written back
     timeline: str | None = None
     epoch: int | None = None
+    # the version of the writer's copy; `resent`: this write was sent before and may still be on its way
+    seen: int | None = None
+    resent: bool = False
     context_seen: int | None = None
     state: SessionState | None = None
     context: dict[str, Any] | None = None
@@ -66,6 +69,8 @@ class Write:
             "id": self.session_id,
             "timeline": self.timeline,
             "epoch": self.epoch,
+            "seen": self.seen,
+            "resent": self.resent,
             "context_seen": self.context_seen,
             "from_states": self.from_states,
             "state": self.state,
@@ -113,6 +118,7 @@ class Append:
     change_id: uuid.UUID
     timeline: str | None
     epoch: int
+    seen: int
     checkpoint: SessionCheckpoint
     data: str
     metadata: str
@@ -125,7 +131,7 @@ class Append:
         """As append_checkpoints.sql reads it."""
         made, author = self.checkpoint, self.author
         text = (
-            f'{{"id":"{self.session_id}","epoch":{self.epoch},"name":{json.dumps(made.name)}'
+            f'{{"id":"{self.session_id}","epoch":{self.epoch},"seen":{self.seen},"name":{json.dumps(made.name)}'
             f',"at":"{made.timestamp.isoformat()}","data":{self.data}'
             f',"actor":{json.dumps(author.actor)},"source":{json.dumps(author.source)}'
             f',"change_id":"{self.change_id}"'
@@ -148,6 +154,7 @@ class Append:
             change_id=self.change_id,
             timeline=self.timeline,
             epoch=self.epoch,
+            seen=self.seen,
             context_seen=None if self.context is None else self.context_seen,
             context=self.context,
             added=(self.checkpoint,),

@@ -119,7 +119,7 @@ class SessionAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentSession]:
         """A list of fifty does not read fifty contexts."""
-        sessions = super().get_queryset(request).defer("checkpoints", "their_context")
+        sessions = super().get_queryset(request).defer("checkpoints", "their_copies")
         match = request.resolver_match
         is_list = match is not None and str(match.url_name).endswith("_changelist")
         return sessions.defer("context", "metadata", "change_detail") if is_list else sessions

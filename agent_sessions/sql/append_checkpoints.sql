@@ -2,8 +2,8 @@
 -- write_sessions.sql looks at. What does not come back was not stored: write_sessions.sql finds out why.
 WITH input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(writes)s::jsonb) AS i (
-        id uuid, epoch integer, context_seen bigint, context jsonb, paths jsonb, name text, at timestamptz, data jsonb,
-        metadata jsonb, timeline text, actor text, source text, change_id uuid)
+        id uuid, epoch integer, seen bigint, context_seen bigint, context jsonb, paths jsonb, name text, at timestamptz,
+        data jsonb, metadata jsonb, timeline text, actor text, source text, change_id uuid)
 ), locked AS MATERIALIZED (
     SELECT i.* FROM agent_sessions s JOIN input i ON i.id = s.id
     ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
@@ -28,6 +28,7 @@ WITH input AS MATERIALIZED (
     FROM locked i
     WHERE s.id = i.id
       AND s.epoch = i.epoch
+      AND s.resent_version <= i.seen
       AND (i.context IS NULL OR i.context_seen = s.context_version)
       AND agent_session_state(s.state) IN ('active', 'paused')
       AND (i.timeline IS NULL OR i.timeline = (SELECT agent_session_timeline()))

@@ -1,7 +1,8 @@
 -- What was decided here, each as `Write.row` says it.
 input AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(writes)s::jsonb) AS i (
-        id uuid, timeline text, epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb,
+        id uuid, timeline text, epoch integer, seen bigint, resent boolean, context_seen bigint, from_states text[],
+        state text, context jsonb, metadata jsonb,
         added jsonb, compressed jsonb, by_agent boolean, raise_epoch boolean, verb text, order_checkpoint integer,
         acknowledged bigint, parts smallint, parts_at_work smallint, kind text, actor text, reason text, source text, change_id uuid, detail jsonb)
 ), locked AS MATERIALIZED (

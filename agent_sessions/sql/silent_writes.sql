@@ -15,12 +15,13 @@ silent AS MATERIALIZED (
         || jsonb_build_object('id', s.id || ':' || s.n) AS entry
     FROM silent s, jsonb_to_record(%(write)s::jsonb) AS w (added jsonb)
 ), input AS MATERIALIZED (
-    SELECT c.id, NULL::text AS timeline, w.epoch, w.context_seen, w.from_states, w.state, c.context || w.context AS context, w.metadata,
+    SELECT c.id, NULL::text AS timeline, w.epoch, w.seen, w.resent, w.context_seen, w.from_states, w.state,
+        c.context || w.context AS context, w.metadata,
         jsonb_build_array(c.entry) AS added, c.checkpoints || c.entry AS compressed, w.by_agent, w.raise_epoch, w.verb,
         w.order_checkpoint, w.acknowledged, NULL::smallint AS parts,
         NULL::smallint AS parts_at_work, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
     FROM checkpoint c, jsonb_to_record(%(write)s::jsonb) AS w (
-        epoch integer, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb, by_agent boolean,
+        epoch integer, seen bigint, resent boolean, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb, by_agent boolean,
         raise_epoch boolean, verb text, order_checkpoint integer, acknowledged bigint, kind text, actor text, reason text,
         source text, detail jsonb)
 ), locked AS (

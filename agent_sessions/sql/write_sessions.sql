@@ -4,6 +4,7 @@
 WITH {writes}, written AS (
     UPDATE agent_sessions s SET
         version = s.version + 1,
+        resent_version = CASE WHEN i.resent THEN s.version + 1 ELSE s.resent_version END,
         epoch = s.epoch + coalesce(i.raise_epoch, false)::integer,
         state = coalesce(i.state, s.state),
         state_before_deletion = CASE
@@ -52,6 +53,7 @@ WITH {writes}, written AS (
     WHERE s.id = i.id
       AND (i.timeline IS NULL OR i.timeline = (SELECT agent_session_timeline()))
       AND (i.epoch IS NULL OR i.epoch = s.epoch)
+      AND (i.seen IS NULL OR s.resent_version <= i.seen)
       AND (i.context_seen IS NULL OR i.context_seen = s.context_version)
       AND agent_session_state(s.state) = ANY (i.from_states)
     RETURNING s.id, s.version, s.epoch, s.state, s.order_version, s.order_verb, s.acknowledged_version,

@@ -9,5 +9,5 @@ def apply_library_schema(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0010_many_rows")]
+    dependencies = [("sessions_app", "0012_timeline")]
     operations = [migrations.RunPython(apply_library_schema, migrations.RunPython.noop)]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0010_many_rows"),
+        ("sessions_app", "0014_roles"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

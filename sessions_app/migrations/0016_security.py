@@ -8,7 +8,7 @@ KINDS = [("address", "address"), ("account", "account"), ("pair", "account from 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0010_many_rows"),
+        ("sessions_app", "0015_drafts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [

@@ -1,16 +1,22 @@
-"""A way to PostgreSQL that loses one answer: what was sent is done, and nobody is told."""
+"""A way to PostgreSQL that loses one answer (what was sent is done, and its sender does not hear of it) or delays one
+message until after its sender's connection was cut."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
 
 READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery, outside of a transaction: it is committed
 
 
 class LossyWay:
-    """`lose(marker)`: the next answer to a message that contains `marker` is swallowed and the connection cut."""
+    """`lose(marker)`: the next answer to a message that contains `marker` is swallowed and the connection cut.
+
+    `delay(marker)`: the message itself is kept, its sender's connection cut, and `deliver()` sends it to PostgreSQL.
+    """
 
     def __init__(self, database_url: str) -> None:
         parts = urlsplit(database_url)
@@ -19,6 +25,8 @@ class LossyWay:
             self._socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
         self._user, self._database = parts.username, parts.path
         self._marker: bytes | None = None
+        self._delays = False
+        self._late: Callable[[], Awaitable[None]] | None = None
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -41,7 +49,18 @@ class LossyWay:
 
     def lose(self, marker: bytes) -> None:
         self._marker = marker
+        self._delays = False
         self.lost.clear()
+
+    def delay(self, marker: bytes) -> None:
+        self.lose(marker)
+        self._delays = True
+
+    async def deliver(self) -> None:
+        """Returns when PostgreSQL has dealt with what was delayed."""
+        assert self._late is not None
+        await self._late()
+        self._late = None
 
     def stay_closed(self, closed: bool) -> None:
         """From the lost answer on nothing gets through."""
@@ -68,6 +87,13 @@ class LossyWay:
             while data := await reader.read(65536):
                 if self._marker is not None and self._marker in data:
                     self._marker = None
+                    if self._delays:
+                        self._writers.discard(there)
+                        answers.cancel()
+                        self._late = partial(_send_late, there_reader, there, data)
+                        self.lost.set()
+                        self._cut() if self._closed else writer.close()
+                        return
                     losing.set()
                 there.write(data)
                 await there.drain()
@@ -86,5 +112,19 @@ class LossyWay:
                 await writer.drain()
             writer.close()
 
+        answers = asyncio.create_task(back())
         with suppress(ConnectionError):
-            await asyncio.gather(forth(), back(), return_exceptions=True)
+            await asyncio.gather(forth(), answers, return_exceptions=True)
+
+
+async def _send_late(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes
+) -> None:
+    writer.write(data)
+    answer = b""
+    while b"Z\x00\x00\x00\x05" not in answer:
+        received = await reader.read(65536)
+        assert received, "PostgreSQL closed the connection"
+        answer += received
+    writer.close()
+    await writer.wait_closed()

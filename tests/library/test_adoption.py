@@ -198,3 +198,50 @@ async def test_an_old_agent_s_first_write_after_the_migration_fills_holes(
         {"a": 1},
         1,
     )
+
+
+async def test_an_old_agent_at_work_while_its_table_is_adopted_may_set_back_what_it_wrote(
+    production: tuple[str, Sql],
+) -> None:
+    url, sql = production
+    old, without = OldAgent(sql), OldAgent(sql)
+    session_id = await old.create(status="idle")
+    stale = OldAgent(sql)
+    await stale.load(session_id)
+    old.checkpoint("turn")
+    old.cache["context"] = {"status": "busy", "note": 1}
+    await old.save()
+    bare_id = await without.create(status="busy")
+    without.cache["checkpoints"] = []
+    await without.save()
+
+    schema.migrate(url)
+
+    for agent, id in ((old, session_id), (without, bare_id)):
+        agent.cache["context"] = {"status": "idle"}
+        await agent.save()
+        assert (await row(sql, id))["context"] == {"status": "idle"}
+        assert (await row(sql, id))["refused_writes"] == 0
+    stale.cache["context"] = {"status": "stale", "own": 1}
+    await stale.save()
+    stored = await row(sql, session_id)
+    assert stored["context"] == {"status": "idle", "own": 1}, "what it had read is not known"
+    assert stored["refused_writes"] == 1
+
+
+async def test_what_an_old_agent_wrote_last_is_known_after_an_upgrade(
+    production: tuple[str, Sql],
+) -> None:
+    url, sql = production
+    schema_before = schema.migrations()[: schema.migrations().index("0010_old_writers")]
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        for name in schema_before:
+            schema.apply(cursor, name)
+    old = OldAgent(sql)
+    session_id = await old.create(status="idle")
+    old.cache["context"] = {"status": "busy"}
+    await old.save()
+    schema.migrate(url)
+    old.cache["context"] = {"status": "idle"}
+    await old.save()
+    assert (await row(sql, session_id))["context"] == {"status": "idle"}

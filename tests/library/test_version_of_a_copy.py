@@ -1,0 +1,65 @@
+"""A copy's version is that of what it holds, so that an edit made from it meets a Conflict where it must."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent_sessions import AgentSession, Conflict, SessionManager
+from tests.library.people import OLGA, OTTO
+
+START = {"class": "7b", "rubric": 1}
+
+
+async def copy_of(manager: SessionManager) -> AgentSession:
+    session = await manager.create_session("grader", context=START)
+    mine = await manager.get_session(session.session_id)
+    assert mine is not None
+    return mine
+
+
+async def edit_from(manager: SessionManager, copy: AgentSession, **more: Any) -> AgentSession:
+    return await manager.edit(
+        copy.session_id, context=copy.context | more, seen_version=copy.version, **OTTO
+    )
+
+
+@pytest.mark.parametrize("checkpoints", [1, 2])
+async def test_after_a_checkpoint_an_edit_that_the_copy_does_not_show_is_not_overwritten(
+    anywhere: SessionManager, checkpoints: int
+) -> None:
+    mine = await copy_of(anywhere)
+    await anywhere.edit(mine.session_id, context=START | {"rubric": 2}, **OLGA)
+    for _ in range(3):
+        for n in range(checkpoints):
+            mine.checkpoint("essay_marked", {"n": n})
+        await anywhere.update_session(mine)
+    assert mine.context == START
+    with pytest.raises(Conflict):
+        await edit_from(anywhere, mine, note="x")
+    stored = await anywhere.read(mine.session_id)
+    assert stored is not None
+    assert stored.context == START | {"rubric": 2}
+    mine.context["own"] = 1
+    await anywhere.update_session(mine)
+    assert mine.context == START | {"rubric": 2, "own": 1}
+    edited = await edit_from(anywhere, mine, note="x")
+    assert edited.context == START | {"rubric": 2, "own": 1, "note": "x"}
+
+
+async def test_a_copy_that_shows_everything_meets_no_conflict(anywhere: SessionManager) -> None:
+    mine = await copy_of(anywhere)
+    mine.checkpoint("essay_marked", {})
+    await anywhere.update_session(mine)
+    await anywhere.pause(mine.session_id, **OLGA)
+    await anywhere.resume(mine.session_id, **OLGA)
+    mine.checkpoint("essay_marked", {})
+    await anywhere.update_session(mine)
+    mine.context["own"] = 1
+    mine.checkpoint("essay_marked", {})
+    await anywhere.update_session(mine)
+    mine.checkpoint("essay_marked", {})
+    await anywhere.update_session(mine)
+    edited = await edit_from(anywhere, mine, note="x")
+    assert edited.context == START | {"own": 1, "note": "x"}
