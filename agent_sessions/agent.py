@@ -24,7 +24,7 @@ from agent_sessions.safe_points import SafePoints
 from agent_sessions.states import CHECKPOINT_NAMES
 
 if TYPE_CHECKING:
-    from agent_sessions.knowledge import Knowledge
+    from agent_sessions.knowledge import SessionCache
     from agent_sessions.manager import SessionManager
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Run(SafePoints):
         made.metadata = copy.deepcopy(metadata)
         try:
             await self._store()
-            await self._obey()
+            await self._apply_orders()
         except (StorageUnavailable, asyncio.CancelledError):
             self._unanswered.append(made)
             raise
@@ -101,7 +101,7 @@ class Run(SafePoints):
     async def save(self) -> None:
         """Store the context and whatever else changed in `session`; then a safe point."""
         await self._store()
-        await self._obey()
+        await self._apply_orders()
 
     async def _store(self) -> None:
         try:
@@ -115,7 +115,7 @@ class Run(SafePoints):
 
     async def safe_point(self) -> None:
         """Obey what was ordered: wait while paused, raise when rolled back, ended or deleted."""
-        await self._obey()
+        await self._apply_orders()
 
     async def complete(self, result: Any = None) -> None:
         """The work has ended; nothing more is written after this."""
@@ -133,8 +133,10 @@ class Run(SafePoints):
         except (StorageUnavailable, asyncio.CancelledError):
             raise
         except Exception:
-            if self.session.base is not None:  # which another task's write may have moved meanwhile
-                self.session.state = self.session.base.state
+            if (
+                self.session.loaded is not None
+            ):  # which another task's write may have moved meanwhile
+                self.session.state = self.session.loaded.state
             for checkpoint in made:
                 self.discard(checkpoint)
             raise
@@ -155,13 +157,13 @@ class Run(SafePoints):
     async def enter(self) -> None:
         """Where the work stands: an ended session raises at once, a paused one waits here."""
         self.raise_if_ended()
-        self._counting = await self._what_counts()
+        self._counting = await self._effective_checkpoints()
         self._known_through = self.session.checkpoint_count
         if _just_rolled_back(self.session):
             self.restarted_from = await self._manager.restart_point(self.session)
-        await self._obey()
+        await self._apply_orders()
 
-    async def _what_counts(self) -> list[SessionCheckpoint]:
+    async def _effective_checkpoints(self) -> list[SessionCheckpoint]:
         """Once rolled back, what counts may be among what was compressed away: of each name the newest is found."""
         shown = self.session.checkpoints
         rolled_back = any(c.name == CHECKPOINT_NAMES["rollback"] for c in shown)
@@ -186,9 +188,9 @@ class Run(SafePoints):
 
     async def tick(self) -> None:
         try:
-            self.notice(await self._manager.heartbeat(self.session.session_id))
+            self.on_head(await self._manager.heartbeat(self.session.session_id))
         except SessionNotFound as error:
-            self.notice(None)
+            self.on_head(None)
             logger.warning("no heartbeat: %s", error)
         except StorageUnavailable as error:
             logger.warning("no heartbeat for %s: %s", self.session.session_id, error)
@@ -214,7 +216,7 @@ def _just_rolled_back(session: AgentSession) -> bool:
 @asynccontextmanager
 async def attach(
     manager: SessionManager,
-    knowledge: Knowledge,
+    cache: SessionCache,
     session_id: str,
     interval: float,
     complete: bool,
@@ -224,7 +226,7 @@ async def attach(
     if session is None:
         raise SessionNotFound(session_id)
     run = Run(manager, session, interval)
-    knowledge.register(run)
+    cache.add_listener(run)
     beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
     run.parts.enter()
     try:
@@ -238,5 +240,5 @@ async def attach(
     finally:
         run.parts.leave()
         await run.confirm_what_is_owed()
-        await tasks.end(beats)
-        knowledge.unregister(run)
+        await tasks.cancel_and_wait(beats)
+        cache.remove_listener(run)

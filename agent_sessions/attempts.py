@@ -8,11 +8,11 @@ from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
-from agent_sessions.models import AgentSession, Attempt, copied
+from agent_sessions.models import AgentSession, ChangeSet, copied
 from agent_sessions.operations import compressed
 from agent_sessions.patch import apply, become, diff, merge
 from agent_sessions.states import LIVE_STATES, SessionState, target
-from agent_sessions.writes import Append, Author, Write, Written
+from agent_sessions.writes import AppendCheckpoint, Author, Write, Written
 
 _VERBS = {
     SessionState.ACTIVE: "resume",
@@ -23,15 +23,15 @@ _VERBS = {
 }
 
 
-def guarded(
-    session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
-) -> Write | Append:
+def to_write(
+    session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
+) -> Write | AppendCheckpoint:
     """Checkpoints and context, as long as nobody else changed epoch, state or context."""
     context = None if attempt.context is base.context else attempt.context
     changes = [] if context is None else diff(base.context, context)
     paths = [change.name for change in islice(changes, 50)]
     if len(attempt.added) == 1:
-        return Append(
+        return AppendCheckpoint(
             session.session_id,
             author,
             attempt.change_id,
@@ -62,7 +62,7 @@ def guarded(
     )
 
 
-def attempt_of(session: AgentSession, base: AgentSession) -> Attempt | None:
+def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None:
     """What is to be written, as it is now. None when nothing was changed. Raises InvalidInput.
 
     Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
@@ -78,7 +78,7 @@ def attempt_of(session: AgentSession, base: AgentSession) -> Attempt | None:
         become(session.metadata, validation.encoded(session.metadata, "metadata", encode=encode)[1])
         metadata = copied(session.metadata)
     for checkpoint in added:
-        data_text = checkpoint.check(encode)
+        data_text = checkpoint.validate(encode)
         metadata_text, plain = validation.encoded(
             checkpoint.metadata, "the checkpoint's metadata", encode=encode
         )
@@ -87,13 +87,13 @@ def attempt_of(session: AgentSession, base: AgentSession) -> Attempt | None:
     if unchanged and session.state == base.state and not added:
         return None
     change_id = session.attempt.change_id if session.attempt else uuid.uuid4()
-    return Attempt(
+    return ChangeSet(
         change_id, session.state, context, metadata, added, context_text, data_text, metadata_text
     )
 
 
-def decide(
-    attempt: Attempt, base: AgentSession, current: AgentSession, author: Author
+def rebase(
+    attempt: ChangeSet, base: AgentSession, current: AgentSession, author: Author
 ) -> Write | None:
     if current.timeline != base.timeline:
         raise TimelineChanged(current.session_id)
@@ -124,7 +124,9 @@ def decide(
     )
 
 
-def _next_state(attempt: Attempt, base: AgentSession, current: AgentSession) -> SessionState | None:
+def _next_state(
+    attempt: ChangeSet, base: AgentSession, current: AgentSession
+) -> SessionState | None:
     """The transition the agent made in its copy, if it may still be made. None: no transition."""
     if attempt.state == base.state or attempt.state == current.state:
         return None
@@ -133,7 +135,9 @@ def _next_state(attempt: Attempt, base: AgentSession, current: AgentSession) -> 
     return target(current.state, _VERBS[attempt.state])
 
 
-def accept(session: AgentSession, base: AgentSession, attempt: Attempt, written: Written) -> None:
+def apply_ack(
+    session: AgentSession, base: AgentSession, attempt: ChangeSet, written: Written
+) -> None:
     """After the fast way: what was attempted is stored; what was changed here meanwhile is not."""
     head = written.head
     _number(session, attempt, written.checkpoint_count)
@@ -153,8 +157,8 @@ def accept(session: AgentSession, base: AgentSession, attempt: Attempt, written:
     base.order_version = head.order_version
 
 
-def adopt(
-    session: AgentSession, base: AgentSession, attempt: Attempt, stored: AgentSession
+def apply_stored(
+    session: AgentSession, base: AgentSession, attempt: ChangeSet, stored: AgentSession
 ) -> None:
     """After the careful way: the copy becomes what is stored, others' changes included.
 
@@ -183,7 +187,7 @@ def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> No
         _become(session, base, stored)
 
 
-def _become(session: AgentSession, known: AgentSession | Attempt, stored: AgentSession) -> None:
+def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: AgentSession) -> None:
     """`known` is what the copy held when its changes that are still to be written began."""
     late = session.new_checkpoints
     state = stored.state if session.state == known.state else session.state
@@ -193,7 +197,7 @@ def _become(session: AgentSession, known: AgentSession | Attempt, stored: AgentS
             setattr(session, name, value)
     session.state = state
     session.checkpoints = [*stored.checkpoints, *late]
-    base = stored.base or stored
+    base = stored.loaded or stored
     if not _take_over(session.metadata, known.metadata, stored.metadata):
         base.metadata = known.metadata
     if not _take_over(session.context, known.context, stored.context):
@@ -210,10 +214,10 @@ def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, An
     return True
 
 
-def _number(session: AgentSession, attempt: Attempt, count: int | None) -> None:
+def _number(session: AgentSession, attempt: ChangeSet, count: int | None) -> None:
     """The attempt's checkpoints are stored: as the newest of `count`, if that is known."""
     for i, checkpoint in enumerate(attempt.added, 1):
         if count is not None:
             checkpoint.id = f"{session.session_id}:{count - len(attempt.added) + i}"
         checkpoint.stored = True
-        checkpoint.checked = None
+        checkpoint.validated = None

@@ -10,11 +10,11 @@ from agent_sessions import edits, validation
 from agent_sessions.edits import EditPreview, Wanted
 from agent_sessions.errors import EditConflict, SessionNotFound
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import RecordStore
+from agent_sessions.record_store import DocumentStore
 
 
 class Editing:
-    def __init__(self, store: PostgresStore | RecordStore) -> None:
+    def __init__(self, store: PostgresStore | DocumentStore) -> None:
         self._store = store
 
     async def wanted(

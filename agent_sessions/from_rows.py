@@ -12,7 +12,7 @@ from agent_sessions.states import SessionState
 from agent_sessions.writes import Written
 
 
-def head_of(row: dict[str, Any]) -> Head:
+def head_from_row(row: dict[str, Any]) -> Head:
     return Head(
         str(row["id"]),
         _state(row["state"]),
@@ -25,19 +25,22 @@ def head_of(row: dict[str, Any]) -> Head:
     )
 
 
-def written_of(row: dict[str, Any]) -> Written:
+def written_from_row(row: dict[str, Any]) -> Written:
     return Written(
-        head_of(row), row["checkpoint_count"], row["checkpoints_through"], row["context_version"]
+        head_from_row(row),
+        row["checkpoint_count"],
+        row["checkpoints_through"],
+        row["context_version"],
     )
 
 
-def checkpoint_of(row: dict[str, Any]) -> SessionCheckpoint:
+def checkpoint_from_row(row: dict[str, Any]) -> SessionCheckpoint:
     return SessionCheckpoint(
         row["name"], row["at"], row["data"], row["metadata"], f"{row['session_id']}:{row['n']}"
     )
 
 
-def session_of(row: dict[str, Any], clock: Callable[[], datetime]) -> AgentSession:
+def session_from_row(row: dict[str, Any], clock: Callable[[], datetime]) -> AgentSession:
     """A row that someone edited into nonsense by hand is still read: what cannot be shown is left out."""
     checkpoints = _checkpoints(row)
     count = row["checkpoint_count"]
@@ -58,7 +61,7 @@ def session_of(row: dict[str, Any], clock: Callable[[], datetime]) -> AgentSessi
         **{name: row[name] for name in STORED if name not in _COMPUTED},
         checkpoint_count=len(checkpoints) if count is None else count,
         checkpoints_through=row["checkpoints_through"] or len(checkpoints),
-    ).stored()
+    ).mark_clean()
 
 
 _COMPUTED = ("changed_by", "checkpoint_count", "checkpoints_through")
@@ -94,10 +97,10 @@ def number(session: AgentSession, rows: list[dict[str, Any]]) -> None:
     session.checkpoints = sorted(once.values(), key=lambda c: c.n or 0)
 
 
-def asked_of(row: tuple[Any, ...]) -> Head:
+def head_from_tuple(row: tuple[Any, ...]) -> Head:
     id, version, epoch, state, *rest = row
     return Head(id, _state(state), version, epoch, *rest)
 
 
-def appended_of(row: tuple[Any, ...]) -> Written:
-    return Written(asked_of(row[:8]), *row[8:])
+def written_from_tuple(row: tuple[Any, ...]) -> Written:
+    return Written(head_from_tuple(row[:8]), *row[8:])

@@ -7,27 +7,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.from_rows import appended_of, written_of
-from agent_sessions.grouping import Waiting
+from agent_sessions.from_rows import written_from_row, written_from_tuple
+from agent_sessions.grouping import BatchItem
 from agent_sessions.queries import Connection, fetch, query
-from agent_sessions.writes import Append, Rejected, Write, Written
+from agent_sessions.writes import AppendCheckpoint, Rejected, Write, Written
 
-PendingWrite = Waiting[Write | Append, Written]
+PendingWrite = BatchItem[Write | AppendCheckpoint, Written]
 
 LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
 
 
 async def append(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
     """Stores what is no more than a checkpoint; those that are left. The pool may know no autocommit."""
-    texts = [w.item.text() for w in group if isinstance(w.item, Append)]
+    texts = [w.item.text() for w in group if isinstance(w.item, AppendCheckpoint)]
     if texts:
         values = {"writes": f"[{','.join(texts)}]"}
         cursor = await connection.execute(query("append_checkpoints"), values)
-        stored = {row[0]: appended_of(row) for row in await cursor.fetchall()}
+        stored = {row[0]: written_from_tuple(row) for row in await cursor.fetchall()}
         await connection.commit()
         for waiting in group:
             if written := stored.get(waiting.key):
-                waiting.answer(written)
+                waiting.resolve(written)
     return [w for w in group if not w.told]
 
 
@@ -41,16 +41,16 @@ async def write(connection: Connection, group: Sequence[PendingWrite]) -> list[P
 
 def as_write(waiting: PendingWrite) -> Write:
     item = waiting.item
-    return item.write() if isinstance(item, Append) else item
+    return item.write() if isinstance(item, AppendCheckpoint) else item
 
 
 def _is_settled(waiting: PendingWrite, row: dict[str, Any] | None) -> bool:
     if row is None:
-        waiting.refuse(Rejected())
+        waiting.reject(Rejected())
     elif not row["held"]:
-        waiting.answer(written_of(row))
-    elif (seconds := waiting.held_for()) >= LOCK_SECONDS:
-        waiting.refuse(
+        waiting.resolve(written_from_row(row))
+    elif (seconds := waiting.deferred_for()) >= LOCK_SECONDS:
+        waiting.reject(
             StorageUnavailable(
                 f"somebody has kept the row of session {waiting.key} locked for {seconds:.0f} s"
             )

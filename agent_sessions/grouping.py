@@ -21,10 +21,10 @@ RUN, LINGER = 100, 0.003
 WORTH_DIVIDING = 16
 
 
-class Waiting(Generic[Item, Result]):
+class BatchItem(Generic[Item, Result]):
     """One caller's item, and whom to tell the answer."""
 
-    __slots__ = ("_answered", "_refused", "held_since", "item", "key", "pause", "told")
+    __slots__ = ("_answered", "_refused", "deferred_since", "item", "key", "pause", "told")
 
     def __init__(
         self,
@@ -35,18 +35,18 @@ class Waiting(Generic[Item, Result]):
     ) -> None:
         self.key = key
         self.item = item
-        self.held_since: float | None = None
+        self.deferred_since: float | None = None
         self.pause = FIRST_PAUSE
         self._answered = answered
         self._refused = refused
         self.told = False
 
-    def answer(self, result: Result) -> None:
+    def resolve(self, result: Result) -> None:
         if not self.told:
             self.told = True
             self._answered(result)
 
-    def refuse(self, error: BaseException) -> None:
+    def reject(self, error: BaseException) -> None:
         if not self.told:
             self.told = True
             self._refused(error)
@@ -54,22 +54,22 @@ class Waiting(Generic[Item, Result]):
     def end(self) -> None:
         """Whoever was forgotten hears at least that."""
         if not self.told:
-            self.refuse(RuntimeError("the group was flushed without an answer"))
+            self.reject(RuntimeError("the group was flushed without an answer"))
 
-    def held_for(self) -> float:
+    def deferred_for(self) -> float:
         """Seconds since it was first held up, which is now if it never was."""
         now = asyncio.get_running_loop().time()
-        self.held_since = now if self.held_since is None else self.held_since
-        return now - self.held_since
+        self.deferred_since = now if self.deferred_since is None else self.deferred_since
+        return now - self.deferred_since
 
 
-Group = Sequence[Waiting[Item, Result]]
-Held = Collection[Waiting[Item, Result]]
+Group = Sequence[BatchItem[Item, Result]]
+Held = Collection[BatchItem[Item, Result]]
 Flush = Callable[[Group[Item, Result]], Awaitable[Held[Item, Result] | None]]
 Run = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
 
 
-class Grouper(Generic[Item, Result]):
+class Batcher(Generic[Item, Result]):
     """While one group is on its way the next one gathers: no delay when idle, large groups under load.
 
     `flush` must answer or refuse each of its items, or return those that are held up: they come again after a
@@ -92,9 +92,9 @@ class Grouper(Generic[Item, Result]):
         self._name = getattr(run or flush, "__qualname__", "")
         self._most = most
         self._in_flight = in_flight
-        self._queue: deque[Waiting[Item, Result]] = deque()
+        self._queue: deque[BatchItem[Item, Result]] = deque()
         # by each key that is queued, on its way or held up: what came after it
-        self._behind: dict[str, deque[Waiting[Item, Result]] | None] = {}
+        self._behind: dict[str, deque[BatchItem[Item, Result]] | None] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._flushing = 0
         self._lingering: list[asyncio.Future[None]] = []
@@ -123,7 +123,7 @@ class Grouper(Generic[Item, Result]):
         refused: Callable[[BaseException], None],
     ) -> None:
         """For who does not wait: one of the two is called, whatever becomes of the caller."""
-        waiting = Waiting(key, item, answered, refused)
+        waiting = BatchItem(key, item, answered, refused)
         if key not in self._behind:
             self._behind[key] = None
             self._enqueue(waiting)
@@ -137,7 +137,7 @@ class Grouper(Generic[Item, Result]):
         while left := self._workers | self._pauses:
             await asyncio.gather(*left, return_exceptions=True)
 
-    def _enqueue(self, waiting: Waiting[Item, Result]) -> None:
+    def _enqueue(self, waiting: BatchItem[Item, Result]) -> None:
         self._queue.append(waiting)
         if self._lingering:
             _wake(self._lingering.pop())
@@ -185,12 +185,12 @@ class Grouper(Generic[Item, Result]):
                 self._lingering.remove(waker)
 
     async def _flush_one(self, flush: Flush[Item, Result], group: Group[Item, Result]) -> None:
-        held: set[Waiting[Item, Result]] = set()
+        held: set[BatchItem[Item, Result]] = set()
         try:
             held = set(await flush(group) or ())
         except Exception as error:
             for waiting in group:
-                waiting.refuse(error)
+                waiting.reject(error)
         except BaseException as error:
             self._give_up(group, error)
             raise
@@ -202,7 +202,7 @@ class Grouper(Generic[Item, Result]):
             self._pauses.add(pause)
             pause.add_done_callback(self._pauses.discard)
 
-    def _release(self, waiting: Waiting[Item, Result]) -> None:
+    def _release(self, waiting: BatchItem[Item, Result]) -> None:
         waiting.end()
         if behind := self._behind[waiting.key]:
             self._enqueue(behind.popleft())
@@ -222,7 +222,7 @@ class Grouper(Generic[Item, Result]):
     def _give_up(self, waitings: Held[Item, Result], error: BaseException) -> None:
         for waiting in waitings:
             for one in (waiting, *(self._behind.pop(waiting.key) or ())):
-                one.refuse(error)
+                one.reject(error)
 
 
 def _wake(waker: asyncio.Future[None]) -> None:

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from agent_sessions import tasks
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.knowledge import Knowledge
+from agent_sessions.knowledge import SessionCache
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import RecordStore
+from agent_sessions.record_store import DocumentStore
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey import AWAY
 
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 class Heartbeats:
     def __init__(
         self,
-        store: PostgresStore | RecordStore,
-        knowledge: Knowledge,
+        store: PostgresStore | DocumentStore,
+        cache: SessionCache,
         *,
         durable: bool,
         flush_seconds: float,
     ) -> None:
         self._store = store
-        self._knowledge = knowledge
+        self._cache = cache
         self._durable = durable
         self._flush_seconds = flush_seconds
         self._waiting: dict[str, datetime] = {}
@@ -37,7 +37,7 @@ class Heartbeats:
         self._callers: list[asyncio.Future[None]] = []
         self._sender: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
-        knowledge.when_owed = self.start
+        cache.on_unpublished = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
         """While one batch is on its way the next one gathers; of two beats in one batch the newer goes."""
@@ -62,19 +62,19 @@ class Heartbeats:
                 self._waiting = {**beats, **self._waiting}
                 raise
             for head in heads:
-                self._knowledge.learn(head)
+                self._cache.observe(head)
                 beats.pop(head.session_id, None)
             for session_id, at in beats.items():
                 await self._keep_if_alive(session_id, at)
-            await self._knowledge.announce_what_is_owed()
+            await self._cache.publish_unpublished()
 
     async def _keep_if_alive(self, session_id: str, at: datetime) -> None:
         """A row that took no beat was held by another writer, or its session has ended."""
         head = await self._store.head(session_id)
         if head is None:
-            self._knowledge.forget(session_id)
+            self._cache.forget(session_id)
             return
-        self._knowledge.learn(head)
+        self._cache.observe(head)
         if head.state in LIVE_STATES:
             self._waiting.setdefault(session_id, at)
 
@@ -86,7 +86,7 @@ class Heartbeats:
     async def close(self) -> None:
         """Raises StorageUnavailable when the last beats are not stored."""
         if self._flusher is not None:
-            await tasks.end(self._flusher)
+            await tasks.cancel_and_wait(self._flusher)
             self._flusher = None
         if self._sender is not None:
             await asyncio.gather(self._sender, return_exceptions=True)
@@ -116,12 +116,12 @@ class Heartbeats:
         else:
             heads = await self._store.flush_beats(beats)
             for head in heads:
-                self._knowledge.learn(head)
+                self._cache.observe(head)
             for session_id in beats.keys() - {head.session_id for head in heads}:
-                self._knowledge.forget(session_id)
-        if self._knowledge.copies is not None:
+                self._cache.forget(session_id)
+        if self._cache.copies is not None:
             try:
-                await self._knowledge.copies.beat(beats)
+                await self._cache.copies.beat(beats)
             except AWAY as error:
                 logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
 

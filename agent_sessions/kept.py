@@ -10,7 +10,7 @@ import psycopg
 import psycopg_pool
 
 
-class Kept:
+class StickyConnection:
     """A connection that is fetched when it is needed first and given back at the end, or when something failed on it.
 
     A pool hands out its connections in turn, so every group would wake another server process, whose caches are cold.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey import AWAY, Copies, Names, Text, copy_in
-from agent_sessions.watch import Watch
+from agent_sessions.valkey import AWAY, Keys, Text, ValkeyCache, copy_in
+from agent_sessions.watch import ChangeSubscriber
 
 if TYPE_CHECKING:
     from agent_sessions.agent import Run
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 CACHED_BYTES = 64 * 1024  # larger sessions are read again rather than kept
 
 
-class Knowledge:
+class SessionCache:
     """Heads and copies of the sessions that are followed; bounded, and forgotten at every doubt.
 
     Only while every change is heard (`trusted`) is anything here an answer. Without Valkey nothing is.
     """
 
     def __init__(
-        self, client: Any, names: Names, ttl: timedelta, *, durable: bool, size: int
+        self, client: Any, keys: Keys, ttl: timedelta, *, durable: bool, size: int
     ) -> None:
         self._durable = durable
         self._size = size
@@ -39,59 +39,59 @@ class Knowledge:
         self._heads: dict[str, Head] = {}
         self._timeline: str | None = None  # as the database said last
         self._followed: OrderedDict[str, None] = OrderedDict()
-        self._unannounced: dict[str, Head] = {}
+        self._unpublished: dict[str, Head] = {}
         # Whose word is on its way without anybody waiting for it, and what is to be told after it.
-        self._telling: dict[str, Head | None] = {}
-        self._runs: dict[str, set[Run]] = {}
+        self._in_flight: dict[str, Head | None] = {}
+        self._listeners: dict[str, set[Run]] = {}
         # Called when a change could not be announced: someone has to try again.
-        self.when_owed: Callable[[], None] = lambda: None
-        self.copies: Copies | None = None
-        self._watch: Watch | None = None
+        self.on_unpublished: Callable[[], None] = lambda: None
+        self.copies: ValkeyCache | None = None
+        self._subscriber: ChangeSubscriber | None = None
         if client is not None:
-            self.copies = Copies(client, names, ttl, durable=durable)
-            self._watch = Watch(
+            self.copies = ValkeyCache(client, keys, ttl, durable=durable)
+            self._subscriber = ChangeSubscriber(
                 client,
-                names,
+                keys,
                 on_change=self.hear,
-                on_lost=self._doubt,
-                on_live=self._doubt,
+                on_lost=self.invalidate_all,
+                on_live=self.invalidate_all,
             )
 
     @property
     def trusted(self) -> bool:
-        return self._watch is not None and self._watch.live
+        return self._subscriber is not None and self._subscriber.live
 
     def begin_following(self, session_id: str) -> None:
-        if self._watch is not None:
+        if self._subscriber is not None:
             self._followed[session_id] = None
             self._followed.move_to_end(session_id)
-            self._watch.begin(session_id)
+            self._subscriber.subscribe(session_id)
             self._shrink()
 
-    def follows(self, session_id: str) -> bool:
-        return self._watch is not None and self._watch.follows(session_id)
+    def is_subscribed(self, session_id: str) -> bool:
+        return self._subscriber is not None and self._subscriber.is_subscribed(session_id)
 
     async def follow(self, session_id: str) -> bool:
         """True when every later change will be heard."""
         self.begin_following(session_id)
-        return self._watch is not None and await self._watch.follow(session_id)
+        return self._subscriber is not None and await self._subscriber.follow(session_id)
 
     def head(self, session_id: str) -> Head | None:
         return self._heads.get(session_id) if self.trusted else None
 
     def session(self, session_id: str) -> AgentSession | None:
         """A copy for the caller alone; whether it is the newest is not known."""
-        if self._watch is not None:
-            self._watch.start()
+        if self._subscriber is not None:
+            self._subscriber.start()
         kept = self._sessions.pop(session_id, None) if self.trusted else None
         if isinstance(kept, str | bytes):
             kept = copy_in(kept, session_id)
         if kept is None:
             return None
         self._sessions[session_id] = kept
-        return kept.twin()
+        return kept.copy()
 
-    def learn(self, head: Head, *, keep: bool = True) -> None:
+    def observe(self, head: Head, *, keep: bool = True) -> None:
         """This is how the session is now, unless something newer is known. Kept only when what follows is heard."""
         self.enter(head.timeline)
         self._take(head, keep=keep)
@@ -103,8 +103,8 @@ class Knowledge:
             return
         self._sessions.pop(head.session_id, None)
         self._heads.pop(head.session_id, None)
-        for run in self._runs.get(head.session_id, ()):
-            run.notice(None)
+        for run in self._listeners.get(head.session_id, ()):
+            run.on_head(None)
 
     def enter(self, timeline: str | None) -> None:
         """What the database says now. Once it was restored or failed over, what was known counts as nothing."""
@@ -114,7 +114,7 @@ class Knowledge:
             logger.warning(
                 "the database was restored or failed over: what was known of it is forgotten"
             )
-            self._doubt()
+            self.invalidate_all()
         self._timeline = timeline
 
     def _take(self, head: Head, *, keep: bool) -> None:
@@ -123,20 +123,20 @@ class Knowledge:
             return
         if known is not None and known != head:
             self._sessions.pop(head.session_id, None)
-        if keep and self.follows(head.session_id):
+        if keep and self.is_subscribed(head.session_id):
             self._heads[head.session_id] = head
             self._followed.move_to_end(head.session_id)
-        for run in self._runs.get(head.session_id, ()):
-            run.notice(head)
+        for run in self._listeners.get(head.session_id, ()):
+            run.on_head(head)
 
     def forget(self, session_id: str) -> None:
         """The record has no such session any more: the next question for it is answered by the store."""
         self._heads.pop(session_id, None)
         self._sessions.pop(session_id, None)
-        for run in self._runs.get(session_id, ()):
-            run.notice(None)
+        for run in self._listeners.get(session_id, ()):
+            run.on_head(None)
 
-    def keep(
+    def put(
         self,
         session: AgentSession,
         *,
@@ -151,7 +151,7 @@ class Knowledge:
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and _is_older(session.head, known)):
             return
-        self.learn(session.head, keep=heard)
+        self.observe(session.head, keep=heard)
         # Not by msgspec, which writes an infinity as null: so it stays unreadable, and PostgreSQL is asked.
         text = text or json.dumps(session.to_dict())
         if self.trusted and len(text) <= CACHED_BYTES:
@@ -177,77 +177,77 @@ class Knowledge:
                 logger.debug("no copies from Valkey: %s", error)
         return [None] * len(session_ids)
 
-    async def tell(self, head: Head) -> None:
-        self.learn(head)
-        await self._announce(head)
+    async def publish(self, head: Head) -> None:
+        self.observe(head)
+        await self._publish_head(head)
 
-    def tell_soon(self, head: Head) -> None:
-        """As `tell`, for who does not wait. While word of a session is on its way, only the newest waits behind it."""
-        self.learn(head)
+    def publish_soon(self, head: Head) -> None:
+        """As `publish`, for who does not wait. While word of a session is on its way, only the newest waits behind it."""
+        self.observe(head)
         if self.copies is None:
             return
-        if head.session_id not in self._telling:
-            self._send_word(self.copies, head)
+        if head.session_id not in self._in_flight:
+            self._publish_in_background(self.copies, head)
             return
-        behind = self._telling[head.session_id]
+        behind = self._in_flight[head.session_id]
         if behind is None or not _is_older(head, behind):
-            self._telling[head.session_id] = head
+            self._in_flight[head.session_id] = head
 
-    def _send_word(self, copies: Copies, head: Head) -> None:
-        self._telling[head.session_id] = None
+    def _publish_in_background(self, copies: ValkeyCache, head: Head) -> None:
+        self._in_flight[head.session_id] = None
 
         def told() -> None:
-            newer = self._telling.pop(head.session_id)
+            newer = self._in_flight.pop(head.session_id)
             if newer is not None:
-                self._send_word(copies, newer)
+                self._publish_in_background(copies, newer)
 
         def refused(error: BaseException) -> None:
-            self._owe(self._telling.pop(head.session_id) or head, error)
+            self._requeue(self._in_flight.pop(head.session_id) or head, error)
 
         copies.announce_soon(head, told, refused)
 
-    async def announce(self, heads: Iterable[Head]) -> None:
-        await asyncio.gather(*(self._announce(head) for head in heads))
+    async def publish_all(self, heads: Iterable[Head]) -> None:
+        await asyncio.gather(*(self._publish_head(head) for head in heads))
 
-    async def _announce(self, head: Head) -> None:
+    async def _publish_head(self, head: Head) -> None:
         """PostgreSQL has it, so it is stored; word of it that cannot be given now is owed."""
         if self.copies is None:
             return
         try:
             await self.copies.announce(head)
         except AWAY as error:
-            self._owe(head, error)
+            self._requeue(head, error)
 
-    def _owe(self, head: Head, error: BaseException) -> None:
+    def _requeue(self, head: Head, error: BaseException) -> None:
         logger.warning("a change could not be announced yet: %s", error)
-        self._unannounced[head.session_id] = head
-        self.when_owed()
+        self._unpublished[head.session_id] = head
+        self.on_unpublished()
 
-    async def announce_what_is_owed(self) -> None:
-        waiting, self._unannounced = list(self._unannounced.values()), {}
-        await self.announce(waiting)
+    async def publish_unpublished(self) -> None:
+        waiting, self._unpublished = list(self._unpublished.values()), {}
+        await self.publish_all(waiting)
 
-    def register(self, run: Run) -> None:
-        self._runs.setdefault(run.session.session_id, set()).add(run)
+    def add_listener(self, run: Run) -> None:
+        self._listeners.setdefault(run.session.session_id, set()).add(run)
 
-    def unregister(self, run: Run) -> None:
-        runs = self._runs.get(run.session.session_id, set())
+    def remove_listener(self, run: Run) -> None:
+        runs = self._listeners.get(run.session.session_id, set())
         runs.discard(run)
         if not runs:
-            self._runs.pop(run.session.session_id, None)
+            self._listeners.pop(run.session.session_id, None)
 
     async def close(self) -> None:
         if self.copies is not None:
             await self.copies.close()
-        if self._watch is not None:
-            await self._watch.close()
+        if self._subscriber is not None:
+            await self._subscriber.close()
 
-    def _doubt(self) -> None:
+    def invalidate_all(self) -> None:
         self._sessions.clear()
         self._heads.clear()
-        for runs in self._runs.values():
+        for runs in self._listeners.values():
             for run in runs:
-                run.notice(None)
+                run.on_head(None)
 
     def _shrink(self) -> None:
         while len(self._sessions) > self._size:
@@ -255,8 +255,8 @@ class Knowledge:
         while len(self._followed) > self._size:
             session_id, _ = self._followed.popitem(last=False)
             self._heads.pop(session_id, None)
-            if self._watch is not None:
-                self._watch.unfollow(session_id)
+            if self._subscriber is not None:
+                self._subscriber.unfollow(session_id)
 
 
 def _is_older(head: Head, known: Head) -> bool:

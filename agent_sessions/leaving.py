@@ -87,7 +87,7 @@ async def _fail_with(run: Run, error: Exception) -> None:
 
 
 def _forget_changes(session: AgentSession) -> None:
-    base = session.base
+    base = session.loaded
     if base is not None:
         apply(session.context, diff(session.context, base.context))
         apply(session.metadata, diff(session.metadata, base.metadata))

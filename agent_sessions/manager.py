@@ -24,18 +24,18 @@ from agent_sessions.errors import (
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
-from agent_sessions.knowledge import Knowledge
+from agent_sessions.knowledge import SessionCache
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.pool import open_pool
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.reading import Reading
-from agent_sessions.record_store import RecordStore
-from agent_sessions.records import RecordsInMemory, RecordsInValkey
-from agent_sessions.saving import Saving
+from agent_sessions.reading import SessionReader
+from agent_sessions.record_store import DocumentStore
+from agent_sessions.records import MemoryBackend, ValkeyBackend
+from agent_sessions.saving import SessionWriter
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.sweeping import Sweeping
+from agent_sessions.sweeping import StaleSweeper
 from agent_sessions.usage import LoopBinding, require_async_client, require_async_pool
-from agent_sessions.valkey import AWAY, Names
+from agent_sessions.valkey import AWAY, Keys
 from agent_sessions.writes import Author
 
 NOWHERE = str(uuid.UUID(int=0))
@@ -70,25 +70,25 @@ class SessionManager:
             require_async_client(redis_client)
         self._binding = LoopBinding()
         ttl = timedelta(hours=session_ttl_hours)
-        self.names = Names(namespace)
+        self.names = Keys(namespace)
         self.source = source
         self.clock = clock
         self.encode = encode
-        self._store: PostgresStore | RecordStore
+        self._store: PostgresStore | DocumentStore
         if db_pool is not None:
             self._store = PostgresStore(db_pool, clock, retry_seconds=retry_seconds)
         elif redis_client is not None:
-            self._store = RecordStore(RecordsInValkey(redis_client, namespace, ttl, clock), clock)
+            self._store = DocumentStore(ValkeyBackend(redis_client, namespace, ttl, clock), clock)
         else:
-            self._store = RecordStore(RecordsInMemory(), clock)
+            self._store = DocumentStore(MemoryBackend(), clock)
         durable = db_pool is not None
-        self._knowledge = Knowledge(redis_client, self.names, ttl, durable=durable, size=cache_size)
+        self._cache = SessionCache(redis_client, self.names, ttl, durable=durable, size=cache_size)
         self._heartbeats = Heartbeats(
-            self._store, self._knowledge, durable=durable, flush_seconds=flush_seconds
+            self._store, self._cache, durable=durable, flush_seconds=flush_seconds
         )
-        self._reading = Reading(self._store, self._knowledge)
-        self._saving = Saving(self._store, self._knowledge, clock)
-        self._sweeping = Sweeping(self._store, self._knowledge, clock)
+        self._reader = SessionReader(self._store, self._cache)
+        self._writer = SessionWriter(self._store, self._cache, clock)
+        self._stale_sweeper = StaleSweeper(self._store, self._cache, clock)
         self._editing = Editing(self._store)
         self._owned: list[Any] = []
 
@@ -111,13 +111,13 @@ class SessionManager:
     async def close(self) -> None:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
         try:
-            await self._saving.close()
-            await self._knowledge.settle()
+            await self._writer.close()
+            await self._cache.settle()
             await self._heartbeats.close()
-            await self._reading.close()
+            await self._reader.close()
             await self._store.close()
         finally:
-            await self._knowledge.close()
+            await self._cache.close()
             for thing in self._owned:
                 await (thing.aclose() if hasattr(thing, "aclose") else thing.close())
 
@@ -150,26 +150,26 @@ class SessionManager:
         session.timeline = await self._store.create(session, text, self.source)
         if session.timeline is not None:
             text = f'{text[:-1]}, "timeline": {json.dumps(session.timeline)}}}'
-        self._knowledge.keep(session, text=text)
-        session.stored()
+        self._cache.put(session, text=text)
+        session.mark_clean()
         return session
 
     async def get_session(self, session_id: str) -> AgentSession | None:
         """From the local cache, then Valkey, then PostgreSQL. A copy that is not the newest is not used."""
         self._binding.check()
-        session = await self._reading.get(validation.session_id(session_id))
+        session = await self._reader.get(validation.session_id(session_id))
         return self._ready(session) if session else None
 
     async def read(self, session_id: str) -> AgentSession | None:
         """From the durable record, past every cache."""
         self._binding.check()
         session_id = validation.session_id(session_id)
-        heard = self._knowledge.follows(session_id)
+        heard = self._cache.is_subscribed(session_id)
         session = await self._store.read(session_id)
         if session is None:
             return None
-        self._knowledge.enter(session.timeline)
-        self._knowledge.learn(session.head, keep=heard)
+        self._cache.enter(session.timeline)
+        self._cache.observe(session.head, keep=heard)
         return self._ready(session)
 
     async def renew(self, session: AgentSession) -> None:
@@ -178,7 +178,7 @@ class SessionManager:
         Where both changed the same part of the context, the copy keeps its own and its next update raises Conflict.
         """
         validation.session_id(session.session_id)
-        await self._saving.renew(session)
+        await self._writer.renew(session)
 
     async def update_session(self, session: AgentSession) -> None:
         """Store what changed here: state, context, metadata, new checkpoints. Counts as a heartbeat.
@@ -190,14 +190,14 @@ class SessionManager:
         self._binding.check()
         validation.session_id(session.session_id)
         session.encode = session.encode or self.encode
-        if not await self._saving.save(session, self._agent(session)):
+        if not await self._writer.save(session, self._agent(session)):
             await self.heartbeat(session.session_id)
         session.last_heartbeat = self.clock()
 
     async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:
         """Soft delete. True when it was there and was not deleted before."""
         author = self._author(actor or None, reason, None)
-        decision = operations.order("delete", author, self.clock(), _previous_state)
+        decision = operations.operator_transition("delete", author, self.clock(), _previous_state)
         try:
             await self._operate(session_id, decision, None, None)
         except SessionNotFound:
@@ -235,7 +235,7 @@ class SessionManager:
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; how many."""
         self._binding.check()
-        return await self._sweeping.fail_stale(max_age)
+        return await self._stale_sweeper.fail_stale(max_age)
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
         """Fail one active session unless it gave a sign of life within `max_age` after all."""
@@ -252,42 +252,42 @@ class SessionManager:
         session that has ended changes nothing.
         """
         self._binding.check()
-        head = self._knowledge.head(session_id)
+        head = self._cache.head(session_id)
         if head is None:
             session_id = validation.session_id(session_id)
             head = await self.head(session_id)
         if head.state not in LIVE_STATES:
             return head
         await self._heartbeats.beat(session_id, self.clock())
-        return self._knowledge.head(session_id) or head
+        return self._cache.head(session_id) or head
 
     async def head(self, session_id: str) -> Head:
         """State, version, epoch and order: known here when every change is heard, else from the store."""
         self._binding.check()
-        if known := self._knowledge.head(session_id):
+        if known := self._cache.head(session_id):
             return known
-        followed = await self._knowledge.follow(session_id)
+        followed = await self._cache.follow(session_id)
         head = await self._store.head(session_id)
         if head is None:
             raise SessionNotFound(session_id)
-        self._knowledge.learn(head, keep=followed)
+        self._cache.observe(head, keep=followed)
         return head
 
     async def tick(self) -> None:
         """Bring the newest beats into PostgreSQL; happens by itself every few seconds. Valkey has heard of all else then."""
         self._binding.check()
         await self._heartbeats.tick()
-        await self._knowledge.settle()
+        await self._cache.settle()
 
     async def count_beats(self, slots: Sequence[int]) -> list[int] | None:
         """How many beats of all sessions Valkey took in each slot of ten seconds; None while it is away.
 
         A slot is named by its first second since the epoch; a day and an hour are kept.
         """
-        if self._knowledge.copies is None:
+        if self._cache.copies is None:
             return None
         try:
-            return await self._knowledge.copies.count_beats(slots)
+            return await self._cache.copies.count_beats(slots)
         except AWAY:
             return None
 
@@ -408,17 +408,17 @@ class SessionManager:
     async def acknowledge(self, session_id: str, order_version: int) -> None:
         """The agent has obeyed the order that this version made."""
         self._binding.check()
-        head = await self._saving.acknowledge(session_id, order_version, self.source)
+        head = await self._writer.acknowledge(session_id, order_version, self.source)
         if head is not None:
-            await self._knowledge.tell(head)
+            await self._cache.publish(head)
 
     async def report_parts(
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
         """The run has so many parts, and so many of them keep the order from being confirmed."""
         counted = parts, at_work
-        head = await self._saving.report_parts(session_id, order_version, counted, self.source)
-        await self._knowledge.tell(head)
+        head = await self._writer.report_parts(session_id, order_version, counted, self.source)
+        await self._cache.publish(head)
 
     async def _order(
         self,
@@ -434,13 +434,13 @@ class SessionManager:
         body: object = None,
     ) -> AgentSession:
         author = self._author(actor, reason, source)
-        decision = operations.order(verb, author, self.clock(), data, body)
+        decision = operations.operator_transition(verb, author, self.clock(), data, body)
         return await self._operate(session_id, decision, request_id, seen_version)
 
     async def _operate(
         self,
         session_id: str,
-        decision: operations.Decision,
+        decision: operations.Transition,
         request_id: uuid.UUID | None,
         seen_version: int | None,
     ) -> AgentSession:
@@ -451,7 +451,7 @@ class SessionManager:
             decision,
             seen_version=seen_version,
         )
-        await self._knowledge.tell(session.head)
+        await self._cache.publish(session.head)
         session.encode = self.encode
         return session
 
@@ -522,22 +522,22 @@ class SessionManager:
         self, session_id: str, *, interval: float = 10.0, complete: bool = True
     ) -> AbstractAsyncContextManager[Run]:
         """`async with manager.attach(id) as run`: beats in the background, safe points in `run`."""
-        return attach(self, self._knowledge, validation.session_id(session_id), interval, complete)
+        return attach(self, self._cache, validation.session_id(session_id), interval, complete)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
         """Tell every process of changes that their writers told nobody (psql, older agents)."""
         self._binding.check()
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:
-            self._knowledge.learn(head, keep=False)
-        await self._knowledge.announce(heads)
+            self._cache.observe(head, keep=False)
+        await self._cache.publish_all(heads)
 
     def _ready(self, session: AgentSession) -> AgentSession:
         session.clock, session.encode = self.clock, self.encode
         beaten = self._heartbeats.newest(session.session_id)
         if beaten is not None and session.state in LIVE_STATES:
             session.last_heartbeat = max(session.last_heartbeat, beaten)
-        return session.stored()
+        return session.mark_clean()
 
     def _encoded(
         self, value: dict[str, Any], what: str, limit: int = validation.MAX_CONTEXT_BYTES

@@ -42,29 +42,29 @@ class SessionCheckpoint:
     id: str | None = None
     stored: bool = field(default=False, repr=False, compare=False)
     # `data` as JSON, and by what it is known that it is still the same
-    checked: tuple[bytes | None, str] | None = field(default=None, repr=False, compare=False)
+    validated: tuple[bytes | None, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def n(self) -> int | None:
         return int(self.id.rpartition(":")[2]) if self.id else None
 
-    def check(self, encode: Encode | None = None) -> str:
+    def validate(self, encode: Encode | None = None) -> str:
         """`data` as JSON, encoded again only when it was changed. Raises InvalidInput for what cannot be stored.
 
         `data` holds afterwards what is stored, where `encode` had to help.
         """
         print_now = validation.fingerprint(self.data)
-        if self.checked is not None and print_now is not None and self.checked[0] == print_now:
-            return self.checked[1]
+        if self.validated is not None and print_now is not None and self.validated[0] == print_now:
+            return self.validated[1]
         text, plain = validation.encoded(
             self.data, "the checkpoint's data", validation.MAX_DATA_BYTES, encode
         )
         if plain is not self.data:
             self.data, print_now = plain, validation.fingerprint(plain)
-        self.checked = print_now, text
+        self.validated = print_now, text
         return text
 
-    def twin(self) -> Self:
+    def copy(self) -> Self:
         data, metadata = copied(self.data), copied(self.metadata)
         return type(self)(self.name, self.timestamp, data, metadata, self.id, self.stored)
 
@@ -153,10 +153,10 @@ class AgentSession:
     # for values that JSON does not know: `SessionManager(encode=…)`
     encode: Encode | None = field(default=None, repr=False, compare=False)
     # What was last known to be stored: (context, metadata, state, how many checkpoints).
-    base: AgentSession | None = field(default=None, repr=False, compare=False)
+    loaded: AgentSession | None = field(default=None, repr=False, compare=False)
     # A write that is on its way, or whose outcome is unknown.
-    attempt: Attempt | None = field(default=None, repr=False, compare=False)
-    turn: Turn = field(default_factory=lambda: Turn(), repr=False, compare=False)
+    attempt: ChangeSet | None = field(default=None, repr=False, compare=False)
+    turn: SaveLock = field(default_factory=lambda: SaveLock(), repr=False, compare=False)
 
     @property
     def order_open(self) -> bool:
@@ -180,7 +180,7 @@ class AgentSession:
         """Add a checkpoint; `update_session` stores it. Raises InvalidInput for what could not be stored."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
         made = SessionCheckpoint(name, self.clock(), {} if data is None else data)
-        made.check(self.encode)
+        made.validate(self.encode)
         made.data = copied(made.data)
         self.checkpoints.append(made)
         return made
@@ -280,13 +280,13 @@ class AgentSession:
         vars(shallow).update(vars(self))
         return shallow
 
-    def twin(self) -> Self:
+    def copy(self) -> Self:
         """A copy that shares nothing that can be changed."""
         twin = self._shallow()
         twin.context, twin.metadata = copied(self.context), copied(self.metadata)
-        twin.checkpoints = [checkpoint.twin() for checkpoint in self.checkpoints]
-        twin.base = twin.attempt = None
-        twin.turn = Turn()
+        twin.checkpoints = [checkpoint.copy() for checkpoint in self.checkpoints]
+        twin.loaded = twin.attempt = None
+        twin.turn = SaveLock()
         return twin
 
     @property
@@ -295,19 +295,19 @@ class AgentSession:
         new = list(takewhile(lambda c: not c.stored, reversed(self.checkpoints)))
         return new[::-1]
 
-    def stored(self) -> Self:
+    def mark_clean(self) -> Self:
         """Mark what is here as stored: later differences are what `update_session` writes."""
         for checkpoint in self.checkpoints:
             checkpoint.stored = True
-        self.base = base = self._shallow()
+        self.loaded = base = self._shallow()
         base.context, base.metadata = copied(self.context), copied(self.metadata)
         base.checkpoints = []
-        base.base = base.attempt = None
+        base.loaded = base.attempt = None
         return self
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ChangeSet:
     """What a copy held when its write set out; unchanged parts are the very objects of its base."""
 
     change_id: uuid.UUID
@@ -325,7 +325,7 @@ class Attempt:
         return self.state == base.state and self.metadata is base.metadata
 
 
-class Turn(asyncio.Lock):
+class SaveLock(asyncio.Lock):
     """Tasks that share one copy of a session save it one after the other."""
 
     def take(self) -> bool:
@@ -338,8 +338,8 @@ class Turn(asyncio.Lock):
         asking.close()
         return False
 
-    def __deepcopy__(self, memo: object) -> Turn:
-        return Turn()
+    def __deepcopy__(self, memo: object) -> SaveLock:
+        return SaveLock()
 
 
 TIMES = ("last_progress", "ended_at", "ordered_at", "acknowledged_at")

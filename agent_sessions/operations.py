@@ -26,7 +26,7 @@ AUTOMATIC = {"automatic": True}
 ANY_STATE = tuple(state.value for state in SessionState)
 
 
-class Decision:
+class Transition:
     """Called with the locked session; says what to write, or None when it is so already.
 
     `wrote` tells afterwards whether there was anything to write.
@@ -48,16 +48,16 @@ class Decision:
     def __call__(self, session: AgentSession) -> Write | None:
         write = self._decide(session)
         self.wrote = write is not None
-        return write and write.with_(detail=write.detail | {"request": self.request})
+        return write and write.replace(detail=write.detail | {"request": self.request})
 
 
-def order(
+def operator_transition(
     verb: str,
     author: Author,
     now: datetime,
     data: Callable[[AgentSession], dict[str, Any]],
     body: object = None,
-) -> Decision:
+) -> Transition:
     """pause, resume, complete, fail, delete."""
 
     def decide(session: AgentSession) -> Write | None:
@@ -78,10 +78,10 @@ def order(
             detail={"verb": verb},
         )
 
-    return Decision(verb, author, decide, body)
+    return Transition(verb, author, decide, body)
 
 
-def restore(author: Author, now: datetime) -> Decision:
+def restore(author: Author, now: datetime) -> Transition:
     def decide(session: AgentSession) -> Write:
         if session.state != SessionState.DELETED:
             raise InvalidTransition(current=session.state, verb="restore")
@@ -99,7 +99,7 @@ def restore(author: Author, now: datetime) -> Decision:
             detail={"verb": "restore"},
         )
 
-    return Decision("restore", author, decide)
+    return Transition("restore", author, decide)
 
 
 def _before_deletion(session: AgentSession) -> SessionState:
@@ -114,7 +114,7 @@ def rollback(
     to: SessionCheckpoint,
     context_version: int | None,
     past_context: dict[str, Any] | None,
-) -> Decision:
+) -> Transition:
     """Back to `to` and to the context captured with it, where one was; what is left behind is marked first."""
 
     def decide(session: AgentSession) -> Write:
@@ -159,7 +159,7 @@ def rollback(
             },
         )
 
-    return Decision("rollback", author, decide, to.n)
+    return Transition("rollback", author, decide, to.n)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class RollbackPreview:
     later: list[SessionCheckpoint]
 
 
-def heartbeat_timeout(author: Author, now: datetime, max_age: timedelta) -> Decision:
+def heartbeat_timeout(author: Author, now: datetime, max_age: timedelta) -> Transition:
     """Fail a session that is still silent when its row is locked; otherwise nothing."""
     reason = "heartbeat_timeout"
 
@@ -197,10 +197,10 @@ def heartbeat_timeout(author: Author, now: datetime, max_age: timedelta) -> Deci
             detail={"verb": "fail", "paths": ["failure_reason"]},
         )
 
-    return Decision("fail", author, decide)
+    return Transition("fail", author, decide)
 
 
-def edit(author: Author, wanted: Sequence[edits.Wanted], body: object) -> Decision:
+def edit(author: Author, wanted: Sequence[edits.Wanted], body: object) -> Transition:
     """An administrator's edit of context or metadata; refused when a path was changed since it was loaded."""
 
     def decide(session: AgentSession) -> Write | None:
@@ -223,7 +223,7 @@ def edit(author: Author, wanted: Sequence[edits.Wanted], body: object) -> Decisi
             detail={"paths": paths[: edits.MAX_PATHS]},
         )
 
-    return Decision("edit", author, decide, body)
+    return Transition("edit", author, decide, body)
 
 
 def compressed(session: AgentSession, added: tuple[SessionCheckpoint, ...]) -> list[dict[str, Any]]:

@@ -25,20 +25,20 @@ from agent_sessions.errors import (
     StorageUnavailable,
 )
 from agent_sessions.from_rows import (
-    asked_of,
-    checkpoint_of,
-    head_of,
+    checkpoint_from_row,
+    head_from_row,
+    head_from_tuple,
     number,
-    session_of,
+    session_from_row,
 )
 from agent_sessions.group_writes import PendingWrite
-from agent_sessions.grouping import Flush, Grouper, Waiting
-from agent_sessions.kept import Kept
+from agent_sessions.grouping import Batcher, BatchItem, Flush
+from agent_sessions.kept import StickyConnection
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.pool import limit_lock_wait
 from agent_sessions.queries import Connection, connection_of, errors_of_ours, fetch, query
 from agent_sessions.writes import (
-    Append,
+    AppendCheckpoint,
     Author,
     Decide,
     FailSilent,
@@ -65,12 +65,14 @@ class PostgresStore:
         self._pool = pool
         self._clock = clock
         self._retry_seconds = retry_seconds
-        self._writes: Grouper[Write | Append, Written] = Grouper(run=self._writing, in_flight=2)
-        self._creates: Grouper[str, str] = Grouper(run=self._creating, in_flight=2)
+        self._writes: Batcher[Write | AppendCheckpoint, Written] = Batcher(
+            run=self._writing, in_flight=2
+        )
+        self._creates: Batcher[str, str] = Batcher(run=self._creating, in_flight=2)
         # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
         self._questions = count()
-        self._heads: Grouper[str, Head | None] = Grouper(self._flush_heads)
-        self._reads: Grouper[str, AgentSession | None] = Grouper(
+        self._heads: Batcher[str, Head | None] = Batcher(self._flush_heads)
+        self._reads: Batcher[str, AgentSession | None] = Batcher(
             self._flush_reads, most=READ_AT_ONCE, in_flight=2
         )
 
@@ -88,20 +90,21 @@ class PostgresStore:
     async def heads(self, session_ids: list[str]) -> dict[str, Head]:
         async with self._connection() as connection:
             cursor = await connection.execute(query("read_heads"), {"ids": session_ids})
-            return {row[0]: asked_of(row) for row in await cursor.fetchall()}
+            return {row[0]: head_from_tuple(row) for row in await cursor.fetchall()}
 
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
         return [
-            head_of(row) for row in await self._rows("read_foreign_heads", {"ids": session_ids})
+            head_from_row(row)
+            for row in await self._rows("read_foreign_heads", {"ids": session_ids})
         ]
 
-    async def write(self, write: Write | Append) -> Written:
+    async def write(self, write: Write | AppendCheckpoint) -> Written:
         """Raises Rejected when a guard did not hold, StorageUnavailable when it is not known to be stored."""
         return await self._writes.submit(write.session_id, write)
 
     def send(
         self,
-        write: Write | Append,
+        write: Write | AppendCheckpoint,
         stored: Callable[[Written], None],
         refused: Callable[[BaseException], None],
     ) -> None:
@@ -126,18 +129,18 @@ class PostgresStore:
         return stored
 
     @asynccontextmanager
-    async def failing_silent(self) -> AsyncIterator[FailSilent]:
+    async def fail_stale_batch(self) -> AsyncIterator[FailSilent]:
         """What fails one batch of the silent after the other, on one connection.
 
         Most of a batch in one statement: no row is locked while Python thinks. The others are locked, decided and
         stored in one commit; one that somebody else holds is left out. Repeated when the connection is lost.
         """
-        async with Kept(self._pool) as kept:
+        async with StickyConnection(self._pool) as kept:
             yield partial(self._fail_silent, kept)
 
     async def _fail_silent(
         self,
-        kept: Kept,
+        kept: StickyConnection,
         session_ids: Sequence[str],
         decide: Decide,
         now: datetime,
@@ -161,7 +164,7 @@ class PostgresStore:
                 return rows
 
         rows = await self._again_while_lost(fail)
-        failed = {str(row["id"]): head_of(row) for row in rows}
+        failed = {str(row["id"]): head_from_row(row) for row in rows}
         left = [session_id for session_id in session_ids if session_id not in failed]
         if left:
             careful = partial(self._lock_and_write, kept, left, decide)
@@ -172,7 +175,7 @@ class PostgresStore:
         rows = await self._rows(
             "flush_heartbeats", {"ids": list(beats), "times": list(beats.values())}
         )
-        return [head_of(row) for row in rows]
+        return [head_from_row(row) for row in rows]
 
     async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
         """Count a late write; the version the session then has."""
@@ -231,14 +234,14 @@ class PostgresStore:
         rows = await self._rows(
             "read_checkpoints", {"id": session_id, "after": after, "limit": limit}
         )
-        return [checkpoint_of(row) for row in rows]
+        return [checkpoint_from_row(row) for row in rows]
 
     async def checkpoint(
         self, session_id: str, n: int
     ) -> tuple[SessionCheckpoint, int | None] | None:
         """The checkpoint and the version of the context captured with it."""
         rows = await self._rows("read_checkpoint", {"id": session_id, "n": n})
-        return (checkpoint_of(rows[0]), rows[0]["context_version"]) if rows else None
+        return (checkpoint_from_row(rows[0]), rows[0]["context_version"]) if rows else None
 
     async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
         rows = await self._rows("read_past_context", {"id": session_id, "version": context_version})
@@ -261,8 +264,8 @@ class PostgresStore:
         ]
 
     async def close(self) -> None:
-        for grouper in (self._writes, self._creates, self._heads, self._reads):
-            await grouper.close()
+        for batcher in (self._writes, self._creates, self._heads, self._reads):
+            await batcher.close()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -295,7 +298,7 @@ class PostgresStore:
         return sessions
 
     def _session(self, row: dict[str, Any]) -> AgentSession:
-        return session_of(row, self._clock)
+        return session_from_row(row, self._clock)
 
     async def _transact(
         self, session_id: str, change_id: uuid.UUID, decide: Decide, seen_version: int | None
@@ -319,14 +322,14 @@ class PostgresStore:
                 raise await self._named(connection, session_id, error) from None
             if write is None:
                 return session
-            write = write.with_(change_id=change_id)
+            write = write.replace(change_id=change_id)
             if not await fetch(connection, "write_sessions", {"writes": json.dumps([write.row()])}):
                 raise Rejected
             stored = await self._read(connection, session_id)
         return stored or session
 
     async def _lock_and_write(
-        self, kept: Kept, session_ids: Sequence[str], decide: Decide
+        self, kept: StickyConnection, session_ids: Sequence[str], decide: Decide
     ) -> list[Head]:
         async with connection_of(kept) as connection, connection.transaction():
             free = await fetch(connection, "lock_free_sessions", {"ids": list(session_ids)})
@@ -336,7 +339,7 @@ class PostgresStore:
             if not rows:
                 return []
             written = await fetch(connection, "write_sessions", {"writes": json.dumps(rows)})
-        return [head_of(row) for row in written]
+        return [head_from_row(row) for row in written]
 
     async def _require_seen(
         self, connection: Connection, session: AgentSession, seen_version: int | None
@@ -369,12 +372,12 @@ class PostgresStore:
             pause = min(pause * 2, 1.0)
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[Flush[Write | Append, Written]]:
-        async with Kept(self._pool) as kept:
+    async def _writing(self) -> AsyncIterator[Flush[Write | AppendCheckpoint, Written]]:
+        async with StickyConnection(self._pool) as kept:
             yield partial(self._flush_writes, kept)
 
     async def _flush_writes(
-        self, kept: Kept, group: Sequence[PendingWrite]
+        self, kept: StickyConnection, group: Sequence[PendingWrite]
     ) -> Sequence[PendingWrite]:
         """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
@@ -393,16 +396,18 @@ class PostgresStore:
         try:
             session = await self.transact(write.session_id, write.change_id, _as_guarded(write))
         except Exception as error:
-            waiting.refuse(Rejected() if isinstance(error, SessionNotFound) else error)
+            waiting.reject(Rejected() if isinstance(error, SessionNotFound) else error)
             return
-        waiting.answer(Written.of(session))
+        waiting.resolve(Written.of(session))
 
     @asynccontextmanager
     async def _creating(self) -> AsyncIterator[Flush[str, str]]:
-        async with Kept(self._pool) as kept:
+        async with StickyConnection(self._pool) as kept:
             yield partial(self._flush_creates, kept)
 
-    async def _flush_creates(self, kept: Kept, group: Sequence[Waiting[str, str]]) -> None:
+    async def _flush_creates(
+        self, kept: StickyConnection, group: Sequence[BatchItem[str, str]]
+    ) -> None:
         values = {"sessions": f"[{','.join(w.item for w in group)}]"}
 
         async def create() -> str:
@@ -414,14 +419,14 @@ class PostgresStore:
 
         timeline: str = await self._again_while_lost(create)
         for waiting in group:
-            waiting.answer(timeline)
+            waiting.resolve(timeline)
 
-    async def _flush_heads(self, group: Sequence[Waiting[str, Head | None]]) -> None:
+    async def _flush_heads(self, group: Sequence[BatchItem[str, Head | None]]) -> None:
         heads = await self.heads(list({w.item for w in group}))
         for waiting in group:
-            waiting.answer(heads.get(waiting.item))
+            waiting.resolve(heads.get(waiting.item))
 
-    async def _flush_reads(self, group: Sequence[Waiting[str, AgentSession | None]]) -> None:
+    async def _flush_reads(self, group: Sequence[BatchItem[str, AgentSession | None]]) -> None:
         async with self._connection() as connection:
             found = await self._read_each(connection, list({w.item for w in group}))
         sessions = {session.session_id: session for session in found}
@@ -429,9 +434,9 @@ class PostgresStore:
         for waiting in group:
             session = sessions.get(waiting.item)
             if session is not None and waiting.item in asked:
-                session = session.twin().stored()
+                session = session.copy().mark_clean()
             asked.add(waiting.item)
-            waiting.answer(session)
+            waiting.resolve(session)
 
 
 def _as_guarded(write: Write) -> Decide:
@@ -439,5 +444,5 @@ def _as_guarded(write: Write) -> Decide:
 
     It was sent before. Whether that was stored is asked under the lock; if it still comes it has no effect.
     """
-    again = write.with_(seen=None, resent=True)
+    again = write.replace(seen=None, resent=True)
     return lambda session: again

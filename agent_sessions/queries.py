@@ -18,7 +18,7 @@ from agent_sessions.errors import (
     StorageMisconfigured,
     StorageUnavailable,
 )
-from agent_sessions.kept import Kept
+from agent_sessions.kept import StickyConnection
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -63,7 +63,7 @@ async def fetch(
 
 
 @asynccontextmanager
-async def connection_of(kept: Kept) -> AsyncIterator[Connection]:
+async def connection_of(kept: StickyConnection) -> AsyncIterator[Connection]:
     with errors_of_ours():
         async with kept.connection() as connection:
             yield connection

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import count
 
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.grouping import Grouper, Waiting
-from agent_sessions.knowledge import Knowledge
+from agent_sessions.grouping import Batcher, BatchItem
+from agent_sessions.knowledge import SessionCache
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import RecordStore
+from agent_sessions.record_store import DocumentStore
 from agent_sessions.valkey import Text, copy_in
 
 AT_ONCE = 16  # copies, each of which may have megabytes
@@ -21,31 +21,31 @@ AT_ONCE = 16  # copies, each of which may have megabytes
 Answers = tuple[Text | None, Head | StorageUnavailable | None]
 
 
-class Reading:
-    def __init__(self, store: PostgresStore | RecordStore, knowledge: Knowledge) -> None:
+class SessionReader:
+    def __init__(self, store: PostgresStore | DocumentStore, cache: SessionCache) -> None:
         self._store = store
-        self._knowledge = knowledge
-        self._asking: Grouper[str, Answers] | None = None
-        if isinstance(store, PostgresStore) and knowledge.copies is not None:
-            ask = partial(_ask_both, store, knowledge)
-            self._asking = Grouper(ask, most=AT_ONCE, in_flight=2)
+        self._cache = cache
+        self._asking: Batcher[str, Answers] | None = None
+        if isinstance(store, PostgresStore) and cache.copies is not None:
+            ask = partial(_ask_both, store, cache)
+            self._asking = Batcher(ask, most=AT_ONCE, in_flight=2)
         # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
         self._questions = count()
 
     async def get(self, session_id: str) -> AgentSession | None:
         """From the local cache, then Valkey, then PostgreSQL."""
-        kept = self._knowledge.session(session_id)
+        kept = self._cache.session(session_id)
         if kept is not None and await self._is_newest(kept):
             # Most are read once: only now is it worth it.
-            self._knowledge.begin_following(session_id)
+            self._cache.begin_following(session_id)
             return kept
-        heard = self._knowledge.follows(session_id)
+        heard = self._cache.is_subscribed(session_id)
         session, text = await self._newest_copy(session_id, heard=heard) or (None, None)
         if session is None:
             session = await self._store.read(session_id)
         if session is not None:
             in_valkey = text is not None
-            self._knowledge.keep(session, heard=heard, in_valkey=in_valkey, text=text)
+            self._cache.put(session, heard=heard, in_valkey=in_valkey, text=text)
         return session
 
     async def close(self) -> None:
@@ -61,44 +61,44 @@ class Reading:
             return None
         text, head = await self._asking.submit(str(next(self._questions)), session_id)
         copy = copy_in(text, session_id) if text else None
-        if text is None or copy is None or not self._confirmed(copy, head, heard=heard):
+        if text is None or copy is None or not self._is_current(copy, head, heard=heard):
             return None
         return copy, text
 
     async def _is_newest(self, copy: AgentSession) -> bool:
-        heard = self._knowledge.follows(copy.session_id)
+        heard = self._cache.is_subscribed(copy.session_id)
         head: Head | StorageUnavailable | None
         try:
             head = await self._store.head(copy.session_id)
         except StorageUnavailable as error:
             head = error
-        return self._confirmed(copy, head, heard=heard)
+        return self._is_current(copy, head, heard=heard)
 
-    def _confirmed(
+    def _is_current(
         self, copy: AgentSession, head: Head | StorageUnavailable | None, *, heard: bool
     ) -> bool:
         """PostgreSQL knows: older agents and psql tell nobody. While it is away, what is heard must do."""
         if isinstance(head, StorageUnavailable):
-            if self._knowledge.head(copy.session_id) == copy.head:
+            if self._cache.head(copy.session_id) == copy.head:
                 return True
             raise head
         if head is None or (head.timeline, head.version) != (copy.timeline, copy.version):
             return False
-        self._knowledge.learn(head, keep=heard)
+        self._cache.observe(head, keep=heard)
         copy.refused_writes = head.refused_writes
         copy.last_heartbeat = max(copy.last_heartbeat, head.last_heartbeat or copy.last_heartbeat)
         return True
 
 
 async def _ask_both(
-    store: PostgresStore, knowledge: Knowledge, group: Sequence[Waiting[str, Answers]]
+    store: PostgresStore, cache: SessionCache, group: Sequence[BatchItem[str, Answers]]
 ) -> None:
     """At the same time: a copy that comes to be newer than the answer is not used, which costs a read and no more."""
     ids = [waiting.item for waiting in group]
-    texts, heads = await asyncio.gather(knowledge.copies_of(ids), _heads(store, ids))
+    texts, heads = await asyncio.gather(cache.copies_of(ids), _heads(store, ids))
     for waiting, text in zip(group, texts, strict=True):
         answer = heads if isinstance(heads, StorageUnavailable) else heads.get(waiting.item)
-        waiting.answer((text, answer))
+        waiting.resolve((text, answer))
 
 
 async def _heads(store: PostgresStore, ids: list[str]) -> dict[str, Head] | StorageUnavailable:

@@ -14,44 +14,44 @@ from agent_sessions import record_writes
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.records import Record, Records
+from agent_sessions.records import DocumentBackend, Record
 from agent_sessions.states import SessionState
-from agent_sessions.writes import Append, Author, Decide, FailSilent, Write, Written
+from agent_sessions.writes import AppendCheckpoint, Author, Decide, FailSilent, Write, Written
 
 logger = logging.getLogger(__name__)
 
 
-class RecordStore:
-    def __init__(self, records: Records, clock: Callable[[], datetime]) -> None:
-        self._records = records
+class DocumentStore:
+    def __init__(self, records: DocumentBackend, clock: Callable[[], datetime]) -> None:
+        self._documents = records
         self._clock = clock
 
     async def create(self, session: AgentSession, text: str, source: str) -> str | None:
-        kept = session.twin()
+        kept = session.copy()
         kept.encode = None
-        record = Record(kept.stored())
+        record = Record(kept.mark_clean())
         record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
         author = Author(session.changed_by, source)
         record.history = [
             record_writes.entry(record.session, None, "created", author, self._clock())
         ]
-        await self._records.save(record)
+        await self._documents.save(record)
         return None
 
     async def read(self, session_id: str) -> AgentSession | None:
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         return record.session if record else None
 
     async def head(self, session_id: str) -> Head | None:
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         return record.session.head if record else None
 
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
         """Nobody but this library writes these records."""
         return []
 
-    async def write(self, write: Write | Append) -> Written:
-        guarded = write.write() if isinstance(write, Append) else write
+    async def write(self, write: Write | AppendCheckpoint) -> Written:
+        guarded = write.write() if isinstance(write, AppendCheckpoint) else write
         session = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
         return Written.of(session)
 
@@ -73,30 +73,30 @@ class RecordStore:
         seen_version: int | None,
     ) -> AgentSession:
         while True:
-            record = await self._records.load(session_id)
+            record = await self._documents.load(session_id)
             if record is None:
                 raise SessionNotFound(session_id)
             if record_writes.was_done(record, change_id, decide):
-                return record.session.stored()
+                return record.session.mark_clean()
             try:
                 record_writes.require_seen(record, seen_version)
                 write = decide(record.session)
             except Conflict as error:
                 raise error.name(record_writes.changer(record, error)) from None
             if write is None:
-                return record.session.stored()
-            record_writes.apply(record, write.with_(change_id=change_id), self._clock())
-            if await self._records.save(record):
-                return record.session.stored()
+                return record.session.mark_clean()
+            record_writes.apply(record, write.replace(change_id=change_id), self._clock())
+            if await self._documents.save(record):
+                return record.session.mark_clean()
 
     async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
         """The answer brings orders whose announcement was lost: there is no other who could bring them."""
-        await self._records.beat(beats)
+        await self._documents.beat(beats)
         heads = [await self.head(session_id) for session_id in beats]
         return [head for head in heads if head is not None]
 
     async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
-        while record := await self._records.load(session_id):
+        while record := await self._documents.load(session_id):
             session = record.session
             session.refused_writes += 1
             if not record.history or record.history[-1]["kind"] != "refused":
@@ -105,12 +105,12 @@ class RecordStore:
                     session, session.state, "refused", author, self._clock()
                 )
                 record.history.append(entry)
-            if await self._records.save(record):
+            if await self._documents.save(record):
                 return session.version
         return None
 
     @asynccontextmanager
-    async def failing_silent(self) -> AsyncIterator[FailSilent]:
+    async def fail_stale_batch(self) -> AsyncIterator[FailSilent]:
         yield self._fail_silent
 
     async def _fail_silent(
@@ -155,9 +155,9 @@ class RecordStore:
                 yield session.session_id
 
     async def _sessions(self) -> AsyncIterator[AgentSession]:
-        async for session_id in self._records.ids():
+        async for session_id in self._documents.ids():
             try:
-                record = await self._records.load(session_id)
+                record = await self._documents.load(session_id)
             except InvalidInput as error:
                 logger.warning("session %s is passed over: %s", session_id, error)
                 continue
@@ -165,24 +165,24 @@ class RecordStore:
                 yield record.session
 
     async def checkpoints(self, session_id: str, after: int, limit: int) -> list[SessionCheckpoint]:
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         return [c for c, _ in (record.checkpoints if record else [])][after : after + limit]
 
     async def checkpoint(
         self, session_id: str, n: int
     ) -> tuple[SessionCheckpoint, int | None] | None:
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         if record is None or not 1 <= n <= len(record.checkpoints):
             return None
         return record.checkpoints[n - 1]
 
     async def past_context(self, session_id: str, context_version: int) -> dict[str, Any] | None:
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         return record.past_contexts.get(context_version) if record else None
 
     async def context_seen(self, session_id: str, version: int) -> dict[str, Any] | None:
         """The context as it was at a version of the session; None where it is not known any more."""
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         if record is None or version > record.session.version:
             return None  # one that is newer was seen before the record was restored
         if record.session.context_version <= version:
@@ -192,7 +192,7 @@ class RecordStore:
 
     async def writers_since(self, session_id: str, version: int) -> list[Writer]:
         """Who wrote after a version, the newest first."""
-        record = await self._records.load(session_id)
+        record = await self._documents.load(session_id)
         return record_writes.writers_since(record, version) if record else []
 
     async def close(self) -> None:

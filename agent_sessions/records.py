@@ -53,7 +53,7 @@ class Record:
         if rest is None:
             return cls.adopted(session)
         return cls(
-            session.stored(),
+            session.mark_clean(),
             [(SessionCheckpoint.from_dict(c), v) for c, v in rest.get("checkpoints", [])],
             {int(k): v for k, v in rest.get("past_contexts", {}).items()},
             rest.get("history", []),
@@ -67,10 +67,10 @@ class Record:
             checkpoint.id = f"{session.session_id}:{n}"
         session.version = max(session.version, 1)
         session.checkpoint_count = session.checkpoints_through = len(session.checkpoints)
-        return cls(session.stored(), [(copy.copy(c), None) for c in session.checkpoints])
+        return cls(session.mark_clean(), [(copy.copy(c), None) for c in session.checkpoints])
 
 
-class Records(Protocol):
+class DocumentBackend(Protocol):
     async def load(self, session_id: str) -> Record | None: ...
 
     async def save(self, record: Record) -> bool:
@@ -84,7 +84,7 @@ class Records(Protocol):
     def ids(self) -> AsyncIterator[str]: ...
 
 
-class RecordsInMemory:
+class MemoryBackend:
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
 
@@ -124,7 +124,7 @@ return 1
 """
 
 
-class RecordsInValkey:
+class ValkeyBackend:
     def __init__(
         self, client: Any, namespace: str, ttl: timedelta, clock: Callable[[], datetime]
     ) -> None:

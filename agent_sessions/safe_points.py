@@ -55,7 +55,7 @@ class SafePoints:
         self._reported: tuple[int, Count] | None = None
         self._owed: Head | None = None  # an order that ends the work, while parts are still at it
 
-    def notice(self, head: Head | None) -> None:
+    def on_head(self, head: Head | None) -> None:
         """This is how the session is now; None when that has to be found out."""
         if head is None or head != self._seen:
             self._wake()
@@ -78,7 +78,7 @@ class SafePoints:
             self._waiting.discard(waiting)
         return bool(done)
 
-    async def _obey(self) -> None:
+    async def _apply_orders(self) -> None:
         task = self.parts.called()
         try:
             await self._obey_in(task)
@@ -129,7 +129,7 @@ class SafePoints:
             logger.warning("that parts are at work could not be reported: %s", error)
 
     def _is_behind(self, head: Head) -> bool:
-        base = self.session.base
+        base = self.session.loaded
         return base is not None and (
             base.state != head.state or base.order_version != head.order_version
         )

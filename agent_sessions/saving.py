@@ -15,12 +15,12 @@ from agent_sessions.errors import (
     TimelineChanged,
     WriteRefused,
 )
-from agent_sessions.knowledge import Knowledge
-from agent_sessions.models import AgentSession, Attempt, Head
+from agent_sessions.knowledge import SessionCache
+from agent_sessions.models import AgentSession, ChangeSet, Head
 from agent_sessions.operations import ANY_STATE
 from agent_sessions.patch import diff
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import RecordStore
+from agent_sessions.record_store import DocumentStore
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.writes import Author, Rejected, Write, Written
 
@@ -28,15 +28,15 @@ from agent_sessions.writes import Author, Rejected, Write, Written
 ARRAY_BEHIND = 100
 
 
-class Saving:
+class SessionWriter:
     def __init__(
         self,
-        store: PostgresStore | RecordStore,
-        knowledge: Knowledge,
+        store: PostgresStore | DocumentStore,
+        cache: SessionCache,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._knowledge = knowledge
+        self._cache = cache
         self._clock = clock
         self._on_their_way: set[asyncio.Task[bool]] = set()
 
@@ -45,9 +45,9 @@ class Saving:
 
         The write goes on when its caller is cancelled: the copy must learn whether it was stored.
         """
-        sent = self._send(session, author)
+        sent = self._append(session, author)
         if sent is None:
-            return await asyncio.shield(self._task(self._in_turn(session, author)))
+            return await asyncio.shield(self._task(self._save_serialised(session, author)))
         written = await sent
         if written is not None and _is_behind(written):
             await self._store.refresh_array(session.session_id)
@@ -56,16 +56,16 @@ class Saving:
     async def renew(self, session: AgentSession) -> None:
         """The copy becomes what is stored, past every cache; what was changed here stays, and is written next."""
         async with session.turn:
-            base = session.base or await self._base_of(session)
+            base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
-                await self._find_out(session, base, session.attempt)
-                base = session.base or base
-            heard = self._knowledge.follows(session.session_id)
+                await self._resolve_unknown_outcome(session, base, session.attempt)
+                base = session.loaded or base
+            heard = self._cache.is_subscribed(session.session_id)
             stored = await self._store.read(session.session_id)
             if stored is None:
                 raise SessionNotFound(session.session_id)
-            attempts.renew(session, base, stored.stored())
-        self._knowledge.learn(stored.head, keep=heard)
+            attempts.renew(session, base, stored.mark_clean())
+        self._cache.observe(stored.head, keep=heard)
 
     async def close(self) -> None:
         """Wait for what is on its way."""
@@ -73,16 +73,18 @@ class Saving:
         while self._on_their_way:
             await asyncio.gather(*self._on_their_way, return_exceptions=True)
 
-    def _send(self, session: AgentSession, author: Author) -> asyncio.Future[Written | None] | None:
+    def _append(
+        self, session: AgentSession, author: Author
+    ) -> asyncio.Future[Written | None] | None:
         """Checkpoints and context without a task of their own; None when that is not what is to be saved."""
-        base, store = session.base, self._store
+        base, store = session.loaded, self._store
         if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
             return None
         if not session.turn.take():
             return None
         attempt = None
         try:
-            attempt = attempts.attempt_of(session, base)
+            attempt = attempts.change_set_of(session, base)
         finally:
             if attempt is None:
                 session.turn.release()
@@ -91,14 +93,14 @@ class Saving:
         if not attempt.is_fast(base):
             session.turn.release()
             return None
-        return self._set_out(store, session, base, attempt, author)
+        return self._submit(store, session, base, attempt, author)
 
-    def _set_out(
+    def _submit(
         self,
         store: PostgresStore,
         session: AgentSession,
         base: AgentSession,
-        attempt: Attempt,
+        attempt: ChangeSet,
         author: Author,
     ) -> asyncio.Future[Written | None]:
         """Has the turn until the answer is there, whatever becomes of the caller."""
@@ -106,10 +108,10 @@ class Saving:
 
         def stored(written: Written) -> None:
             session.attempt = None
-            attempts.accept(session, base, attempt, written)
+            attempts.apply_ack(session, base, attempt, written)
             session.turn.release()
             # Nobody waits for Valkey: who reads asks PostgreSQL whether a copy is the newest.
-            self._knowledge.tell_soon(written.head)
+            self._cache.publish_soon(written.head)
             _pass_on(future, written)
 
         def refused(error: BaseException) -> None:
@@ -123,7 +125,7 @@ class Saving:
             _pass_on(future, error)
 
         session.attempt = attempt
-        store.send(attempts.guarded(session, base, attempt, author), stored, refused)
+        store.send(attempts.to_write(session, base, attempt, author), stored, refused)
         return future
 
     def _task(self, saving: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
@@ -137,31 +139,31 @@ class Saving:
         if not task.cancelled():
             task.exception()  # its caller, where there still is one, has it
 
-    async def _in_turn(self, session: AgentSession, author: Author) -> bool:
+    async def _save_serialised(self, session: AgentSession, author: Author) -> bool:
         """Tasks that share one copy save one after the other, each what was there when its turn came."""
         async with session.turn:
-            base = session.base or await self._base_of(session)
+            base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
-                await self._find_out(session, base, session.attempt)
-                base = session.base or base
+                await self._resolve_unknown_outcome(session, base, session.attempt)
+                base = session.loaded or base
             resent = session.attempt is not None
-            attempt = attempts.attempt_of(session, base)
+            attempt = attempts.change_set_of(session, base)
             if attempt is None:
                 return False
             session.attempt = attempt
             if resent or not attempt.is_fast(base):
-                writing = self._save_carefully(session, base, attempt, author, resent=resent)
+                writing = self._save_locked(session, base, attempt, author, resent=resent)
             else:
                 writing = self._save_fast(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
-        await self._knowledge.tell(head)
+        await self._cache.publish(head)
         return True
 
     async def _end(
         self,
         session: AgentSession,
         base: AgentSession,
-        attempt: Attempt,
+        attempt: ChangeSet,
         author: Author,
         writing: Awaitable[Head],
     ) -> Head:
@@ -178,23 +180,25 @@ class Saving:
         return head
 
     async def _after_a_guard(
-        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
+        self, session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
     ) -> bool:
         try:
-            writing = self._save_carefully(session, base, attempt, author)
+            writing = self._save_locked(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
         finally:
             session.turn.release()
-        await self._knowledge.tell(head)
+        await self._cache.publish(head)
         return True
 
-    async def _find_out(self, session: AgentSession, base: AgentSession, attempt: Attempt) -> None:
+    async def _resolve_unknown_outcome(
+        self, session: AgentSession, base: AgentSession, attempt: ChangeSet
+    ) -> None:
         """Was the write stored whose answer was lost? Then only what was changed since is still to be written."""
         missing: list[AgentSession] = []
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
             session.attempt = None
-            attempts.adopt(session, base, attempt, stored)
+            attempts.apply_stored(session, base, attempt, stored)
 
     async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
         """None when it was acknowledged before."""
@@ -241,28 +245,28 @@ class Saving:
         stored = await self._store.read(session.session_id)
         if stored is None:
             raise SessionNotFound(session.session_id)
-        session.base = stored.stored().base or stored
+        session.loaded = stored.mark_clean().loaded or stored
         session.epoch = stored.epoch
-        return session.base
+        return session.loaded
 
     async def _save_fast(
-        self, session: AgentSession, base: AgentSession, attempt: Attempt, author: Author
+        self, session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
     ) -> Head:
         """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
         try:
-            written = await self._store.write(attempts.guarded(session, base, attempt, author))
+            written = await self._store.write(attempts.to_write(session, base, attempt, author))
         except Rejected:
-            return await self._save_carefully(session, base, attempt, author)
-        attempts.accept(session, base, attempt, written)
+            return await self._save_locked(session, base, attempt, author)
+        attempts.apply_ack(session, base, attempt, written)
         if _is_behind(written):
             await self._store.refresh_array(session.session_id)
         return written.head
 
-    async def _save_carefully(
+    async def _save_locked(
         self,
         session: AgentSession,
         base: AgentSession,
-        attempt: Attempt,
+        attempt: ChangeSet,
         author: Author,
         *,
         resent: bool = False,
@@ -270,11 +274,11 @@ class Saving:
         """On the locked row: transitions, metadata, whatever met a guard, and what may still be on its way."""
 
         def decide(current: AgentSession) -> Write | None:
-            write = attempts.decide(attempt, base, current, author)
-            return write and write.with_(resent=resent)
+            write = attempts.rebase(attempt, base, current, author)
+            return write and write.replace(resent=resent)
 
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
-        attempts.adopt(session, base, attempt, stored)
+        attempts.apply_stored(session, base, attempt, stored)
         return stored.head
 
     async def _refuse(

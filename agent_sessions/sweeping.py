@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from agent_sessions import operations, tasks
-from agent_sessions.knowledge import Knowledge
+from agent_sessions.knowledge import SessionCache
 from agent_sessions.models import Head
 from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import RecordStore
+from agent_sessions.record_store import DocumentStore
 from agent_sessions.valkey import AWAY
 from agent_sessions.writes import Author, FailSilent
 
@@ -22,15 +22,15 @@ RUN = 10
 AUTHOR = Author("sweeper", "sweeper", "heartbeat_timeout")
 
 
-class Sweeping:
+class StaleSweeper:
     def __init__(
         self,
-        store: PostgresStore | RecordStore,
-        knowledge: Knowledge,
+        store: PostgresStore | DocumentStore,
+        cache: SessionCache,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._knowledge = knowledge
+        self._cache = cache
         self._clock = clock
 
     async def fail_stale(self, max_age: timedelta) -> int:
@@ -57,9 +57,9 @@ class Sweeping:
         try:
             found = await _put_in_batches(session_ids, batches)
             await asyncio.gather(*workers)
-            await self._knowledge.settle()
+            await self._cache.settle()
         finally:
-            await tasks.end(*workers)
+            await tasks.cancel_and_wait(*workers)
         return len(failed), sorted(found - failed)
 
     async def _work(
@@ -67,11 +67,11 @@ class Sweeping:
     ) -> None:
         batch = await batches.get()
         while batch:
-            async with self._store.failing_silent() as fail:
+            async with self._store.fail_stale_batch() as fail:
                 for _ in range(RUN):
                     for head in await self._fail_each(fail, batch, max_age):
                         failed.add(head.session_id)
-                        self._knowledge.tell_soon(head)
+                        self._cache.publish_soon(head)
                     batch = await batches.get()
                     if not batch:
                         return
@@ -87,10 +87,10 @@ class Sweeping:
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
         """Those of whom Valkey has not heard since either."""
-        if self._knowledge.copies is None:
+        if self._cache.copies is None:
             return list(session_ids)
         try:
-            beats = await self._knowledge.copies.last_beats(session_ids)
+            beats = await self._cache.copies.last_beats(session_ids)
         except AWAY:
             return list(session_ids)
         heard = zip(session_ids, beats, strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
     """Cancel until each has ended: redis-py swallows a cancellation that comes while it connects."""
     left = set(tasks)
     while left := {task for task in left if not task.done()}:

@@ -13,7 +13,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from agent_sessions.errors import InvalidInput
-from agent_sessions.grouping import Grouper, Waiting
+from agent_sessions.grouping import Batcher, BatchItem
 from agent_sessions.models import AgentSession, Head
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ end
 Text = str | bytes  # as the client was told to answer
 
 
-class Names:
+class Keys:
     """Every key and channel, in one place."""
 
     def __init__(self, namespace: str) -> None:
@@ -77,24 +77,24 @@ class Names:
         return f"{self.namespace}:session:{session_id}:changes"
 
 
-class Copies:
+class ValkeyCache:
     """Copies of sessions that carry their version. A copy without one was written by an older agent."""
 
-    def __init__(self, client: Any, names: Names, ttl: timedelta, *, durable: bool) -> None:
+    def __init__(self, client: Any, names: Keys, ttl: timedelta, *, durable: bool) -> None:
         # Without PostgreSQL the key holds the record itself, which no announcement may drop.
         self._durable = durable
         self._client = client
-        self._names = names
+        self._keys = names
         self._ttl = int(ttl.total_seconds())
-        self._announcing: Grouper[Head, None] = Grouper(self._announce_group)
-        self._putting: Grouper[tuple[str, Text], None] = Grouper(self._put_group, most=50)
+        self._announcing: Batcher[Head, None] = Batcher(self._announce_group)
+        self._putting: Batcher[tuple[str, Text], None] = Batcher(self._put_group, most=50)
         self._waiting = 0  # characters
         self._on_their_way: set[asyncio.Future[None]] = set()
 
     async def get(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
         """Of each its JSON, where there is any."""
         copies: Sequence[Text | None] = await self._client.mget(
-            [self._names.copy(session_id) for session_id in session_ids]
+            [self._keys.copy(session_id) for session_id in session_ids]
         )
         return copies
 
@@ -102,7 +102,7 @@ class Copies:
         """Nobody waits for a copy. None is made while too many are on their way."""
         if self._waiting > COPIES_WAITING:
             return
-        arrived = self._on_its_way()
+        arrived = self._track()
 
         def put(_: None) -> None:
             self._waiting -= len(text)
@@ -130,7 +130,7 @@ class Copies:
         self, head: Head, announced: Callable[[], None], refused: Callable[[BaseException], None]
     ) -> None:
         """As `announce`, for who does not wait: one of the two is called."""
-        arrived = self._on_its_way()
+        arrived = self._track()
 
         def told(_: None) -> None:
             announced()
@@ -142,7 +142,7 @@ class Copies:
 
         self._announcing.send(head.session_id, head, told, failed)
 
-    def _on_its_way(self) -> Callable[[], None]:
+    def _track(self) -> Callable[[], None]:
         """What is to be called when it has gone."""
         gone = asyncio.get_running_loop().create_future()
         self._on_their_way.add(gone)
@@ -158,13 +158,13 @@ class Copies:
         await self._announcing.close()
         await self._putting.close()
 
-    async def _put_group(self, group: Sequence[Waiting[tuple[str, Text], None]]) -> None:
+    async def _put_group(self, group: Sequence[BatchItem[tuple[str, Text], None]]) -> None:
         await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
         for waiting in group:
-            waiting.answer(None)
+            waiting.resolve(None)
 
-    async def _announce_group(self, group: Sequence[Waiting[Head, None]]) -> None:
-        words = [(self._names.changes(w.key), _message(w.item)) for w in group]
+    async def _announce_group(self, group: Sequence[BatchItem[Head, None]]) -> None:
+        words = [(self._keys.changes(w.key), _message(w.item)) for w in group]
         if self._durable:
             versions = [_place(waiting.item) for waiting in group]
             parts = [part for v, word in zip(versions, words, strict=True) for part in (v, *word)]
@@ -175,38 +175,38 @@ class Copies:
                     pipeline.publish(*word)
                 await pipeline.execute()
         for waiting in group:
-            waiting.answer(None)
+            waiting.resolve(None)
 
     async def _run(
-        self, script: str, group: Sequence[Waiting[Any, None]], arguments: Sequence[Any]
+        self, script: str, group: Sequence[BatchItem[Any, None]], arguments: Sequence[Any]
     ) -> None:
-        keys = [name(w.key) for w in group for name in (self._names.copy, self._names.version)]
+        keys = [name(w.key) for w in group for name in (self._keys.copy, self._keys.version)]
         await self._client.eval(script, len(keys), *keys, self._ttl, *arguments)
 
     async def beat(self, beats: dict[str, datetime]) -> None:
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
         async with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.zadd(self._names.heartbeats, scores, gt=True)
-            pipeline.publish(self._names.beats, json.dumps(list(scores.items())))
+            pipeline.zadd(self._keys.heartbeats, scores, gt=True)
+            pipeline.publish(self._keys.beats, json.dumps(list(scores.items())))
             slot = _slot(max(scores.values(), default=0) / 1000)
-            pipeline.incrby(f"{self._names.beat_counts}:{slot}", len(scores))
-            pipeline.expire(f"{self._names.beat_counts}:{slot}", BEATS_COUNTED_FOR)
+            pipeline.incrby(f"{self._keys.beat_counts}:{slot}", len(scores))
+            pipeline.expire(f"{self._keys.beat_counts}:{slot}", BEATS_COUNTED_FOR)
             await pipeline.execute()
 
     async def count_beats(self, slots: Sequence[int]) -> list[int]:
         """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch."""
-        counts = await self._client.mget([f"{self._names.beat_counts}:{s}" for s in slots])
+        counts = await self._client.mget([f"{self._keys.beat_counts}:{s}" for s in slots])
         return [_count(count) for count in counts]
 
     async def last_beats(self, session_ids: Sequence[str]) -> list[float | None]:
         """Seconds since the epoch."""
-        scores = await self._client.zmscore(self._names.heartbeats, list(session_ids))
+        scores = await self._client.zmscore(self._keys.heartbeats, list(session_ids))
         known = (score if score is not None and 0 < score < _LATEST else None for score in scores)
         return [None if score is None else score / 1000 for score in known]
 
     async def forget(self, session_id: str) -> None:
         """Nothing of an ended session stays among the heartbeats."""
-        await self._client.zrem(self._names.heartbeats, session_id)
+        await self._client.zrem(self._keys.heartbeats, session_id)
 
 
 def copy_in(text: Text, session_id: str) -> AgentSession | None:

@@ -15,14 +15,14 @@ from redis.backoff import NoBackoff
 from agent_sessions import tasks
 from agent_sessions.models import Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey import AWAY, Names
+from agent_sessions.valkey import AWAY, Keys
 
 logger = logging.getLogger(__name__)
 
 SILENCE = 5.0  # seconds without a message before the subscription has to prove that it lives
 
 
-class Watch:
+class ChangeSubscriber:
     """Follows single sessions over one subscription, and knows when it may have missed something.
 
     `live` is true while every followed session's channel is confirmed on a connection that answers.
@@ -31,14 +31,14 @@ class Watch:
     def __init__(
         self,
         client: Any,
-        names: Names,
+        keys: Keys,
         *,
         on_change: Callable[[Head], None],
         on_lost: Callable[[], None],
         on_live: Callable[[], None],
     ) -> None:
         self._client = _without_retries(client)
-        self._names = names
+        self._keys = keys
         self._on_change = on_change
         self._on_lost = on_lost
         self._on_live = on_live
@@ -57,9 +57,9 @@ class Watch:
         if self._task is None:
             self._task = asyncio.create_task(self._listen(), name="agent_sessions watch")
 
-    def begin(self, session_id: str) -> None:
+    def subscribe(self, session_id: str) -> None:
         """Ask for word of this session; `follow` waits until it is sure to come."""
-        channel = self._names.changes(session_id)
+        channel = self._keys.changes(session_id)
         self.start()
         if channel in self._wanted:
             return
@@ -68,21 +68,21 @@ class Watch:
             self._waiting[channel] = asyncio.get_running_loop().create_future()
             self._unsent.append(channel)
             if self._sender is None:
-                self._sender = asyncio.create_task(self._subscribe(), name="subscribing")
+                self._sender = asyncio.create_task(self._send_subscriptions(), name="subscribing")
 
     async def follow(self, session_id: str) -> bool:
         """True when every later change of this session will be heard."""
-        self.begin(session_id)
-        heard = self._waiting.get(self._names.changes(session_id))
+        self.subscribe(session_id)
+        heard = self._waiting.get(self._keys.changes(session_id))
         if heard is not None and self.live:
             try:
                 async with asyncio.timeout(SILENCE):
                     await asyncio.shield(heard)
             except TimeoutError:
                 return False
-        return self.follows(session_id)
+        return self.is_subscribed(session_id)
 
-    async def _subscribe(self) -> None:
+    async def _send_subscriptions(self) -> None:
         """Who asks while one command is on its way shares the next."""
         try:
             while self._unsent and self._pubsub is not None:
@@ -93,13 +93,13 @@ class Watch:
         finally:
             self._sender = None
 
-    def follows(self, session_id: str) -> bool:
-        channel = self._names.changes(session_id)
+    def is_subscribed(self, session_id: str) -> bool:
+        channel = self._keys.changes(session_id)
         return self.live and channel in self._wanted and channel not in self._waiting
 
     def unfollow(self, session_id: str) -> None:
         """Done in the background: whoever forgets a session need not wait for it."""
-        channel = self._names.changes(session_id)
+        channel = self._keys.changes(session_id)
         self._wanted.discard(channel)
         if self.live:
             task = asyncio.create_task(self._unsubscribe(channel))
@@ -116,7 +116,7 @@ class Watch:
     async def close(self) -> None:
         if self._task is not None:
             sender = () if self._sender is None else (self._sender,)
-            await tasks.end(self._task, *sender, *self._leaving)
+            await tasks.cancel_and_wait(self._task, *sender, *self._leaving)
         self._drop()
         await self._client.aclose()
 
@@ -140,7 +140,7 @@ class Watch:
         asked: set[str] = set()
         confirmed: set[str] = set()
         while asked != confirmed or not asked >= self._wanted or not asked:
-            if fresh := {f"{self._names.namespace}:listening", *self._wanted} - asked:
+            if fresh := {f"{self._keys.namespace}:listening", *self._wanted} - asked:
                 await self._pubsub.subscribe(*fresh)
                 asked |= fresh
             message = await self._pubsub.get_message(timeout=SILENCE)

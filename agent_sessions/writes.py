@@ -57,7 +57,7 @@ class Write:
     parts: tuple[int, int] | None = None
     detail: dict[str, Any] = field(default_factory=dict)
 
-    def with_(self, **changes: Any) -> Write:
+    def replace(self, **changes: Any) -> Write:
         return replace(self, **changes)
 
     def row(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ FailSilent = Callable[[Sequence[str], Decide, datetime, timedelta], Awaitable[li
 
 
 @dataclass(slots=True)
-class Append:
+class AppendCheckpoint:
     """The commonest write: one checkpoint of a live session, and its context where that changed too.
 
     `data`, `metadata` and `context_text` are JSON as it was made when it was checked.

@@ -132,7 +132,7 @@ class Desk:
 
     async def close(self) -> None:
         """Let go without ending anything: the sessions wait for the next process of this name."""
-        await tasks.end(*self.tasks.values())
+        await tasks.cancel_and_wait(*self.tasks.values())
         self._clear()
 
     def _clear(self) -> None:

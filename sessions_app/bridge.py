@@ -145,7 +145,7 @@ class Bridge:
                 await manager.close()
         finally:
             attempt = (self._attempt,) if self._attempt is not None else ()
-            await tasks.end(*self._working, *attempt)
+            await tasks.cancel_and_wait(*self._working, *attempt)
 
 
 def _no_answer() -> StorageUnavailable:

@@ -9,7 +9,7 @@ from agent_sessions.conversation.local import Entry, LocalConversations
 from agent_sessions.conversation.snapshot import Snapshot
 
 
-class Alone:
+class MemoryOnly:
     def __init__(self, local: LocalConversations, counts: Counts, language: str) -> None:
         self._local = local
         self._counts = counts

@@ -28,7 +28,7 @@ ATTEMPTS = 20
 Result = TypeVar("Result")
 
 
-class Exchange:
+class WriteBehind:
     def __init__(
         self, store: ConversationStore, local: LocalConversations, counts: Counts, language: str
     ) -> None:

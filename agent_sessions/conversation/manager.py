@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from agent_sessions.conversation.alone import Alone
+from agent_sessions.conversation.alone import MemoryOnly
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.counts import Counts
-from agent_sessions.conversation.exchange import Exchange
+from agent_sessions.conversation.exchange import WriteBehind
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
     ConversationPage,
@@ -32,7 +32,7 @@ from agent_sessions.conversation.store import (
     Unreachable,
     full,
 )
-from agent_sessions.conversation.upkeep import Upkeep
+from agent_sessions.conversation.upkeep import Maintenance
 from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -60,24 +60,24 @@ class ConversationManager:
         self._local = LocalConversations(self.config.max_sessions)
         self._numbers = itertools.count(1)
         self._store: ConversationStore | None = None
-        self._exchange: Exchange | Alone
+        self._write_behind: WriteBehind | MemoryOnly
         shared = (self._local, self._counts, self.config.default_language)
         if self.config.valkey_url:
             self._store = ConversationStore(self.config.valkey_url, self.config, clock)
-            self._exchange = Exchange(self._store, *shared)
+            self._write_behind = WriteBehind(self._store, *shared)
         else:
-            self._exchange = Alone(*shared)
-        self._upkeep = Upkeep(
-            self.config, self._local, self._counts, clock, self._store, self._exchange
+            self._write_behind = MemoryOnly(*shared)
+        self._maintenance = Maintenance(
+            self.config, self._local, self._counts, clock, self._store, self._write_behind
         )
 
     async def start(self) -> None:
         """Succeeds without Valkey too: `redis_available` says whether it answers, and it is tried again."""
-        await self._upkeep.start()
+        await self._maintenance.start()
 
     async def stop(self) -> None:
         """Sends what waits. Says in the log what Valkey never got."""
-        await self._upkeep.stop()
+        await self._maintenance.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -147,7 +147,7 @@ class ConversationManager:
             entry.pending.clear()
             self._local.forget(entry)
             try:
-                return await self._exchange.delete(entry)
+                return await self._write_behind.delete(entry)
             except Unreachable as error:
                 raise StorageUnavailable(f"{session_id} is not deleted: {error}") from error
 
@@ -218,7 +218,7 @@ class ConversationManager:
 
     async def tick(self) -> None:
         """Tries Valkey again when that is due, sends what waits, forgets what is idle."""
-        await self._upkeep.tick()
+        await self._maintenance.tick()
 
     @property
     def _reachable(self) -> bool:
@@ -240,7 +240,7 @@ class ConversationManager:
         async with entry.lock:
             hit = known = entry.known is not None
             try:
-                hit = await self._exchange.refresh(entry, keep=keep)
+                hit = await self._write_behind.refresh(entry, keep=keep)
             except Unreachable:
                 pass
             view = entry.view(self.config.default_language)
@@ -266,7 +266,7 @@ class ConversationManager:
         self._local.wait(entry)
         async with entry.lock:
             try:
-                await self._exchange.push(entry)
+                await self._write_behind.push(entry)
             except Unreachable:
                 logger.debug("conversation %s waits for Valkey", session_id)
             if entry.unknown:
@@ -279,7 +279,7 @@ class ConversationManager:
         entry = self._local.open(session_id, self._clock())
         async with entry.lock:
             try:
-                stamp = await self._exchange.replace(entry, mine, expected)
+                stamp = await self._write_behind.replace(entry, mine, expected)
             except Unreachable as error:
                 raise StorageUnavailable(f"{session_id} is not stored: {error}") from error
             finally:

@@ -47,7 +47,7 @@ class CameBackEmpty(Exception):
 
 
 @dataclass(frozen=True)
-class Reading:
+class StoredConversation:
     found: bool
     stamp: str = ""
     text: str | None = None
@@ -99,15 +99,15 @@ class ConversationStore:
         self.available = False
         await self._client.aclose()
 
-    async def read(self, conversation_id: str, stamp: str, *, keep: bool) -> Reading:
+    async def read(self, conversation_id: str, stamp: str, *, keep: bool) -> StoredConversation:
         reply = await self._run("read", conversation_id, stamp, int(keep))
         match reply[0]:
             case "missing":
-                return Reading(found=False)
+                return StoredConversation(found=False)
             case "same":
-                return Reading(found=True, stamp=stamp)
+                return StoredConversation(found=True, stamp=stamp)
             case _:
-                return Reading(found=True, stamp=reply[1], text=reply[2])
+                return StoredConversation(found=True, stamp=reply[1], text=reply[2])
 
     async def append(
         self, conversation_id: str, additions: Sequence[Addition], language: str

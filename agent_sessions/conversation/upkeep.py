@@ -7,17 +7,17 @@ import logging
 from collections.abc import Callable
 
 from agent_sessions import tasks
-from agent_sessions.conversation.alone import Alone
+from agent_sessions.conversation.alone import MemoryOnly
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.counts import Counts
-from agent_sessions.conversation.exchange import Exchange
+from agent_sessions.conversation.exchange import WriteBehind
 from agent_sessions.conversation.local import Entry, LocalConversations
 from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
 
 logger = logging.getLogger(__name__)
 
 
-class Upkeep:
+class Maintenance:
     def __init__(
         self,
         config: ConversationConfig,
@@ -25,14 +25,14 @@ class Upkeep:
         counts: Counts,
         clock: Callable[[], float],
         store: ConversationStore | None,
-        exchange: Exchange | Alone,
+        exchange: WriteBehind | MemoryOnly,
     ) -> None:
         self._config = config
         self._local = local
         self._counts = counts
         self._clock = clock
         self._store = store
-        self._exchange = exchange
+        self._write_behind = exchange
         self._memory_seen = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +44,7 @@ class Upkeep:
     async def stop(self) -> None:
         task, self._task = self._task, None
         if task:
-            await tasks.end(task)
+            await tasks.cancel_and_wait(task)
         if self._store:
             self._store.retry_at = self._clock()
             await self._send_waiting()
@@ -103,7 +103,7 @@ class Upkeep:
         try:
             for entry in entries:
                 async with entry.lock:
-                    await self._exchange.push(entry)
+                    await self._write_behind.push(entry)
             await self._store.trim()
             self._memory_seen = self._store.memory
         except (Unreachable, CameBackEmpty):

@@ -38,4 +38,4 @@ class Announcer:
 
     async def stop(self) -> None:
         if self._task is not None:
-            await tasks.end(self._task)
+            await tasks.cancel_and_wait(self._task)

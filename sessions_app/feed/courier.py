@@ -82,7 +82,7 @@ class Courier:
 
     async def stop(self) -> None:
         if self._task is not None:
-            await tasks.end(self._task)
+            await tasks.cancel_and_wait(self._task)
 
 
 def _first(lane: Lane, most: int) -> Iterator["Socket"]:

@@ -157,7 +157,7 @@ class Hub:
     async def stop_loops(self) -> None:
         for socket in list(self.audience.sockets):
             self.pages.leave(socket)
-        await tasks.end(*self._tasks)
+        await tasks.cancel_and_wait(*self._tasks)
         await self._announcer.stop()
         await self.courier.stop()
 

@@ -56,7 +56,7 @@ class Sweeper:
         self._connect = connect
         self._manager: SessionManager | None = None
         self._judge = Judge(post, valkey, rules, namespace)
-        self._upkeep = upkeep
+        self._maintenance = upkeep
         self._monotonic = monotonic
         self._now = Moment(0.0, monotonic())
         self._blindness: Blindness | None = None
@@ -90,8 +90,8 @@ class Sweeper:
                 if blindness is None:
                     return
                 await self._look_in_time(blindness)
-            if self._upkeep is not None:
-                await self._upkeep.tick(self._now.steady)
+            if self._maintenance is not None:
+                await self._maintenance.tick(self._now.steady)
         except LOST as error:
             await self._lose(error)
 

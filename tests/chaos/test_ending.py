@@ -41,7 +41,7 @@ async def test_a_task_ends_wherever_it_is_told_to(valkey_url: str) -> None:
         task.cancel()
         swallowed += not (await asyncio.wait([task], timeout=0.02))[0]
         async with asyncio.timeout(10):
-            await tasks.end(task)
+            await tasks.cancel_and_wait(task)
         assert task.cancelled()
     assert swallowed, "the client swallows no cancellation any more: `end` may be simpler"
 
@@ -50,7 +50,7 @@ async def test_several_tasks_end_together(valkey_url: str) -> None:
     running = [asyncio.create_task(subscribes_for_ever(valkey_url)) for _ in range(20)]
     await steps(15)
     async with asyncio.timeout(10):
-        await tasks.end(*running)
+        await tasks.cancel_and_wait(*running)
     assert all(task.cancelled() for task in running)
 
 
@@ -76,7 +76,7 @@ def beats(valkey_url: str) -> End:
         )
         task = asyncio.create_task(ear.run())
         await steps(n)
-        await tasks.end(task)
+        await tasks.cancel_and_wait(task)
 
     return ends
 

@@ -22,7 +22,7 @@ async def live(manager: SessionManager, session_id: str) -> None:
 
     async def heard() -> None:
         while True:
-            if await manager._knowledge.follow(session_id):
+            if await manager._cache.follow(session_id):
                 return
             await asyncio.sleep(0.01)
 
@@ -32,7 +32,7 @@ async def live(manager: SessionManager, session_id: str) -> None:
 async def until(manager: SessionManager, trusted: bool) -> None:
     async def so() -> None:
         while True:
-            if manager._knowledge.trusted is trusted:
+            if manager._cache.trusted is trusted:
                 return
             await asyncio.sleep(0.01)
 

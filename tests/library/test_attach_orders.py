@@ -33,13 +33,13 @@ async def pair(request: pytest.FixtureRequest, another: Make) -> tuple[SessionMa
 
 async def hears(run: Run) -> None:
     """Through Valkey by itself; without it, its next heartbeat comes now."""
-    if not run._manager._knowledge.trusted:
+    if not run._manager._cache.trusted:
         await run.tick()
 
 
 async def next_safe_point(run: Run) -> None:
     """The first one after the order was heard of: through Valkey that takes a moment."""
-    known, head = run._manager._knowledge, None
+    known, head = run._manager._cache, None
     while known.trusted and not (head and head.order_open):
         await asyncio.sleep(0.005)
         head = known.head(run.session.session_id)

@@ -29,9 +29,9 @@ async def test_a_session_comes_from_the_local_cache_then_valkey_then_postgresql(
     assert 86_000 < await redis_client.ttl(key) <= 86_400
     await live(two, session.session_id)
     first = await served(two, session.session_id)
-    assert two._knowledge.session(session.session_id) is not None, "kept here"
+    assert two._cache.session(session.session_id) is not None, "kept here"
     await redis_client.delete(key)
-    two._knowledge._doubt()
+    two._cache.invalidate_all()
     assert (await served(two, session.session_id)).to_dict() == first.to_dict()
     await two.tick()
     assert json.loads(await redis_client.get(key) or "")["metadata"] == {"school": "IGS"}
@@ -119,7 +119,7 @@ async def test_an_old_copy_that_comes_late_is_not_put_over_word_of_a_newer_one(
     old = await reader.read(session.session_id)  # read old …
     assert old is not None
     await writer.pause(session.session_id, **OLGA)  # … write new …
-    reader._knowledge.keep(old)  # … cache old
+    reader._cache.put(old)  # … cache old
     await reader.tick()
     copy = await redis_client.get(f"breakpilot:session:{session.session_id}")
     assert copy is None or json.loads(copy)["version"] == 2
@@ -184,4 +184,4 @@ async def test_word_of_a_change_that_nobody_can_read_is_passed_over(
         await redis_client.publish(channel, word)
     await (await another()).pause(session.session_id, **OLGA)
     assert (await served(manager, session.session_id)).state == "paused"
-    assert manager._knowledge.trusted
+    assert manager._cache.trusted

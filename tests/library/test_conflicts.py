@@ -39,8 +39,8 @@ async def test_it_names_the_editor_of_the_path_and_not_the_last_writer(
         ({"c": 3}, "grader"),
     ):
         copy = await copy_of(anywhere, session.session_id)
-        copy.base = mine.base
-        copy.context = {**(mine.base.context if mine.base else {}), **change}
+        copy.loaded = mine.loaded
+        copy.context = {**(mine.loaded.context if mine.loaded else {}), **change}
         with pytest.raises(Conflict, match=f"was changed meanwhile by {actor}: ") as met:
             await anywhere.update_session(copy)
         assert met.value.actor == actor

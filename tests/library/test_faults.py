@@ -73,9 +73,9 @@ async def test_the_local_cache_never_shrank(another: Make) -> None:
         for _ in range(3):
             assert await manager.get_session(session.session_id)
         await manager.head(session.session_id)
-    knowledge = manager._knowledge
-    assert len(knowledge._heads) <= len(knowledge._followed) == 10
-    assert len(knowledge._sessions) <= 10
+    cache = manager._cache
+    assert len(cache._heads) <= len(cache._followed) == 10
+    assert len(cache._sessions) <= 10
 
 
 # 3 -----------------------------------------------------------------------------------------------------------

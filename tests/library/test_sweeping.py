@@ -45,7 +45,7 @@ async def test_one_statement_leaves_what_the_careful_way_leaves(
         Author("sweeper", "sweeper", "heartbeat_timeout"), now, AGE
     )
     store: Any = manager._store
-    async with store.failing_silent() as fail:
+    async with store.fail_stale_batch() as fail:
         assert len(await fail([quick], decision, now, AGE)) == 1
     await store.transact(careful, uuid4(), decision)
     assert await _left(pool, quick) == await _left(pool, careful)
@@ -59,7 +59,7 @@ async def test_who_has_given_a_sign_of_life_meanwhile_is_not_failed(
         Author("sweeper", "sweeper", "heartbeat_timeout"), now, AGE
     )
     store: Any = manager._store
-    async with store.failing_silent() as fail:
+    async with store.fail_stale_batch() as fail:
         assert await fail([session_id], decision, now, AGE) == []
     session = await manager.read(session_id)
     assert session is not None and session.state == "active"

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from agent_sessions.tasks import end
+from agent_sessions.tasks import cancel_and_wait
 from dashboard.startup import check_migrations
 from sessions_app.sweeper.wiring import sweeper
 
@@ -39,5 +39,5 @@ async def watch(once: bool) -> None:
         if task.done():
             task.result()  # a look that failed is no success of `--once`
     finally:
-        await end(stop, task)
+        await cancel_and_wait(stop, task)
         await watching.close()
