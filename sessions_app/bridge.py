@@ -22,11 +22,11 @@ Result = TypeVar("Result")
 
 # Each part has a time limit of its own, and all of them together stay below this. It is for what none of them
 # thought of: a PostgreSQL that takes the question and never answers, a loop that died under its callers.
-PATIENCE = 30.0
-FAREWELL = 5.0
+CALL_TIMEOUT = 30.0
+SHUTDOWN_TIMEOUT = 5.0
 
 
-class Bridge:
+class ManagerPortal:
     def __init__(self) -> None:
         self._begin()
 
@@ -88,7 +88,7 @@ class Bridge:
 
     def _wait(self, future: Future[Result]) -> Result:
         try:
-            return future.result(PATIENCE + FAREWELL)
+            return future.result(CALL_TIMEOUT + SHUTDOWN_TIMEOUT)
         except TimeoutError:
             if future.done():
                 raise
@@ -99,7 +99,7 @@ class Bridge:
         work = asyncio.ensure_future(operation())
         self._working.add(work)
         work.add_done_callback(self._done)
-        await asyncio.wait({work}, timeout=PATIENCE)
+        await asyncio.wait({work}, timeout=CALL_TIMEOUT)
         if not work.done() or work.cancelled():
             raise _no_answer()
         return work.result()
@@ -135,7 +135,7 @@ class Bridge:
 
     async def _disconnect(self) -> None:
         if self._working:
-            await asyncio.wait(self._working, timeout=FAREWELL)
+            await asyncio.wait(self._working, timeout=SHUTDOWN_TIMEOUT)
         closings, self._at_close = self._at_close, []
         manager, self._manager = self._manager, None
         try:
@@ -150,14 +150,14 @@ class Bridge:
 
 def _no_answer() -> StorageUnavailable:
     return StorageUnavailable(
-        f"no answer within {PATIENCE:.0f} s: it is not known whether it was stored"
+        f"no answer within {CALL_TIMEOUT:.0f} s: it is not known whether it was stored"
     )
 
 
-bridge = Bridge()
-call = bridge.call
-atexit.register(bridge.close)
-os.register_at_fork(after_in_child=bridge.after_fork)
+portal = ManagerPortal()
+call = portal.call
+atexit.register(portal.close)
+os.register_at_fork(after_in_child=portal.after_fork)
 
 
 def announce(session_ids: Sequence[str]) -> None:

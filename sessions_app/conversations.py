@@ -18,7 +18,7 @@ from agent_sessions.conversation import (
 )
 from agent_sessions.conversation.manager import check_id
 
-from .bridge import bridge
+from .bridge import portal
 
 logger = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class _Onlooker:
         if self.manager is None:
             config = ConversationConfig(valkey_url=settings.VALKEY_URL or None, max_sessions=1_000)
             self.manager = ConversationManager(config)
-            bridge.at_close(self.stop)
+            portal.at_close(self.stop)
             await self.manager.start()
         return self.manager
 
@@ -52,7 +52,7 @@ def peek(conversation_id: str) -> ConversationState | None:
         return await (await _onlooker.get()).peek(conversation_id)
 
     try:
-        return bridge.run(look)
+        return portal.run(look)
     except (InvalidInput, StorageUnavailable) as error:
         logger.warning("conversation not read", conversation=conversation_id, error=str(error))
         return None
@@ -64,10 +64,10 @@ def stamps(conversation_ids: Sequence[str]) -> dict[str, str]:
     async def look() -> dict[str, str]:
         return await (await _onlooker.get()).stamps(conversation_ids)
 
-    return bridge.run(look)
+    return portal.run(look)
 
 
-def linked(session_id: UUID, *parts: Any) -> str:
+def conversation_id_of(session_id: UUID, *parts: Any) -> str:
     """The conversation that metadata or context names as `conversation_id`, else the session's own."""
     for part in parts:
         named = part.get("conversation_id") if isinstance(part, dict) else None
@@ -85,4 +85,4 @@ def live_page(limit: int, after: str | None) -> tuple[ConversationPage, dict[str
         manager = await _onlooker.get()
         return await manager.list_conversations(limit, after), manager.get_stats()
 
-    return bridge.run(look)
+    return portal.run(look)

@@ -43,7 +43,7 @@ WHERE state NOT IN ('active', 'paused') GROUP BY 1, 2 HAVING sum(n) > 0
 """
 
 
-class Cell(NamedTuple):
+class CountRow(NamedTuple):
     agent_type: str
     state: str
     pausing: bool
@@ -67,7 +67,7 @@ class Facets:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    cells: tuple[Cell, ...]
+    cells: tuple[CountRow, ...]
 
     def facets(self, wanted: ListFilter) -> Facets:
         """Each group is counted within what the other groups leave; searched text is not counted in."""
@@ -89,7 +89,7 @@ class Counts:
 def counts() -> Counts:
     with connection.cursor() as cursor:
         cursor.execute(_SQL, {"rules": json.dumps(_rules(settings.HEARTBEAT_RULES))})
-        return Counts(tuple(Cell(*values) for values in cursor.fetchall()))
+        return Counts(tuple(CountRow(*values) for values in cursor.fetchall()))
 
 
 def _rules(rules: Rules) -> list[dict[str, object]]:
@@ -105,13 +105,13 @@ def _rules(rules: Rules) -> list[dict[str, object]]:
     ]
 
 
-def _states_hold(cell: Cell, wanted: ListFilter) -> bool:
+def _states_hold(cell: CountRow, wanted: ListFilter) -> bool:
     return cell.listed_state in wanted.states if wanted.states else cell.state != "deleted"
 
 
-def _conditions_hold(cell: Cell, wanted: ListFilter) -> bool:
+def _conditions_hold(cell: CountRow, wanted: ListFilter) -> bool:
     return not wanted.conditions or cell.health in wanted.conditions
 
 
-def _sum(cells: Iterable[Cell]) -> int:
+def _sum(cells: Iterable[CountRow]) -> int:
     return sum(cell.n for cell in cells)

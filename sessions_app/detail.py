@@ -16,8 +16,8 @@ from agent_sessions.states import CHECKPOINT_NAMES
 
 from .actions import VERBS as PERFORMED
 from .models import AgentSession, Checkpoint, HistoryEntry
-from .past import Moment
-from .presentation import VERBS, Text, Verb, as_text, why_not
+from .past import PointInTime
+from .presentation import VERBS, Text, Verb, as_text, blocked_reason
 from .rows import Row, from_values, with_row_columns
 
 CHECKPOINTS = 25
@@ -33,7 +33,7 @@ AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), "session_created"})
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class CheckpointItem:
     """A checkpoint as it is listed."""
 
     n: int
@@ -51,7 +51,7 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HistoryItem:
     """An entry of the history as far as it is shown."""
 
     version: int
@@ -71,7 +71,7 @@ class Event:
     detail: str
 
     @classmethod
-    def of(cls, entry: HistoryEntry) -> Event:
+    def of(cls, entry: HistoryEntry) -> HistoryItem:
         paths = entry.paths or []
         return cls(
             version=entry.version,
@@ -112,8 +112,8 @@ def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
 
 
 def read_checkpoints(
-    session_id: UUID, *, before: int | None = None, past: Moment | None = None
-) -> tuple[list[Flag], bool]:
+    session_id: UUID, *, before: int | None = None, past: PointInTime | None = None
+) -> tuple[list[CheckpointItem], bool]:
     """Newest first, as they were at a moment of the past, and whether there are older ones."""
     text = Cast("data", TextField())
     known = Checkpoint.objects.filter(session_id=session_id)
@@ -146,9 +146,9 @@ def read_checkpoints(
     return shown, len(flags) > CHECKPOINTS
 
 
-def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
+def _flag(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
     changed = values["changed"] or []
-    return Flag(
+    return CheckpointItem(
         n=values["n"],
         name=values["name"],
         at=values["at"],
@@ -166,7 +166,7 @@ def _flag(values: dict[str, Any], before: datetime | None) -> Flag:
 
 def read_history(
     session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
-) -> tuple[list[Event], bool]:
+) -> tuple[list[HistoryItem], bool]:
     """Newest first, and whether there are older ones."""
     entries = HistoryEntry.objects.filter(session_id=session_id)
     if before is not None:
@@ -174,10 +174,12 @@ def read_history(
     if kinds:
         entries = entries.filter(kind__in=kinds)
     found = list(entries.order_by("-version", "-at")[: HISTORY + 1])
-    return [Event.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
+    return [HistoryItem.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
 
 
-def newest(checkpoints: list[Flag], *, own: bool = False, name: str = "") -> Flag | None:
+def first_matching(
+    checkpoints: list[CheckpointItem], *, own: bool = False, name: str = ""
+) -> CheckpointItem | None:
     found = (
         flag
         for flag in checkpoints
@@ -192,10 +194,10 @@ def actions(state: str) -> list[Action]:
 
 
 def action(verb: Verb, state: str) -> Action:
-    return Action(verb, why_not(verb, state, state in PERFORMED[verb.name].states))
+    return Action(verb, blocked_reason(verb, state, state in PERFORMED[verb.name].states))
 
 
-LIKELY = {
+PRIMARY_ACTION = {
     "active": "pause",
     "paused": "resume",
     "completed": "rollback",
@@ -228,9 +230,9 @@ def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
     return RepeatedFailure(times, min(known)) if times > 1 and known else None
 
 
-def last_decision(session_id: UUID, since: int) -> Event | None:
+def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
     """Who changed the state of a session after a version, and when: what a conflict is about."""
     decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
     entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
     found = entries.filter(decisive).order_by("-version", "-at").first()
-    return None if found is None else Event.of(found)
+    return None if found is None else HistoryItem.of(found)

@@ -12,9 +12,9 @@ from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 
 from .conditions import PROGRESSED, condition_q, holds, listed_state, state_q
-from .inside import at_path, mentions
+from .inside import json_contains_q, json_path_q
 from .models import AgentSession, Checkpoint
-from .passing import Timed, entered_at, is_timed
+from .passing import TimedRow, depends_on_time, entered_at
 from .search import INSIDE, STATES, Group, as_condition, is_deep, looks_like_id, parse, seconds
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ class ListFilter:
     @property
     def depends_on_time(self) -> bool:
         """Whether sessions come and go without any change: by falling silent, or by growing old."""
-        return any(is_timed(group) for group in self.groups)
+        return any(depends_on_time(group) for group in self.groups)
 
-    def entered_at(self, facts: "Timed") -> datetime | None:
+    def entered_at(self, facts: "TimedRow") -> datetime | None:
         """When time alone brought a session that belongs to this list into it; None when it was something else."""
-        timed = [entered_at(group, facts) for group in self.groups if is_timed(group)]
+        timed = [entered_at(group, facts) for group in self.groups if depends_on_time(group)]
         known = [moment for moment in timed if moment is not None]
         return max(known) if len(known) == len(timed) else None
 
@@ -204,9 +204,9 @@ def _sql(key: str, value: str) -> Q:
             return Q(created_at__lte=Now() - timedelta(seconds=seconds(value)))
     if key.startswith(INSIDE):
         part, _dot, path = key.partition(".")
-        return at_path(part, path, value)
+        return json_path_q(part, path, value)
     found = Q(user_id__icontains=value) | Q(agent_type__icontains=value)
-    found |= Q(_has_checkpoint(name__icontains=value)) | mentions(value)
+    found |= Q(_has_checkpoint(name__icontains=value)) | json_contains_q(value)
     return found | _id_range(value) if looks_like_id(value) else found
 
 

@@ -16,7 +16,7 @@ from django.db.models.lookups import IContains, IStartsWith
 PARTS = ("context", "metadata")
 
 
-def at_path(part: str, path: str, value: str) -> Q:
+def json_path_q(part: str, path: str, value: str) -> Q:
     """The text there begins with `value`, or the list there has it as a member."""
     member = Func(
         _at(part, path, "#>", JSONField()),
@@ -28,7 +28,7 @@ def at_path(part: str, path: str, value: str) -> Q:
     return Q(IStartsWith(_at(part, path, "#>>", TextField()), value)) | Q(member)
 
 
-def mentions(value: str) -> Q:
+def json_contains_q(value: str) -> Q:
     """Anywhere in context or metadata, keys included."""
     found = Q()
     for part in PARTS:

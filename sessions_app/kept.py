@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 
-def drawn(template: str, **facts: Hashable) -> SafeString:
+def render_cached(template: str, **facts: Hashable) -> SafeString:
     """`facts` are all that the template is told."""
     return _drawn(template, get_language(), **facts)
 

@@ -1,4 +1,4 @@
-"""What the session page asks for: read when its template asks. `PastPage` answers for a moment of the past."""
+"""What the session page asks for: read when its template asks. `PointInTimePage` answers for a moment of the past."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from . import detail, tree, turns
-from .conversations import linked
-from .detail import Action, Flag, RepeatedFailure
+from .conversations import conversation_id_of
+from .detail import Action, CheckpointItem, RepeatedFailure
 from .models import AgentSession, Checkpoint, HistoryEntry
-from .past import Moment, read_moment
-from .presentation import KINDS, SOURCES, STATES, VERBS, Sign, Text
-from .rhythm import Group, read_groups
+from .past import PointInTime, state_at
+from .presentation import KINDS, SOURCES, STATES, VERBS, Badge, Text
+from .rhythm import StepDurations, read_step_durations
 from .rows import Row
 from .timeline import parse_moment
 from .turns import Conversation
@@ -26,7 +26,7 @@ FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "r
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SessionPageParams:
     """What the address asks for: a moment of the past, a place in checkpoints and history, kinds of entries."""
 
     at: datetime | None = None
@@ -35,7 +35,7 @@ class Asked:
     kinds: tuple[str, ...] = ()
 
     @classmethod
-    def of_query(cls, query: Mapping[str, str], at: str) -> Asked:
+    def of_query(cls, query: Mapping[str, str], at: str) -> SessionPageParams:
         kinds = tuple(kind for kind in query.get("kind", "").split(",") if kind in KINDS)
         before = _number(query.get("history", ""), digits=18)
         before_checkpoint = _number(query.get("checkpoints", ""), digits=9)
@@ -50,21 +50,21 @@ def _number(text: str, digits: int) -> int | None:
 class SessionPage:
     """What the template asks for; read when it asks."""
 
-    past: Moment | None = None
+    past: PointInTime | None = None
 
-    def __init__(self, session: AgentSession, row: Row, asked: Asked) -> None:
+    def __init__(self, session: AgentSession, row: Row, asked: SessionPageParams) -> None:
         self.session = session
         self.row = row
         self.now = row.read_at
         self.asked = asked
 
     @cached_property
-    def _checkpoints(self) -> tuple[list[Flag], bool]:
+    def _checkpoints(self) -> tuple[list[CheckpointItem], bool]:
         before = self.asked.before_checkpoint
         return detail.read_checkpoints(self.session.id, before=before, past=self.past)
 
     @property
-    def checkpoints(self) -> list[Flag]:
+    def checkpoints(self) -> list[CheckpointItem]:
         return self._checkpoints[0]
 
     @property
@@ -76,14 +76,14 @@ class SessionPage:
         return self.asked.before_checkpoint is None
 
     @cached_property
-    def _newest_checkpoints(self) -> list[Flag]:
+    def _newest_checkpoints(self) -> list[CheckpointItem]:
         if self.is_newest_checkpoints:
             return self.checkpoints
         return detail.read_checkpoints(self.session.id, past=self.past)[0]
 
     @cached_property
-    def groups(self) -> list[Group]:
-        return read_groups(self.session.id, self.past.at if self.past else None)
+    def groups(self) -> list[StepDurations]:
+        return read_step_durations(self.session.id, self.past.at if self.past else None)
 
     @cached_property
     def _history(self) -> tuple[list[Any], bool]:
@@ -111,7 +111,7 @@ class SessionPage:
 
     @cached_property
     def conversation_id(self) -> str:
-        return linked(self.session.id, self.session.metadata, self.session.context)
+        return conversation_id_of(self.session.id, self.session.metadata, self.session.context)
 
     @property
     def shares_conversation(self) -> bool:
@@ -138,24 +138,28 @@ class SessionPage:
         return detail.actions(self.row.state)
 
     @property
-    def likely(self) -> Action:
-        wanted = detail.LIKELY.get(self.row.state, "pause")
+    def primary_action(self) -> Action:
+        wanted = detail.PRIMARY_ACTION.get(self.row.state, "pause")
         return next(action for action in self.actions if action.verb.name == wanted)
 
     @property
     def others(self) -> list[Action]:
-        return [a for a in self.actions if a is not self.likely and (a.possible or not a.verb.rare)]
+        return [
+            a
+            for a in self.actions
+            if a is not self.primary_action and (a.possible or not a.verb.rare)
+        ]
 
     @cached_property
-    def last_good(self) -> Flag | None:
+    def last_good(self) -> CheckpointItem | None:
         """Where a rollback would most likely go: the newest checkpoint of the agent's own work.
 
         After the same error again it lies before those that were rolled back to in vain.
         """
         if self.repeated is None:
-            return detail.newest(self._newest_checkpoints, own=True)
+            return detail.first_matching(self._newest_checkpoints, own=True)
         earlier = detail.read_checkpoints(self.session.id, before=self.repeated.earliest)[0]
-        return detail.newest(earlier, own=True)
+        return detail.first_matching(earlier, own=True)
 
     @cached_property
     def repeated(self) -> RepeatedFailure | None:
@@ -180,7 +184,7 @@ class SessionPage:
         return VERBS.get(self.session.order_verb or "")
 
     @property
-    def left_behind(self) -> int | None:
+    def undo_checkpoint(self) -> int | None:
         """The checkpoint that a rollback made of what it left: the way back to where it was."""
         entry = self.rollback_entry
         before = (entry.detail or {}).get("before") if entry else None
@@ -192,7 +196,7 @@ class SessionPage:
         return found.filter(kind="order").order_by("-version").first()
 
     @cached_property
-    def order_target(self) -> Flag | None:
+    def order_target(self) -> CheckpointItem | None:
         wanted = self.session.order_checkpoint
         if wanted is None:
             return None
@@ -247,15 +251,17 @@ class SessionPage:
         return data if isinstance(data, dict) else None
 
 
-class PastPage(SessionPage):
+class PointInTimePage(SessionPage):
     """Context, conversation, checkpoints and history as of then; who and what the session is, as of now."""
 
-    def __init__(self, session: AgentSession, row: Row, asked: Asked, at: datetime) -> None:
+    def __init__(
+        self, session: AgentSession, row: Row, asked: SessionPageParams, at: datetime
+    ) -> None:
         super().__init__(session, row, asked)
-        self.past: Moment = read_moment(session, at)
+        self.past: PointInTime = state_at(session, at)
 
     @property
-    def past_sign(self) -> Sign | None:
+    def past_sign(self) -> Badge | None:
         return STATES.get(self.past.state)
 
     @property
@@ -277,11 +283,11 @@ class PastPage(SessionPage):
         return detail.read_history(self.session.id, before, self.asked.kinds)
 
 
-def read_page(session_id: Any, asked: Asked) -> SessionPage | None:
+def read_page(session_id: Any, asked: SessionPageParams) -> SessionPage | None:
     found = detail.read_session(session_id)
     if found is None:
         return None
     session, row = found
     if asked.at is None or asked.at >= row.read_at:
         return SessionPage(session, row, asked)
-    return PastPage(session, row, asked, max(asked.at, row.created_at or asked.at))
+    return PointInTimePage(session, row, asked, max(asked.at, row.created_at or asked.at))

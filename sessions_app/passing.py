@@ -12,18 +12,18 @@ from .search import Group, seconds
 TIMED = frozenset({LATE, LOST, NO_PROGRESS})
 
 
-class Timed(Facts, Protocol):
+class TimedRow(Facts, Protocol):
     @property
     def created_at(self) -> datetime | None: ...
     @property
     def read_at(self) -> datetime: ...
 
 
-def is_timed(group: Group) -> bool:
+def depends_on_time(group: Group) -> bool:
     return group.key == "older" or (group.key == "condition" and bool(group.values & TIMED))
 
 
-def entered_at(group: Group, facts: Timed) -> datetime | None:
+def entered_at(group: Group, facts: TimedRow) -> datetime | None:
     """From when on the group has held without a break, where that is a matter of time."""
     if group.key == "older":
         spans = min(seconds(value) for value in group.values)

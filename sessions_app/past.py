@@ -11,7 +11,7 @@ from .models import AgentSession, HistoryEntry, PastContext
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class PointInTime:
     """`version` is None where the moment lies before everything the history knows."""
 
     at: datetime
@@ -21,10 +21,10 @@ class Moment:
     context: Any
 
 
-def read_moment(session: AgentSession, at: datetime) -> Moment:
+def state_at(session: AgentSession, at: datetime) -> PointInTime:
     entry = _entry_at(session.id, at)
     context_version, context = _context_at(session, entry.version if entry else 0)
-    return Moment(
+    return PointInTime(
         at=at,
         version=entry.version if entry else None,
         state=(entry.to_state if entry else None) or "",

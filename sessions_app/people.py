@@ -18,7 +18,7 @@ from .entry import limits
 log = structlog.get_logger(__name__)
 
 # Written out, as Django would put it together anew for each page.
-GIVEN = """
+PERMISSIONS_SQL = """
 ARRAY(
     SELECT t.app_label || '.' || p.codename
     FROM auth_permission p JOIN django_content_type t ON t.id = p.content_type_id
@@ -39,7 +39,7 @@ def refused_for(request: HttpRequest | None) -> timedelta | None:
     return left
 
 
-class OneLook(ModelBackend):
+class PrefetchingModelBackend(ModelBackend):
     """As Django's own: but the person comes with the look of the list and all rights, in one query instead of four."""
 
     def authenticate(
@@ -67,7 +67,7 @@ class OneLook(ModelBackend):
 
     def get_user(self, user_id: int) -> User | None:
         found = get_user_model()._default_manager.select_related("liststyle__default_view")
-        user = found.annotate(given=RawSQL(GIVEN, ())).filter(pk=user_id).first()  # noqa: S611
+        user = found.annotate(given=RawSQL(PERMISSIONS_SQL, ())).filter(pk=user_id).first()  # noqa: S611
         if user is None or not self.user_can_authenticate(user):
             return None
         if not user.is_superuser:

@@ -15,7 +15,7 @@ Text = str | Promise
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Badge:
     """What a state looks like: its colour's name, its icon, its word. Never the colour alone."""
 
     name: str
@@ -25,34 +25,34 @@ class Sign:
 
 
 STATES = {
-    "active": Sign("active", "play", _("Active"), _("The agent is working.")),
-    "pausing": Sign(
+    "active": Badge("active", "play", _("Active"), _("The agent is working.")),
+    "pausing": Badge(
         "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
     ),
-    "paused": Sign(
+    "paused": Badge(
         "paused", "pause", _("Paused"), _("The agent has confirmed the pause and waits.")
     ),
-    "completed": Sign("completed", "check", _("Completed"), _("The work is finished.")),
-    "failed": Sign("failed", "cross", _("Failed"), _("The work was ended by an error.")),
-    "deleted": Sign("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
+    "completed": Badge("completed", "check", _("Completed"), _("The work is finished.")),
+    "failed": Badge("failed", "cross", _("Failed"), _("The work was ended by an error.")),
+    "deleted": Badge("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
 }
 CONDITIONS = {
-    "late": Sign("late", "clock", _("Late"), _("The heartbeat is overdue.")),
-    "lost": Sign(
+    "late": Badge("late", "clock", _("Late"), _("The heartbeat is overdue.")),
+    "lost": Badge(
         "lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")
     ),
-    "no_progress": Sign(
+    "no_progress": Badge(
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
     ),
 }
 ORDERED = {
-    "resuming": Sign(
+    "resuming": Badge(
         "pausing",
         "pausing",
         _("Resuming"),
         _("Asked to go on; the agent has not confirmed it yet."),
     ),
-    "rolling_back": Sign(
+    "rolling_back": Badge(
         "pausing",
         "rollback",
         _("Rolling back"),
@@ -62,7 +62,7 @@ ORDERED = {
 UNKNOWN_HINT = _("A state this page does not know.")
 
 
-def sign_of(row: "Row") -> Sign:
+def badge_of(row: "Row") -> Badge:
     """The state as a person may believe it: an order the agent has not confirmed is no fact."""
     if row.pausing:
         return STATES["pausing"]
@@ -70,7 +70,7 @@ def sign_of(row: "Row") -> Sign:
         return ORDERED["resuming"]
     if row.order_open and row.state == "active" and row.order_verb == "rollback":
         return ORDERED["rolling_back"]
-    return STATES.get(row.state) or Sign("deleted", "question", row.state[:20], UNKNOWN_HINT)
+    return STATES.get(row.state) or Badge("deleted", "question", row.state[:20], UNKNOWN_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ STATE_ADJECTIVES = {
 }
 
 
-def why_not(verb: Verb, state: str, allowed: bool) -> Text:
+def blocked_reason(verb: Verb, state: str, allowed: bool) -> Text:
     """Why a verb cannot be used now; empty when it can."""
     if allowed:
         return ""
@@ -160,18 +160,18 @@ def why_not(verb: Verb, state: str, allowed: bool) -> Text:
 
 
 KINDS = {
-    "created": Sign("created", "plus", _("Created")),
-    "checkpoint": Sign("checkpoint", "flag", _("Checkpoint")),
-    "context": Sign("context", "braces", _("Context changed")),
-    "metadata": Sign("metadata", "braces", _("Metadata changed")),
-    "edit": Sign("metadata", "braces", _("Edited")),
-    "state": Sign("state", "play", _("State changed by the agent")),
-    "order": Sign("order", "hand", _("Order")),
-    "acknowledged": Sign("acknowledged", "check", _("Confirmed by the agent")),
-    "parts": Sign("pausing", "pausing", _("Parts still at work")),
-    "refused": Sign("refused", "shield", _("Late write refused")),
-    "adopted": Sign("adopted", "plus", _("Taken over from the old table")),
-    "purged": Sign("deleted", "trash", _("Removed for good")),
+    "created": Badge("created", "plus", _("Created")),
+    "checkpoint": Badge("checkpoint", "flag", _("Checkpoint")),
+    "context": Badge("context", "braces", _("Context changed")),
+    "metadata": Badge("metadata", "braces", _("Metadata changed")),
+    "edit": Badge("metadata", "braces", _("Edited")),
+    "state": Badge("state", "play", _("State changed by the agent")),
+    "order": Badge("order", "hand", _("Order")),
+    "acknowledged": Badge("acknowledged", "check", _("Confirmed by the agent")),
+    "parts": Badge("pausing", "pausing", _("Parts still at work")),
+    "refused": Badge("refused", "shield", _("Late write refused")),
+    "adopted": Badge("adopted", "plus", _("Taken over from the old table")),
+    "purged": Badge("deleted", "trash", _("Removed for good")),
 }
 ORDER_WORDS = {
     "pause": _("Pause ordered"),

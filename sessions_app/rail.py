@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from .counts import Facets
 from .filters import ListFilter
-from .presentation import CONDITIONS, STATES, Sign, Text
+from .presentation import CONDITIONS, STATES, Badge, Text
 
 PLACES = ("after", "before", "all")
 
@@ -39,7 +39,7 @@ class Group:
     items: list[Item]
 
 
-def rail(query: QueryDict, wanted: ListFilter, facets: Facets) -> list[Group]:
+def build_facets(query: QueryDict, wanted: ListFilter, facets: Facets) -> list[Group]:
     return [
         Group("state", _("State"), [_all(query, wanted, facets), *_states(query, wanted, facets)]),
         Group("condition", _("Needs a look"), list(_conditions(query, wanted, facets))),
@@ -65,7 +65,7 @@ def _conditions(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterabl
         yield _signed(query, name, sign, facets.states.get(name, 0), name in wanted.conditions)
 
 
-def _signed(query: QueryDict, name: str, sign: Sign, n: int, current: bool) -> Item:
+def _signed(query: QueryDict, name: str, sign: Badge, n: int, current: bool) -> Item:
     href = address(toggled(query, "state", name))
     return Item(sign.word, href, n, f"state:{name}", current, sign.icon, sign.name, sign.hint)
 

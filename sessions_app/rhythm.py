@@ -14,7 +14,7 @@ from django.db.models.functions import Left
 from .detail import AUTOMATIC
 from .models import Checkpoint
 
-READ = 2000
+MAX_CHECKPOINTS = 2000
 DOTS = 60
 WIDTH = 300
 EDGE = 6
@@ -22,7 +22,7 @@ STOPS = frozenset({"session_paused"})
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class StepDurations:
     """`dots` are the newest steps, as places in a drawing WIDTH wide; so are `low`, `middle` and `high`."""
 
     name: str
@@ -36,7 +36,7 @@ class Group:
     high: int
 
 
-def read_groups(session_id: UUID, up_to: datetime | None = None) -> list[Group]:
+def read_step_durations(session_id: UUID, up_to: datetime | None = None) -> list[StepDurations]:
     """Names that came at least twice, the most frequent first."""
     found = Checkpoint.objects.filter(session_id=session_id)
     if up_to is not None:
@@ -45,7 +45,7 @@ def read_groups(session_id: UUID, up_to: datetime | None = None) -> list[Group]:
     newest = (
         found.annotate(short=Left("name", 200), seconds=seconds)
         .order_by("-n")
-        .values_list("short", "seconds")[:READ]
+        .values_list("short", "seconds")[:MAX_CHECKPOINTS]
     )
     steps: dict[str, list[float]] = defaultdict(list)
     before: tuple[str, float] | None = None
@@ -57,14 +57,14 @@ def read_groups(session_id: UUID, up_to: datetime | None = None) -> list[Group]:
     return sorted(groups, key=lambda group: (-group.count, group.name))
 
 
-def _group(name: str, spans: list[float]) -> Group:
+def _group(name: str, spans: list[float]) -> StepDurations:
     longest = max(spans)
     middle = median(spans)
 
     def place(seconds: float) -> int:
         return EDGE + round((WIDTH - 2 * EDGE) * (seconds / longest if longest else 0))
 
-    return Group(
+    return StepDurations(
         name=name,
         count=len(spans),
         shortest=timedelta(seconds=min(spans)),

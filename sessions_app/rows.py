@@ -155,56 +155,58 @@ def _parsed(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "last_checkpoint": last and json.loads(last)}
 
 
-Looks = tuple[str, ...]
-"""A row's HTML without what `LIVE` tells: what has the same looks differs only in that."""
+RowParts = tuple[str, ...]
+"""A row's HTML without what `DYNAMIC_FIELDS` tells: what has the same looks differs only in that."""
 
 
-def render_row(row: Row, *, language: str) -> SafeString:
-    """As `draw_row`, in this language."""
+def render_row_in(row: Row, *, language: str) -> SafeString:
+    """As `render_row`, in this language."""
     with translation.override(language):
-        return draw_row(row)
+        return render_row(row)
 
 
-def looks_of(row: Row, *, language: str) -> Looks:
+def row_parts(row: Row, *, language: str) -> RowParts:
     with translation.override(language):
-        return _looks(row)
+        return _row_parts(row)
 
 
-def _looks(row: Row) -> Looks:
-    return _drawn(_still(row), row.rule, row.removal_at, translation.get_language())
+def _row_parts(row: Row) -> RowParts:
+    return _static_parts(
+        _without_dynamic_fields(row), row.rule, row.removal_at, translation.get_language()
+    )
 
 
-def draw_row(row: Row) -> SafeString:
+def render_row(row: Row) -> SafeString:
     """The same for every viewer of a language: what a viewer may do is not drawn into the row."""
-    parts = list(_looks(row))
-    parts[1::2] = [escape(str(LIVE[name](row))) for name in parts[1::2]]
+    parts = list(_row_parts(row))
+    parts[1::2] = [escape(str(DYNAMIC_FIELDS[name](row))) for name in parts[1::2]]
     return SafeString("".join(parts))  # the template has escaped its parts
 
 
 # What beats, the clock and changes that show nowhere else change: put into a row whenever it is shown.
-LIVE: dict[str, Callable[[Row], object]] = {
+DYNAMIC_FIELDS: dict[str, Callable[[Row], object]] = {
     "version": lambda row: row.version,
     "health": lambda row: row.health,
     "beat_ms": lambda row: spans.milliseconds(row.last_heartbeat),
     "beat_iso": lambda row: row.last_heartbeat and row.last_heartbeat.isoformat(),
-    "beat_at": lambda row: row.last_heartbeat and spans.absolute(row.last_heartbeat),
-    "beat_age": lambda row: spans.short(_since(row.last_heartbeat, row)),
+    "beat_at": lambda row: row.last_heartbeat and spans.format_absolute(row.last_heartbeat),
+    "beat_age": lambda row: spans.format_duration(_since(row.last_heartbeat, row)),
     "progress_ms": lambda row: spans.milliseconds(row.last_progress),
     "progress_iso": lambda row: row.last_progress and row.last_progress.isoformat(),
-    "progress_at": lambda row: row.last_progress and spans.absolute(row.last_progress),
-    "progress_age": lambda row: spans.short(_since(row.last_progress, row)),
-    "running": lambda row: spans.long(_since(row.created_at, row)),
+    "progress_at": lambda row: row.last_progress and spans.format_absolute(row.last_progress),
+    "progress_age": lambda row: spans.format_duration(_since(row.last_progress, row)),
+    "running": lambda row: spans.format_duration_long(_since(row.created_at, row)),
 }
 # PostgreSQL stores no NUL, so no text of an agent can look like such a place.
-PLACES = {name: f"\0{name}\0" for name in LIVE}
+PLACEHOLDERS = {name: f"\0{name}\0" for name in DYNAMIC_FIELDS}
 
 
 def _since(moment: datetime | None, row: Row) -> float:
     return spans.seconds_between(moment or row.read_at, row.read_at)
 
 
-def _still(row: Row) -> Row:
-    """The row without what `LIVE` tells, and all that its template is told."""
+def _without_dynamic_fields(row: Row) -> Row:
+    """The row without what `DYNAMIC_FIELDS` tells, and all that its template is told."""
     day = spans.day_of(row.read_at)
     return replace(
         row,
@@ -226,7 +228,9 @@ def _still(row: Row) -> Row:
 
 
 @lru_cache(maxsize=2000)
-def _drawn(still: Row, rule: Rule, removal_at: datetime | None, _language: str | None) -> Looks:
+def _static_parts(
+    still: Row, rule: Rule, removal_at: datetime | None, _language: str | None
+) -> RowParts:
     """What stays the same, with the names of what is put between."""
-    context = {"row": still, "rule": rule, "removal_at": removal_at, "live": PLACES}
+    context = {"row": still, "rule": rule, "removal_at": removal_at, "live": PLACEHOLDERS}
     return tuple(get_template("sessions/_row.html").render(context).split("\0"))

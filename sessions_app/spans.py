@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def short(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """One unit: 12 s, 3 min, 2 h, 5 d."""
-    return _short(max(int(seconds), 0), get_language())
+    return _format_duration(max(int(seconds), 0), get_language())
 
 
 @lru_cache(maxsize=2000)
-def _short(whole: int, _language: str | None) -> str:
+def _format_duration(whole: int, _language: str | None) -> str:
     if whole < MINUTE:
         return _("%(s)s s") % {"s": whole}
     if whole < HOUR:
@@ -27,7 +27,7 @@ def _short(whole: int, _language: str | None) -> str:
     return _("%(d)s d") % {"d": whole // DAY}
 
 
-def long(seconds: float) -> str:
+def format_duration_long(seconds: float) -> str:
     """Two units: 3 min 12 s, 1 h 05 min, 2 d 4 h."""
     return _long(max(int(seconds), 0), get_language())
 
@@ -35,7 +35,7 @@ def long(seconds: float) -> str:
 @lru_cache(maxsize=2000)
 def _long(whole: int, _language: str | None) -> str:
     if whole < MINUTE:
-        return short(whole)
+        return format_duration(whole)
     if whole < HOUR:
         return _("%(min)s min %(s)s s") % {"min": whole // MINUTE, "s": f"{whole % MINUTE:02}"}
     if whole < DAY:
@@ -46,21 +46,21 @@ def _long(whole: int, _language: str | None) -> str:
     return _("%(d)s d %(h)s h") % {"d": whole // DAY, "h": whole % DAY // HOUR}
 
 
-def ago(seconds: float) -> str:
-    return _("%(span)s ago") % {"span": short(seconds)}
+def format_ago(seconds: float) -> str:
+    return _("%(span)s ago") % {"span": format_duration(seconds)}
 
 
-def absolute(moment: datetime) -> str:
-    return _absolute(moment, get_language())
+def format_absolute(moment: datetime) -> str:
+    return _format_absolute(moment, get_language())
 
 
 @lru_cache(maxsize=2000)
-def _absolute(moment: datetime, _language: str | None) -> str:
+def _format_absolute(moment: datetime, _language: str | None) -> str:
     """Kept, as a row's times are said again with each look at the list."""
     return date_format(timezone.localtime(moment), pgettext("full time", "j M Y, H:i:s"))
 
 
-def compact(moment: datetime, now: datetime) -> str:
+def format_time(moment: datetime, now: datetime) -> str:
     """The time today, the day and time this year, the date before."""
     local, today = timezone.localtime(moment), timezone.localtime(now)
     if local.date() == today.date():
@@ -72,7 +72,7 @@ def compact(moment: datetime, now: datetime) -> str:
 
 @lru_cache(maxsize=8)
 def day_of(moment: datetime) -> datetime:
-    """When the local day began: all that `compact` needs to know of the present."""
+    """When the local day began: all that `format_time` needs to know of the present."""
     return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

@@ -16,7 +16,7 @@ LATE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class WatchdogStatus:
     """`looked_at` is None where no watch ever ran. `blind`: newest first; one without an end goes on."""
 
     now: datetime | None
@@ -43,10 +43,10 @@ class Watch:
         return self.runs and self.blind_since is None
 
 
-def read_watch(since: timedelta = timedelta(hours=24), most: int = 50) -> Watch:
+def read_watchdog_status(since: timedelta = timedelta(hours=24), most: int = 50) -> WatchdogStatus:
     """How it is now, by the database's clock, and the blindness of the last hours."""
     recent = Q(ended_at=None) | Q(ended_at__gt=Now() - since)
     blind = Blindness.objects.filter(recent, source=SOURCE).order_by("-started_at")
     found = Monitor.objects.filter(source=SOURCE).values_list(Now(), "looked_at").first()
     now, looked_at = found or (None, None)
-    return Watch(now, looked_at, list(blind[:most]))
+    return WatchdogStatus(now, looked_at, list(blind[:most]))

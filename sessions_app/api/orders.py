@@ -16,7 +16,7 @@ from agent_sessions import InvalidInput
 from ..actions import perform
 from .access import require_operate
 from .reading import read_detail
-from .shapes import Asked, AskedCompletion, AskedEdit, AskedRollback, Done
+from .shapes import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
 
 router = Router(tags=["orders"])
 
@@ -25,98 +25,100 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Match = Annotated[str | None, Header(alias="If-Match", max_length=40)]
 
 
-@router.post("/sessions/{uuid:id}/pauses", response=Done, summary="Pause")
+@router.post("/sessions/{uuid:id}/pauses", response=ActionOut, summary="Pause")
 def pause(
     request: HttpRequest,
     id: UUID,
-    asked: Asked,
+    asked: ReasonIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     """The agent stops at its next safe point; until then `order.confirmed` is false."""
     return _order(request, "pause", id, asked, idempotency_key, if_match)
 
 
-@router.post("/sessions/{uuid:id}/resumes", response=Done, summary="Resume")
+@router.post("/sessions/{uuid:id}/resumes", response=ActionOut, summary="Resume")
 def resume(
     request: HttpRequest,
     id: UUID,
-    asked: Asked,
+    asked: ReasonIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     return _order(request, "resume", id, asked, idempotency_key, if_match)
 
 
-@router.post("/sessions/{uuid:id}/completions", response=Done, summary="Complete")
+@router.post("/sessions/{uuid:id}/completions", response=ActionOut, summary="Complete")
 def complete(
     request: HttpRequest,
     id: UUID,
-    asked: AskedCompletion,
+    asked: CompletionIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     extra = {} if asked.result is None else {"result": asked.result}
     return _order(request, "complete", id, asked, idempotency_key, if_match, **extra)
 
 
-@router.post("/sessions/{uuid:id}/failures", response=Done, summary="End as failed")
+@router.post("/sessions/{uuid:id}/failures", response=ActionOut, summary="End as failed")
 def fail(
     request: HttpRequest,
     id: UUID,
-    asked: Asked,
+    asked: ReasonIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     """Needs a reason. What the agent writes afterwards is refused."""
     return _order(request, "fail", id, asked, idempotency_key, if_match)
 
 
-@router.post("/sessions/{uuid:id}/rollbacks", response=Done, summary="Roll back to a checkpoint")
+@router.post(
+    "/sessions/{uuid:id}/rollbacks", response=ActionOut, summary="Roll back to a checkpoint"
+)
 def rollback(
     request: HttpRequest,
     id: UUID,
-    asked: AskedRollback,
+    asked: RollbackIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     """Needs a reason. The context captured with the checkpoint comes back, and the agent starts from there."""
     return _order(
         request, "rollback", id, asked, idempotency_key, if_match, checkpoint_id=asked.checkpoint
     )
 
 
-@router.post("/sessions/{uuid:id}/deletions", response=Done, summary="Delete")
+@router.post("/sessions/{uuid:id}/deletions", response=ActionOut, summary="Delete")
 def delete(
     request: HttpRequest,
     id: UUID,
-    asked: Asked,
+    asked: ReasonIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     """Needs a reason. It can be restored while it is in the trash."""
     return _order(request, "delete", id, asked, idempotency_key, if_match)
 
 
-@router.post("/sessions/{uuid:id}/restorations", response=Done, summary="Restore")
+@router.post("/sessions/{uuid:id}/restorations", response=ActionOut, summary="Restore")
 def restore(
     request: HttpRequest,
     id: UUID,
-    asked: Asked,
+    asked: ReasonIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     return _order(request, "restore", id, asked, idempotency_key, if_match)
 
 
-@router.post("/sessions/{uuid:id}/edits", response=Done, summary="Change context or metadata")
+@router.post("/sessions/{uuid:id}/edits", response=ActionOut, summary="Change context or metadata")
 def edit(
     request: HttpRequest,
     id: UUID,
-    asked: AskedEdit,
+    asked: EditIn,
     idempotency_key: Key = None,
     if_match: Match = None,
-) -> Done:
+) -> ActionOut:
     """Needs a reason. With `If-Match` it is refused when someone else changed the same path since."""
     if asked.context is None and asked.metadata is None:
         raise InvalidInput(_("Give context or metadata."))
@@ -132,11 +134,11 @@ def _order(
     request: HttpRequest,
     verb: str,
     id: UUID,
-    asked: Asked,
+    asked: ReasonIn,
     key: str | None,
     match: str | None,
     **extra: Any,
-) -> Done:
+) -> ActionOut:
     require_operate(request)
     actor = request.user.get_username()
     outcome = perform(
@@ -149,7 +151,7 @@ def _order(
         seen_version=seen_version(match),
         **extra,
     )
-    return Done(changed=outcome.changed, session=read_detail(id))
+    return ActionOut(changed=outcome.changed, session=read_detail(id))
 
 
 def request_id(actor: str, key: str | None) -> UUID | None:

@@ -16,7 +16,7 @@ from ..filters import SORTS, ListFilter
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..paging import Key, read_page
 from ..search import STATES, as_condition
-from ..watch import read_watch
+from ..watch import read_watchdog_status
 from .access import FromQuery, require_look
 from .shapes import (
     CheckpointItem,
@@ -141,4 +141,4 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
 def watch(request: HttpRequest) -> WatchItem:
     """While it does not see, nobody is failed for silence."""
     require_look(request)
-    return WatchItem.of(read_watch())
+    return WatchItem.of(read_watchdog_status())

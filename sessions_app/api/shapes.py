@@ -10,7 +10,7 @@ from ninja import Field, Schema
 
 from ..models import AgentSession, Blindness, Checkpoint, HistoryEntry
 from ..rows import Row
-from ..watch import Watch
+from ..watch import WatchdogStatus
 
 
 class Order(Schema):
@@ -153,19 +153,19 @@ class CheckpointPage(Schema):
     next: int | None = Field(description="give it as `before` for what is older")
 
 
-class Asked(Schema):
+class ReasonIn(Schema):
     reason: str = Field("", max_length=2000, description="stored with the order; some need one")
 
 
-class AskedCompletion(Asked):
+class CompletionIn(ReasonIn):
     result: Any = None
 
 
-class AskedRollback(Asked):
+class RollbackIn(ReasonIn):
     checkpoint: int | str = Field(description="its number, or `{session_id}:{n}`")
 
 
-class AskedEdit(Asked):
+class EditIn(ReasonIn):
     """What is left out stays. With `If-Match`, what differs from that version is brought onto what is there now."""
 
     context: dict[str, Any] | None = None
@@ -175,7 +175,7 @@ class AskedEdit(Asked):
     )
 
 
-class Done(Schema):
+class ActionOut(Schema):
     """`changed` is false when it was so already."""
 
     changed: bool
@@ -202,7 +202,7 @@ class WatchItem(Schema):
     blind: list[BlindnessItem]
 
     @classmethod
-    def of(cls, watch: Watch) -> WatchItem:
+    def of(cls, watch: WatchdogStatus) -> WatchItem:
         return cls(
             sees=watch.sees,
             runs=watch.runs,

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.formats import number_format
 
-from ..counts import Cell, Counts
+from ..counts import CountRow, Counts
 from ..filters import ListFilter
 from ..models import AgentSession
 from .models import ListStyle, SavedView
@@ -31,7 +31,7 @@ Counted = tuple[Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ViewCount:
     """`n` is None where nobody has counted yet."""
 
     n: int | None = None
@@ -51,7 +51,7 @@ class Entry:
     view: SavedView
     mine: bool
     current: bool
-    tally: Tally
+    tally: ViewCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,36 +98,36 @@ def opened(
 def entries(
     views: Sequence[SavedView], user: User, current: Open | None, found: Counts
 ) -> list[Entry]:
-    tallies = quick_tallies(views, found)
+    tallies = quick_counts(views, found)
     at = current.view.pk if current else None
     return [
-        Entry(view, view.owner_id == user.pk, view.pk == at, tallies.get(view.pk, Tally()))
+        Entry(view, view.owner_id == user.pk, view.pk == at, tallies.get(view.pk, ViewCount()))
         for view in views
     ]
 
 
-def quick_tallies(views: Iterable[SavedView], found: Counts) -> dict[int, Tally]:
+def quick_counts(views: Iterable[SavedView], found: Counts) -> dict[int, ViewCount]:
     """Those that the kept counters can tell."""
     tallies = {}
     for view in views:
         wanted = ListFilter.from_query(view.query)
         if wanted.errors:
-            tallies[view.pk] = Tally(0)
+            tallies[view.pk] = ViewCount(0)
         elif all(group.key in COUNTED for group in wanted.groups):
-            tallies[view.pk] = Tally(sum(c.n for c in found.cells if _is_in(c, wanted)))
+            tallies[view.pk] = ViewCount(sum(c.n for c in found.cells if _is_in(c, wanted)))
     return tallies
 
 
-def tallies(views: Sequence[SavedView], found: Counts) -> dict[int, Tally]:
+def view_counts(views: Sequence[SavedView], found: Counts) -> dict[int, ViewCount]:
     """All of them: what the counters cannot tell is counted to a bound, at most every few seconds."""
-    known = quick_tallies(views, found)
+    known = quick_counts(views, found)
     for view in views:
         if view.pk not in known:
             known[view.pk] = _counted(canonical(view.query))
     return known
 
 
-def _is_in(cell: Cell, wanted: ListFilter) -> bool:
+def _is_in(cell: CountRow, wanted: ListFilter) -> bool:
     if cell.state == "deleted" and not wanted.shows_deleted:
         return False
     return all(
@@ -135,19 +135,19 @@ def _is_in(cell: Cell, wanted: ListFilter) -> bool:
     )
 
 
-def _has(cell: Cell, key: str, value: str) -> bool:
+def _has(cell: CountRow, key: str, value: str) -> bool:
     if key == "condition":
         return cell.health == value
     return value == (cell.listed_state if key == "state" else cell.agent_type)
 
 
-def _counted(query: str) -> Tally:
+def _counted(query: str) -> ViewCount:
     found = _checked(cache.get(f"view:{query}"))
     if found is None:
         found = _count(query)
         cache.set(f"view:{query}", found, KEPT_SECONDS)
     n, more = found
-    return Tally(n, more)
+    return ViewCount(n, more)
 
 
 def _checked(cached: Any) -> Counted | None:

@@ -22,8 +22,8 @@ COLUMNS = {
 }
 
 
-def style_of(user: User) -> ListStyle:
-    """It came with the person (`people.OneLook`)."""
+def preferences_for(user: User) -> ListStyle:
+    """It came with the person (`people.PrefetchingModelBackend`)."""
     try:
         style: ListStyle = cast("Any", user).liststyle
     except ListStyle.DoesNotExist:
@@ -39,16 +39,16 @@ def hidden(style: ListStyle, asked: str | None) -> list[str]:
     return [name for name in COLUMNS if name not in shown]
 
 
-def keep(user: User, *, shown: list[str], density: str) -> ListStyle:
+def save_preferences(user: User, *, shown: list[str], density: str) -> ListStyle:
     chosen: dict[str, Any] = {"hidden": [name for name in COLUMNS if name not in shown]}
     if density in ListStyle.Density.values:
         chosen["density"] = density
     return _chosen(user, chosen)
 
 
-def begin_with(user: User, view: SavedView) -> ListStyle:
+def toggle_default(user: User, view: SavedView) -> ListStyle:
     """The list begins with it from now on, or no longer."""
-    is_it = style_of(user).default_view_id == view.pk
+    is_it = preferences_for(user).default_view_id == view.pk
     return _chosen(user, {"default_view": None if is_it else view})
 
 

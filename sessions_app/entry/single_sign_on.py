@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from ..people import OneLook
+from ..people import PrefetchingModelBackend
 from .models import ProviderIdentity
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ UNUSABLE = (
 )
 
 
-class ProviderBackend(OneLook, OIDCAuthenticationBackend):  # type: ignore[misc]
+class ProviderBackend(PrefetchingModelBackend, OIDCAuthenticationBackend):  # type: ignore[misc]
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, nonce: str, code_verifier: str | None = None
     ) -> User | None:

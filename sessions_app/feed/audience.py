@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from sessions_app.filters import ListFilter
-    from sessions_app.rows import Looks, Row
+    from sessions_app.rows import Row, RowParts
 
     from .socket import Socket
 
@@ -63,7 +63,7 @@ class Shown:
         self.version = 0
         self.beat = 0
         self.told = 0
-        self.looks: dict[str, Looks | None] = {}
+        self.looks: dict[str, RowParts | None] = {}
 
     def joined(self, version: int) -> None:
         """A list has come that shows this version."""
@@ -140,7 +140,7 @@ class Audience:
         shown = self.shown.get(session_id)
         return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
 
-    def looks(self, ids: Iterable[str]) -> dict[str, dict[str, "Looks | None"]]:
+    def looks(self, ids: Iterable[str]) -> dict[str, dict[str, "RowParts | None"]]:
         """In which languages rows are on lists, and how they look there; without those of which only their own page is open."""
         found = {}
         for session_id, shown in self.those(ids).items():

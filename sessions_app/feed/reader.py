@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import load_backend
 
 from sessions_app.filters import ListFilter
-from sessions_app.rows import Looks, Row, load_rows, looks_of, render_row
+from sessions_app.rows import Row, RowParts, load_rows, render_row_in, row_parts
 
 from .limits import LIMITS
 from .membership import found_inside
@@ -85,7 +85,7 @@ class Drawn(NamedTuple):
     """Its entry in a frame, None as long as it looks as is known; `looks` is None where it could not be drawn."""
 
     fragment: str | None
-    looks: Looks | None
+    looks: RowParts | None
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class Arriving(NamedTuple):
     inside: dict[ListFilter, dict[str, bool]]
 
 
-def drawn(shown: Mapping[str, Mapping[str, Looks | None]]) -> Snapshot:
+def drawn(shown: Mapping[str, Mapping[str, RowParts | None]]) -> Snapshot:
     """`shown`: id → languages it is on screens in → how it looks there, where that is known."""
     found = Snapshot(rows_of(shown))
     for session_id, languages in shown.items():
@@ -135,13 +135,13 @@ def rows_of(ids: Collection[str]) -> dict[str, Row]:
     return {str(row.id): row for row in load_rows([UUID(i) for i in ids])} if ids else {}
 
 
-def _draw(session_id: str, row: Row, language: str, known: Looks | None) -> Drawn:
+def _draw(session_id: str, row: Row, language: str, known: RowParts | None) -> Drawn:
     """One row that cannot be drawn costs its own drawing, not everybody's feed."""
     try:
-        looks = looks_of(row, language=language)
+        looks = row_parts(row, language=language)
         if looks == known:
             return Drawn(None, looks)
-        html = render_row(row, language=language)
+        html = render_row_in(row, language=language)
     except (DatabaseError, InterfaceError):
         raise
     except Exception:

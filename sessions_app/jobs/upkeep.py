@@ -20,7 +20,7 @@ async def take_up_orphans() -> None:
     background.start()
 
 
-def forget_jobs() -> None:
+def prune_jobs() -> None:
     """In a thread of its own, which gives its connection back."""
     try:
         abandoned = Q(state="draft", created_at__lt=Now() - DRAFTS_KEPT)

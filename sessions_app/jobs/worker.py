@@ -57,7 +57,7 @@ class Worker:
     def __init__(self, name: str = "") -> None:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
-    def look(self) -> bool:
+    def run_next(self) -> bool:
         """Whether there was a job. Raises DatabaseError while PostgreSQL is away."""
         job = self.claim()
         if job is None:
@@ -77,7 +77,7 @@ class Worker:
         """One batch. False when there is nothing left for this worker to do."""
         if not self._mine(job).update(lease_until=Now() + LEASE):
             return False
-        if not _may_still(job):
+        if not owner_may_operate(job):
             self._mine(job).update(state=State.STOPPED, trouble="right", ended_at=Now())
             return False
         batch = list(job.items.filter(outcome=Outcome.WAITING).order_by("n")[:BATCH])
@@ -85,7 +85,7 @@ class Worker:
             self._mine(job).update(state=State.DONE, trouble="", ended_at=Now(), worker="")
             return False
         try:
-            results = list(hands.map(lambda item: perform(job, item), batch))
+            results = list(hands.map(lambda item: apply_item(job, item), batch))
         except StorageUnavailable:
             self._mine(job).update(trouble="database", lease_until=Now() + timedelta(seconds=1))
             return False
@@ -98,7 +98,7 @@ class Worker:
         return BulkJob.objects.filter(id=job.id, state=State.RUNNING, worker=self.name)
 
 
-def perform(job: BulkJob, item: BulkItem) -> BulkItem:
+def apply_item(job: BulkJob, item: BulkItem) -> BulkItem:
     """Raises StorageUnavailable: then nothing is known of this one, and it is done again."""
     extra = {} if item.checkpoint_n is None else {"checkpoint_id": item.checkpoint_n}
     item.at = None
@@ -156,7 +156,7 @@ def _problem(error: SessionError) -> tuple[str, str]:
     return "other", str(error)[:300]
 
 
-def _may_still(job: BulkJob) -> bool:
+def owner_may_operate(job: BulkJob) -> bool:
     """A right that was withdrawn ends what was begun with it."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
     return owner is not None and owner.is_active and owner.has_perm(f"sessions_app.{OPERATE}")
@@ -202,4 +202,4 @@ class Background:
         return AGAIN_AFTER
 
 
-background = Background(lambda: Worker().look())
+background = Background(lambda: Worker().run_next())

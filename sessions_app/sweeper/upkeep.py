@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from sessions_app import retention
 from sessions_app.drafts.drafts import forget_old
-from sessions_app.jobs.upkeep import forget_jobs, take_up_orphans
+from sessions_app.jobs.upkeep import prune_jobs, take_up_orphans
 
 from .post import Post
 
@@ -65,7 +65,7 @@ def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
         Chore("preparing months", HOUR, lambda: post.rows(PREPARE, (MONTHS_AHEAD,))),
         Chore("forgetting old beats", HOUR, lambda: forget_beats(post, valkey, namespace)),
         Chore("taking up bulk jobs", QUARTER, take_up_orphans),
-        Chore("forgetting bulk jobs", HOUR, lambda: asyncio.to_thread(forget_jobs)),
+        Chore("forgetting bulk jobs", HOUR, lambda: asyncio.to_thread(prune_jobs)),
         Chore("forgetting drafts", HOUR, lambda: asyncio.to_thread(forget_old)),
         Chore("emptying the trash", HOUR, lambda: asyncio.to_thread(empty_trash)),
     ]

@@ -13,9 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sessions_app import bidi, kept, presentation, spans
-from sessions_app.detail import Event, Flag
-from sessions_app.presentation import Sign
-from sessions_app.rows import Row, draw_row
+from sessions_app.detail import CheckpointItem, HistoryItem
+from sessions_app.presentation import Badge
+from sessions_app.rows import Row, render_row
 
 register = template.Library()
 
@@ -39,7 +39,7 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 
 @register.simple_tag
-def sign(what: Sign, classes: str = "") -> SafeString:
+def sign(what: Badge, classes: str = "") -> SafeString:
     return format_html(
         '<span class="sign{}" data-tone="{}" title="{}">{}<span>{}</span></span>',
         f" {classes}" if classes else "",
@@ -52,21 +52,21 @@ def sign(what: Sign, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def list_row(row: Row) -> SafeString:
-    return draw_row(row)
+    return render_row(row)
 
 
 @register.simple_tag
-def flag_item(flag: Flag, row: Row, now: datetime, may_operate: bool) -> SafeString:
+def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != "deleted"
-    return kept.drawn(
+    return kept.render_cached(
         "sessions/_flag.html",
         flag=flag, session_id=row.id, day=spans.day_of(now), may_go_back=may_go_back,
     )  # fmt: skip
 
 
 @register.simple_tag
-def event_item(entry: Event, now: datetime) -> SafeString:
-    return kept.drawn("sessions/_event.html", entry=entry, day=spans.day_of(now))
+def event_item(entry: HistoryItem, now: datetime) -> SafeString:
+    return kept.render_cached("sessions/_event.html", entry=entry, day=spans.day_of(now))
 
 
 @register.filter
@@ -76,12 +76,12 @@ def dots(places: Iterable[int]) -> SafeString:
 
 
 @register.filter
-def sign_of(row: Row) -> Sign:
-    return presentation.sign_of(row)
+def sign_of(row: Row) -> Badge:
+    return presentation.badge_of(row)
 
 
 @register.filter
-def condition_sign(name: str) -> Sign | None:
+def condition_sign(name: str) -> Badge | None:
     return presentation.CONDITIONS.get(name)
 
 
@@ -90,7 +90,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | st
     """A time that the page's clock keeps true: `12 s ago`, the absolute time on hover."""
     if moment is None:
         return "–"
-    text = spans.ago(spans.seconds_between(moment, now or timezone.now()))
+    text = spans.format_ago(spans.seconds_between(moment, now or timezone.now()))
     return _time(moment, text, "ago")
 
 
@@ -99,7 +99,9 @@ def age(moment: datetime | None, now: datetime | None = None) -> SafeString | st
     """The bare span since then, ticking: `12 s`."""
     if moment is None:
         return "–"
-    return _time(moment, spans.short(spans.seconds_between(moment, now or timezone.now())), "age")
+    return _time(
+        moment, spans.format_duration(spans.seconds_between(moment, now or timezone.now())), "age"
+    )
 
 
 @register.simple_tag
@@ -108,7 +110,9 @@ def running(moment: datetime | None, now: datetime | None = None) -> SafeString 
     if moment is None:
         return "–"
     return _time(
-        moment, spans.long(spans.seconds_between(moment, now or timezone.now())), "running"
+        moment,
+        spans.format_duration_long(spans.seconds_between(moment, now or timezone.now())),
+        "running",
     )
 
 
@@ -120,24 +124,24 @@ def moment(when: datetime | None, now: datetime | None = None) -> SafeString | s
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         when.isoformat(),
-        spans.absolute(when),
-        spans.compact(when, now or timezone.now()),
+        spans.format_absolute(when),
+        spans.format_time(when, now or timezone.now()),
     )
 
 
 @register.filter
 def short_time(when: datetime) -> str:
-    return spans.compact(when, timezone.now())
+    return spans.format_time(when, timezone.now())
 
 
 @register.filter
 def absolute(when: datetime | None) -> str:
-    return "–" if when is None else spans.absolute(when)
+    return "–" if when is None else spans.format_absolute(when)
 
 
 @register.filter
 def span(duration: timedelta | None) -> str:
-    return "–" if duration is None else spans.long(duration.total_seconds())
+    return "–" if duration is None else spans.format_duration_long(duration.total_seconds())
 
 
 @register.filter
@@ -147,7 +151,7 @@ def as_json(value: Any) -> str:
 
 @register.filter
 def span_of(seconds: float) -> str:
-    return spans.long(seconds)
+    return spans.format_duration_long(seconds)
 
 
 @register.filter
@@ -161,7 +165,7 @@ def _time(when: datetime, text: str, kind: str) -> SafeString:
         '<time datetime="{}" data-relative="{}" title="{}">{}</time>',
         when.isoformat(),
         kind,
-        spans.absolute(when),
+        spans.format_absolute(when),
         text,
     )
 
@@ -180,12 +184,12 @@ def initials(name: str) -> str:
 
 
 @register.filter
-def kind_sign(entry: Event) -> Sign:
-    return presentation.KINDS.get(entry.kind) or Sign("other", "question", entry.kind[:40])
+def kind_sign(entry: HistoryItem) -> Badge:
+    return presentation.KINDS.get(entry.kind) or Badge("other", "question", entry.kind[:40])
 
 
 @register.filter
-def event_words(entry: Event) -> str:
+def event_words(entry: HistoryItem) -> str:
     return str(presentation.ORDER_WORDS.get(entry.verb) or kind_sign(entry).word)
 
 

@@ -17,13 +17,13 @@ from psycopg.errors import QueryCanceled
 from ..counts import Counts, counts
 from ..desk import saved
 from ..desk.models import ListStyle
-from ..desk.style import COLUMNS, hidden, style_of
+from ..desk.style import COLUMNS, hidden, preferences_for
 from ..filters import BEGINNING, ListFilter
 from ..filters import SEARCHED as FURTHER
 from ..models import AgentSession
 from ..paging import Key, Page, read_page
 from ..presentation import VERBS
-from ..rail import address, rail, with_value
+from ..rail import address, build_facets, with_value
 from ..retention import trash_days
 from .access import may_operate, viewers_only
 from .saved import user_of
@@ -37,7 +37,7 @@ SEARCHED = ("state", "type", "user", "sort", "view", "columns")
 @viewers_only
 @require_GET
 def sessions(request: HttpRequest) -> HttpResponse:
-    query, style = request.GET, style_of(user_of(request))
+    query, style = request.GET, preferences_for(user_of(request))
     if not query and style.default_view is not None:
         return HttpResponseRedirect(f"{request.path}{style.default_view.address}")
     wanted = ListFilter.from_query(query)
@@ -54,7 +54,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "further": FURTHER,
         "further_href": None if "further" in query else address(with_value(query, further=1)),
         "kept": [(key, value) for key in SEARCHED for value in query.getlist(key)],
-        "rail": rail(query, wanted, facets),
+        "rail": build_facets(query, wanted, facets),
         "refresh_href": address(query),
         "sort_href": address(with_value(query, sort="-created" if ascending else "created")),
         "may_operate": may_operate(request),

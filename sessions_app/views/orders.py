@@ -27,7 +27,7 @@ from .preferences import back
 
 
 @dataclass(slots=True)
-class Asked:
+class OrderParams:
     """What the form sends: `seen` is the version the person decided upon, `id` makes a double click one."""
 
     id: UUID
@@ -36,7 +36,7 @@ class Asked:
     checkpoint: int | None = None
 
     @classmethod
-    def from_post(cls, request: HttpRequest) -> "Asked":
+    def from_post(cls, request: HttpRequest) -> "OrderParams":
         post = request.POST
         return cls(
             _uuid(post.get("request_id", "")),
@@ -46,7 +46,7 @@ class Asked:
         )
 
     @classmethod
-    def anew(cls, row: Row, checkpoint: int | None = None, reason: str = "") -> "Asked":
+    def anew(cls, row: Row, checkpoint: int | None = None, reason: str = "") -> "OrderParams":
         return cls(uuid.uuid4(), row.version, reason, checkpoint)
 
     @property
@@ -58,10 +58,10 @@ class Asked:
 class Form:
     verb: Verb
     row: Row
-    asked: Asked
+    asked: OrderParams
     why_not: Any = ""
     error: str = ""
-    conflict: detail.Event | None = None
+    conflict: detail.HistoryItem | None = None
     preview: RollbackPreview | None = None
     found: Differences | None = None
     now: Any = field(default_factory=timezone.now)
@@ -83,13 +83,13 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
         raise Http404
     row = _row_or_404(id)
     if request.method == "POST":
-        asked = Asked.from_post(request)
+        asked = OrderParams.from_post(request)
         if verb.name == "rollback" and asked.checkpoint is None:
             raise Http404
         return _perform(request, verb, row, asked)
     if verb.name == "rollback":
         return HttpResponseRedirect(f"{reverse('session', args=[id])}#checkpoints")
-    return _ask(request, _form(verb, row, Asked.anew(row, reason=_begun(request, verb, id))))
+    return _ask(request, _form(verb, row, OrderParams.anew(row, reason=_begun(request, verb, id))))
 
 
 @operators_only
@@ -101,7 +101,9 @@ def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     if checkpoint is None:
         raise Http404
     verb = VERBS["rollback"]
-    return _ask(request, _form(verb, row, Asked.anew(row, checkpoint, _begun(request, verb, id))))
+    return _ask(
+        request, _form(verb, row, OrderParams.anew(row, checkpoint, _begun(request, verb, id)))
+    )
 
 
 def _begun(request: HttpRequest, verb: Verb, id: UUID) -> str:
@@ -114,7 +116,7 @@ def draft_name(verb: Verb, id: UUID) -> str:
     return f"order:{verb.noun}:{id}"
 
 
-def _form(verb: Verb, row: Row, asked: Asked, **more: Any) -> Form:
+def _form(verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
     form = Form(verb, row, asked, detail.action(verb, row.state).why_not, **more)
     if verb.name == "rollback":
         try:
@@ -133,7 +135,7 @@ def _ask(request: HttpRequest, form: Form, status: int = 200) -> HttpResponse:
     return render(request, f"sessions/{template}", context, status=status)
 
 
-def _perform(request: HttpRequest, verb: Verb, row: Row, asked: Asked) -> HttpResponse:
+def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> HttpResponse:
     try:
         outcome = actions.perform(
             verb.name,
@@ -157,12 +159,12 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: Asked) -> HttpRe
 
 
 def _conflict(
-    request: HttpRequest, verb: Verb, asked: Asked, row: Row, error: Conflict
+    request: HttpRequest, verb: Verb, asked: OrderParams, row: Row, error: Conflict
 ) -> HttpResponse:
     """Shown again as it is now; who still wants it decides anew."""
     newer = _row_or_404(row.id)
     entry = detail.last_decision(row.id, asked.seen or 0)
-    again = Asked.anew(newer, asked.checkpoint, asked.reason)
+    again = OrderParams.anew(newer, asked.checkpoint, asked.reason)
     form = _form(verb, newer, again, conflict=entry, error="" if entry else actions.explain(error))
     return _ask(request, form, 409)
 

@@ -56,7 +56,7 @@ def act(request: HttpRequest, id: int, act: str) -> HttpResponse:
 
 def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
     """The list begins with it from now on, or no longer."""
-    style.begin_with(user_of(request), view)
+    style.toggle_default(user_of(request), view)
     return _open(view)
 
 
@@ -104,7 +104,7 @@ def _open(view: SavedView) -> HttpResponse:
 def counts(request: HttpRequest) -> HttpResponse:
     """How much is in each view, for the rail."""
     views = saved.visible(user_of(request))
-    found = saved.tallies(views, all_counts())
+    found = saved.view_counts(views, all_counts())
     return JsonResponse({str(pk): {"n": t.n, "shown": t.shown} for pk, t in found.items()})
 
 
@@ -113,5 +113,7 @@ def counts(request: HttpRequest) -> HttpResponse:
 def look(request: HttpRequest) -> HttpResponse:
     """Columns and density, stored for this person."""
     post = request.POST
-    style.keep(user_of(request), shown=post.getlist("column"), density=post.get("density", ""))
+    style.save_preferences(
+        user_of(request), shown=post.getlist("column"), density=post.get("density", "")
+    )
     return HttpResponseRedirect(back(request))

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from .. import detail
-from ..page import Asked, read_page
+from ..page import SessionPageParams, read_page
 from ..timeline import axis
 from .access import may_operate, viewers_only
 
@@ -51,7 +51,7 @@ def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 def _render(request: HttpRequest, id: UUID, template: str, at: str) -> HttpResponse:
-    page = read_page(id, Asked.of_query(request.GET.dict(), at))
+    page = read_page(id, SessionPageParams.of_query(request.GET.dict(), at))
     if page is None:
         raise Http404
     context = {

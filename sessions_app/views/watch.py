@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..watch import read_watch
+from ..watch import read_watchdog_status
 from .access import viewers_only
 
 SAID_FOR = timedelta(minutes=15)
@@ -15,6 +15,6 @@ SAID_FOR = timedelta(minutes=15)
 @viewers_only
 @require_GET
 def watch(request: HttpRequest) -> HttpResponse:
-    found = read_watch(since=SAID_FOR, most=3)
+    found = read_watchdog_status(since=SAID_FOR, most=3)
     past = [gap for gap in found.blind if gap.ended_at is not None]
     return render(request, "sessions/_watch.html", {"watch": found, "past": past})

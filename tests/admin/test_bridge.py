@@ -26,7 +26,7 @@ from dashboard.embedded.data_folder import prepare
 from dashboard.embedded.process import Child
 from sessions_app import actions, bridge
 from sessions_app.actions import explain, perform
-from sessions_app.bridge import Bridge
+from sessions_app.bridge import ManagerPortal
 from sessions_app.models import HistoryEntry
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
@@ -59,14 +59,14 @@ def test_many_threads_share_one_manager(create):
 
 
 def test_the_first_calls_of_a_process_may_come_at_once():
-    own = Bridge()
+    own = ManagerPortal()
     found = at_once(16, lambda n: own.call(lambda m: m.create_session("grader", str(n))))
     assert sorted(int(session.user_id) for session in found) == list(range(16))
     own.close()
 
 
 def test_after_it_was_closed_it_starts_anew():
-    own = Bridge()
+    own = ManagerPortal()
     first = own.call(lambda m: m.create_session("grader", "u"))
     own.close()
     own.close()
@@ -186,10 +186,10 @@ def server() -> Iterator[FragilePostgres]:
 
 
 @pytest.fixture
-def there(server: FragilePostgres, settings: Any, monkeypatch: Any) -> Iterator[Bridge]:
+def there(server: FragilePostgres, settings: Any, monkeypatch: Any) -> Iterator[ManagerPortal]:
     """The process's bridge, to the server that can be taken away."""
     settings.DATABASE_URL = server.url
-    own = Bridge()
+    own = ManagerPortal()
     monkeypatch.setattr(bridge, "call", own.call)
     yield own
     if server._child is None:
@@ -234,8 +234,8 @@ def threads() -> set[str]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "PATIENCE", 1.0)
-    monkeypatch.setattr(bridge, "FAREWELL", 0.5)
+    monkeypatch.setattr(bridge, "CALL_TIMEOUT", 1.0)
+    monkeypatch.setattr(bridge, "SHUTDOWN_TIMEOUT", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -259,7 +259,7 @@ def test_a_postgresql_that_takes_the_question_and_never_answers_holds_nobody(the
 
 @pytest.mark.usefixtures("impatient")
 def test_what_never_ends_does_not_keep_the_process_from_ending():
-    own, before = Bridge(), threads()
+    own, before = ManagerPortal(), threads()
     with pytest.raises(StorageUnavailable):
         own.run(lambda: asyncio.sleep(3600))
     own.close()
@@ -270,7 +270,7 @@ def test_what_never_ends_does_not_keep_the_process_from_ending():
 def test_closing_while_a_connection_is_tried_ends(settings: Any):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.DATABASE_URL = f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x"
-        own, before = Bridge(), threads()
+        own, before = ManagerPortal(), threads()
         with pytest.raises(StorageUnavailable):
             own.call(lambda m: m.get_active_sessions())
         own.close()
@@ -281,7 +281,7 @@ def test_a_farewell_that_fails_is_told_and_leaves_no_thread():
     async def fails() -> None:
         raise ZeroDivisionError
 
-    own, before = Bridge(), threads()
+    own, before = ManagerPortal(), threads()
     own.call(lambda m: m.get_active_sessions())
     own.at_close(fails)
     with pytest.raises(ZeroDivisionError):
@@ -292,7 +292,7 @@ def test_a_farewell_that_fails_is_told_and_leaves_no_thread():
 
 
 def test_a_loop_that_died_is_replaced():
-    own = Bridge()
+    own = ManagerPortal()
     own.call(lambda m: m.get_active_sessions())
     assert own._portal is not None
     own._portal.call(own._portal.stop, True)

@@ -26,7 +26,7 @@ def operator_of_all(migrated: str, django_db_blocker: Any) -> Iterator[Client]:
     with psycopg.connect(migrated, autocommit=True) as connection:
         connection.execute(EMPTY_SESSIONS)
     with django_db_blocker.unblock():
-        bridge.bridge.close()
+        bridge.portal.close()
         ensure_groups()
         user, _ = User.objects.get_or_create(username="hostile-olga")
         user.groups.set(Group.objects.filter(name="operators"))
@@ -34,7 +34,7 @@ def operator_of_all(migrated: str, django_db_blocker: Any) -> Iterator[Client]:
         client.force_login(user)
         yield client
         user.delete()
-        bridge.bridge.close()
+        bridge.portal.close()
 
 
 @pytest.fixture

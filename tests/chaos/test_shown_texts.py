@@ -11,7 +11,7 @@ from django.test import Client
 
 from agent_sessions import AgentSession, SessionManager
 from sessions_app import actions, bridge
-from sessions_app.rows import load_rows, render_row
+from sessions_app.rows import load_rows, render_row_in
 from tests.pages.conftest import _a_manager_of_its_own
 
 __all__ = ["_a_manager_of_its_own"]
@@ -93,7 +93,7 @@ def test_the_row_that_is_patched_live_creates_no_element_either(session: AgentSe
 
     (row,) = load_rows([UUID(session.session_id)])
     for language in ("de", "en"):
-        html = render_row(row, language=language)
+        html = render_row_in(row, language=language)
         assert Elements(html).created == []
         assert "&lt;x-agent" in html
         assert "&lt;x-user" in html

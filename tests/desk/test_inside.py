@@ -143,7 +143,7 @@ def test_a_search_that_takes_too_long_is_ended_and_the_page_says_so(
     client.force_login(viewer)
     monkeypatch.setattr(listing, "PATIENCE_MS", 50)
     slow = RawSQL("(SELECT true FROM pg_sleep(30) AS slept)", (), output_field=BooleanField())
-    monkeypatch.setattr(filters, "mentions", lambda value: Q(slow))
+    monkeypatch.setattr(filters, "json_contains_q", lambda value: Q(slow))
     page = client.get("/?q=anything", headers={"accept-language": "en"}).content.decode()
     assert "This search takes too long." in page
     assert client.get("/").status_code == 200

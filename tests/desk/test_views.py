@@ -138,7 +138,7 @@ def test_the_count_of_a_view_is_what_its_list_shows(
     gone = make_session("alert")
     actions.perform("delete", gone.session_id, actor="x", reason="y")
     view = SavedView.objects.create(owner=operator, name="x", query=query)
-    assert saved.tallies([view], counts())[view.pk].n == n
+    assert saved.view_counts([view], counts())[view.pk].n == n
     assert olga.get("/views/counts/").json()[str(view.pk)]["n"] == n
 
 
@@ -165,7 +165,7 @@ def test_columns_and_density_are_stored_for_the_person(olga: Client, viktor: Cli
 def test_two_first_choices_at_once_are_both_taken(operator: Any) -> None:
     def kept() -> ListStyle:
         try:
-            return style.keep(operator, shown=[], density="compact")
+            return style.save_preferences(operator, shown=[], density="compact")
         finally:
             connections.close_all()
 

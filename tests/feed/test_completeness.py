@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from sessions_app.rows import load_rows, looks_of
+from sessions_app.rows import load_rows, row_parts
 from tests.live import LiveDashboard
 
 from . import writers
@@ -21,7 +21,7 @@ WRITERS = 16
 def assert_it_looks_as_stored(page: Page) -> None:
     """Version and all that beats and the clock do not change."""
     for row in load_rows([UUID(session_id) for session_id in page.versions]):
-        html, looks = page.html[str(row.id)], looks_of(row, language="de")
+        html, looks = page.html[str(row.id)], row_parts(row, language="de")
         assert f'data-version="{row.version}"' in html
         at = 0
         for part in looks[::2]:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from agent_sessions import StorageUnavailable
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from sessions_app import conversations
-from sessions_app.bridge import bridge
+from sessions_app.bridge import portal
 from sessions_app.feed.hub import Hub
 
 from .conftest import Clock, created, until
@@ -26,7 +26,7 @@ async def agents(valkey_url: str) -> AsyncIterator[ConversationManager]:
     """Somebody else's manager, as an agent has it."""
     async with ConversationManager(ConversationConfig(valkey_url=valkey_url)) as manager:
         yield manager
-    bridge.close()
+    portal.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.parts import Parts, Touch
 from sessions_app.feed.reader import drawn
-from sessions_app.rows import render_row
+from sessions_app.rows import render_row_in
 
 from . import writers
 from .conftest import created, heard
@@ -68,7 +68,7 @@ def test_what_looks_as_is_known_is_drawn_only_for_who_has_not_seen_it(database_u
     assert found.drawn[session_id]["de"] == (None, known.looks)
     row = found.rows[session_id]
     entry = json.loads(f"{{{found.entry(row, 'de', belongs=False)}}}")[session_id]
-    assert entry == {"version": 1, "html": render_row(row, language="de"), "matches": False}
+    assert entry == {"version": 1, "html": render_row_in(row, language="de"), "matches": False}
 
 
 async def test_what_looks_different_is_sent_whole(hub: Hub, database_url: str) -> None:

@@ -14,7 +14,7 @@ from sessions_app.bridge import call
 from sessions_app.jobs import planning, worker
 from sessions_app.jobs.models import BulkItem, BulkJob
 from sessions_app.jobs.progress import Confirmations, progress, reasons
-from sessions_app.jobs.upkeep import forget_jobs
+from sessions_app.jobs.upkeep import prune_jobs
 from sessions_app.models import AgentSession as Stored
 from sessions_app.models import HistoryEntry
 
@@ -55,7 +55,7 @@ def state(session: AgentSession) -> str | None:
 
 
 def look(job: BulkJob) -> dict[str, int]:
-    worker.Worker().look()
+    worker.Worker().run_next()
     job.refresh_from_db()
     return progress(job).counts
 
@@ -156,7 +156,7 @@ def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twic
     dead = worker.Worker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    worker.perform(claimed, claimed.items.get(session_id=made[0].session_id))  # and not noted
+    worker.apply_item(claimed, claimed.items.get(session_id=made[0].session_id))  # and not noted
     assert worker.Worker().claim() is None
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
     assert look(job) == {"done": 3}
@@ -313,11 +313,11 @@ def test_how_many_match_is_said_for_any_address(act: Client, make_session: Make)
 
 def test_old_jobs_are_forgotten(act: Client, make_session: Make) -> None:
     job = plan(act, "pause", make_session())
-    forget_jobs()
+    prune_jobs()
     assert BulkJob.objects.count() == 1
     with connection.cursor() as cursor:
         cursor.execute("UPDATE sessions_app_bulkjob SET created_at = now() - interval '2 days'")
-    forget_jobs()
+    prune_jobs()
     assert not BulkJob.objects.filter(id=job.id).exists()
 
 

@@ -55,4 +55,4 @@ def _a_manager_of_its_own(request: pytest.FixtureRequest) -> Any:
     """The bridge's manager keeps copies; the tables are emptied between tests."""
     yield
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
-        bridge.bridge.close()
+        bridge.portal.close()

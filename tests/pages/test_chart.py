@@ -51,7 +51,7 @@ def test_received_beats_are_counted_and_a_valkey_that_is_away_is_not_shown_as_si
     assert drawn.beats is not None
     assert sum(drawn.beats) >= 1
     assert len(drawn.beats) == len(drawn.slots)
-    bridge.bridge.close()
+    bridge.portal.close()
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     assert chart(5, "state", datetime.now(UTC)).beats is None
 

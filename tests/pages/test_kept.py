@@ -10,7 +10,7 @@ from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app import kept
-from sessions_app.detail import Flag
+from sessions_app.detail import CheckpointItem
 from sessions_app.templatetags.sessions import flag_item
 
 Make = Callable[..., AgentSession]
@@ -42,14 +42,16 @@ def test_each_language_has_its_own(client: Client, viewer: User, make_session: M
 
 
 def test_checkpoints_alike_of_two_sessions_lead_each_to_its_own() -> None:
-    flag = Flag(1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, ("a",), 0)
+    flag = CheckpointItem(
+        1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, ("a",), 0
+    )
     drawn = [flag_item(flag, row(n), AT, True) for n in (1, 2)]
     assert [str(UUID(int=n)) in text for n, text in zip((1, 2), drawn, strict=True)] == [True] * 2
     assert str(UUID(int=1)) not in drawn[1]
 
 
 def test_a_time_of_today_is_one_of_yesterday_tomorrow() -> None:
-    flag = Flag(1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, (), 0)
+    flag = CheckpointItem(1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, (), 0)
     today, tomorrow = (flag_item(flag, row(1), AT + timedelta(days=n), False) for n in (0, 1))
     assert (">13:00:00<" in today) and (">13:00:00<" not in tomorrow)
 

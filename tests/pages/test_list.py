@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from agent_sessions import AgentSession
 from sessions_app.models import AgentSession as Stored
 from sessions_app.paging import Key, read_page
-from sessions_app.rows import load_rows, render_row
+from sessions_app.rows import load_rows, render_row_in
 
 Make = Callable[..., AgentSession]
 
@@ -176,11 +176,11 @@ def test_hostile_texts_are_shown_as_texts(look: Client, make_session: Make) -> N
 def test_a_row_is_drawn_alike_for_page_and_feed(look: Client, make_session: Make) -> None:
     made = make_session(checkpoints=("essay_marked",))
     (row,) = load_rows([UUID(made.session_id)])
-    drawn = render_row(row, language="de")
+    drawn = render_row_in(row, language="de")
     stable = drawn.split("data-heartbeat")[0]
     assert stable in text(look.get("/"))
     assert "Aktiv" in drawn
-    assert "Active" in render_row(row, language="en")
+    assert "Active" in render_row_in(row, language="en")
 
 
 def test_rows_are_loaded_in_one_query_in_the_order_asked(

@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission, User
 
-from sessions_app.people import OneLook
+from sessions_app.people import PrefetchingModelBackend
 
 
 def rights_of(user: User, asserting: Any) -> set[str]:
     with asserting(1):
-        found = OneLook().get_user(user.pk)
+        found = PrefetchingModelBackend().get_user(user.pk)
         assert found is not None
         return found.get_all_permissions()
 
@@ -50,8 +50,8 @@ def test_the_rights_are_those_that_django_would_find(
 @pytest.mark.django_db
 def test_a_superuser_may_all_and_who_is_not_active_nothing(db: None) -> None:
     root = get_user_model().objects.create_superuser("root")
-    found = OneLook().get_user(root.pk)
+    found = PrefetchingModelBackend().get_user(root.pk)
     assert found is not None and found.has_perm("sessions_app.operate_agentsession")
     root.is_active = False
     root.save()
-    assert OneLook().get_user(root.pk) is None
+    assert PrefetchingModelBackend().get_user(root.pk) is None

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from sessions_app import rows
-from sessions_app.rows import Row, render_row
+from sessions_app.rows import Row, render_row_in
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ROW = Row(
@@ -62,8 +62,8 @@ IN_TRASH = replace(ROW, state="deleted", order_verb="delete", ordered_at=NOW, en
 
 
 def anew(row: Row, language: str = "de") -> str:
-    rows._drawn.cache_clear()
-    return render_row(row, language=language)
+    rows._static_parts.cache_clear()
+    return render_row_in(row, language=language)
 
 
 def test_every_column_has_another_value_here() -> None:
@@ -79,30 +79,30 @@ def test_a_row_that_was_drawn_before_is_drawn_as_if_it_were_the_first(
         changed = replace(known, **{name: value})
         wanted = anew(changed)
         anew(known)
-        assert render_row(changed, language="de") == wanted
-        assert render_row(known, language="de") == anew(known)
+        assert render_row_in(changed, language="de") == wanted
+        assert render_row_in(known, language="de") == anew(known)
 
 
 def test_a_beat_and_the_time_that_passes_draw_nothing_anew() -> None:
     first = anew(ROW)
     later = replace(ROW, read_at=NOW + timedelta(seconds=50), last_heartbeat=NOW)
-    then = render_row(later, language="de")
-    assert rows._drawn.cache_info().misses == 1
+    then = render_row_in(later, language="de")
+    assert rows._static_parts.cache_info().misses == 1
     assert ('data-health="on_time"' in first) and ('data-health="late"' in then)
 
 
 def test_each_language_and_each_rule_has_its_own(settings: Any) -> None:
     german = anew(ROW)
-    assert render_row(ROW, language="en") != german
+    assert render_row_in(ROW, language="en") != german
     settings.HEARTBEAT_RULES = {"default": {"late": 2, "lost": 3, "no_progress": 5}}
-    assert 'data-late="2"' in render_row(ROW, language="de")
+    assert 'data-late="2"' in render_row_in(ROW, language="de")
     settings.TRASH_DAYS = 1
-    soon = render_row(IN_TRASH, language="de")
+    soon = render_row_in(IN_TRASH, language="de")
     settings.TRASH_DAYS = 20
-    assert render_row(IN_TRASH, language="de") != soon
+    assert render_row_in(IN_TRASH, language="de") != soon
 
 
 def test_no_more_is_kept_than_forty_pages_show() -> None:
     for n in range(2_100):
-        render_row(replace(ROW, id=UUID(int=n)), language="de")
-    assert rows._drawn.cache_info().currsize == 2_000
+        render_row_in(replace(ROW, id=UUID(int=n)), language="de")
+    assert rows._static_parts.cache_info().currsize == 2_000

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from sessions_app.models import Blindness, Monitor
-from sessions_app.watch import read_watch
+from sessions_app.watch import read_watchdog_status
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)
@@ -27,19 +27,19 @@ def blind(cause: str, since: timedelta, until: timedelta | None = None) -> None:
 
 
 def test_where_none_ever_ran_nobody_watches():
-    found = read_watch()
+    found = read_watchdog_status()
     assert (found.sees, found.runs, found.blind_since) == (False, False, None)
 
 
 def test_one_that_looked_just_now_sees():
     watched(2)
-    found = read_watch()
+    found = read_watchdog_status()
     assert (found.sees, found.runs, found.blind_since) == (True, True, None)
 
 
 def test_one_that_has_not_looked_for_long_is_gone_since_then():
     watched(300)
-    found = read_watch()
+    found = read_watchdog_status()
     assert (found.sees, found.runs) == (False, False)
     assert found.blind_since == found.looked_at
 
@@ -47,7 +47,7 @@ def test_one_that_has_not_looked_for_long_is_gone_since_then():
 def test_one_that_is_blind_says_since_when():
     watched(2)
     blind("valkey", timedelta(minutes=5))
-    found = read_watch()
+    found = read_watchdog_status()
     assert (found.sees, found.runs) == (False, True)
     assert found.blind_since == NOW - timedelta(minutes=5)
 
@@ -57,7 +57,7 @@ def test_past_blindness_is_listed_newest_first_and_old_one_is_not():
     blind("restart", timedelta(hours=3), timedelta(hours=2))
     blind("clock", timedelta(hours=1), timedelta(minutes=59))
     blind("valkey", timedelta(days=3), timedelta(days=2))
-    found = read_watch()
+    found = read_watchdog_status()
     assert [gap.cause for gap in found.blind] == ["clock", "restart"]
     assert found.sees
 

@@ -15,7 +15,7 @@ NAMESPACE = "elsewhere"
 
 def holds(text: bytes) -> Give:
     """A session's key holds this; the answer is what who reads it is told."""
-    return lambda place: bridge.bridge.run(lambda: _read(place, text))
+    return lambda place: bridge.portal.run(lambda: _read(place, text))
 
 
 async def _read(place: Place, text: bytes) -> str:

@@ -31,7 +31,7 @@ def comes_from(*headers: tuple[bytes, bytes]) -> Give:
 def says(*messages: Any) -> Give:
     """What a page is closed with."""
     sent = [m if isinstance(m, str | bytes) else json.dumps(m) for m in messages]
-    return lambda _: bridge.bridge.run(lambda: _closed_with(sent))
+    return lambda _: bridge.portal.run(lambda: _closed_with(sent))
 
 
 async def _closed_with(messages: list[str | bytes]) -> str:
