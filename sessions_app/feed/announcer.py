@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 Announce = Callable[[list[str]], None]
 
 
-class Announcer:
+class AgentNotifier:
     """One call at a time; what comes meanwhile is conflated into the next."""
 
     def __init__(self, announce: Announce | None) -> None:
@@ -19,7 +19,7 @@ class Announcer:
         self._waiting: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, session_ids: Collection[str]) -> None:
+    def add(self, session_ids: Collection[str]) -> None:
         if self._announce_now is None or not session_ids:
             return
         self._waiting.update(session_ids)

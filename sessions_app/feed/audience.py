@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from sessions_app.filters import ListFilter
     from sessions_app.rows import Row, RowParts
 
-    from .socket import Socket
+    from .socket import Connection
 
 
 class Key(NamedTuple):
@@ -26,7 +26,7 @@ class Subscription:
     def __init__(self, key: Key, wanted: "ListFilter") -> None:
         self.key = key
         self.filter = wanted
-        self.sockets: set[Socket] = set()
+        self.sockets: set[Connection] = set()
         self.newcomers: dict[str, float] = {}
         self.outside: set[str] = set()
         """Rows that are shown and do not belong to the list any more, as the pages were told."""
@@ -46,32 +46,32 @@ class Subscription:
         (self.outside.discard if belongs else self.outside.add)(session_id)
         return is_news
 
-    def newcomers_for(self, socket: "Socket") -> int:
+    def newcomers_for(self, socket: "Connection") -> int:
         return sum(1 for at in self.newcomers.values() if at >= socket.since)
 
 
-class Shown:
+class WatchedSession:
     """A session that somebody looks at: the newest version and beat that were passed on.
 
-    `looks`: how its row looked in the version `told`, by language; empty as soon as a page may show another version.
+    `sent_parts`: how its row looked in the version `sent_version`, by language; empty as soon as a page may show another version.
     """
 
-    __slots__ = ("beat", "looks", "subscriptions", "told", "version")
+    __slots__ = ("beat", "sent_parts", "sent_version", "subscriptions", "version")
 
     def __init__(self) -> None:
         self.subscriptions: set[Subscription] = set()
         self.version = 0
         self.beat = 0
-        self.told = 0
-        self.looks: dict[str, RowParts | None] = {}
+        self.sent_version = 0
+        self.sent_parts: dict[str, RowParts | None] = {}
 
-    def joined(self, version: int) -> None:
+    def reset_if_older(self, version: int) -> None:
         """A list has come that shows this version."""
-        if version != self.told:
-            self.looks = {}
+        if version != self.sent_version:
+            self.sent_parts = {}
 
 
-class Talk:
+class WatchedConversation:
     """A conversation that somebody looks at; several sessions may share it."""
 
     __slots__ = ("due", "stamp", "subscriptions")
@@ -82,20 +82,20 @@ class Talk:
         self.due = True
 
 
-class Audience:
+class SubscriptionRegistry:
     def __init__(self) -> None:
-        self.sockets: set[Socket] = set()
-        self.talks: dict[str, Talk] = {}
+        self.sockets: set[Connection] = set()
+        self.talks: dict[str, WatchedConversation] = {}
         self.subscriptions: dict[Key, Subscription] = {}
-        self.shown: dict[str, Shown] = {}
+        self.shown: dict[str, WatchedSession] = {}
 
-    def subscribe(self, socket: "Socket", key: Key, wanted: "ListFilter") -> Subscription:
+    def subscribe(self, socket: "Connection", key: Key, wanted: "ListFilter") -> Subscription:
         """From here on the socket is offered what changes; before, it was told nothing."""
         subscription = self.subscriptions.get(key)
         if subscription is None:
             subscription = self.subscriptions[key] = Subscription(key, wanted)
             for session_id in key.ids:
-                self.shown.setdefault(session_id, Shown()).subscriptions.add(subscription)
+                self.shown.setdefault(session_id, WatchedSession()).subscriptions.add(subscription)
         subscription.sockets.add(socket)
         if key.conversation:
             self._join(key.conversation, subscription)
@@ -106,17 +106,17 @@ class Audience:
 
     def _join(self, conversation: str, subscription: Subscription) -> None:
         """Who comes is told what is stored, whatever the others have been told."""
-        talk = self.talks.setdefault(conversation, Talk())
+        talk = self.talks.setdefault(conversation, WatchedConversation())
         talk.subscriptions.add(subscription)
         talk.stamp, talk.due = None, True
 
-    def remove(self, socket: "Socket") -> None:
+    def remove(self, socket: "Connection") -> None:
         self.sockets.discard(socket)
         if socket.subscription is not None:
             self._leave(socket, socket.subscription)
             socket.subscription = None
 
-    def _leave(self, socket: "Socket", subscription: Subscription) -> None:
+    def _leave(self, socket: "Connection", subscription: Subscription) -> None:
         subscription.sockets.discard(socket)
         if subscription.sockets or self.subscriptions.get(subscription.key) is not subscription:
             return
@@ -146,7 +146,7 @@ class Audience:
         for session_id, shown in self.those(ids).items():
             languages = {s.key.language for s in shown.subscriptions if s.is_list}
             if languages:
-                found[session_id] = {each: shown.looks.get(each) for each in languages}
+                found[session_id] = {each: shown.sent_parts.get(each) for each in languages}
         return found
 
     def chunks(self, size: int) -> Iterator[list[str]]:
@@ -154,5 +154,5 @@ class Audience:
         for start in range(0, len(ids), size):
             yield ids[start : start + size]
 
-    def those(self, ids: Iterable[str]) -> dict[str, Shown]:
+    def those(self, ids: Iterable[str]) -> dict[str, WatchedSession]:
         return {i: shown for i in ids if (shown := self.shown.get(i)) is not None}

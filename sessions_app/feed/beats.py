@@ -36,7 +36,7 @@ def client(url: str) -> Redis:
     )
 
 
-class BeatListener:
+class ValkeySource:
     def __init__(
         self,
         url: str,
@@ -51,7 +51,7 @@ class BeatListener:
         """`others`: further channels, and who is told of their messages."""
         self._url, self._others = url, dict(others)
         self._channel, self._set = f"{namespace}:beats", f"{namespace}:heartbeats"
-        self._heard, self._connected, self._lost = heard, connected, lost
+        self._on_message, self._on_connected, self._on_lost = heard, connected, lost
         self._monotonic = monotonic
         self._backoff = Backoff()
         self._client: Redis | None = None
@@ -70,7 +70,7 @@ class BeatListener:
         if self.live or self._backoff.failures == 0:
             log.warning("the feed lost Valkey and will try again: %s", error)
         self.live = False
-        self._lost()
+        self._on_lost()
 
     async def _listen(self) -> None:
         self._client = client(self._url)
@@ -98,9 +98,9 @@ class BeatListener:
             elif message["type"] == "subscribe":
                 self.live = True
                 self._backoff.reset()
-                self._connected()
+                self._on_connected()
             elif message["type"] == "message":
-                self._heard(parse(message["data"]))
+                self._on_message(parse(message["data"]))
 
     async def newest(self, ids: Sequence[str]) -> dict[str, int]:
         """Last heartbeats in milliseconds, as far as Valkey knows them now."""

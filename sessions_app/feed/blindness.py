@@ -8,13 +8,13 @@ JUMP = 2.0
 STANDSTILL = 5.0
 
 
-class Interval(NamedTuple):
+class Outage(NamedTuple):
     cause: str
     since: float
     until: float | None
 
 
-class Blindness:
+class OutageTracker:
     """Intervals in seconds of the wall clock. Starts blind: what was before it began, it has not seen."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Blindness:
         self._standstill = standstill
         self._looked = (clock(), monotonic())
         self.open: dict[str, float] = dict.fromkeys(causes, clock())
-        self.past: deque[Interval] = deque(maxlen=100)
+        self.past: deque[Outage] = deque(maxlen=100)
 
     @property
     def since(self) -> float | None:
@@ -41,12 +41,12 @@ class Blindness:
     def end(self, cause: str) -> None:
         since = self.open.pop(cause, None)
         if since is not None:
-            self.past.append(Interval(cause, since, self._clock()))
+            self.past.append(Outage(cause, since, self._clock()))
 
-    def intervals(self) -> list[Interval]:
-        return [*self.past, *(Interval(cause, since, None) for cause, since in self.open.items())]
+    def outages(self) -> list[Outage]:
+        return [*self.past, *(Outage(cause, since, None) for cause, since in self.open.items())]
 
-    def look(self) -> Interval | None:
+    def check_clock(self) -> Outage | None:
         """Called every second or so: notices that the clock jumped or that this process stood still."""
         wall, steady = self._clock(), self._monotonic()
         before, steady_before = self._looked
@@ -54,9 +54,9 @@ class Blindness:
         passed, shown = steady - steady_before, wall - before
         found = None
         if abs(shown - passed) > JUMP:
-            found = Interval("clock", min(before, wall), max(before, wall))
+            found = Outage("clock", min(before, wall), max(before, wall))
         elif passed > self._standstill:
-            found = Interval("standstill", before, wall)
+            found = Outage("standstill", before, wall)
         if found:
             self.past.append(found)
         return found

@@ -5,46 +5,46 @@ from typing import TYPE_CHECKING
 
 from sessions_app.filters import ListFilter
 
-from .audience import Audience, Subscription
-from .beats import BeatListener
+from .audience import Subscription, SubscriptionRegistry
+from .beats import ValkeySource
 from .delivery import row_text, session_part
 from .limits import Limits
 from .membership import members
 from .messages import Hello
 from .newcomers import by_row, update
-from .parts import Parts, gone_fragment
-from .pending import Work
-from .reader import Reader, Snapshot, Versions, arrived_since, drawn, rows_of, versions
+from .parts import Update, gone_fragment
+from .pending import Batch
+from .reader import DatabaseThread, Snapshot, Versions, arrived_since, drawn, rows_of, versions
 from .restores import Timeline
 
 if TYPE_CHECKING:
-    from .socket import Socket
+    from .socket import Connection
 
 CHUNK = 2000
 LONGEST_LOOK_BACK = 3600.0
 
-Hellos = dict["Socket", Hello]
+Hellos = dict["Connection", Hello]
 
 
-class CatchUp:
+class Resync:
     """Recovery is start-up: first visit, reload and reconnect take the same way."""
 
     def __init__(
         self,
-        audience: Audience,
-        reader: Reader,
-        beats: BeatListener,
+        registry: SubscriptionRegistry,
+        reader: DatabaseThread,
+        beats: ValkeySource,
         timeline: Timeline,
         *,
         clock: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._audience, self._reader, self._beats = audience, reader, beats
+        self._subscriptions, self._reader, self._beats = registry, reader, beats
         self._clock, self._limits, self._timeline = clock, limits, timeline
         self.waiting: Hellos = {}
 
-    async def answer(self, work: Work) -> None:
-        """All who wait, together: two queries for the rows, one for the newcomers. Raises DatabaseAway."""
+    async def answer(self, work: Batch) -> None:
+        """All who wait, together: two queries for the rows, one for the newcomers. Raises DatabaseUnavailable."""
         hellos = dict(self.waiting)
         if not hellos:
             return
@@ -59,10 +59,10 @@ class CatchUp:
                 del self.waiting[socket]
                 socket.hello_seq, socket.timeline = hello.seq, timeline
                 socket.reload = _is_of_another_timeline(hello, found)
-                socket.offer(self._news(socket, hello, found, beats, read))
+                socket.enqueue(self._news(socket, hello, found, beats, read))
         await self._tell_newcomers(hellos)
         for socket in hellos:
-            socket.wake()
+            socket.schedule()
 
     async def read_versions(self, ids: Iterable[str]) -> Versions:
         wanted, found = list(ids), Versions()
@@ -79,9 +79,9 @@ class CatchUp:
                         newer.setdefault(session_id, {})[socket.subscription.key.language] = None
         return newer
 
-    def _tell_the_others(self, found: Versions, work: Work) -> None:
+    def _tell_the_others(self, found: Versions, work: Batch) -> None:
         """What we find here and have not passed on, everybody else who shows it is missing too."""
-        for session_id, shown in self._audience.those(found).items():
+        for session_id, shown in self._subscriptions.those(found).items():
             version, beat = found[session_id]
             if 0 < shown.version < version:
                 work.changed([(session_id, version)], self._clock())
@@ -89,9 +89,14 @@ class CatchUp:
             work.beat(session_id, beat)
 
     def _news(
-        self, socket: "Socket", hello: Hello, found: Versions, beats: dict[str, int], read: Snapshot
-    ) -> Parts:
-        parts = Parts()
+        self,
+        socket: "Connection",
+        hello: Hello,
+        found: Versions,
+        beats: dict[str, int],
+        read: Snapshot,
+    ) -> Update:
+        parts = Update()
         latest = int(self._clock() * 1000)
         for session_id, version in hello.rows.items():
             if session_id not in found:
@@ -108,14 +113,14 @@ class CatchUp:
             elif row is not None and row.version > version and socket.subscription is not None:
                 parts.rows[session_id] = row_text(read, row, socket.subscription) or ""
                 version = row.version
-            if (shown := self._audience.shown.get(session_id)) is not None:
-                shown.joined(version)
+            if (shown := self._subscriptions.shown.get(session_id)) is not None:
+                shown.reset_if_older(version)
         if socket.subscription is not None and socket.subscription.is_list:
             parts.counts = socket.subscription.counts_sent
             parts.members = dict.fromkeys(socket.subscription.outside - parts.rows.keys(), False)
         return parts
 
-    def _tell_gone(self, parts: Parts, hello: Hello, session_id: str, version: int) -> None:
+    def _tell_gone(self, parts: Update, hello: Hello, session_id: str, version: int) -> None:
         if hello.page == "list":
             parts.rows[session_id] = gone_fragment(session_id, version + 1)
         else:

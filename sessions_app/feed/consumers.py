@@ -25,7 +25,7 @@ async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": codes.NOT_ALLOWED})
         return
     await send({"type": "websocket.accept"})
-    pages = running_hub().pages
+    pages = running_hub().gateway
     socket = pages.join(send)
     pages.admit(socket, scope)
     del scope  # which would be kept for as long as the page is open

@@ -13,35 +13,35 @@ from agent_sessions import tasks
 from . import metrics
 
 if TYPE_CHECKING:
-    from .socket import Socket
+    from .socket import Connection
 
-Lane = deque["Socket"]
+Queue = deque["Connection"]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
 """Frames for one turn, which the server sends when it has ended: where few wait for a change, the first are soon on their
 way, and many are written with fewer turns. The others get some of every turn: no stream of changes starves them."""
 BESIDE = 16  # changes, or less, for one of the others
 
 
-class Courier:
+class SendScheduler:
     """When there is more to write than can be, pages are written to less often, and later ones wait no longer."""
 
     def __init__(self, header: Callable[[], str], *, monotonic: Callable[[], float]) -> None:
         self._header, self._monotonic = header, monotonic
-        self._changes: Lane = deque()
-        self._others: Lane = deque()
-        self._told = asyncio.Event()
-        self._told.set()
+        self._changes: Queue = deque()
+        self._others: Queue = deque()
+        self._sent = asyncio.Event()
+        self._sent.set()
         self._are_many = False
         self._task: asyncio.Task[None] | None = None
 
-    def take(self, socket: "Socket", *, is_change: bool) -> None:
+    def take(self, socket: "Connection", *, is_change: bool) -> None:
         """One that waits already is taken again when a change has come for it."""
         lane = self._changes if is_change else self._others
-        if socket.lane is None or (is_change and socket.lane is not lane):
-            socket.lane = lane
+        if socket.queue is None or (is_change and socket.queue is not lane):
+            socket.queue = lane
             lane.append(socket)
             if is_change:
-                self._told.clear()
+                self._sent.clear()
         if self._task is None:
             self._task = asyncio.create_task(self._write())
 
@@ -50,14 +50,14 @@ class Courier:
             while self._changes or self._others:
                 self._turn()
                 if not self._changes:
-                    self._told.set()
+                    self._sent.set()
                     self._are_many = False
                 await asyncio.sleep(0)
                 if not self._are_many:
                     await asyncio.sleep(0)  # daphne sends only now, before the next are written
         finally:
             self._task = None
-            self._told.set()
+            self._sent.set()
 
     def _turn(self) -> None:
         header, now = self._header(), self._monotonic()
@@ -72,9 +72,9 @@ class Courier:
         metrics.FRAMES.inc(len(sizes))
         metrics.BYTES.inc(sum(sizes))
 
-    async def told(self) -> None:
+    async def changes_sent(self) -> None:
         """Until nobody waits for a change: before that, a newer one would only be merged again and again."""
-        await self._told.wait()
+        await self._sent.wait()
 
     async def idle(self) -> None:
         while self._task is not None:
@@ -85,10 +85,10 @@ class Courier:
             await tasks.cancel_and_wait(self._task)
 
 
-def _first(lane: Lane, most: int) -> Iterator["Socket"]:
+def _first(lane: Queue, most: int) -> Iterator["Connection"]:
     """Without those that have changed lanes."""
     while lane and most:
         socket = lane.popleft()
-        if socket.lane is lane:
+        if socket.queue is lane:
             most -= 1
             yield socket

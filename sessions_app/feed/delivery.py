@@ -4,30 +4,30 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from . import newcomers
-from .audience import Audience, Shown, Subscription
+from .audience import Subscription, SubscriptionRegistry, WatchedSession
 from .limits import Limits
 from .newcomers import Candidates, by_row, by_verdict, update
-from .news import News
-from .parts import Touch, gone_fragment
-from .pending import Heard, Work
-from .reader import Arriving, DatabaseAway, Reader, Snapshot, arriving, drawn
+from .news import Outbox
+from .parts import VersionBump, gone_fragment
+from .pending import Batch, FirstSeen
+from .reader import Arrivals, DatabaseThread, DatabaseUnavailable, Snapshot, drawn, find_arrivals
 
 if TYPE_CHECKING:
     from sessions_app.rows import Row
 
 
-class Delivery:
+class Broadcast:
     def __init__(
         self,
-        audience: Audience,
-        reader: Reader,
+        registry: SubscriptionRegistry,
+        reader: DatabaseThread,
         *,
         told: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._audience, self._reader, self._told = audience, reader, told
+        self._subscriptions, self._reader, self._told = registry, reader, told
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
         self._candidates = Candidates()
         self._candidates_at: float | None = None
@@ -39,37 +39,37 @@ class Delivery:
         )
         return bool(self._candidates) and waited
 
-    async def deliver(self, work: Work) -> None:
+    async def broadcast(self, work: Batch) -> None:
         """Who shows a session is told first; then it is asked whose list a session now comes into.
 
-        Raises DatabaseAway, having told nothing of what could not be read.
+        Raises DatabaseUnavailable, having told nothing of what could not be read.
         """
-        self._candidates.note(work.first, self._audience)
-        on_lists = self._audience.looks(work.changes)
+        self._candidates.note(work.first, self._subscriptions)
+        on_lists = self._subscriptions.looks(work.changes)
         found = await self._reader.read(drawn, on_lists) if on_lists else Snapshot()
-        news = News()
-        for session_id, shown in self._audience.those(on_lists).items():
+        news = Outbox()
+        for session_id, shown in self._subscriptions.those(on_lists).items():
             self._tell_row(news, session_id, shown, found, work.changes[session_id])
-        for session_id, shown in self._audience.those(work.changes).items():
+        for session_id, shown in self._subscriptions.those(work.changes).items():
             self._tell_version(news, session_id, shown, work.changes[session_id])
         self.tell_beats(news, work)
-        await news.hand_out_changes_first(self._told)
+        await news.flush_changes_first(self._told)
         if self.has_newcomers_due:
             await self._deliver_newcomers()
 
     async def _deliver_newcomers(self) -> None:
         heard = self._candidates.take(self._limits.candidates)
         self._candidates_at = self._monotonic()
-        deep = {s.filter for s in self._audience.lists() if s.filter.is_deep}
+        deep = {s.filter for s in self._subscriptions.lists() if s.filter.is_deep}
         try:
-            found = await self._reader.read(arriving, heard, deep)
-        except DatabaseAway:
+            found = await self._reader.read(find_arrivals, heard, deep)
+        except DatabaseUnavailable:
             self._candidates.put_back(heard)
             raise
         self._tell_newcomers(found, heard)
 
     def _tell_row(
-        self, news: News, session_id: str, shown: Shown, found: Snapshot, version: int
+        self, news: Outbox, session_id: str, shown: WatchedSession, found: Snapshot, version: int
     ) -> None:
         row = found.rows.get(session_id)
         for subscription in shown.subscriptions:
@@ -80,19 +80,23 @@ class Delivery:
             elif row is not None:
                 _tell_list(news, subscription, row, shown, found)
         shown.version = 0 if row is None else max(shown.version, row.version)
-        shown.told = 0 if row is None else row.version
-        shown.looks = {language: row.looks for language, row in found.drawn[session_id].items()}
+        shown.sent_version = 0 if row is None else row.version
+        shown.sent_parts = {
+            language: row.looks for language, row in found.drawn[session_id].items()
+        }
 
-    def _tell_version(self, news: News, session_id: str, shown: Shown, version: int) -> None:
+    def _tell_version(
+        self, news: Outbox, session_id: str, shown: WatchedSession, version: int
+    ) -> None:
         for subscription in shown.subscriptions:
             if not subscription.is_list:
                 news.of(subscription).session |= session_part(session_id, version=version)
                 shown.version = max(shown.version, version)
 
-    def tell_beats(self, news: News, work: Work) -> None:
+    def tell_beats(self, news: Outbox, work: Batch) -> None:
         """A beat costs a number in a frame: no query, no drawing."""
         latest = int(self._clock() * 1000)
-        for session_id, shown in self._audience.those(work.beats).items():
+        for session_id, shown in self._subscriptions.those(work.beats).items():
             ms = min(work.beats[session_id], latest)
             if ms <= shown.beat:
                 continue
@@ -103,8 +107,8 @@ class Delivery:
                 else:
                     news.of(subscription).session |= session_part(session_id, beat=ms)
 
-    def _tell_newcomers(self, found: Arriving, heard: dict[str, Heard]) -> None:
-        most, lists = self._limits.newcomers, self._audience.lists()
+    def _tell_newcomers(self, found: Arrivals, heard: dict[str, FirstSeen]) -> None:
+        most, lists = self._limits.newcomers, self._subscriptions.lists()
         arrivals = {session_id: heard[session_id].at for session_id in found.ids}
         plain = [s for s in lists if not s.filter.is_deep]
         newcomers.tell(update(plain, arrivals, by_row(found.rows), most) if arrivals else ())
@@ -115,7 +119,7 @@ class Delivery:
 
 
 def _tell_list(
-    news: News, subscription: Subscription, row: "Row", shown: Shown, found: Snapshot
+    news: Outbox, subscription: Subscription, row: "Row", shown: WatchedSession, found: Snapshot
 ) -> None:
     """What looks as before is not sent again. A page that came while this was read is told nothing: its own answer is
     read after this."""
@@ -126,9 +130,14 @@ def _tell_list(
         return
     belongs = subscription.matches(row)
     has_moved = subscription.note_membership(session_id, belongs)
-    looked = shown.looks.get(language)
-    if looked is not None and looked == drawn.looks and not has_moved and row.version > shown.told:
-        news.of(subscription).touched[session_id] = Touch.of(row, shown.told)
+    looked = shown.sent_parts.get(language)
+    if (
+        looked is not None
+        and looked == drawn.looks
+        and not has_moved
+        and row.version > shown.sent_version
+    ):
+        news.of(subscription).touched[session_id] = VersionBump.of(row, shown.sent_version)
     else:
         news.of(subscription).rows[session_id] = found.entry(row, language, belongs)
 

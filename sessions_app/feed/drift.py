@@ -8,22 +8,27 @@ import logging
 from collections.abc import Callable
 
 from . import newcomers
-from .audience import Audience, Subscription
+from .audience import Subscription, SubscriptionRegistry
 from .limits import Limits
 from .membership import brought_by_time, members
-from .news import News
-from .reader import DatabaseAway, Reader
+from .news import Outbox
+from .reader import DatabaseThread, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 
 
-class Drift:
+class TimeTransitions:
     """While no heartbeats are heard, nobody is said to have fallen silent."""
 
     def __init__(
-        self, audience: Audience, reader: Reader, *, hears: Callable[[], bool], limits: Limits
+        self,
+        registry: SubscriptionRegistry,
+        reader: DatabaseThread,
+        *,
+        hears: Callable[[], bool],
+        limits: Limits,
     ) -> None:
-        self._audience, self._reader = audience, reader
+        self._audience, self._reader = registry, reader
         self._hears, self._limits = hears, limits
 
     async def tell(self) -> None:
@@ -31,7 +36,7 @@ class Drift:
         for wanted in {s.filter for s in lists} if self._hears() else ():
             try:
                 await self._look([s for s in lists if s.filter == wanted])
-            except DatabaseAway as error:
+            except DatabaseUnavailable as error:
                 log.debug("what time did waits for the database: %s", error)
                 return
 
@@ -51,10 +56,10 @@ class Drift:
         newcomers.tell(newcomers.update(lists, arrivals, newcomers.by_verdict(belong), most))
 
     def _tell_members(self, lists: list[Subscription], inside: set[str]) -> None:
-        news = News()
+        news = Outbox()
         for subscription in lists:
             for session_id in subscription.key.ids:
                 belongs = session_id in inside
                 if subscription.note_membership(session_id, belongs):
                     news.of(subscription).members[session_id] = belongs
-        news.hand_out()
+        news.flush()

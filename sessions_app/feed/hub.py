@@ -9,25 +9,25 @@ from typing import Any
 from agent_sessions import tasks
 
 from . import metrics
-from .announcer import Announce, Announcer
-from .audience import Audience
-from .beats import BeatListener
+from .announcer import AgentNotifier, Announce
+from .audience import SubscriptionRegistry
 from .beats import Beats as HeardBeats
-from .blindness import Blindness, Interval
-from .catchup import CatchUp
-from .courier import Courier
-from .delivery import Delivery
-from .drift import Drift
+from .beats import ValkeySource
+from .blindness import Outage, OutageTracker
+from .catchup import Resync
+from .courier import SendScheduler
+from .delivery import Broadcast
+from .drift import TimeTransitions
 from .limits import LIMITS, Limits
-from .listener import Changes, Listener
-from .pages import Pages
-from .pending import Pending, Work
-from .reader import DatabaseAway, Reader
+from .listener import Changes, PostgresSource
+from .pages import Gateway
+from .pending import Batch, ChangeBuffer
+from .reader import DatabaseThread, DatabaseUnavailable
 from .restores import Timeline
 from .status import BEATS, DATABASE, Status
-from .talks import Stamps, Talks
-from .tally import Tally
-from .upkeep import Reconciliation, SocketCare, Timetable, compare
+from .talks import ConversationPush, Stamps
+from .tally import FacetPush
+from .upkeep import IdleTimeouts, PeriodicChecks, Reconciliation, compare
 
 log = logging.getLogger(__name__)
 
@@ -49,39 +49,41 @@ class Hub:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits, self._clock, self._monotonic = limits, clock, monotonic
-        self.audience, self.pending = Audience(), Pending()
-        self.blindness = Blindness((DATABASE, BEATS), clock=clock, monotonic=monotonic)
+        self.subscriptions, self.buffer = SubscriptionRegistry(), ChangeBuffer()
+        self.outages = OutageTracker((DATABASE, BEATS), clock=clock, monotonic=monotonic)
         self._wake = asyncio.Event()
         self._one_tick = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stuck = False
         self._make_readers()
-        self._announcer = Announcer(announce)
-        self.talks = Talks(self.audience, read_talks, monotonic=monotonic, limits=limits)
-        others = {talk_channel: self.talks.heard} if talk_channel else {}
-        self._make_ears(listen_parameters, valkey_url, namespace, others)
-        self._make_voices()
+        self._notifier = AgentNotifier(announce)
+        self.conversations = ConversationPush(
+            self.subscriptions, read_talks, monotonic=monotonic, limits=limits
+        )
+        others = {talk_channel: self.conversations.heard} if talk_channel else {}
+        self._make_sources(listen_parameters, valkey_url, namespace, others)
+        self._make_senders()
 
     def _make_readers(self) -> None:
-        self._reader = Reader("feed", timeout=self.limits.read)
-        self._checks = Reader("feed-checks", timeout=self.limits.read)
-        self._door = Reader("feed-door", timeout=self.limits.read)
+        self._reader = DatabaseThread("feed", timeout=self.limits.read)
+        self._checks = DatabaseThread("feed-checks", timeout=self.limits.read)
+        self._door = DatabaseThread("feed-door", timeout=self.limits.read)
 
-    def _make_ears(
+    def _make_sources(
         self,
         parameters: Callable[[], dict[str, Any]],
         valkey_url: str,
         namespace: str,
         others: Mapping[str, Callable[[str], None]],
     ) -> None:
-        self.listener = Listener(
+        self.listener = PostgresSource(
             parameters,
             heard=self._heard,
             connected=self._listening,
             lost=lambda: self._blind(DATABASE),
             monotonic=self._monotonic,
         )
-        self.beats = BeatListener(
+        self.beats = ValkeySource(
             valkey_url,
             namespace,
             heard=self._heard_beats,
@@ -91,45 +93,47 @@ class Hub:
             others=others,
         )
 
-    def _make_voices(self) -> None:
+    def _make_senders(self) -> None:
         steady: dict[str, Any] = {"monotonic": self._monotonic, "limits": self.limits}
         clocks = {**steady, "clock": self._clock}
-        self.status = Status(self.listener, self.beats, self.pending, self.blindness, **clocks)
-        self.courier = Courier(self.status.header, monotonic=self._monotonic)
-        self._delivery = Delivery(self.audience, self._reader, told=self.courier.told, **clocks)
-        self._timeline = Timeline(self.audience, close=lambda *why: self.pages.close(*why))
-        self._catch_up = CatchUp(
-            self.audience, self._reader, self.beats, self._timeline, clock=self._clock, limits=self.limits
-        )  # fmt: skip
-        self.drift = Drift(
-            self.audience, self._checks, hears=lambda: self.beats.live, limits=self.limits
+        self.status = Status(self.listener, self.beats, self.buffer, self.outages, **clocks)
+        self.scheduler = SendScheduler(self.status.header, monotonic=self._monotonic)
+        self._broadcast = Broadcast(
+            self.subscriptions, self._reader, told=self.scheduler.changes_sent, **clocks
         )
-        self._tally = Tally(self._reader, **steady)
-        self.pages = Pages(
-            self.audience,
+        self._timeline = Timeline(self.subscriptions, close=lambda *why: self.gateway.close(*why))
+        self._resync = Resync(
+            self.subscriptions, self._reader, self.beats, self._timeline, clock=self._clock, limits=self.limits
+        )  # fmt: skip
+        self.time_transitions = TimeTransitions(
+            self.subscriptions, self._checks, hears=lambda: self.beats.live, limits=self.limits
+        )
+        self._facets = FacetPush(self._reader, **steady)
+        self.gateway = Gateway(
+            self.subscriptions,
             self._door,
-            catch_up=self._catch_up,
-            tally=self._tally,
-            courier=self.courier,
+            resync=self._resync,
+            facets=self._facets,
+            scheduler=self.scheduler,
             keep=self._keep,
             wake=self._wake.set,
             **clocks,
         )
-        self._care = SocketCare(self.audience, close=self.pages.close, **steady)
+        self._idle_timeouts = IdleTimeouts(self.subscriptions, close=self.gateway.close, **steady)
         self._reconciliation = Reconciliation(
-            self.audience,
-            self.pending,
+            self.subscriptions,
+            self.buffer,
             self._checks,
             self._timeline,
             clock=self._clock,
             monotonic=self._monotonic,
         )
-        self._timetable = Timetable(
-            self.audience,
+        self._periodic_checks = PeriodicChecks(
+            self.subscriptions,
             self._reconciliation,
             self._checks,
-            close=self.pages.close,
-            blindness=self.blindness,
+            close=self.gateway.close,
+            outages=self.outages,
             **steady,
         )
 
@@ -140,8 +144,8 @@ class Hub:
         self._keep(asyncio.create_task(self._tick_loop()))
         self._keep(asyncio.create_task(self._every(self.limits.watch, self._watch_once)))
         self._keep(asyncio.create_task(self._every(self.limits.watch, self.check)))
-        self._keep(asyncio.create_task(self._every(self.limits.tick, self.talks.tell)))
-        self._keep(asyncio.create_task(self._every(self.limits.drift, self.drift.tell)))
+        self._keep(asyncio.create_task(self._every(self.limits.tick, self.conversations.tell)))
+        self._keep(asyncio.create_task(self._every(self.limits.drift, self.time_transitions.tell)))
 
     def listen(self) -> None:
         """Opens both ears; who starts no more calls `tick`, `watch` and `check` himself."""
@@ -155,11 +159,11 @@ class Hub:
         await self._door.close()
 
     async def stop_loops(self) -> None:
-        for socket in list(self.audience.sockets):
-            self.pages.leave(socket)
+        for socket in list(self.subscriptions.sockets):
+            self.gateway.leave(socket)
         await tasks.cancel_and_wait(*self._tasks)
-        await self._announcer.stop()
-        await self.courier.stop()
+        await self._notifier.stop()
+        await self.scheduler.stop()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -182,7 +186,7 @@ class Hub:
         while True:
             woken, begun = await self._is_woken(begun + self.limits.tick), self._monotonic()
             await self.tick()
-            await self.courier.told()
+            await self.scheduler.changes_sent()
             if woken:
                 await asyncio.sleep(max(0.0, begun + self.limits.tick - self._monotonic()))
 
@@ -197,42 +201,42 @@ class Hub:
     # What it hears
 
     def _heard(self, changes: Changes) -> None:
-        self.pending.changed(changes, at=self._clock(), now=self._monotonic())
+        self.buffer.changed(changes, at=self._clock(), now=self._monotonic())
         self._reconciliation.heard(dict(changes))
         self._wake.set()
 
     def _heard_beats(self, beats: HeardBeats) -> None:
-        shown = self.audience.shown
+        shown = self.subscriptions.shown
         for session_id, ms in beats:
             if session_id in shown:
-                self.pending.beat(session_id, ms)
+                self.buffer.beat(session_id, ms)
 
     def _listening(self) -> None:
         """Subscribed again; what was committed in between has to be read."""
-        self.pending.missed(self.blindness.open.get(DATABASE, self._clock()))
+        self.buffer.missed(self.outages.open.get(DATABASE, self._clock()))
         self._wake.set()
 
     def _hearing_beats(self) -> None:
-        self.blindness.end(BEATS)
-        self.talks.compare()
+        self.outages.end(BEATS)
+        self.conversations.compare()
         self._keep(asyncio.create_task(self._read_beats()))
         self._tell_status()
 
     async def _read_beats(self) -> None:
-        self._heard_beats(list((await self.beats.newest(list(self.audience.shown))).items()))
+        self._heard_beats(list((await self.beats.newest(list(self.subscriptions.shown))).items()))
 
     def _blind(self, cause: str) -> None:
-        self.blindness.begin(cause)
+        self.outages.begin(cause)
         self._tell_status()
 
     @property
     def blind_since(self) -> float | None:
         """Seconds since the epoch, or None while both ears hear."""
-        return self.blindness.since
+        return self.outages.since
 
     @property
-    def blind_intervals(self) -> list[Interval]:
-        return self.blindness.intervals()
+    def blind_intervals(self) -> list[Outage]:
+        return self.outages.outages()
 
     # What it tells
 
@@ -240,61 +244,61 @@ class Hub:
         """Passes on what was heard. What cannot be read now is kept for the next tick."""
         async with self._one_tick:
             self._wake.clear()
-            work = self.pending.take()
+            work = self.buffer.take()
             try:
-                if work or self._catch_up.waiting or self._delivery.has_newcomers_due:
+                if work or self._resync.waiting or self._broadcast.has_newcomers_due:
                     with metrics.TICK_SECONDS.time():
                         await self._tell(work)
                 await self._tell_counts(work)
             except Exception as error:
-                self.pending.put_back(work)
+                self.buffer.requeue(work)
                 self._complain(error)
             except BaseException:
-                self.pending.put_back(work)
+                self.buffer.requeue(work)
                 raise
             else:
-                self.pending.done(work)
+                self.buffer.ack(work)
                 self._is_stuck = False
         self._tell_status()
 
-    async def _tell(self, work: Work) -> None:
+    async def _tell(self, work: Batch) -> None:
         if work.gap:
             await self._timeline.read(self._reader)
-            await compare(self.audience, self._reader, work, self._clock())
-        await self._catch_up.answer(work)
-        await self._delivery.deliver(work)
-        self._announcer.note(work.changes)
+            await compare(self.subscriptions, self._reader, work, self._clock())
+        await self._resync.answer(work)
+        await self._broadcast.broadcast(work)
+        self._notifier.add(work.changes)
 
-    async def _tell_counts(self, work: Work) -> None:
-        self._tally.wanted |= bool(work.changes)
-        lists = self.audience.lists()
-        if lists and self._tally.is_due():
-            await self._tally.tell(lists)
+    async def _tell_counts(self, work: Batch) -> None:
+        self._facets.wanted |= bool(work.changes)
+        lists = self.subscriptions.lists()
+        if lists and self._facets.is_due():
+            await self._facets.tell(lists)
 
     def _complain(self, error: Exception) -> None:
         """Once for each time that it begins: the next ticks try the same again."""
         if not self._is_stuck:
-            unexpected = None if isinstance(error, DatabaseAway) else error
+            unexpected = None if isinstance(error, DatabaseUnavailable) else error
             log.warning("the feed cannot go on and tries again: %s", error, exc_info=unexpected)
         self._is_stuck = True
 
     def _tell_status(self) -> None:
         if self.status.has_changed():
-            for socket in self.audience.sockets:
+            for socket in self.subscriptions.sockets:
                 if socket.subscription is not None:
-                    socket.due = True
-                    socket.wake()
+                    socket.keepalive_due = True
+                    socket.schedule()
 
     # What it does by the clock
 
     def watch(self) -> None:
-        jump = self.blindness.look()
-        self._care.look(stood_still=jump is not None and jump.cause == "standstill")
+        jump = self.outages.check_clock()
+        self._idle_timeouts.look(stood_still=jump is not None and jump.cause == "standstill")
         self._tell_status()
 
     async def reconcile(self) -> None:
-        """What no notification told is found here. Raises DatabaseAway."""
+        """What no notification told is found here. Raises DatabaseUnavailable."""
         await self._reconciliation.compare()
 
     async def check(self) -> None:
-        await self._timetable.check(beats_are_live=self.beats.live)
+        await self._periodic_checks.check(beats_are_live=self.beats.live)

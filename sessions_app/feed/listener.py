@@ -22,7 +22,7 @@ ANSWER = 3.0
 Changes = list[tuple[str, int]]
 
 
-class Listener:
+class PostgresSource:
     """`proven_at` is when the server last answered: everything committed before has been heard."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Listener:
         monotonic: Callable[[], float],
     ) -> None:
         self._parameters = parameters
-        self._heard, self._connected, self._lost = heard, connected, lost
+        self._on_message, self._on_connected, self._on_lost = heard, connected, lost
         self._monotonic = monotonic
         self._backoff = Backoff()
         self.proven_at: float | None = None
@@ -54,7 +54,7 @@ class Listener:
         if self.proven_at is not None or self._backoff.failures == 0:
             log.warning("the feed lost PostgreSQL and will try again: %s", error)
         self.proven_at = self.backend_pid = None
-        self._lost()
+        self._on_lost()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
@@ -71,12 +71,12 @@ class Listener:
         async with self._connection() as connection:
             await self._ask(connection, f"LISTEN {CHANNEL}")
             self.backend_pid = connection.info.backend_pid
-            self._connected()
+            self._on_connected()
             self._backoff.reset()
             while True:
                 async with aclosing(connection.notifies(timeout=QUIET)) as notifies:
                     async for notify in notifies:
-                        self._heard(parse(notify.payload))
+                        self._on_message(parse(notify.payload))
                 await self._ask(connection, "SELECT 1")
 
     async def _ask(self, connection: psycopg.AsyncConnection[Any], question: str) -> None:

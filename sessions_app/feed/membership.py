@@ -15,7 +15,7 @@ from sessions_app.filters import ListFilter
 from sessions_app.models import AgentSession
 from sessions_app.search import INSIDE
 
-from .pending import Heard
+from .pending import FirstSeen
 
 # What may have brought a session into a search inside it: its creation, another state, a change of what is looked at,
 # or its first checkpoint of that name.
@@ -44,14 +44,14 @@ def members(wanted: ListFilter, ids: Collection[str]) -> set[str]:
     return {str(i) for i in wanted.queryset(of_these).values_list("id", flat=True)}
 
 
-def found_inside(wanted: ListFilter, candidates: Mapping[str, Heard]) -> dict[str, bool]:
+def found_inside(wanted: ListFilter, candidates: Mapping[str, FirstSeen]) -> dict[str, bool]:
     """Of the changes that a search inside may care about: whether the session belongs to the list now."""
     touched = _touched(wanted, candidates)
     inside = members(wanted, touched) if touched else set()
     return {session_id: session_id in inside for session_id in touched}
 
 
-def _touched(wanted: ListFilter, candidates: Mapping[str, Heard]) -> set[str]:
+def _touched(wanted: ListFilter, candidates: Mapping[str, FirstSeen]) -> set[str]:
     keys = [group.key for group in wanted.groups if group.key.startswith(INSIDE)]
     names = [name for key, values in wanted.groups if key == "checkpoint" for name in values]
     values: dict[str, Any] = {

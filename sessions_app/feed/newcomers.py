@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .pending import Heard
+from .pending import FirstSeen
 
 if TYPE_CHECKING:
     from sessions_app.rows import Row
 
-    from .audience import Audience, Subscription
+    from .audience import Subscription, SubscriptionRegistry
 
 At = Mapping[str, float]
 Belongs = Callable[["Subscription", str], bool]
@@ -18,24 +18,24 @@ class Candidates:
     """Changes that may have brought a session into a list that does not show it."""
 
     def __init__(self) -> None:
-        self._first: dict[str, Heard] = {}
+        self._first: dict[str, FirstSeen] = {}
 
     def __bool__(self) -> bool:
         return bool(self._first)
 
-    def note(self, first: Mapping[str, Heard], audience: "Audience") -> None:
-        lists = len(audience.lists())
+    def note(self, first: Mapping[str, FirstSeen], registry: "SubscriptionRegistry") -> None:
+        lists = len(registry.lists())
         for session_id, heard in first.items() if lists else ():
-            if audience.lists_showing(session_id) < lists:
+            if registry.lists_showing(session_id) < lists:
                 self._first.setdefault(session_id, heard)
 
-    def take(self, most: int) -> dict[str, Heard]:
+    def take(self, most: int) -> dict[str, FirstSeen]:
         taken = dict(list(self._first.items())[:most])
         for session_id in taken:
             del self._first[session_id]
         return taken
 
-    def put_back(self, taken: Mapping[str, Heard]) -> None:
+    def put_back(self, taken: Mapping[str, FirstSeen]) -> None:
         self._first = {**self._first, **taken}
 
 
@@ -81,4 +81,4 @@ def tell(subscriptions: Iterable["Subscription"]) -> None:
     for subscription in subscriptions:
         for socket in subscription.sockets:
             socket.tell_newcomers(subscription.newcomers_for(socket))
-            socket.wake()
+            socket.schedule()

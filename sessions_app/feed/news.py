@@ -5,27 +5,27 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from .parts import Parts
+from .parts import Update
 
 if TYPE_CHECKING:
     from .audience import Subscription
-    from .socket import Socket
+    from .socket import Connection
 
 
-class News:
+class Outbox:
     def __init__(self) -> None:
-        self._parts: dict[Subscription, Parts] = {}
+        self._parts: dict[Subscription, Update] = {}
 
-    def of(self, subscription: "Subscription") -> Parts:
+    def of(self, subscription: "Subscription") -> Update:
         if subscription not in self._parts:
-            self._parts[subscription] = Parts()
+            self._parts[subscription] = Update()
         return self._parts[subscription]
 
-    def hand_out(self) -> None:
+    def flush(self) -> None:
         """No socket waits for another: an offer only fills a slot."""
         _offer(self._offers())
 
-    async def hand_out_changes_first(self, told: Callable[[], Awaitable[None]]) -> None:
+    async def flush_changes_first(self, told: Callable[[], Awaitable[None]]) -> None:
         """The others when those are on their way: a thousand offers take longer than a few pages' change."""
         changes = self._offers(are_changes=True)
         _offer(_from_any_on(changes))
@@ -34,7 +34,7 @@ class News:
             await asyncio.sleep(0)  # the server's turn
         _offer(self._offers(are_changes=False))
 
-    def _offers(self, *, are_changes: bool | None = None) -> list[tuple["Socket", Parts]]:
+    def _offers(self, *, are_changes: bool | None = None) -> list[tuple["Connection", Update]]:
         return [
             (socket, parts)
             for subscription, parts in self._parts.items()
@@ -43,13 +43,13 @@ class News:
         ]
 
 
-def _from_any_on(changes: list[tuple["Socket", Parts]]) -> list[tuple["Socket", Parts]]:
+def _from_any_on(changes: list[tuple["Connection", Update]]) -> list[tuple["Connection", Update]]:
     """Nobody is always the last. Beats keep their order, in which everybody's come at equal intervals."""
     first = random.randrange(len(changes)) if changes else 0  # noqa: S311 - nothing secret
     return changes[first:] + changes[:first]
 
 
-def _offer(news: list[tuple["Socket", Parts]]) -> None:
+def _offer(news: list[tuple["Connection", Update]]) -> None:
     for socket, parts in news:
-        socket.offer(parts)
-        socket.wake()
+        socket.enqueue(parts)
+        socket.schedule()

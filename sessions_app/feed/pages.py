@@ -9,57 +9,64 @@ from typing import Any
 from sessions_app.filters import ListFilter
 
 from . import codes, messages, metrics, rights
-from .audience import Audience, Key
-from .catchup import CatchUp
-from .courier import Courier
+from .audience import Key, SubscriptionRegistry
+from .catchup import Resync
+from .courier import SendScheduler
 from .limits import Limits
-from .reader import DatabaseAway, Reader
+from .reader import DatabaseThread, DatabaseUnavailable
 from .rights import Viewer
-from .socket import Send, Socket
-from .tally import Tally
+from .socket import Connection, Send
+from .tally import FacetPush
 
 log = logging.getLogger(__name__)
 
 
-class Pages:
+class Gateway:
     """`keep` holds on to tasks; `wake` asks for a tick."""
 
     def __init__(
         self,
-        audience: Audience,
-        door: Reader,
+        registry: SubscriptionRegistry,
+        door: DatabaseThread,
         *,
-        catch_up: CatchUp,
-        tally: Tally,
-        courier: Courier,
+        resync: Resync,
+        facets: FacetPush,
+        scheduler: SendScheduler,
         keep: Callable[[asyncio.Task[None]], None],
         wake: Callable[[], None],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._audience, self._door, self._catch_up, self._tally = audience, door, catch_up, tally
-        self._courier, self._keep, self._wake = courier, keep, wake
+        self._subscriptions, self._door, self._catch_up, self._tally = (
+            registry,
+            door,
+            resync,
+            facets,
+        )
+        self._scheduler, self._keep, self._wake = scheduler, keep, wake
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
 
-    def join(self, send: Send) -> Socket:
-        socket = Socket(send, courier=self._courier, monotonic=self._monotonic, limits=self._limits)
-        self._audience.sockets.add(socket)
-        metrics.SOCKETS.set(len(self._audience.sockets))
+    def join(self, send: Send) -> Connection:
+        socket = Connection(
+            send, scheduler=self._scheduler, monotonic=self._monotonic, limits=self._limits
+        )
+        self._subscriptions.sockets.add(socket)
+        metrics.SOCKETS.set(len(self._subscriptions.sockets))
         return socket
 
-    def leave(self, socket: Socket) -> None:
-        socket.drop()
+    def leave(self, socket: Connection) -> None:
+        socket.release()
         self._forget(socket)
 
-    def admit(self, socket: Socket, scope: dict[str, Any]) -> None:
+    def admit(self, socket: Connection, scope: dict[str, Any]) -> None:
         """Finds out who it is; nothing is told before."""
         self._keep(asyncio.create_task(self._recognise(socket, scope)))
 
-    async def _recognise(self, socket: Socket, scope: dict[str, Any]) -> None:
+    async def _recognise(self, socket: Connection, scope: dict[str, Any]) -> None:
         try:
             viewer = await self._door.read(rights.identify, scope)
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             log.warning("nobody can be recognised: %s", error)
             viewer = codes.TRY_AGAIN_LATER
         if isinstance(viewer, Viewer):
@@ -67,14 +74,14 @@ class Pages:
         else:
             self.close(socket, viewer, codes.REASONS[viewer])
 
-    def welcome(self, socket: Socket, viewer: Viewer) -> None:
+    def welcome(self, socket: Connection, viewer: Viewer) -> None:
         """From here on the socket is answered, first to what it has said so far."""
         socket.viewer = viewer
-        early, socket.early = socket.early, None
+        early, socket.queued_hello = socket.queued_hello, None
         if early is not None and socket.closed is None:
             self._greet(socket, early)
 
-    def hear(self, socket: Socket, message: dict[str, Any]) -> None:
+    def hear(self, socket: Connection, message: dict[str, Any]) -> None:
         """One message of a browser. Nothing it says can raise here."""
         if socket.closed is not None:
             return
@@ -88,7 +95,7 @@ class Pages:
         else:
             self._understand(socket, text)
 
-    def _understand(self, socket: Socket, text: str) -> None:
+    def _understand(self, socket: Connection, text: str) -> None:
         try:
             match messages.parse(text, self._limits):
                 case messages.Hello() as hello:
@@ -97,45 +104,45 @@ class Pages:
                     if not socket.acknowledge(n):
                         raise messages.Malformed("acknowledges what was never sent")
                 case messages.Ping():
-                    socket.due = socket.subscription is not None
-                    socket.wake()
+                    socket.keepalive_due = socket.subscription is not None
+                    socket.schedule()
         except messages.Malformed as error:
             self.close(socket, codes.MALFORMED, str(error))
 
-    def _greet(self, socket: Socket, hello: messages.Hello) -> None:
+    def _greet(self, socket: Connection, hello: messages.Hello) -> None:
         try:
             wanted = _filter(hello.query)
         except messages.Malformed as error:
             self.close(socket, codes.MALFORMED, str(error))
             return
         if socket.viewer is None:
-            socket.early = hello
+            socket.queued_hello = hello
         else:
             self._subscribe(socket, socket.viewer, hello, wanted)
 
     def _subscribe(
-        self, socket: Socket, viewer: Viewer, hello: messages.Hello, wanted: ListFilter
+        self, socket: Connection, viewer: Viewer, hello: messages.Hello, wanted: ListFilter
     ) -> None:
         """Subscribes first; the tick that it asks for then reads what is newer."""
         language = rights.supported(hello.language) or viewer.language
         key = Key(hello.page, hello.query, language, frozenset(hello.rows), hello.conversation)
-        self._audience.subscribe(socket, key, wanted)
+        self._subscriptions.subscribe(socket, key, wanted)
         now = self._clock()
         socket.since = now if hello.since is None else min(hello.since / 1000, now)
         self._catch_up.waiting[socket] = hello
         self._tally.wanted = True
         self._wake()
 
-    def close(self, socket: Socket, code: int, reason: str) -> None:
+    def close(self, socket: Connection, code: int, reason: str) -> None:
         task = socket.close(code, reason)
         if task is not None:
             self._keep(task)
         self._forget(socket)
 
-    def _forget(self, socket: Socket) -> None:
-        self._audience.remove(socket)
+    def _forget(self, socket: Connection) -> None:
+        self._subscriptions.remove(socket)
         self._catch_up.waiting.pop(socket, None)
-        metrics.SOCKETS.set(len(self._audience.sockets))
+        metrics.SOCKETS.set(len(self._subscriptions.sockets))
 
 
 @lru_cache(maxsize=1024)

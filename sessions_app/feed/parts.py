@@ -21,7 +21,7 @@ def gone_fragment(session_id: str, version: int) -> str:
     return f'"{session_id}":{{"version":{version},"html":null,"matches":false,"gone":true}}'
 
 
-class Touch(NamedTuple):
+class VersionBump(NamedTuple):
     """A change that a row does not show: in `version` it looks as in `after`, but for these times (milliseconds)."""
 
     after: int
@@ -30,17 +30,17 @@ class Touch(NamedTuple):
     progress: int | None
 
     @classmethod
-    def of(cls, row: "Row", after: int) -> "Touch":
+    def of(cls, row: "Row", after: int) -> "VersionBump":
         return cls(
             after, row.version, milliseconds(row.last_heartbeat), milliseconds(row.last_progress)
         )
 
-    def following(self, older: "Touch | None") -> "Touch":
+    def after_older(self, older: "VersionBump | None") -> "VersionBump":
         """Both in one, for who was not told the older one."""
         return self._replace(after=older.after) if older and older.version == self.after else self
 
 
-class Parts:
+class Update:
     """News for one subscription. Shared by all its sockets until one of them has to merge."""
 
     __slots__ = (
@@ -55,19 +55,19 @@ class Parts:
         counts: str | None = None,
         session: Mapping[str, str] = {},
         members: Mapping[str, bool] = {},
-        touched: Mapping[str, Touch] = {},
+        touched: Mapping[str, VersionBump] = {},
     ) -> None:
         self.rows: dict[str, str] = dict(rows)
         self.beats: Beats = dict(beats)
         self.counts = counts
         self.session: dict[str, str] = dict(session)
         self.members: dict[str, bool] = dict(members)
-        self.touched: dict[str, Touch] = dict(touched)
+        self.touched: dict[str, VersionBump] = dict(touched)
         # Asked when all is in, and again for each of a thousand pages:
         self._body: str | None = None
         self._is_change: bool | None = None
-        self._merged: tuple[Parts, Parts] | None = None
-        self._split: tuple[Parts, Parts | None] | None = None
+        self._merged: tuple[Update, Update] | None = None
+        self._split: tuple[Update, Update | None] | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -79,7 +79,7 @@ class Parts:
             or self.counts is not None
         )
 
-    def merged(self, newer: "Parts") -> "Parts":
+    def merged(self, newer: "Update") -> "Update":
         """Both in one, the newer winning: a slot never grows beyond what its page shows.
 
         Pages that wait together merge once: they had the same and get the same.
@@ -88,15 +88,15 @@ class Parts:
             self._merged = newer, self._both(newer)
         return self._merged[1]
 
-    def _both(self, newer: "Parts") -> "Parts":
-        return Parts(
+    def _both(self, newer: "Update") -> "Update":
+        return Update(
             self.rows | newer.rows,
             self.beats | newer.beats,
             self.counts if newer.counts is None else newer.counts,
             self.session | newer.session,
             {i: m for i, m in self.members.items() if i not in newer.rows} | newer.members,
             {i: t for i, t in self.touched.items() if i not in newer.rows}
-            | {i: t.following(self.touched.get(i)) for i, t in newer.touched.items()},
+            | {i: t.after_older(self.touched.get(i)) for i, t in newer.touched.items()},
         )
 
     @property
@@ -108,13 +108,13 @@ class Parts:
             )
         return self._is_change
 
-    def split(self, most: int) -> tuple["Parts", "Parts | None"]:
+    def split(self, most: int) -> tuple["Update", "Update | None"]:
         """What fits into one frame, and the rest. The same for all that ask."""
         if self._split is None:
             self._split = self._in_two(most)
         return self._split
 
-    def _in_two(self, most: int) -> tuple["Parts", "Parts | None"]:
+    def _in_two(self, most: int) -> tuple["Update", "Update | None"]:
         size = 0
         first: dict[str, str] = {}
         for session_id, fragment in self.rows.items():
@@ -125,7 +125,7 @@ class Parts:
         if len(first) == len(self.rows):
             return self, None
         rest = {key: value for key, value in self.rows.items() if key not in first}
-        return Parts(first, self.beats, self.counts, self.session), Parts(
+        return Update(first, self.beats, self.counts, self.session), Update(
             rest, members=self.members, touched=self.touched
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Heard(NamedTuple):
+class FirstSeen(NamedTuple):
     """The first version that nobody has looked at yet, and when we heard of it (wall clock)."""
 
     version: int
@@ -13,11 +13,11 @@ class Heard(NamedTuple):
 
 
 @dataclass(slots=True)
-class Work:
+class Batch:
     """One tick's worth: the newest of each session, and `first` for who may be a newcomer."""
 
     changes: dict[str, int] = field(default_factory=dict)
-    first: dict[str, Heard] = field(default_factory=dict)
+    first: dict[str, FirstSeen] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     gap: int = 0
     gap_since: float = 0.0
@@ -31,7 +31,7 @@ class Work:
             if version > self.changes.get(session_id, 0):
                 self.changes[session_id] = version
             if session_id not in self.first or version < self.first[session_id].version:
-                self.first[session_id] = Heard(version, at)
+                self.first[session_id] = FirstSeen(version, at)
 
     def beat(self, session_id: str, ms: int) -> None:
         if ms > self.beats.get(session_id, 0):
@@ -42,12 +42,12 @@ class Work:
         self.gap = max(gap, self.gap)
 
 
-class Pending:
+class ChangeBuffer:
     """Changes of sessions nobody shows are kept too: they may be newcomers to somebody's filter."""
 
     def __init__(self) -> None:
-        self._work = Work()
-        self._in_hand: Work | None = None
+        self._work = Batch()
+        self._in_hand: Batch | None = None
         self._gaps = 0
         self._healed = 0
 
@@ -82,15 +82,15 @@ class Pending:
         times = [w.oldest for w in (self._work, self._in_hand) if w and w.oldest is not None]
         return min(times, default=None)
 
-    def take(self) -> Work:
-        self._in_hand, self._work = self._work, Work()
+    def take(self) -> Batch:
+        self._in_hand, self._work = self._work, Batch()
         return self._in_hand
 
-    def done(self, work: Work) -> None:
+    def ack(self, work: Batch) -> None:
         self._healed = max(self._healed, work.gap)
         self._in_hand = None
 
-    def put_back(self, work: Work) -> None:
+    def requeue(self, work: Batch) -> None:
         """A tick that could not read the database loses nothing: the next one has it all again."""
         newer = self._work
         for session_id, version in work.changes.items():

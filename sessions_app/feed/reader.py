@@ -19,7 +19,7 @@ from sessions_app.rows import Row, RowParts, load_rows, render_row_in, row_parts
 from .limits import LIMITS
 from .membership import found_inside
 from .parts import row_fragment
-from .pending import Heard
+from .pending import FirstSeen
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Versions = dict[str, tuple[int, int]]
 
 
-class DatabaseAway(Exception):
+class DatabaseUnavailable(Exception):
     """The database could not be read; what was to be read has to be read again."""
 
 
@@ -40,7 +40,7 @@ def _connect_outside_the_pool() -> None:
     connections["default"] = load_backend(given["ENGINE"]).DatabaseWrapper(given, "default")
 
 
-class Reader:
+class DatabaseThread:
     """One thread with one connection; given up and replaced when the database does not answer."""
 
     def __init__(self, name: str, *, timeout: float = LIMITS.read) -> None:
@@ -52,7 +52,7 @@ class Reader:
         return ThreadPoolExecutor(1, self._name, initializer=_connect_outside_the_pool)
 
     async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Raises DatabaseAway instead of whatever the driver says, and drops the connection."""
+        """Raises DatabaseUnavailable instead of whatever the driver says, and drops the connection."""
 
         def ask() -> T:
             try:
@@ -67,9 +67,9 @@ class Reader:
         except TimeoutError:
             self._thread.shutdown(wait=False)
             self._thread = self._new_thread()
-            raise DatabaseAway("the database does not answer") from None
+            raise DatabaseUnavailable("the database does not answer") from None
         except (DatabaseError, InterfaceError) as error:
-            raise DatabaseAway(str(error)) from error
+            raise DatabaseUnavailable(str(error)) from error
 
     async def close(self) -> None:
         try:
@@ -81,7 +81,7 @@ class Reader:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-class Drawn(NamedTuple):
+class RenderedRow(NamedTuple):
     """Its entry in a frame, None as long as it looks as is known; `looks` is None where it could not be drawn."""
 
     fragment: str | None
@@ -93,7 +93,7 @@ class Snapshot:
     """The rows that changed, drawn once per language: id → language → row."""
 
     rows: dict[str, Row] = field(default_factory=dict)
-    drawn: dict[str, dict[str, Drawn]] = field(default_factory=lambda: defaultdict(dict))
+    drawn: dict[str, dict[str, RenderedRow]] = field(default_factory=lambda: defaultdict(dict))
     missing: set[str] = field(default_factory=set)
 
     def entry(self, row: Row, language: str, belongs: bool) -> str:
@@ -105,7 +105,7 @@ class Snapshot:
         return f"{found.fragment}{'true' if belongs else 'false'}}}"
 
 
-class Arriving(NamedTuple):
+class Arrivals(NamedTuple):
     """Who may have come into a list: those whose state is another, and of the searches inside who is found."""
 
     ids: set[str]
@@ -125,29 +125,29 @@ def drawn(shown: Mapping[str, Mapping[str, RowParts | None]]) -> Snapshot:
     return found
 
 
-def arriving(candidates: Mapping[str, Heard], deep: Collection[ListFilter]) -> Arriving:
+def find_arrivals(candidates: Mapping[str, FirstSeen], deep: Collection[ListFilter]) -> Arrivals:
     came = arrived(candidates)
     inside = {wanted: found_inside(wanted, candidates) for wanted in deep}
-    return Arriving(came, rows_of(came), inside)
+    return Arrivals(came, rows_of(came), inside)
 
 
 def rows_of(ids: Collection[str]) -> dict[str, Row]:
     return {str(row.id): row for row in load_rows([UUID(i) for i in ids])} if ids else {}
 
 
-def _draw(session_id: str, row: Row, language: str, known: RowParts | None) -> Drawn:
+def _draw(session_id: str, row: Row, language: str, known: RowParts | None) -> RenderedRow:
     """One row that cannot be drawn costs its own drawing, not everybody's feed."""
     try:
         looks = row_parts(row, language=language)
         if looks == known:
-            return Drawn(None, looks)
+            return RenderedRow(None, looks)
         html = render_row_in(row, language=language)
     except (DatabaseError, InterfaceError):
         raise
     except Exception:
         log.exception("session %s cannot be drawn", session_id)
-        return Drawn(row_fragment(session_id, row.version, None), None)
-    return Drawn(row_fragment(session_id, row.version, html), looks)
+        return RenderedRow(row_fragment(session_id, row.version, None), None)
+    return RenderedRow(row_fragment(session_id, row.version, html), looks)
 
 
 # A checkpoint brings no session into anybody's list; its creation or another state may.
@@ -175,7 +175,7 @@ def current_timeline() -> str:
         return str(cursor.fetchone()[0])
 
 
-def arrived(candidates: Mapping[str, Heard]) -> set[str]:
+def arrived(candidates: Mapping[str, FirstSeen]) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             _ARRIVED,

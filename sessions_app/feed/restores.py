@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 from . import codes
-from .audience import Audience
-from .reader import Reader, current_timeline
-from .socket import Socket
+from .audience import SubscriptionRegistry
+from .reader import DatabaseThread, current_timeline
+from .socket import Connection
 
 log = logging.getLogger(__name__)
 
@@ -14,14 +14,16 @@ log = logging.getLogger(__name__)
 class Timeline:
     """Of the database, as it was read last. Versions are compared within one timeline only."""
 
-    def __init__(self, audience: Audience, *, close: Callable[[Socket, int, str], None]) -> None:
-        self._audience, self._close = audience, close
+    def __init__(
+        self, registry: SubscriptionRegistry, *, close: Callable[[Connection, int, str], None]
+    ) -> None:
+        self._audience, self._close = registry, close
         self._known: str | None = None
 
-    async def read(self, reader: Reader) -> str:
+    async def read(self, reader: DatabaseThread) -> str:
         """When it is another one every page is closed: it comes back, is told which one, and loads itself anew.
 
-        Raises DatabaseAway.
+        Raises DatabaseUnavailable.
         """
         found = await reader.read(current_timeline)
         before, self._known = self._known, found

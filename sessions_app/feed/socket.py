@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from . import eager, metrics
-from .courier import Courier, Lane
+from .courier import Queue, SendScheduler
 from .limits import LIMITS, Limits
-from .parts import Parts
+from .parts import Update
 
 if TYPE_CHECKING:
     from .audience import Subscription
@@ -20,13 +20,37 @@ log = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Socket:
+class Connection:
     """Without credit the slot only conflates; the hub closes who stays without it too long."""
 
     __slots__ = (
-        "_closing", "_courier", "_limits", "_monotonic", "_send", "_sizes", "_writer", "acked",
-        "closed", "due", "early", "hello_seq", "lane", "last_frame_at", "new", "new_sent", "opened_at", "parts",
-        "reload", "sent", "since", "subscription", "timeline", "tokens", "tokens_at", "unacked_bytes", "viewer",
+        "_closing",
+        "_limits",
+        "_monotonic",
+        "_scheduler",
+        "_send",
+        "_sizes",
+        "_writer",
+        "acked",
+        "closed",
+        "hello_seq",
+        "keepalive_due",
+        "last_frame_at",
+        "new",
+        "new_sent",
+        "opened_at",
+        "parts",
+        "queue",
+        "queued_hello",
+        "reload",
+        "sent",
+        "since",
+        "subscription",
+        "timeline",
+        "tokens",
+        "tokens_at",
+        "unacked_bytes",
+        "viewer",
         "waiting_since",
     )  # fmt: skip
 
@@ -34,18 +58,23 @@ class Socket:
         self,
         send: Send,
         *,
-        courier: Courier,
+        scheduler: SendScheduler,
         monotonic: Callable[[], float],
         limits: Limits = LIMITS,
     ) -> None:
-        self._send, self._courier, self._monotonic, self._limits = send, courier, monotonic, limits
-        self.lane: Lane | None = None
+        self._send, self._scheduler, self._monotonic, self._limits = (
+            send,
+            scheduler,
+            monotonic,
+            limits,
+        )
+        self.queue: Queue | None = None
         self.viewer: Viewer | None = None
-        self.early: Hello | None = None
+        self.queued_hello: Hello | None = None
         self.subscription: Subscription | None = None
         self.since = 0.0
-        self.parts: Parts | None = None
-        self.due = False
+        self.parts: Update | None = None
+        self.keepalive_due = False
         self.new: int | None = None
         self.new_sent = 0
         self.hello_seq: int | None = None
@@ -60,7 +89,7 @@ class Socket:
         self._writer: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    def offer(self, parts: Parts) -> None:
+    def enqueue(self, parts: Update) -> None:
         """Takes news for the next frame; what was not yet sent is merged, never queued."""
         if self.parts is None:
             self.parts = parts
@@ -72,17 +101,22 @@ class Socket:
         if n != self.new_sent or self.new is not None:
             self.new = n
 
-    def wake(self) -> None:
+    def schedule(self) -> None:
         """Waits for its turn, when there is something to write and credit to write it with."""
         if self._may_write:
-            self._courier.take(self, is_change=self._has_change)
+            self._scheduler.take(self, is_change=self._has_change)
 
     @property
     def _may_write(self) -> bool:
         """Asked twice for each frame: one property, the likeliest answer first."""
         if self._writer is not None or self.closed is not None:
             return False
-        if self.parts is None and not self.due and self.new is None and self.hello_seq is None:
+        if (
+            self.parts is None
+            and not self.keepalive_due
+            and self.new is None
+            and self.hello_seq is None
+        ):
             return False
         waiting, limits = self.sent - self.acked, self._limits
         return waiting == 0 or (
@@ -96,7 +130,7 @@ class Socket:
 
     def write(self, header: str, now: float) -> int:
         """One frame, if it still may; its size."""
-        self.lane = None
+        self.queue = None
         if not self._may_write:
             return 0
         frame = self._next_frame(header)
@@ -113,24 +147,24 @@ class Socket:
                 self._writer = writer
                 writer.add_done_callback(self._written)
         if self.parts is not None:
-            self.wake()
+            self.schedule()
         return len(frame)
 
     def _written(self, writer: asyncio.Task[None]) -> None:
         self._writer = None
         if not writer.cancelled() and (error := writer.exception()):
             log.debug("page went away while being written to: %r", error)
-        self.wake()
+        self.schedule()
 
     def _next_frame(self, header: str) -> str:
         self.sent += 1
         parts, rest = self.parts.split(self._limits.frame_bytes) if self.parts else (None, None)
-        self.parts, self.due = rest, False
+        self.parts, self.keepalive_due = rest, False
         own = rest is not None or self.hello_seq is not None or self.new is not None
         more = self._more(rest) if own else ""
         return f'{{"n":{self.sent},{header}{more}{parts.body() if parts else "}"}'
 
-    def _more(self, rest: Parts | None) -> str:
+    def _more(self, rest: Update | None) -> str:
         """What is this page's alone."""
         texts = []
         if self.new is not None:
@@ -153,7 +187,7 @@ class Socket:
         self.unacked_bytes -= sum(self._sizes[:count])
         del self._sizes[:count]
         self.waiting_since = self._monotonic() if self._sizes else None
-        self.wake()
+        self.schedule()
         return True
 
     def may_speak(self) -> bool:
@@ -175,7 +209,7 @@ class Socket:
         return self._closing
 
     async def _close(self, code: int, reason: str) -> None:
-        self.drop()
+        self.release()
         try:
             async with asyncio.timeout(self._limits.hello):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason[:120]})
@@ -184,11 +218,11 @@ class Socket:
 
     async def idle(self) -> None:
         """Until nothing is being written: the slot is empty, or there is no credit."""
-        await self._courier.idle()
+        await self._scheduler.idle()
         while tasks := [t for t in (self._writer, self._closing) if t is not None and not t.done()]:
             await asyncio.wait(tasks)
 
-    def drop(self) -> None:
+    def release(self) -> None:
         """Lets go of everything held for this page."""
         self.closed = self.closed or 1000
         self.parts = None

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .beats import BeatListener
-from .blindness import Blindness
+from .beats import ValkeySource
+from .blindness import OutageTracker
 from .limits import Limits
-from .listener import Listener
-from .pending import Pending
+from .listener import PostgresSource
+from .pending import ChangeBuffer
 
 DATABASE, BEATS = "postgresql", "valkey"
 
@@ -22,26 +22,26 @@ class Told(NamedTuple):
 class Status:
     def __init__(
         self,
-        listener: Listener,
-        beats: BeatListener,
-        pending: Pending,
-        blindness: Blindness,
+        listener: PostgresSource,
+        beats: ValkeySource,
+        pending: ChangeBuffer,
+        outages: OutageTracker,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._listener, self._beats, self._pending = listener, beats, pending
-        self._blindness = blindness
+        self._listener, self._beats, self._buffer = listener, beats, pending
+        self._outages = outages
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
         self._last: Told | None = None
         self._text = ""
 
     def current(self) -> Told:
-        beats_since = _ms(self._blindness.open.get(BEATS))
+        beats_since = _ms(self._outages.open.get(BEATS))
         if not self.is_proven:
-            return Told("blind", _ms(self._blindness.open.get(DATABASE)), beats_since)
-        if self._pending.has_gap or self._is_overdue:
+            return Told("blind", _ms(self._outages.open.get(DATABASE)), beats_since)
+        if self._buffer.has_gap or self._is_overdue:
             return Told("catching-up", self._behind_since(), beats_since)
         return Told("live", None, beats_since)
 
@@ -52,21 +52,21 @@ class Status:
 
     @property
     def _is_overdue(self) -> bool:
-        oldest = self._pending.oldest
+        oldest = self._buffer.oldest
         return oldest is not None and self._monotonic() - oldest > self._limits.overdue
 
     def _behind_since(self) -> int | None:
-        oldest = self._pending.oldest
+        oldest = self._buffer.oldest
         return None if oldest is None else _ms(self._clock() - (self._monotonic() - oldest))
 
     def keep_books(self) -> None:
         """Opens and closes the blind interval when the proof runs out or comes back without a word."""
         if self.is_proven:
-            self._blindness.end(DATABASE)
-        elif DATABASE not in self._blindness.open:
+            self._outages.end(DATABASE)
+        elif DATABASE not in self._outages.open:
             proven_at = self._listener.proven_at
             age = 0.0 if proven_at is None else self._monotonic() - proven_at
-            self._blindness.begin(DATABASE, self._clock() - age)
+            self._outages.begin(DATABASE, self._clock() - age)
 
     def has_changed(self) -> bool:
         """Whether the pages were last told something else."""

@@ -11,29 +11,34 @@ from collections.abc import Callable, Sequence
 
 from agent_sessions import StorageUnavailable
 
-from .audience import Audience
+from .audience import SubscriptionRegistry
 from .limits import Limits
-from .news import News
+from .news import Outbox
 
 log = logging.getLogger(__name__)
 
 Stamps = Callable[[Sequence[str]], dict[str, str]]
 
 
-class Talks:
+class ConversationPush:
     """`read` is called in a thread: Valkey may let it wait."""
 
     def __init__(
-        self, audience: Audience, read: Stamps, *, monotonic: Callable[[], float], limits: Limits
+        self,
+        registry: SubscriptionRegistry,
+        read: Stamps,
+        *,
+        monotonic: Callable[[], float],
+        limits: Limits,
     ) -> None:
-        self._audience, self._read = audience, read
+        self._subscriptions, self._read = registry, read
         self._monotonic, self._limits = monotonic, limits
         self._compared_at = monotonic()
 
     def heard(self, payload: str) -> None:
         """Anyone may publish: what is said is not believed, only looked up."""
         try:
-            talk = self._audience.talks.get(json.loads(payload)["id"])
+            talk = self._subscriptions.talks.get(json.loads(payload)["id"])
         except (ValueError, TypeError, KeyError, RecursionError):
             log.warning(
                 "a message on the channel of conversations that is none of ours was dropped"
@@ -45,13 +50,13 @@ class Talks:
     def compare(self) -> None:
         """Something may have been missed: with the next `tell`, all are looked up."""
         self._compared_at = self._monotonic()
-        for talk in self._audience.talks.values():
+        for talk in self._subscriptions.talks.values():
             talk.due = True
 
     async def tell(self) -> None:
         if self._monotonic() - self._compared_at >= self._limits.reconcile:
             self.compare()
-        due = {name: talk for name, talk in self._audience.talks.items() if talk.due}
+        due = {name: talk for name, talk in self._subscriptions.talks.items() if talk.due}
         for talk in due.values():
             talk.due = False
         if due:
@@ -63,9 +68,9 @@ class Talks:
         except StorageUnavailable as error:
             log.debug("conversations are looked up again when Valkey is back: %s", error)
             return
-        news = News()
+        news = Outbox()
         for name, stamp in found.items():
-            talk = self._audience.talks.get(name)
+            talk = self._subscriptions.talks.get(name)
             if talk is None or talk.stamp == stamp:
                 continue
             talk.stamp = stamp
@@ -73,4 +78,4 @@ class Talks:
                 for session_id in subscription.key.ids:
                     part = {"id": f'"{session_id}"', "conversation": json.dumps(stamp)}
                     news.of(subscription).session |= part
-        news.hand_out()
+        news.flush()

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from sessions_app.counts import counts
 
 from .limits import Limits
-from .news import News
-from .reader import Reader
+from .news import Outbox
+from .reader import DatabaseThread
 
 if TYPE_CHECKING:
     from .audience import Subscription
 
 
-class Tally:
-    def __init__(self, reader: Reader, *, monotonic: Callable[[], float], limits: Limits) -> None:
+class FacetPush:
+    def __init__(
+        self, reader: DatabaseThread, *, monotonic: Callable[[], float], limits: Limits
+    ) -> None:
         self._reader, self._monotonic, self._limits = reader, monotonic, limits
         self._read_at: float | None = None
         self.wanted = False
@@ -28,11 +30,11 @@ class Tally:
         return age >= (self._limits.counts if self.wanted else self._limits.keepalive)
 
     async def tell(self, lists: Iterable["Subscription"]) -> None:
-        """Raises DatabaseAway."""
+        """Raises DatabaseUnavailable."""
         self.wanted, self._read_at = False, self._monotonic()
         found = await self._reader.read(counts)
         texts: dict[int, str] = {}
-        news = News()
+        news = Outbox()
         for subscription in lists:
             wanted = subscription.filter
             if id(wanted) not in texts:
@@ -41,4 +43,4 @@ class Tally:
             text = texts[id(wanted)]
             if text != subscription.counts_sent:
                 subscription.counts_sent = news.of(subscription).counts = text
-        news.hand_out()
+        news.flush()

@@ -4,38 +4,43 @@ import logging
 from collections.abc import Callable, Mapping
 
 from . import codes, metrics
-from .audience import Audience
-from .blindness import Blindness
+from .audience import SubscriptionRegistry
+from .blindness import OutageTracker
 from .catchup import CHUNK
 from .limits import Limits
-from .pending import Pending, Work
-from .reader import DatabaseAway, Reader, Versions, versions
+from .pending import Batch, ChangeBuffer
+from .reader import DatabaseThread, DatabaseUnavailable, Versions, versions
 from .restores import Timeline
 from .rights import withdrawn
-from .socket import Socket
+from .socket import Connection
 
 log = logging.getLogger(__name__)
 
-Close = Callable[[Socket, int, str], None]
+Close = Callable[[Connection, int, str], None]
 
 
-class SocketCare:
+class IdleTimeouts:
     """No page may hold anything for long without reading it."""
 
     def __init__(
-        self, audience: Audience, *, close: Close, monotonic: Callable[[], float], limits: Limits
+        self,
+        registry: SubscriptionRegistry,
+        *,
+        close: Close,
+        monotonic: Callable[[], float],
+        limits: Limits,
     ) -> None:
-        self._audience, self._close = audience, close
+        self._subscriptions, self._close = registry, close
         self._monotonic, self._limits = monotonic, limits
 
     def look(self, *, stood_still: bool) -> None:
         now = self._monotonic()
-        for socket in list(self._audience.sockets):
+        for socket in list(self._subscriptions.sockets):
             if stood_still and socket.waiting_since is not None:
                 socket.waiting_since = now
             self._look_at(socket, now)
 
-    def _look_at(self, socket: Socket, now: float) -> None:
+    def _look_at(self, socket: Connection, now: float) -> None:
         if socket.subscription is None:
             if now - socket.opened_at > self._limits.hello:
                 self._close(socket, codes.MALFORMED, "no hello")
@@ -44,8 +49,8 @@ class SocketCare:
         ):
             self._close(socket, codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
         elif now - socket.last_frame_at >= self._limits.keepalive:
-            socket.due = True
-            socket.wake()
+            socket.keepalive_due = True
+            socket.schedule()
 
 
 class Reconciliation:
@@ -53,15 +58,15 @@ class Reconciliation:
 
     def __init__(
         self,
-        audience: Audience,
-        pending: Pending,
-        reader: Reader,
+        registry: SubscriptionRegistry,
+        pending: ChangeBuffer,
+        reader: DatabaseThread,
         timeline: Timeline,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self._audience, self._pending, self._reader = audience, pending, reader
+        self._subscriptions, self._buffer, self._reader = registry, pending, reader
         self._clock, self._monotonic, self._timeline = clock, monotonic, timeline
         self._suspects: dict[str, int] = {}
 
@@ -72,24 +77,26 @@ class Reconciliation:
                 del self._suspects[session_id]
 
     async def compare(self) -> None:
-        """Raises DatabaseAway."""
+        """Raises DatabaseUnavailable."""
         metrics.HEALS.inc(len(self._suspects))
         self._suspects.clear()
         await self._timeline.read(self._reader)
-        found = Work()
+        found = Batch()
         at = self._clock()
-        await compare(self._audience, self._reader, found, at)
+        await compare(self._subscriptions, self._reader, found, at)
         self._suspects.update(found.changes)
-        self._pending.changed(found.changes.items(), at=at, now=self._monotonic())
+        self._buffer.changed(found.changes.items(), at=at, now=self._monotonic())
         for session_id, ms in found.beats.items():
-            self._pending.beat(session_id, ms)
+            self._buffer.beat(session_id, ms)
 
 
-async def compare(audience: Audience, reader: Reader, work: Work, at: float) -> None:
+async def compare(
+    registry: SubscriptionRegistry, reader: DatabaseThread, work: Batch, at: float
+) -> None:
     """Adds to the work whatever is on a screen and older than in the database."""
-    for ids in list(audience.chunks(CHUNK)):
+    for ids in list(registry.chunks(CHUNK)):
         found: Versions = await reader.read(versions, ids)
-        for session_id, shown in audience.those(ids).items():
+        for session_id, shown in registry.those(ids).items():
             if session_id not in found:
                 if shown.version:
                     work.changed([(session_id, shown.version + 1)], at)
@@ -101,31 +108,33 @@ async def compare(audience: Audience, reader: Reader, work: Work, at: float) -> 
                 work.beat(session_id, beat)
 
 
-async def recheck(audience: Audience, reader: Reader, close: Close) -> None:
+async def recheck_permissions(
+    registry: SubscriptionRegistry, reader: DatabaseThread, close: Close
+) -> None:
     """Rights can be withdrawn while a socket is open."""
-    viewers = {socket.viewer for socket in audience.sockets if socket.viewer is not None}
+    viewers = {socket.viewer for socket in registry.sockets if socket.viewer is not None}
     gone = await reader.read(withdrawn, viewers) if viewers else {}
-    for socket in list(audience.sockets):
+    for socket in list(registry.sockets):
         if socket.viewer is not None and (code := gone.get(socket.viewer)):
             close(socket, code, codes.REASONS[code])
 
 
-class Timetable:
+class PeriodicChecks:
     """Runs the checks when they are due; while the database is away they are simply due again."""
 
     def __init__(
         self,
-        audience: Audience,
+        registry: SubscriptionRegistry,
         reconciliation: Reconciliation,
-        reader: Reader,
+        reader: DatabaseThread,
         *,
         close: Close,
-        blindness: Blindness,
+        outages: OutageTracker,
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._audience, self._reconciliation, self._reader = audience, reconciliation, reader
-        self._close, self._blindness = close, blindness
+        self._subscriptions, self._reconciliation, self._reader = registry, reconciliation, reader
+        self._close, self._outages = close, outages
         self._monotonic, self._limits = monotonic, limits
         self._compared_at = self._rechecked_at = monotonic()
 
@@ -137,7 +146,7 @@ class Timetable:
                 await self._reconciliation.compare()
                 self._compared_at = now
             if now - self._rechecked_at >= limits.rights:
-                await recheck(self._audience, self._reader, self._close)
+                await recheck_permissions(self._subscriptions, self._reader, self._close)
                 self._rechecked_at = now
-        except DatabaseAway as error:
+        except DatabaseUnavailable as error:
             log.debug("the check waits for the database: %s", error)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sessions_app.feed.blindness import Interval
+from sessions_app.feed.blindness import Outage
 from sessions_app.health import Rules, rule_for
 
 from .post import Post
@@ -61,7 +61,7 @@ class Judge:
         self._suspects.acquit_all()
 
     async def look(
-        self, now: Moment, blind: Sequence[Interval], began_at: float, *, most: int
+        self, now: Moment, blind: Sequence[Outage], began_at: float, *, most: int
     ) -> list[GivenUp]:
         limits: dict[str, Limits | None] = {}
         found: list[GivenUp] = []
@@ -80,7 +80,7 @@ class Judge:
         return found[:most]
 
     def _limits(
-        self, agent_type: str, now: float, blind: Sequence[Interval], began_at: float
+        self, agent_type: str, now: float, blind: Sequence[Outage], began_at: float
     ) -> Limits | None:
         rule = rule_for(agent_type, self._rules)
         grace = min(rule.lost, rule.fail_after)

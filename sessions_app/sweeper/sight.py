@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sessions_app.feed.blindness import Interval
+from sessions_app.feed.blindness import Outage
 
 
 class Moment(NamedTuple):
@@ -15,9 +15,7 @@ class Moment(NamedTuple):
     steady: float
 
 
-def cutoff(
-    now: float, seconds: float, blind: Iterable[Interval], *, began_at: float
-) -> float | None:
+def cutoff(now: float, seconds: float, blind: Iterable[Outage], *, began_at: float) -> float | None:
     """Who was last heard of before this moment has been silent for that many seconds that were seen.
 
     None when the watch has not seen that much since it began.
@@ -33,6 +31,6 @@ def cutoff(
     return found if found >= began_at else None
 
 
-def _newest_first(blind: Iterable[Interval], now: float) -> Sequence[tuple[float, float]]:
+def _newest_first(blind: Iterable[Outage], now: float) -> Sequence[tuple[float, float]]:
     ends = [(gap.since, now if gap.until is None else gap.until) for gap in blind]
     return sorted(ends, key=lambda gap: gap[1], reverse=True)

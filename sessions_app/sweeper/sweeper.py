@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
-from sessions_app.feed.blindness import JUMP, Blindness, Interval
+from sessions_app.feed.blindness import JUMP, Outage, OutageTracker
 from sessions_app.health import Rules
 
 from .book import Book
@@ -59,14 +59,14 @@ class Sweeper:
         self._maintenance = upkeep
         self._monotonic = monotonic
         self._now = Moment(0.0, monotonic())
-        self._blindness: Blindness | None = None
-        self._before: list[Interval] = []
+        self._outages: OutageTracker | None = None
+        self._before: list[Outage] = []
         self._began_at = self._valkey_seen_at = 0.0
         self._cause = RESTART
 
     @property
     def is_watching(self) -> bool:
-        return self._blindness is not None
+        return self._outages is not None
 
     async def run(self) -> None:
         while True:
@@ -95,14 +95,14 @@ class Sweeper:
         except LOST as error:
             await self._lose(error)
 
-    async def _as_the_watch(self, now: Moment | None) -> Blindness | None:
+    async def _as_the_watch(self, now: Moment | None) -> OutageTracker | None:
         """What is known of our blindness; None while another process is the watch."""
         if not await self._post.take():
-            self._blindness = None
+            self._outages = None
             return None
         self._now = now or await self._moment()
-        self._blindness = self._blindness or await self._begin()
-        return self._blindness
+        self._outages = self._outages or await self._begin()
+        return self._outages
 
     async def _moment(self) -> Moment:
         """The two clocks at one moment. An answer that took long belongs to no moment: nothing may be judged by it."""
@@ -113,18 +113,18 @@ class Sweeper:
             raise TimeoutError(f"PostgreSQL took {took:.0f} s to say what time it is")
         return Moment(wall, asked_at + took / 2)
 
-    async def _begin(self) -> Blindness:
+    async def _begin(self) -> OutageTracker:
         """What happened between the last look of whichever process and now, nobody has seen."""
         now = self._now.wall
         self._began_at, looked_at, self._before = await self._book.open(now)
-        blindness = Blindness(
+        blindness = OutageTracker(
             (),
             clock=lambda: self._now.wall,
             monotonic=lambda: self._now.steady,
             standstill=STANDSTILL,
         )
         if now - looked_at > STANDSTILL or self._cause == POSTGRESQL:
-            blindness.past.append(Interval(self._cause, looked_at, now))
+            blindness.past.append(Outage(self._cause, looked_at, now))
         self._valkey_seen_at = now
         self._cause = RESTART
         self._judge.start_anew()
@@ -135,28 +135,28 @@ class Sweeper:
         if self.is_watching:
             logger.warning("the watch is blind, PostgreSQL does not answer: %s", error)
             self._cause = POSTGRESQL
-        self._blindness = None
+        self._outages = None
         await self._post.leave()
 
-    async def _look_in_time(self, blindness: Blindness) -> None:
+    async def _look_in_time(self, blindness: OutageTracker) -> None:
         began = self._monotonic()
         await self._look(blindness)
         took = self._monotonic() - began
         if took > SLOW_LOOK:
             raise TimeoutError(f"PostgreSQL took {took:.0f} s for one look")
 
-    async def _look(self, blindness: Blindness) -> None:
-        stumbled = blindness.look()
+    async def _look(self, blindness: OutageTracker) -> None:
+        stumbled = blindness.check_clock()
         if stumbled is not None:
             logger.warning("the watch was blind for %s", stumbled)
         if await self._sees_valkey(blindness) and stumbled is None:
             await self._sweep([*self._before, *blindness.past])
         else:
             self._judge.start_anew()
-        await self._book.write(blindness.intervals())
+        await self._book.write(blindness.outages())
         await self._book.looked(self._now.wall)
 
-    async def _sees_valkey(self, blindness: Blindness) -> bool:
+    async def _sees_valkey(self, blindness: OutageTracker) -> bool:
         try:
             await self._valkey.ping()
         except AWAY as error:
@@ -168,7 +168,7 @@ class Sweeper:
         self._valkey_seen_at = self._now.wall
         return True
 
-    async def _sweep(self, blind: Sequence[Interval]) -> None:
+    async def _sweep(self, blind: Sequence[Outage]) -> None:
         try:
             given_up = await self._judge.look(self._now, blind, self._began_at, most=MOST_FAILED)
             for session_id, seconds in given_up:

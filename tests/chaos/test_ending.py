@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from agent_sessions import tasks
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from dashboard.environment import BASE_DIR
-from sessions_app.feed.beats import BeatListener
+from sessions_app.feed.beats import ValkeySource
 from sessions_app.feed.hub import Hub
 
 End = Callable[[int], Awaitable[None]]
@@ -71,7 +71,7 @@ def beats(valkey_url: str) -> End:
         return None
 
     async def ends(n: int) -> None:
-        ear = BeatListener(
+        ear = ValkeySource(
             valkey_url, "n", heard=nothing, connected=nothing, lost=nothing, monotonic=lambda: 0.0
         )
         task = asyncio.create_task(ear.run())

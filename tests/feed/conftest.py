@@ -78,7 +78,7 @@ async def clocked(start_hub: Callable[..., Awaitable[Hub]], clock: Clock) -> Hub
 
 async def heard(hub: Hub, session_id: str, version: int) -> None:
     """Until the notification has arrived; the tick is the test's."""
-    await until(lambda: hub.pending.knows(session_id) >= version)
+    await until(lambda: hub.buffer.knows(session_id) >= version)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.rights import Viewer
-from sessions_app.feed.socket import Socket
+from sessions_app.feed.socket import Connection
 
 VIEWER = Viewer(1, "key", "hash", "de")
 
@@ -22,8 +22,8 @@ class Screen:
         self.rows: dict[str, dict[str, Any]] = {}
         self.touched: dict[str, dict[str, int]] = {}
         self.beats: dict[str, int] = {}
-        self.socket: Socket = hub.pages.join(self._send)
-        hub.pages.welcome(self.socket, viewer)
+        self.socket: Connection = hub.gateway.join(self._send)
+        hub.gateway.welcome(self.socket, viewer)
 
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.close":
@@ -46,7 +46,7 @@ class Screen:
 
     def says(self, message: Any) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
-        self.hub.pages.hear(self.socket, {"type": "websocket.receive", "text": text})
+        self.hub.gateway.hear(self.socket, {"type": "websocket.receive", "text": text})
 
     async def shows(self, rows: dict[str, int] | list[str], query: str = "", **more: Any) -> None:
         if isinstance(rows, list):

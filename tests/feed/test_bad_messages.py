@@ -16,4 +16,4 @@ async def test_a_language_nobody_speaks_falls_back(hub_without_ears: Hub) -> Non
     screen.says({"type": "hello", "page": "list", "query": "", "rows": {}, "language": "tlh"})
     assert screen.socket.subscription is not None
     assert screen.socket.subscription.key.language == "de"
-    hub_without_ears.pages.leave(screen.socket)
+    hub_without_ears.gateway.leave(screen.socket)

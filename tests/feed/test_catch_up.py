@@ -76,10 +76,10 @@ async def test_a_page_that_turns_to_other_rows_is_told_of_those(
     await hub.tick()
     await screen.settled()
     assert screen.rows.keys() == {second}
-    assert len(hub.audience.subscriptions) == 1
-    hub.pages.leave(screen.socket)
-    assert not hub.audience.subscriptions
-    assert not hub.audience.shown
+    assert len(hub.subscriptions.subscriptions) == 1
+    hub.gateway.leave(screen.socket)
+    assert not hub.subscriptions.subscriptions
+    assert not hub.subscriptions.shown
 
 
 async def test_a_lost_notification_heals_and_is_counted(clocked: Hub, database_url: str) -> None:
@@ -88,7 +88,7 @@ async def test_a_lost_notification_heals_and_is_counted(clocked: Hub, database_u
     await screen.shows([session_id])
     writers.pause(database_url, session_id)
     await heard(clocked, session_id, 2)
-    clocked.pending.done(clocked.pending.take())  # it was heard, and lost
+    clocked.buffer.ack(clocked.buffer.take())  # it was heard, and lost
     before = metrics.HEALS._value.get()
     await clocked.reconcile()
     await clocked.tick()

@@ -8,20 +8,20 @@ from typing import Any
 from sessions_app.feed.audience import Key
 from sessions_app.feed.courier import CHANGES, FEW_CHANGES, OTHERS
 from sessions_app.feed.hub import Hub
-from sessions_app.feed.news import News
-from sessions_app.feed.parts import Parts, row_fragment
+from sessions_app.feed.news import Outbox
+from sessions_app.feed.parts import Update, row_fragment
 from sessions_app.filters import ListFilter
 
 from .screen import Screen
 
 A, B = "a", "b"
-CHANGE = Parts({A: row_fragment(A, 2, "<tr>") + "true}"})
-BEATS = Parts(beats={B: 7})
+CHANGE = Update({A: row_fragment(A, 2, "<tr>") + "true}"})
+BEATS = Update(beats={B: 7})
 
 
-def told(screen: Screen, parts: Parts) -> None:
-    screen.socket.offer(parts)
-    screen.socket.wake()
+def told(screen: Screen, parts: Update) -> None:
+    screen.socket.enqueue(parts)
+    screen.socket.schedule()
 
 
 async def a_turn() -> None:
@@ -76,7 +76,7 @@ async def test_who_waits_for_changes_is_waited_for(hub_without_ears: Hub) -> Non
     screens = [Screen(hub_without_ears) for _ in range(3 * CHANGES)]
     for screen in screens:
         told(screen, CHANGE)
-    await hub_without_ears.courier.told()
+    await hub_without_ears.scheduler.changes_sent()
     assert all(screen.rows for screen in screens)
 
 
@@ -104,11 +104,11 @@ async def test_no_page_is_always_told_last_of_a_change(hub_without_ears: Hub) ->
     screens = [Noted(hub_without_ears) for _ in range(3)]
     key, every = Key("list", "", "de", frozenset({A})), ListFilter.from_query("")
     for screen in screens:
-        subscription = hub_without_ears.audience.subscribe(screen.socket, key, every)
+        subscription = hub_without_ears.subscriptions.subscribe(screen.socket, key, every)
     for _ in range(100):
-        news = News()
+        news = Outbox()
         news.of(subscription).rows |= CHANGE.rows
-        await news.hand_out_changes_first(hub_without_ears.courier.told)
+        await news.flush_changes_first(hub_without_ears.scheduler.changes_sent)
         await settled(*screens)
     assert len(order) == 300 and set(order[2::3]) == set(screens)
 

@@ -107,7 +107,7 @@ async def test_beats_pass_without_a_query(hub: Hub, database_url: str, redis_cli
     beat = screen.beats[shown] + 1
     await redis_client.publish("breakpilot:beats", json.dumps([[shown, beat], [other, beat]]))
     with patch.object(hub._reader, "read", side_effect=AssertionError("a beat was read")):
-        hub._tally.is_due = lambda: False  # type: ignore[method-assign]
+        hub._facets.is_due = lambda: False  # type: ignore[method-assign]
         await until(lambda: screen.beats[shown] == beat, hub.tick)
     assert other not in screen.beats
 

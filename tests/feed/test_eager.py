@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sessions_app.feed import eager
-from sessions_app.feed.parts import Parts
+from sessions_app.feed.parts import Update
 
 
 async def test_what_waits_for_nothing_is_done_at_once() -> None:
@@ -64,7 +64,7 @@ async def test_it_need_not_be_a_coroutine() -> None:
 
 
 def test_pages_that_wait_together_share_what_is_merged() -> None:
-    first, second, third = (Parts(beats={"a": n}) for n in (1, 2, 3))
+    first, second, third = (Update(beats={"a": n}) for n in (1, 2, 3))
     assert first.merged(second) is first.merged(second)
     assert first.merged(second).beats == {"a": 2}
     assert first.merged(third).beats == {"a": 3}

@@ -145,7 +145,7 @@ async def test_a_reading_connection_that_is_killed_costs_one_tick_and_no_change(
     await heard(hub, session_id, 2)
     await hub.tick()
     assert session_id not in screen.rows
-    assert hub.pending.knows(session_id) == 2
+    assert hub.buffer.knows(session_id) == 2
     await hub.tick()
     await screen.settled()
     assert screen.rows[session_id]["version"] == 2

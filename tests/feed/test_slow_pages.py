@@ -62,7 +62,7 @@ async def test_a_stalled_page_is_closed_after_its_time(
     await stalled.settled()
     assert stalled.closed == (codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
     assert stalled.socket.parts is None
-    assert stalled.socket not in clocked.audience.sockets
+    assert stalled.socket not in clocked.subscriptions.sockets
     assert healthy.closed is None
 
 
@@ -92,7 +92,7 @@ async def test_a_send_that_never_returns_delays_nobody(hub: Hub, database_url: s
         await change(hub, database_url, ids, version)
         await healthy.settled()
         assert healthy.rows[ids[0]]["version"] == version
-    hub.pages.leave(blocked.socket)
+    hub.gateway.leave(blocked.socket)
     await blocked.settled()
 
 

@@ -46,7 +46,7 @@ async def looks(hub: Hub, session_id: str, conversation: str) -> Screen:
         }
     )
     await hub.tick()
-    await until(lambda: told(screen), hub.talks.tell)
+    await until(lambda: told(screen), hub.conversations.tell)
     return screen
 
 
@@ -65,7 +65,7 @@ async def test_a_turn_reaches_every_session_that_shares_the_conversation(
     before = told(stranger)
     assert [told(screen) for screen in screens] == ["0:0", "0:0"]
     await agents.add_turn_to_session("shared", "Und in Enschede?", "7 Museen")
-    await until(lambda: all(told(s) != "0:0" for s in screens), talking.talks.tell)
+    await until(lambda: all(told(s) != "0:0" for s in screens), talking.conversations.tell)
     state = await agents.peek("shared")
     assert state is not None
     assert {told(screen) for screen in screens} == {state.stamp}
@@ -82,10 +82,10 @@ async def test_what_was_published_while_nobody_heard_is_found(
     (session_id,) = await created(hub, database_url)
     screen = await looks(hub, session_id, session_id)
     await agents.add_turn_to_session(session_id, "Und in Enschede?", "7 Museen")
-    await hub.talks.tell()
+    await hub.conversations.tell()
     assert told(screen) == "0:0"
     clock.passes(hub.limits.reconcile)
-    await until(lambda: told(screen) != "0:0", hub.talks.tell)
+    await until(lambda: told(screen) != "0:0", hub.conversations.tell)
 
 
 async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
@@ -105,11 +105,11 @@ async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
         await agents.add_turn_to_session(session_id, f"Frage {n}", "Antwort")
     await redis_client.publish(CHANNEL, "nonsense")
     await redis_client.publish(CHANNEL, "[]")
-    await until(lambda: hub.audience.talks[session_id].due)
-    await hub.talks.tell()
+    await until(lambda: hub.subscriptions.talks[session_id].due)
+    await hub.conversations.tell()
     assert len(asked) == 1
-    hub.pages.leave(screen.socket)
-    assert not hub.audience.talks
+    hub.gateway.leave(screen.socket)
+    assert not hub.subscriptions.talks
 
 
 async def test_while_valkey_is_away_nothing_is_told_and_nothing_breaks(
@@ -123,9 +123,9 @@ async def test_while_valkey_is_away_nothing_is_told_and_nothing_breaks(
     screen = Screen(hub)
     screen.says({"type": "hello", "page": "session", "id": session_id, "conversation": "a"})
     await hub.tick()
-    await hub.talks.tell()
+    await hub.conversations.tell()
     await screen.settled()
     assert told(screen) == ""
     assert screen.closed is None
-    hub.talks.compare()
-    assert hub.audience.talks["a"].due
+    hub.conversations.compare()
+    assert hub.subscriptions.talks["a"].due

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app.feed.hub import Hub
-from sessions_app.feed.parts import Parts, Touch
+from sessions_app.feed.parts import Update, VersionBump
 from sessions_app.feed.reader import drawn
 from sessions_app.rows import render_row_in
 
@@ -118,7 +118,7 @@ async def test_a_language_that_was_away_is_sent_the_whole_row(hub: Hub, database
     await german.shows([session_id], language="de")
     await english.shows([session_id], language="en")
     await told(hub, database_url, session_id, IN_THE_CONTEXT, german, english)
-    hub.pages.leave(english.socket)
+    hub.gateway.leave(english.socket)
     await told(hub, database_url, session_id, IN_THE_ROW, german)
     back = Screen(hub)
     await back.shows({session_id: 3}, language="en")
@@ -157,7 +157,7 @@ class Shown:
 
     version, looks = 1, "first"
 
-    def takes(self, parts: Parts) -> None:
+    def takes(self, parts: Update) -> None:
         for text in parts.rows.values():
             version, looks = text.split()
             if int(version) > self.version:
@@ -174,15 +174,15 @@ def test_whatever_waits_and_merges_the_page_ends_with_the_newest_row(
 ) -> None:
     """Each step: how the row looks now, whether a version in between was not told, whether the page is written to."""
     shown = Shown()
-    slot: Parts | None = None
+    slot: Update | None = None
     version, looks = 1, "first"
     for now, skips, writes in steps:
         told, version = version, version + 1 + skips
         same = now == looks
         parts = (
-            Parts(touched={"a": Touch(told, version, None, None)})
+            Update(touched={"a": VersionBump(told, version, None, None)})
             if same
-            else Parts({"a": f"{version} {now}"})
+            else Update({"a": f"{version} {now}"})
         )
         looks = now
         slot = parts if slot is None else slot.merged(parts)

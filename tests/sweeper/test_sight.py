@@ -7,14 +7,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.feed.blindness import Interval
+from sessions_app.feed.blindness import Outage
 from sessions_app.sweeper.sight import cutoff
 
 NOW = 10_000.0
 
 
-def gap(since: float, until: float | None) -> Interval:
-    return Interval("valkey", since, until)
+def gap(since: float, until: float | None) -> Outage:
+    return Outage("valkey", since, until)
 
 
 def test_a_watch_that_saw_everything_judges_by_the_clock():
