@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sessions_app.feed.blindness import Outage
 
-from .post import Post
+from .post import Leader
 
 SOURCE = "sweeper"
 HORIZON_DAYS = 30
@@ -38,23 +38,25 @@ ON CONFLICT (source, cause, started_at) DO UPDATE SET ended_at = excluded.ended_
 """
 
 
-class Book:
-    def __init__(self, post: Post) -> None:
-        self._post = post
+class OutageLog:
+    def __init__(self, leader: Leader) -> None:
+        self._leader = leader
         self._written: set[Outage] = set()
 
     async def open(self, now: float) -> tuple[float, float, list[Outage]]:
         """When the watch first began, when it last looked, and all blindness that may still matter."""
-        [[began_at, looked_at]] = await self._post.rows(_BEGIN, (SOURCE, now, now))
-        await self._post.rows(_CLOSE, (now, SOURCE))
-        found = await self._post.rows(_READ, (SOURCE, now, HORIZON_DAYS))
+        [[began_at, looked_at]] = await self._leader.rows(_BEGIN, (SOURCE, now, now))
+        await self._leader.rows(_CLOSE, (now, SOURCE))
+        found = await self._leader.rows(_READ, (SOURCE, now, HORIZON_DAYS))
         self._written.clear()
         return began_at, looked_at, [Outage(*row) for row in found]
 
-    async def looked(self, now: float) -> None:
-        await self._post.rows(_LOOKED, (now, SOURCE))
+    async def heartbeat(self, now: float) -> None:
+        await self._leader.rows(_LOOKED, (now, SOURCE))
 
     async def write(self, intervals: Iterable[Outage]) -> None:
         for interval in [i for i in intervals if i not in self._written]:
-            await self._post.rows(_WRITE, (SOURCE, interval.cause, interval.since, interval.until))
+            await self._leader.rows(
+                _WRITE, (SOURCE, interval.cause, interval.since, interval.until)
+            )
             self._written.add(interval)

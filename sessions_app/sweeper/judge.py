@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from sessions_app.feed.blindness import Outage
 from sessions_app.health import Rules, rule_for
 
-from .post import Post
+from .post import Leader
 from .sight import Moment, cutoff
-from .suspects import Suspects
+from .suspects import Candidates
 
 PAGE = 1000
 PAGES = 5
@@ -31,7 +31,7 @@ class Silent(NamedTuple):
     beat: float
 
 
-class GivenUp(NamedTuple):
+class Expired(NamedTuple):
     session_id: str
     seconds: int
 
@@ -46,33 +46,35 @@ class Limits:
     seconds: int
 
 
-class Judge:
+class Detector:
     def __init__(
-        self, post: Post, valkey: Any, rules: Rules, namespace: str, *, page: int = PAGE
+        self, leader: Leader, valkey: Any, rules: Rules, namespace: str, *, page: int = PAGE
     ) -> None:
-        self._post, self._valkey, self._rules = post, valkey, rules
+        self._leader, self._valkey, self._rules = leader, valkey, rules
         self._heartbeats = f"{namespace}:heartbeats"
         self._page = page
-        self._suspects = Suspects()
+        self._candidates = Candidates()
         self._after = NOWHERE
 
     def start_anew(self) -> None:
         """After blindness everybody gets a full grace to be heard of."""
-        self._suspects.acquit_all()
+        self._candidates.clear()
 
     async def look(
         self, now: Moment, blind: Sequence[Outage], began_at: float, *, most: int
-    ) -> list[GivenUp]:
+    ) -> list[Expired]:
         limits: dict[str, Limits | None] = {}
-        found: list[GivenUp] = []
+        found: list[Expired] = []
         for _ in range(PAGES):
-            page = [Silent(*row) for row in await self._post.rows(_PAGE, (self._after, self._page))]
+            page = [
+                Silent(*row) for row in await self._leader.rows(_PAGE, (self._after, self._page))
+            ]
             for agent_type in {silent.agent_type for silent in page} - limits.keys():
                 limits[agent_type] = self._limits(agent_type, now.wall, blind, began_at)
-            found += await self._given_up(page, limits, now)
+            found += await self._expired(page, limits, now)
             if len(page) < self._page:
                 self._after = NOWHERE
-                self._suspects.next_round()
+                self._candidates.next_round()
                 break
             self._after = page[-1].session_id
             if len(found) >= most:
@@ -90,27 +92,27 @@ class Judge:
         fail = cutoff(now, rule.fail_after, blind, began_at=began_at)
         return Limits(watch, NEVER if fail is None else fail, grace, rule.fail_after)
 
-    async def _given_up(
+    async def _expired(
         self, page: Sequence[Silent], limits: Mapping[str, Limits | None], now: Moment
-    ) -> list[GivenUp]:
+    ) -> list[Expired]:
         suspected = []
         for silent in page:
             limit = limits[silent.agent_type]
             if limit is not None and silent.beat <= limit.watch:
                 suspected.append((silent, limit))
             else:
-                self._suspects.acquit(silent.session_id)
+                self._candidates.discard(silent.session_id)
         scores = await self._newer_beats([silent.session_id for silent, _ in suspected])
         return [
-            GivenUp(silent.session_id, limit.seconds)
+            Expired(silent.session_id, limit.seconds)
             for (silent, limit), score in zip(suspected, scores, strict=True)
-            if self._is_given_up(silent, score, limit, now)
+            if self._is_expired(silent, score, limit, now)
         ]
 
-    def _is_given_up(self, silent: Silent, score: float, limit: Limits, now: Moment) -> bool:
+    def _is_expired(self, silent: Silent, score: float, limit: Limits, now: Moment) -> bool:
         """A beat from the future says that an agent lives when it is new, and nothing of when it lived."""
         beat = max(silent.beat, score if score <= now.wall else 0.0)
-        unchanged = self._suspects.unchanged_for(
+        unchanged = self._candidates.unchanged_for(
             silent.session_id, (silent.beat, score), now.steady
         )
         return beat <= limit.fail and unchanged >= limit.grace

@@ -22,25 +22,25 @@ _TAKE = "SELECT pg_try_advisory_lock(hashtext('agent_session_sweeper'))"
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
-class Post:
+class Leader:
     """Everything raises one of LOST when the connection, and with it the lock, is gone."""
 
     def __init__(self, parameters: Callable[[], dict[str, Any]]) -> None:
         self._parameters = parameters
         self._connection: psycopg.AsyncConnection[Any] | None = None
-        self.held = False
+        self.is_leader = False
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Whether this process is the watch."""
         if self._connection is None or self._connection.closed:
-            self.held = False
+            self.is_leader = False
             self._connection = await psycopg.AsyncConnection.connect(
                 **self._parameters(), autocommit=True
             )
             await self._connection.execute(_SETTINGS)
-        if not self.held:
-            [[self.held]] = await self.rows(_TAKE)
-        return self.held
+        if not self.is_leader:
+            [[self.is_leader]] = await self.rows(_TAKE)
+        return self.is_leader
 
     async def clock(self) -> float:
         [[now]] = await self.rows(_CLOCK)
@@ -52,9 +52,14 @@ class Post:
         cursor = await self._connection.execute(sql, parameters or None)
         return await cursor.fetchall() if cursor.description else []
 
-    async def leave(self) -> None:
+    async def release(self) -> None:
         """The server lets the lock go with the connection; said aloud, the next process need not wait for that."""
-        connection, self._connection, held, self.held = self._connection, None, self.held, False
+        connection, self._connection, held, self.is_leader = (
+            self._connection,
+            None,
+            self.is_leader,
+            False,
+        )
         if connection is None:
             return
         try:

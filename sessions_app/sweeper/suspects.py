@@ -8,18 +8,18 @@ MOST = 50_000
 
 
 @dataclass(slots=True)
-class Suspect:
+class Candidate:
     beat: object
     since: float
     round: int
 
 
-class Suspects:
+class Candidates:
     """An agent whose clock is wrong beats with wrong times, but with new ones: only what stands still is silent."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._known: dict[str, Suspect] = {}
+        self._known: dict[str, Candidate] = {}
         self._round = 0
 
     def __len__(self) -> int:
@@ -30,17 +30,17 @@ class Suspects:
         known = self._known.get(session_id)
         if known is None:
             if len(self._known) < self._most:
-                self._known[session_id] = Suspect(beat, now, self._round)
+                self._known[session_id] = Candidate(beat, now, self._round)
             return 0.0
         known.round = self._round
         if known.beat != beat:
             known.beat, known.since = beat, now
         return now - known.since
 
-    def acquit(self, session_id: str) -> None:
+    def discard(self, session_id: str) -> None:
         self._known.pop(session_id, None)
 
-    def acquit_all(self) -> None:
+    def clear(self) -> None:
         self._known.clear()
 
     def next_round(self) -> None:

@@ -15,11 +15,11 @@ from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
 from sessions_app.feed.blindness import JUMP, Outage, OutageTracker
 from sessions_app.health import Rules
 
-from .book import Book
-from .judge import Judge
-from .post import LOST, Post
+from .book import OutageLog
+from .judge import Detector
+from .post import LOST, Leader
 from .sight import Moment
-from .upkeep import Upkeep
+from .upkeep import Maintenance
 
 logger = logging.getLogger(__name__)
 
@@ -37,26 +37,26 @@ AWAY = (RedisError, OSError, TimeoutError)
 Connect = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
 
 
-class Sweeper:
+class Watchdog:
     """`valkey` is a `redis.asyncio` client that does not reconnect by itself; `connect` makes the manager."""
 
     def __init__(
         self,
-        post: Post,
+        leader: Leader,
         valkey: Any,
         connect: Connect,
         rules: Rules,
         *,
         namespace: str,
-        upkeep: Upkeep | None = None,
+        maintenance: Maintenance | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._post, self._book = post, Book(post)
+        self._leader, self._outage_log = leader, OutageLog(leader)
         self._valkey = valkey
         self._connect = connect
         self._manager: SessionManager | None = None
-        self._judge = Judge(post, valkey, rules, namespace)
-        self._maintenance = upkeep
+        self._detector = Detector(leader, valkey, rules, namespace)
+        self._maintenance = maintenance
         self._monotonic = monotonic
         self._now = Moment(0.0, monotonic())
         self._outages: OutageTracker | None = None
@@ -77,7 +77,7 @@ class Sweeper:
             await asyncio.sleep(TICK)
 
     async def close(self) -> None:
-        await self._post.leave()
+        await self._leader.release()
         manager, self._manager = self._manager, None
         if manager is not None:
             await manager.close()
@@ -86,18 +86,18 @@ class Sweeper:
         """Look once. `now` is for tests: without it the database's clock is asked."""
         try:
             async with asyncio.timeout(PATIENCE):
-                blindness = await self._as_the_watch(now)
-                if blindness is None:
+                outages = await self._tick_as_leader(now)
+                if outages is None:
                     return
-                await self._look_in_time(blindness)
+                await self._look_in_time(outages)
             if self._maintenance is not None:
                 await self._maintenance.tick(self._now.steady)
         except LOST as error:
             await self._lose(error)
 
-    async def _as_the_watch(self, now: Moment | None) -> OutageTracker | None:
+    async def _tick_as_leader(self, now: Moment | None) -> OutageTracker | None:
         """What is known of our blindness; None while another process is the watch."""
-        if not await self._post.take():
+        if not await self._leader.acquire():
             self._outages = None
             return None
         self._now = now or await self._moment()
@@ -107,7 +107,7 @@ class Sweeper:
     async def _moment(self) -> Moment:
         """The two clocks at one moment. An answer that took long belongs to no moment: nothing may be judged by it."""
         asked_at = self._monotonic()
-        wall = await self._post.clock()
+        wall = await self._leader.clock()
         took = self._monotonic() - asked_at
         if took > SLOW_CLOCK:
             raise TimeoutError(f"PostgreSQL took {took:.0f} s to say what time it is")
@@ -116,62 +116,62 @@ class Sweeper:
     async def _begin(self) -> OutageTracker:
         """What happened between the last look of whichever process and now, nobody has seen."""
         now = self._now.wall
-        self._began_at, looked_at, self._before = await self._book.open(now)
-        blindness = OutageTracker(
+        self._began_at, looked_at, self._before = await self._outage_log.open(now)
+        outages = OutageTracker(
             (),
             clock=lambda: self._now.wall,
             monotonic=lambda: self._now.steady,
             standstill=STANDSTILL,
         )
         if now - looked_at > STANDSTILL or self._cause == POSTGRESQL:
-            blindness.past.append(Outage(self._cause, looked_at, now))
+            outages.past.append(Outage(self._cause, looked_at, now))
         self._valkey_seen_at = now
         self._cause = RESTART
-        self._judge.start_anew()
+        self._detector.start_anew()
         logger.info("this process watches over silence now")
-        return blindness
+        return outages
 
     async def _lose(self, error: BaseException) -> None:
         if self.is_watching:
             logger.warning("the watch is blind, PostgreSQL does not answer: %s", error)
             self._cause = POSTGRESQL
         self._outages = None
-        await self._post.leave()
+        await self._leader.release()
 
-    async def _look_in_time(self, blindness: OutageTracker) -> None:
+    async def _look_in_time(self, outages: OutageTracker) -> None:
         began = self._monotonic()
-        await self._look(blindness)
+        await self._look(outages)
         took = self._monotonic() - began
         if took > SLOW_LOOK:
             raise TimeoutError(f"PostgreSQL took {took:.0f} s for one look")
 
-    async def _look(self, blindness: OutageTracker) -> None:
-        stumbled = blindness.check_clock()
+    async def _look(self, outages: OutageTracker) -> None:
+        stumbled = outages.check_clock()
         if stumbled is not None:
             logger.warning("the watch was blind for %s", stumbled)
-        if await self._sees_valkey(blindness) and stumbled is None:
-            await self._sweep([*self._before, *blindness.past])
+        if await self._sees_valkey(outages) and stumbled is None:
+            await self._sweep([*self._before, *outages.past])
         else:
-            self._judge.start_anew()
-        await self._book.write(blindness.outages())
-        await self._book.looked(self._now.wall)
+            self._detector.start_anew()
+        await self._outage_log.write(outages.outages())
+        await self._outage_log.heartbeat(self._now.wall)
 
-    async def _sees_valkey(self, blindness: OutageTracker) -> bool:
+    async def _sees_valkey(self, outages: OutageTracker) -> bool:
         try:
             await self._valkey.ping()
         except AWAY as error:
-            if VALKEY not in blindness.open:
+            if VALKEY not in outages.open:
                 logger.warning("the watch is blind, Valkey does not answer: %s", error)
-            blindness.begin(VALKEY, self._valkey_seen_at)
+            outages.begin(VALKEY, self._valkey_seen_at)
             return False
-        blindness.end(VALKEY)
+        outages.end(VALKEY)
         self._valkey_seen_at = self._now.wall
         return True
 
     async def _sweep(self, blind: Sequence[Outage]) -> None:
         try:
-            given_up = await self._judge.look(self._now, blind, self._began_at, most=MOST_FAILED)
-            for session_id, seconds in given_up:
+            expired = await self._detector.look(self._now, blind, self._began_at, most=MOST_FAILED)
+            for session_id, seconds in expired:
                 await self._fail(session_id, seconds)
         except RedisError as error:
             logger.warning("beats could not be read, nobody is judged: %s", error)

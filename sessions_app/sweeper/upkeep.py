@@ -16,7 +16,7 @@ from sessions_app import retention
 from sessions_app.drafts.drafts import forget_old
 from sessions_app.jobs.upkeep import prune_jobs, take_up_orphans
 
-from .post import Post
+from .post import Leader
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Chore:
     due: float = field(default=0.0)
 
 
-class Upkeep:
+class Maintenance:
     """A chore that fails is tried again when it is due again, and keeps the watch from nothing."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:
@@ -58,12 +58,12 @@ class Upkeep:
                 logger.warning("%s did not succeed: %s", chore.name, error)
 
 
-def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
+def chores(leader: Leader, valkey: Any, namespace: str) -> list[Chore]:
     return [
-        Chore("folding the counts", MINUTE, lambda: post.rows(FOLD, (DIFFERENCES_KEPT,))),
-        Chore("folding the activity", MINUTE, lambda: post.rows(ACTIVITY, ())),
-        Chore("preparing months", HOUR, lambda: post.rows(PREPARE, (MONTHS_AHEAD,))),
-        Chore("forgetting old beats", HOUR, lambda: forget_beats(post, valkey, namespace)),
+        Chore("folding the counts", MINUTE, lambda: leader.rows(FOLD, (DIFFERENCES_KEPT,))),
+        Chore("folding the activity", MINUTE, lambda: leader.rows(ACTIVITY, ())),
+        Chore("preparing months", HOUR, lambda: leader.rows(PREPARE, (MONTHS_AHEAD,))),
+        Chore("forgetting old beats", HOUR, lambda: forget_beats(leader, valkey, namespace)),
         Chore("taking up bulk jobs", QUARTER, take_up_orphans),
         Chore("forgetting bulk jobs", HOUR, lambda: asyncio.to_thread(prune_jobs)),
         Chore("forgetting drafts", HOUR, lambda: asyncio.to_thread(forget_old)),
@@ -71,9 +71,9 @@ def chores(post: Post, valkey: Any, namespace: str) -> list[Chore]:
     ]
 
 
-async def forget_beats(post: Post, valkey: Any, namespace: str) -> int:
+async def forget_beats(leader: Leader, valkey: Any, namespace: str) -> int:
     """Beats this old are in PostgreSQL; without this the ended sessions' would be kept for ever."""
-    oldest = (await post.clock() - BEATS_KEPT_DAYS * DAY) * 1000
+    oldest = (await leader.clock() - BEATS_KEPT_DAYS * DAY) * 1000
     return int(await valkey.zremrangebyscore(f"{namespace}:heartbeats", "-inf", f"({oldest:.0f}"))
 
 

@@ -12,20 +12,20 @@ from agent_sessions import SessionManager
 from sessions_app.feed.beats import client
 from sessions_app.feed.wiring import listen_parameters
 
-from .post import Post
-from .sweeper import Connect, Sweeper
-from .upkeep import Upkeep, chores
+from .post import Leader
+from .sweeper import Connect, Watchdog
+from .upkeep import Maintenance, chores
 
 
-def sweeper(**parts: Any) -> Sweeper:
-    """`parts` replace those from the settings: rules, connect, monotonic, valkey, post."""
+def watchdog(**parts: Any) -> Watchdog:
+    """`parts` replace those from the settings: rules, connect, monotonic, valkey, leader."""
     namespace = settings.SESSION_NAMESPACE
-    post = parts.pop("post", None) or Post(parameters)
+    leader = parts.pop("leader", None) or Leader(parameters)
     valkey = parts.pop("valkey", None) or client(settings.VALKEY_URL)
     connect: Connect = parts.pop("connect", None) or connect_manager
     rules = parts.pop("rules", settings.HEARTBEAT_RULES)
-    parts.setdefault("upkeep", Upkeep(chores(post, valkey, namespace)))
-    return Sweeper(post, valkey, connect, rules, namespace=namespace, **parts)
+    parts.setdefault("maintenance", Maintenance(chores(leader, valkey, namespace)))
+    return Watchdog(leader, valkey, connect, rules, namespace=namespace, **parts)
 
 
 def parameters() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dashboard.database import address
 from dashboard.problems import Problem
 from dashboard.startup import check_notifications
 from sessions_app.feed.wiring import listen_parameters
-from sessions_app.sweeper.post import Post
+from sessions_app.sweeper.post import Leader
 from sessions_app.sweeper.wiring import parameters
 from tests.feed.page import Page
 from tests.library.transaction_pooler import TransactionPooler
@@ -81,11 +81,11 @@ async def test_the_feed_listens_through_it(form: str) -> None:
 
 
 async def test_the_monitor_leads_through_it(form: str) -> None:
-    post = Post(parameters)
+    post = Leader(parameters)
     try:
-        assert await post.take()
+        assert await post.acquire()
     finally:
-        await post.leave()
+        await post.release()
 
 
 async def test_the_library_works_through_it(form: str) -> None:

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from sessions_app.feed.beats import client
-from sessions_app.sweeper.post import Post
+from sessions_app.sweeper.post import Leader
 from sessions_app.sweeper.sight import Moment
-from sessions_app.sweeper.sweeper import Sweeper
-from sessions_app.sweeper.wiring import sweeper
+from sessions_app.sweeper.sweeper import Watchdog
+from sessions_app.sweeper.wiring import watchdog
 from tests.conversation.conftest import FragileValkey
 
 RULES = {
@@ -43,7 +43,7 @@ class Clock:
 class Watched:
     """A watch whose time passes as told: every five seconds a look, as in life."""
 
-    sweeper: Sweeper
+    sweeper: Watchdog
     clock: Clock
 
     async def look(self) -> None:
@@ -113,17 +113,17 @@ Make = Callable[..., Watched]
 @pytest.fixture
 async def make(database_url: str, valkey_url: str, clock: Clock) -> AsyncIterator[Make]:
     """Watches as several processes have them; stopped at the end."""
-    made: list[Sweeper] = []
+    made: list[Watchdog] = []
 
     def make(url: str = valkey_url, **parts: Any) -> Watched:
         parts = {
             "rules": RULES,
-            "upkeep": None,
-            "post": Post(lambda: {"conninfo": database_url}),
+            "maintenance": None,
+            "leader": Leader(lambda: {"conninfo": database_url}),
             "monotonic": lambda: clock.steady,
             **parts,
         }
-        watching = sweeper(valkey=client(url), **parts)
+        watching = watchdog(valkey=client(url), **parts)
         made.append(watching)
         return Watched(watching, clock)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_sessions import SessionManager
-from sessions_app.sweeper.post import Post
+from sessions_app.sweeper.post import Leader
 
 from .conftest import HOUR, Clock, Database, Make, Watched
 
@@ -205,7 +205,7 @@ async def test_what_a_killed_watch_left_open_ends_when_the_next_one_comes(
     fragile.stop()
     clock.passes(5)
     await watched.look()
-    await watched.sweeper._post.leave()  # as if killed: nothing is written any more
+    await watched.sweeper._leader.release()  # as if killed: nothing is written any more
     clock.passes(60)
     await make().look()
     open_ones = [row for row in await database.blindness() if row[2] is None]
@@ -227,7 +227,7 @@ async def test_one_watches_and_the_others_stand_by_until_it_is_gone(
 
 async def test_a_watch_without_a_database_waits_for_it(make: Make, clock: Clock):
     watched = make(
-        post=Post(lambda: {"conninfo": "host=127.0.0.1 port=1 dbname=none connect_timeout=2"})
+        leader=Leader(lambda: {"conninfo": "host=127.0.0.1 port=1 dbname=none connect_timeout=2"})
     )
     await watched.look()
     assert not watched.sweeper.is_watching

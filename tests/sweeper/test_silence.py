@@ -135,7 +135,7 @@ async def test_many_are_looked_at_piece_by_piece(
     """A page of two and five pages a look: nobody is skipped, and no look is longer than that."""
     await database.watched_for(HOUR, clock)
     watched = make()
-    watched.sweeper._judge._page = 2
+    watched.sweeper._detector._page = 2
     made = [await manager.create_session("tutor", str(n)) for n in range(sessions)]
     for session in made:
         await database.silent_for(session.session_id, 900)

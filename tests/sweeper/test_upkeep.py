@@ -9,8 +9,8 @@ import pytest
 
 from agent_sessions import SessionManager
 from sessions_app.feed.beats import client
-from sessions_app.sweeper.post import Post
-from sessions_app.sweeper.upkeep import FOLD, PREPARE, Chore, Upkeep, forget_beats
+from sessions_app.sweeper.post import Leader
+from sessions_app.sweeper.upkeep import FOLD, PREPARE, Chore, Maintenance, forget_beats
 
 from .conftest import Database
 
@@ -127,12 +127,12 @@ async def test_beats_of_days_ago_are_forgotten_and_newer_ones_kept(
 ):
     now = await database.one("SELECT extract(epoch FROM now())::float8") * 1000
     await redis_client.zadd("breakpilot:heartbeats", {"old": now - 3 * 86_400_000, "new": now})
-    post = Post(lambda: {"conninfo": database_url})
-    await post.take()
+    leader = Leader(lambda: {"conninfo": database_url})
+    await leader.acquire()
     valkey = client(valkey_url)
-    assert await forget_beats(post, valkey, "breakpilot") == 1
+    assert await forget_beats(leader, valkey, "breakpilot") == 1
     await valkey.aclose()
-    await post.leave()
+    await leader.release()
     assert await redis_client.zrange("breakpilot:heartbeats", 0, -1) == [b"new"]
 
 
@@ -146,7 +146,7 @@ async def test_a_chore_comes_when_it_is_due_and_one_that_fails_keeps_the_next_fr
     async def works() -> None:
         done.append("works")
 
-    upkeep = Upkeep([Chore("fails", 60, fails), Chore("works", 10, works)])
+    maintenance = Maintenance([Chore("fails", 60, fails), Chore("works", 10, works)])
     for second in (100.0, 105.0, 110.0, 160.0):
-        await upkeep.tick(second)
+        await maintenance.tick(second)
     assert done == ["fails", "works", "works", "fails", "works"]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from agent_sessions.tasks import cancel_and_wait
 from dashboard.startup import check_migrations
-from sessions_app.sweeper.wiring import sweeper
+from sessions_app.sweeper.wiring import watchdog
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
 
 async def watch(once: bool) -> None:
-    watching = sweeper()
+    watching = watchdog()
     task = asyncio.create_task(watching.tick() if once else watching.run(), name="sweeper")
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
