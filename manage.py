@@ -4,12 +4,12 @@ from __future__ import annotations
 import os
 import sys
 
-from dashboard.problems import said_in_one_line
+from dashboard.problems import exit_with_message
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-    with said_in_one_line():
+    with exit_with_message():
         from dashboard.embedded import for_command
 
         with for_command(sys.argv):

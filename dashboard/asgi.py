@@ -6,7 +6,7 @@ import gc
 import os
 from typing import Any
 
-from dashboard.problems import said_in_one_line
+from dashboard.problems import exit_with_message
 
 
 def build() -> Any:
@@ -31,5 +31,5 @@ def build() -> Any:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-with said_in_one_line():
+with exit_with_message():
     application = build()

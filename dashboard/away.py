@@ -20,7 +20,7 @@ RETRY_SECONDS = "5"
 log = logging.getLogger(__name__)
 
 
-class DatabaseAwayMiddleware:
+class DatabaseErrorsMiddleware:
     """Asks for a connection first: otherwise session, user, page and log would each wait for one in turn."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -18,7 +18,7 @@ from environs import EnvError, FileAwareEnv
 
 from dashboard.database import address
 from dashboard.misspelled import refuse_misspelled
-from dashboard.problems import BadSetting, Problem
+from dashboard.problems import BadSetting, SetupError
 
 T = TypeVar("T")
 Rules = dict[str, dict[str, int]]
@@ -125,7 +125,7 @@ def _read(name: str, expected: str, reader: Callable[[], T]) -> T:
     except EnvError:
         raise BadSetting(name, env.str(name, ""), expected) from None
     except (OSError, ValueError) as error:
-        raise Problem(f"{name} cannot be read: {error}") from None
+        raise SetupError(f"{name} cannot be read: {error}") from None
 
 
 def _text(name: str, default: str) -> str:
@@ -150,7 +150,7 @@ def _secret_key() -> str:
     key = _text("SECRET_KEY", "")
     weak = len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-")
     if key and weak:
-        raise Problem(
+        raise SetupError(
             "SECRET_KEY is too easy to guess: give at least 50 characters of chance, such as "
             "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` prints"
         )
@@ -217,11 +217,11 @@ def _hsts() -> Hsts:
     }
     for name in [name for name, value in wanted.items() if value]:
         if not _flag("BEHIND_HTTPS", default=False):
-            raise Problem(f"{name} needs BEHIND_HTTPS=1: without HTTPS browsers ignore it")
+            raise SetupError(f"{name} needs BEHIND_HTTPS=1: without HTTPS browsers ignore it")
         if not seconds:
-            raise Problem(f"{name} needs HSTS_SECONDS: set it, or unset {name}")
+            raise SetupError(f"{name} needs HSTS_SECONDS: set it, or unset {name}")
     if preload and not (subdomains and seconds >= YEAR):
-        raise Problem(
+        raise SetupError(
             "HSTS_PRELOAD needs HSTS_INCLUDE_SUBDOMAINS=1 and HSTS_SECONDS of at least "
             f"{YEAR}: browsers take no other domain into their lists"
         )
@@ -265,7 +265,7 @@ def _rule(name: str, rule: dict[str, int]) -> dict[str, int]:
 def _oidc() -> dict[str, str]:
     given = {name: value for name in OIDC_REQUIRED if (value := _text(name, ""))}
     if given and (missing := [name for name in OIDC_REQUIRED if name not in given]):
-        raise Problem(
+        raise SetupError(
             f"Single sign-on is half configured: set {', '.join(missing)} too, or unset all OIDC_*"
         )
     return given

@@ -8,7 +8,7 @@ import urllib.request
 
 from dashboard import environment
 from dashboard.port import url_of
-from dashboard.problems import said_in_one_line
+from dashboard.problems import exit_with_message
 
 
 def main() -> int:
@@ -26,5 +26,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    with said_in_one_line():
+    with exit_with_message():
         sys.exit(main())

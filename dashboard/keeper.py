@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dashboard.embedded.process import Child
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 LONG_ENOUGH = 30.0  # seconds; what lived for longer begins with the first wait again
 
 
 @dataclass
-class Kept:
+class SupervisedProcess:
     """One program: `place` is the list that stops it at the end, `again` starts its successor."""
 
     place: list[Child]
@@ -44,7 +44,7 @@ class Kept:
         self.wait = min(2 * self.wait, LONGEST_WAIT)
         try:
             new = self.again()
-        except Problem as problem:
+        except SetupError as problem:
             self.due = now + self.wait
             _warn(f"{problem}; trying again in {self.wait:.0f} s")
             return
@@ -52,8 +52,8 @@ class Kept:
         self.child, self.due, self.started = new, None, now
 
 
-def keep(
-    programs: list[Kept],
+def supervise(
+    programs: list[SupervisedProcess],
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 LIKENESS = 0.85
 LONG = 8  # characters; variables of other programs are often like shorter names
@@ -18,7 +18,7 @@ def refuse_misspelled(variables: Mapping[str, str], settings: Collection[str]) -
     unset = [name for name in sorted(known) if name.removesuffix("_FILE") not in given]
     for name in sorted(set(variables) - known):
         if meant := _meant(name, unset):
-            raise Problem(f"{name} is no setting: {meant} may be meant; correct or unset it")
+            raise SetupError(f"{name} is no setting: {meant} may be meant; correct or unset it")
 
 
 def _meant(name: str, settings: list[str]) -> str | None:

@@ -6,7 +6,7 @@ import errno
 import socket
 import time
 
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 PATIENCE = 3.0  # a run that was killed a moment ago is still letting go of it
 
@@ -20,7 +20,7 @@ def check_port(host: str, port: int, patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
     while (error := _bind_error(host, port)) is not None:
         if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
-            raise Problem(_meaning(host, port, error)) from None
+            raise SetupError(_meaning(host, port, error)) from None
         time.sleep(0.2)
 
 

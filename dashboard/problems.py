@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Problem(Exception):
+class SetupError(Exception):
     """Set-up cannot go on. The message says what is wrong and what to do."""
 
     exit_code = 2
@@ -16,20 +16,20 @@ class Problem(Exception):
         return " ".join(super().__str__().split())
 
 
-class BadSetting(Problem):
+class BadSetting(SetupError):
     def __init__(self, name: str, value: object, expected: str) -> None:
         super().__init__(f"{name}={value!s} cannot be used: {expected}")
 
 
-def say(problem: Problem) -> None:
+def say(problem: SetupError) -> None:
     print(f"error: {problem}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def said_in_one_line() -> Iterator[None]:
+def exit_with_message() -> Iterator[None]:
     try:
         yield
-    except Problem as problem:
+    except SetupError as problem:
         say(problem)
         raise SystemExit(problem.exit_code) from None
 

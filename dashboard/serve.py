@@ -20,10 +20,10 @@ from dashboard.embedded import Servers, addresses, postgres, process, running, v
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
 from dashboard.environment import without_password as hidden
-from dashboard.keeper import Kept, keep
+from dashboard.keeper import SupervisedProcess, supervise
 from dashboard.messages import compile_messages
 from dashboard.port import check_port, url_of
-from dashboard.problems import Problem, said_in_one_line
+from dashboard.problems import SetupError, exit_with_message
 from dashboard.startup import check_database, explained, warn_without_valkey
 
 SERVE_SECONDS = 60
@@ -60,7 +60,7 @@ def main() -> None:
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
                 announce(settings, password, servers)
-                keep([*kept_servers(servers), *programs.kept()])
+                supervise([*kept_servers(servers), *programs.kept()])
     except Stop:
         tell("stopped")
 
@@ -98,12 +98,14 @@ def embedded_servers(settings: Environment) -> Iterator[Servers]:
         yield servers
 
 
-def kept_servers(servers: Servers) -> list[Kept]:
+def kept_servers(servers: Servers) -> list[SupervisedProcess]:
     again = {
         "PostgreSQL": partial(postgres.start, servers.data_dir, tell, durable=servers.durable),
         "Valkey": partial(valkey.start, servers.data_dir, tell),
     }
-    return [Kept(servers.children, child, again[child.name]) for child in servers.children]
+    return [
+        SupervisedProcess(servers.children, child, again[child.name]) for child in servers.children
+    ]
 
 
 def prepare(settings: Environment) -> str:
@@ -141,8 +143,11 @@ class Programs:
         self._again[name] = partial(process.start, name, command, cwd=BASE_DIR, patience=patience)
         self.children.append(self._again[name]())
 
-    def kept(self) -> list[Kept]:
-        return [Kept(self.children, child, self._again[child.name]) for child in self.children]
+    def kept(self) -> list[SupervisedProcess]:
+        return [
+            SupervisedProcess(self.children, child, self._again[child.name])
+            for child in self.children
+        ]
 
     def __enter__(self) -> Programs:
         return self
@@ -166,7 +171,7 @@ def wait_until_served(settings: Environment, children: list[Child]) -> None:
     while not served(f"{url_of(settings.host, settings.port)}healthz"):
         gone_without(children)
         if time.monotonic() > deadline:
-            raise Problem(f"The dashboard does not answer after {SERVE_SECONDS} s: see above")
+            raise SetupError(f"The dashboard does not answer after {SERVE_SECONDS} s: see above")
         time.sleep(0.1)
 
 
@@ -204,7 +209,7 @@ def gone_without(children: list[Child]) -> None:
         children.remove(child)
         ended = f"{child.name} ended by itself (exit {child.process.returncode})"
         if child.name not in WITHOUT:
-            raise Problem(
+            raise SetupError(
                 f"{ended}: everything stops; what it said last stands above or in its log"
             )
         print(f"warning: {ended}: {WITHOUT[child.name]}", file=sys.stderr, flush=True)
@@ -212,5 +217,5 @@ def gone_without(children: list[Child]) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-    with said_in_one_line():
+    with exit_with_message():
         main()

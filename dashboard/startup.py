@@ -13,7 +13,7 @@ from django.db.utils import OperationalError, ProgrammingError
 
 from agent_sessions.schema import MINIMUM_SERVER_VERSION
 from dashboard.database.address import shown
-from dashboard.problems import Problem, first_line
+from dashboard.problems import SetupError, first_line
 
 HINT = "start it or correct DATABASE_URL (without one, an embedded server is used)"
 
@@ -27,7 +27,7 @@ def check_database(url: str, wait: int = 0) -> None:
                 check_version(connection.info.server_version)
             return
         except psycopg.ProgrammingError as error:
-            raise Problem(f"DATABASE_URL cannot be used: {first_line(error)}") from None
+            raise SetupError(f"DATABASE_URL cannot be used: {first_line(error)}") from None
         except psycopg.OperationalError as error:
             if time.monotonic() >= deadline:
                 raise unreachable(url, error) from None
@@ -36,7 +36,7 @@ def check_database(url: str, wait: int = 0) -> None:
 
 def check_version(version: int) -> None:
     if version < MINIMUM_SERVER_VERSION:
-        raise Problem(
+        raise SetupError(
             f"The database is PostgreSQL {version // 10000}; "
             f"{MINIMUM_SERVER_VERSION // 10000} or newer is needed: upgrade it, or set another DATABASE_URL"
         )
@@ -51,7 +51,7 @@ def check_notifications(url: str) -> None:
     except psycopg.OperationalError as error:
         raise unreachable(url, error) from None
     if not direct:
-        raise Problem(
+        raise SetupError(
             f"{shown(url)} leads through a pooler, where notifications do not arrive: set LISTEN_DATABASE_URL"
             " to the address of PostgreSQL itself"
         )
@@ -62,7 +62,7 @@ def check_migrations() -> None:
     with ThreadPoolExecutor(max_workers=1) as thread:
         missing = thread.submit(_missing_migrations).result()
     if missing:
-        raise Problem(
+        raise SetupError(
             f"The database lacks {len(missing)} migrations ({missing[0]} first): "
             "run `python manage.py migrate`, then start again"
         )
@@ -93,11 +93,13 @@ def warn_without_valkey(url: str) -> None:
         )
 
 
-def unreachable(url: str, error: Exception) -> Problem:
-    return Problem(f"The database at {shown(url)} cannot be reached: {first_line(error)}; {HINT}")
+def unreachable(url: str, error: Exception) -> SetupError:
+    return SetupError(
+        f"The database at {shown(url)} cannot be reached: {first_line(error)}; {HINT}"
+    )
 
 
-def explained(error: Exception) -> Problem | None:
+def explained(error: Exception) -> SetupError | None:
     """What Django's errors mean for the person who typed a command; None: a fault of ours."""
     from django.conf import settings
 
@@ -106,7 +108,9 @@ def explained(error: Exception) -> Problem | None:
     if isinstance(error, ProgrammingError) and isinstance(
         error.__cause__, psycopg.errors.UndefinedTable
     ):
-        return Problem("The database lacks tables: run `python manage.py migrate`, then try again")
+        return SetupError(
+            "The database lacks tables: run `python manage.py migrate`, then try again"
+        )
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dashboard import environment
-from dashboard.problems import Problem, said_in_one_line
+from dashboard.problems import SetupError, exit_with_message
 from dashboard.serve import daphne
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     settings = environment.read()
     needed = {"DATABASE_URL": settings.database_url, "SECRET_KEY": settings.secret_key}
     if missing := [name for name, value in needed.items() if not value]:
-        raise Problem(
+        raise SetupError(
             f"{' and '.join(missing)} must be set: the web server alone starts no database, "
             "and every one of them needs the same key (`make run` does without)"
         )
@@ -22,5 +22,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with said_in_one_line():
+    with exit_with_message():
         main()

@@ -10,7 +10,7 @@ import signal
 
 from dashboard import environment
 from dashboard.embedded import Servers, addresses, running
-from dashboard.problems import Problem, said_in_one_line
+from dashboard.problems import SetupError, exit_with_message
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     if found := addresses.of_running_servers(data_dir):
         print(found, end="")
     elif only_print:
-        raise Problem(
+        raise SetupError(
             f"No servers run in {data_dir}: start them with `make run` "
             "or `python -m dashboard.embedded`"
         )
@@ -40,5 +40,5 @@ def serve(servers: Servers) -> None:
 
 
 if __name__ == "__main__":
-    with said_in_one_line():
+    with exit_with_message():
         main()

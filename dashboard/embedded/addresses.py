@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from dashboard.embedded.data_folder import Lock, prepare
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 START_SECONDS = 120
 
@@ -41,7 +41,7 @@ def of_running_servers(data_dir: Path) -> str | None:
             return _file(data_dir).read_text()
         except FileNotFoundError:
             if time.monotonic() > deadline:
-                raise Problem(
+                raise SetupError(
                     f"The servers in {data_dir} do not come up: see the terminal that started them"
                 ) from None
         time.sleep(0.1)

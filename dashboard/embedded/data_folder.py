@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from dashboard.embedded.account import Account
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 SOCKET_PATH_LIMIT = 100  # the system's own is 103 to 107 bytes
 
@@ -23,7 +23,7 @@ def prepare(data_dir: Path) -> None:
         with tempfile.TemporaryFile(dir=data_dir):
             pass
     except OSError as error:
-        raise Problem(
+        raise SetupError(
             f"The data folder {data_dir} cannot be written ({error.strerror}): "
             "give this account the right to, or set DATA_DIR to a folder of its own"
         ) from None
@@ -42,7 +42,7 @@ def own_folder(folder: Path, account: Account) -> Path:
     """A folder that only the account may enter. One that somebody else put there is refused."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
-        raise Problem(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")
+        raise SetupError(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")
     os.chown(folder, account.uid, account.gid)
     folder.chmod(0o700)
     return folder
@@ -65,7 +65,7 @@ class Lock:
 
     def __enter__(self) -> Lock:
         if not self._take():
-            raise Problem(
+            raise SetupError(
                 f"The data folder {self.path.parent} is in use by process {self._holder()}: "
                 "stop that one first, or set another DATA_DIR"
             )

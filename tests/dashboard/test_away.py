@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 
 from agent_sessions import StorageUnavailable
-from dashboard.away import DatabaseAwayMiddleware, away
+from dashboard.away import DatabaseErrorsMiddleware, away
 
 AWAY = OperationalError("connection refused\nis the server running?")
 
@@ -43,7 +43,7 @@ def test_the_api_gets_a_problem_document(english: None, rf: RequestFactory) -> N
 
 
 def test_other_errors_are_not_ours(rf: RequestFactory) -> None:
-    middleware = DatabaseAwayMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
+    middleware = DatabaseErrorsMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
     assert middleware.process_exception(rf.get("/"), ValueError("no")) is None
 
 

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agent_sessions import SessionManager
 from dashboard.database import address
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 from dashboard.startup import check_notifications
 from sessions_app.feed.wiring import listen_parameters
 from sessions_app.sweeper.post import Leader
@@ -117,7 +117,7 @@ async def test_a_pooler_without_an_address_to_listen_at_is_refused_at_the_start(
     database_url: str,
 ) -> None:
     async with TransactionPooler(database_url) as pooler:
-        with pytest.raises(Problem, match="set LISTEN_DATABASE_URL"):
+        with pytest.raises(SetupError, match="set LISTEN_DATABASE_URL"):
             await asyncio.to_thread(check_notifications, pooler.url)
 
 

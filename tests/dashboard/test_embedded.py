@@ -23,7 +23,7 @@ import redis
 
 from dashboard.embedded import Servers, data_folder, postgres, running, valkey
 from dashboard.environment import BASE_DIR
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def test_stopping_leaves_no_process(data_dir: Path) -> None:
 
 def test_one_data_folder_is_run_by_one_process_at_a_time(data_dir: Path) -> None:
     with running(servers(data_dir)):
-        with pytest.raises(Problem, match=f"in use by process {os.getpid()}: stop that one first"):
+        with pytest.raises(
+            SetupError, match=f"in use by process {os.getpid()}: stop that one first"
+        ):
             with running(servers(data_dir)):
                 pass
 
@@ -119,14 +121,18 @@ def test_data_of_another_postgresql_is_left_alone(data_dir: Path) -> None:
     with running(servers(data_dir)):
         pass
     (data_dir / "postgres" / "PG_VERSION").write_text("16\n")
-    with pytest.raises(Problem, match="holds data of PostgreSQL 16, and the embedded server is 18"):
+    with pytest.raises(
+        SetupError, match="holds data of PostgreSQL 16, and the embedded server is 18"
+    ):
         with running(servers(data_dir)):
             pass
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Problem, match=r"cannot be written \(Not a directory\): give this account"):
+    with pytest.raises(
+        SetupError, match=r"cannot be written \(Not a directory\): give this account"
+    ):
         with running(servers(tmp_path / "file" / "data")):
             pass
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import environment
-from dashboard.problems import Problem
+from dashboard.problems import SetupError
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 EVERY_NAME = (
@@ -77,7 +77,7 @@ def test_a_value_that_cannot_be_used_is_named_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SetupError) as caught:
         environment.read()
     assert said in str(caught.value)
     assert name.removesuffix("_FILE") in str(caught.value) or "OIDC" in name
@@ -87,7 +87,7 @@ def test_a_value_that_cannot_be_used_is_named_with_what_to_do(
 @pytest.mark.parametrize("url", ["postgresql://me:geheim@host:port/name", "mysql://me:geheim@h/n"])
 def test_a_password_is_never_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SetupError) as caught:
         environment.read()
     assert "geheim" not in str(caught.value)
     assert "me:***@h" in str(caught.value)
@@ -165,7 +165,7 @@ def test_a_misspelled_setting_is_named_with_the_one_that_is_meant(
     monkeypatch: pytest.MonkeyPatch, name: str, meant: str
 ) -> None:
     monkeypatch.setenv(name, "geheim")
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SetupError) as caught:
         environment.read()
     assert str(caught.value) == f"{name} is no setting: {meant} may be meant; correct or unset it"
 
@@ -214,7 +214,7 @@ def test_hosts_and_origins_are_read_as_django_wants_them(
 def test_an_empty_setting_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv("DATABSE_URL", "postgresql://host/name")
-    with pytest.raises(Problem, match="DATABSE_URL is no setting"):
+    with pytest.raises(SetupError, match="DATABSE_URL is no setting"):
         environment.read()
 
 
@@ -237,6 +237,6 @@ def test_what_browsers_would_not_take_of_hsts_is_refused(
 ) -> None:
     for name, value in {"BEHIND_HTTPS": "1", **given}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(SetupError) as caught:
         environment.read()
     assert str(caught.value).startswith(said)

@@ -10,8 +10,8 @@ import pytest
 
 from dashboard.embedded import process
 from dashboard.embedded.process import Child
-from dashboard.keeper import LONGEST_WAIT, Kept
-from dashboard.problems import Problem
+from dashboard.keeper import LONGEST_WAIT, SupervisedProcess
+from dashboard.problems import SetupError
 
 
 def ended() -> Child:
@@ -23,7 +23,7 @@ def ended() -> Child:
 def test_waits_grow_to_their_limit_and_shrink_after_a_long_life() -> None:
     starts: list[float] = []
     place = [ended()]
-    kept = Kept(place, place[0], again=lambda: starts.append(now) or ended())  # type: ignore[func-returns-value]
+    kept = SupervisedProcess(place, place[0], again=lambda: starts.append(now) or ended())  # type: ignore[func-returns-value]
     for quarters in range(600):
         now = quarters / 4
         kept.look(now)
@@ -39,7 +39,7 @@ def test_waits_grow_to_their_limit_and_shrink_after_a_long_life() -> None:
 
 
 def test_what_cannot_be_started_yet_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
-    answers = [Problem("the disk is full"), None]
+    answers = [SetupError("the disk is full"), None]
 
     def again() -> Child:
         if problem := answers.pop(0):
@@ -47,7 +47,7 @@ def test_what_cannot_be_started_yet_is_tried_again(capsys: pytest.CaptureFixture
         return ended()
 
     place = [ended()]
-    kept = Kept(place, place[0], again)
+    kept = SupervisedProcess(place, place[0], again)
     first = kept.child
     for now in (0.0, 0.5):
         kept.look(now)
