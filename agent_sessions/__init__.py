@@ -1,6 +1,5 @@
 """The shared session manager. Agents and the dashboard both use it; it knows nothing of Django."""
 
-from agent_sessions.agent import Run
 from agent_sessions.checkpoints import Checkpoint, CheckpointManager
 from agent_sessions.edits import EditPreview, PathConflict
 from agent_sessions.errors import (
@@ -28,8 +27,9 @@ from agent_sessions.errors import (
 )
 from agent_sessions.manager import SessionManager
 from agent_sessions.models import AgentSession, Beat, Head, SessionCheckpoint
-from agent_sessions.operations import RollbackPreview
+from agent_sessions.run import Run
 from agent_sessions.states import FINAL_STATES, LIVE_STATES, TRANSITIONS, SessionState
+from agent_sessions.transitions import RollbackPreview
 
 __all__ = [
     "FINAL_STATES",

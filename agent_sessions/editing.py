@@ -9,8 +9,8 @@ from typing import Any
 from agent_sessions import edits, validation
 from agent_sessions.edits import EditPreview, Wanted
 from agent_sessions.errors import EditConflict, SessionNotFound
-from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import DocumentStore
+from agent_sessions.stores.document import DocumentStore
+from agent_sessions.stores.postgres import PostgresStore
 
 
 class Editing:

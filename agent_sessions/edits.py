@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from agent_sessions.json_merge import MISSING, Change, Path, apply, diff
 from agent_sessions.models import AgentSession
-from agent_sessions.patch import MISSING, Change, Path, apply, diff
 
 MAX_PATHS = 50
 

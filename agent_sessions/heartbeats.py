@@ -9,11 +9,11 @@ from datetime import datetime
 
 from agent_sessions import tasks
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.knowledge import SessionCache
-from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import DocumentStore
+from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.valkey import AWAY
+from agent_sessions.stores.document import DocumentStore
+from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.valkey_cache import AWAY
 
 logger = logging.getLogger(__name__)
 

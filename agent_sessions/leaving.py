@@ -15,12 +15,12 @@ from agent_sessions.errors import (
     StorageUnavailable,
     WriteRefused,
 )
-from agent_sessions.patch import apply, diff
+from agent_sessions.json_merge import apply, diff
 from agent_sessions.states import LIVE_STATES
 
 if TYPE_CHECKING:
-    from agent_sessions.agent import Run
     from agent_sessions.models import AgentSession
+    from agent_sessions.run import Run
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,7 @@ from typing import Any, Self
 import psycopg_pool
 from redis.asyncio import Redis
 
-from agent_sessions import operations, sweeping, validation
-from agent_sessions.agent import Run, attach
+from agent_sessions import stale, transitions, validation
 from agent_sessions.editing import Editing
 from agent_sessions.edits import EditPreview
 from agent_sessions.errors import (
@@ -24,19 +23,20 @@ from agent_sessions.errors import (
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
-from agent_sessions.knowledge import SessionCache
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
+from agent_sessions.persistence import SessionWriter
 from agent_sessions.pool import open_pool
-from agent_sessions.postgres import PostgresStore
-from agent_sessions.reading import SessionReader
-from agent_sessions.record_store import DocumentStore
-from agent_sessions.records import MemoryBackend, ValkeyBackend
-from agent_sessions.saving import SessionWriter
+from agent_sessions.reader import SessionReader
+from agent_sessions.run import Run, attach
+from agent_sessions.session_cache import SessionCache
+from agent_sessions.stale import StaleSweeper
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.sweeping import StaleSweeper
+from agent_sessions.stores.document import DocumentStore
+from agent_sessions.stores.document_backends import MemoryBackend, ValkeyBackend
+from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.usage import LoopBinding, require_async_client, require_async_pool
-from agent_sessions.valkey import AWAY, Keys
-from agent_sessions.writes import Author
+from agent_sessions.valkey_cache import AWAY, Keys
+from agent_sessions.write_commands import Author
 
 NOWHERE = str(uuid.UUID(int=0))
 
@@ -197,7 +197,7 @@ class SessionManager:
     async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:
         """Soft delete. True when it was there and was not deleted before."""
         author = self._author(actor or None, reason, None)
-        decision = operations.operator_transition("delete", author, self.clock(), _previous_state)
+        decision = transitions.operator_transition("delete", author, self.clock(), _previous_state)
         try:
             await self._operate(session_id, decision, None, None)
         except SessionNotFound:
@@ -239,7 +239,7 @@ class SessionManager:
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
         """Fail one active session unless it gave a sign of life within `max_age` after all."""
-        decision = operations.heartbeat_timeout(sweeping.AUTHOR, self.clock(), max_age)
+        decision = transitions.heartbeat_timeout(stale.AUTHOR, self.clock(), max_age)
         await self._operate(session_id, decision, None, None)
         return decision.wrote
 
@@ -335,7 +335,7 @@ class SessionManager:
         source: str | None = None,
     ) -> AgentSession:
         """Bring a deleted session back, to the state before."""
-        decision = operations.restore(self._author(actor, reason, source), self.clock())
+        decision = transitions.restore(self._author(actor, reason, source), self.clock())
         return await self._operate(session_id, decision, request_id, seen_version)
 
     async def rollback(
@@ -352,7 +352,7 @@ class SessionManager:
         """Back to a checkpoint: context restored where it was captured, epoch raised, agent told to restart."""
         session_id = validation.session_id(session_id)
         to, version, past = await self._target(session_id, checkpoint_id)
-        decision = operations.rollback(
+        decision = transitions.rollback(
             self._author(actor, reason, source), self.clock(), to, version, past
         )
         return await self._operate(session_id, decision, request_id, seen_version)
@@ -384,7 +384,7 @@ class SessionManager:
             session_id, context, metadata, seen_version, seen_metadata
         )
         author = self._author(actor, reason, source)
-        decision = operations.edit(author, wanted, [context, metadata])
+        decision = transitions.edit(author, wanted, [context, metadata])
         try:
             return await self._operate(session_id, decision, request_id, None)
         except EditConflict as error:
@@ -434,13 +434,13 @@ class SessionManager:
         body: object = None,
     ) -> AgentSession:
         author = self._author(actor, reason, source)
-        decision = operations.operator_transition(verb, author, self.clock(), data, body)
+        decision = transitions.operator_transition(verb, author, self.clock(), data, body)
         return await self._operate(session_id, decision, request_id, seen_version)
 
     async def _operate(
         self,
         session_id: str,
-        decision: operations.Transition,
+        decision: transitions.Transition,
         request_id: uuid.UUID | None,
         seen_version: int | None,
     ) -> AgentSession:
@@ -476,7 +476,7 @@ class SessionManager:
 
     async def preview_rollback(
         self, session_id: str, checkpoint_id: str | int
-    ) -> operations.RollbackPreview:
+    ) -> transitions.RollbackPreview:
         """What a rollback would do: the context before and after, and the checkpoints that fall behind."""
         session_id = validation.session_id(session_id)
         to, version, past = await self._target(session_id, checkpoint_id)
@@ -484,7 +484,7 @@ class SessionManager:
         if session is None:
             raise SessionNotFound(session_id)
         later = await self._store.checkpoints(session_id, to.n or 0, 1000)
-        return operations.RollbackPreview(
+        return transitions.RollbackPreview(
             checkpoint=to,
             context_captured=version is not None,
             before=session.context,
@@ -498,15 +498,15 @@ class SessionManager:
         if n is None:
             return None
         known = await self._store.checkpoint(session.session_id, n)
-        if known is not None and not operations.is_automatic(known[0]):
+        if known is not None and not transitions.is_automatic(known[0]):
             return known[0]
-        return operations.restart_point(session.checkpoints, n)
+        return transitions.restart_point(session.checkpoints, n)
 
     async def _target(
         self, session_id: str, checkpoint_id: str | int
     ) -> tuple[SessionCheckpoint, int | None, dict[str, Any] | None]:
         self._binding.check()
-        n = operations.checkpoint_number(session_id, checkpoint_id)
+        n = transitions.checkpoint_number(session_id, checkpoint_id)
         found = await self._store.checkpoint(session_id, n)
         if found is None:
             if await self._store.head(session_id) is None:

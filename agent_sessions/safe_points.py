@@ -19,9 +19,9 @@ from agent_sessions.errors import (
     StorageUnavailable,
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.operations import is_automatic
 from agent_sessions.parts import Count, Parts
 from agent_sessions.states import LIVE_STATES, SessionState
+from agent_sessions.transitions import is_automatic
 
 if TYPE_CHECKING:
     from agent_sessions.manager import SessionManager

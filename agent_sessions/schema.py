@@ -56,7 +56,9 @@ def grant(cursor: Any) -> list[str]:
     Run after every migrate. A role that is missing is left out, and needs CREATEROLE to be made.
     """
     cursor.execute("SELECT agent_session_create_roles()")
-    cursor.execute(resources.files("agent_sessions.sql").joinpath("grants.sql").read_text("utf-8"))
+    cursor.execute(
+        resources.files("agent_sessions.sql.queries").joinpath("grants.sql").read_text("utf-8")
+    )
     cursor.execute(
         "SELECT r FROM unnest(%s::text[]) AS r WHERE to_regrole(r) IS NULL", (list(ROLES),)
     )

@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from agent_sessions import InvalidInput, PathConflict, validation
-from agent_sessions.patch import MISSING, Change, apply
+from agent_sessions.json_merge import MISSING, Change, apply
 
 from . import given_json
 

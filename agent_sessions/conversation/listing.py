@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent_sessions.conversation.local import Entry
+from agent_sessions.conversation.local_cache import Entry
 from agent_sessions.conversation.snapshot import QUESTION_LENGTH, Snapshot, last_question
 from agent_sessions.errors import InvalidInput
 

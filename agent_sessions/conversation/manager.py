@@ -1,4 +1,4 @@
-"""The one door to conversations. Each verb is a few lines; `exchange.py` talks to Valkey, `local.py` remembers."""
+"""The one door to conversations. Each verb is a few lines; `write_behind.py` talks to Valkey, `local_cache.py` remembers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from agent_sessions.conversation.alone import MemoryOnly
 from agent_sessions.conversation.config import ConversationConfig
-from agent_sessions.conversation.counts import Counts
-from agent_sessions.conversation.exchange import WriteBehind
+from agent_sessions.conversation.expiry import Maintenance
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
     ConversationPage,
@@ -22,9 +20,11 @@ from agent_sessions.conversation.listing import (
     parse_cursor,
     stored_page,
 )
-from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import Entry, LocalConversations
+from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.models import ConversationState, ConversationTurn
 from agent_sessions.conversation.snapshot import Addition, Snapshot
+from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import (
     NOTHING_STORED,
     CameBackEmpty,
@@ -32,7 +32,7 @@ from agent_sessions.conversation.store import (
     Unreachable,
     full,
 )
-from agent_sessions.conversation.upkeep import Maintenance
+from agent_sessions.conversation.write_behind import WriteBehind
 from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from agent_sessions import (
     SessionNotFound,
     StorageUnavailable,
 )
-from agent_sessions.patch import MISSING
+from agent_sessions.json_merge import MISSING
 
 from ..actions import explain
 from ..given_json import RepeatedKey

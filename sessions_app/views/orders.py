@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from agent_sessions import CheckpointNotFound, Conflict, InvalidInput, SessionError
-from agent_sessions.operations import RollbackPreview
+from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, bridge, detail
 from ..differences import Differences, differences

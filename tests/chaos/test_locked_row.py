@@ -69,7 +69,7 @@ async def test_writes_that_wait_for_one_row_keep_their_order(
 async def test_who_waits_too_long_is_told_and_stores_once_when_it_tries_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent_sessions.group_writes.LOCK_SECONDS", 0.3)
+    monkeypatch.setattr("agent_sessions.stores.batch_writes.LOCK_SECONDS", 0.3)
     async with await SessionManager.connect(database_url, retry_seconds=0.3) as manager:
         locked = await manager.create_session("grader")
         async with held(database_url, locked):

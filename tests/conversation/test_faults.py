@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from agent_sessions.conversation import ConversationManager
-from agent_sessions.conversation.local import LocalConversations
+from agent_sessions.conversation.local_cache import LocalConversations
 
 ROUNDS = 1000
 

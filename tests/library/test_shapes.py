@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent_sessions import AgentSession, InvalidInput, SessionCheckpoint, SessionState
 from agent_sessions.models import new_session, utc_now
 from agent_sessions.validation import fingerprint, json_object
-from agent_sessions.valkey import copy_in
+from agent_sessions.valkey_cache import copy_in
 
 OLD: dict[str, Any] = {
     "session_id": "0f0e6a3a-6a0e-4b86-9d1a-5c7f9a1f2b3c",

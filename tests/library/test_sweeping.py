@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from agent_sessions import SessionManager, operations
-from agent_sessions.sweeping import BATCH
-from agent_sessions.writes import Author
+from agent_sessions import SessionManager, transitions
+from agent_sessions.stale import BATCH
+from agent_sessions.write_commands import Author
 
 Pool = AsyncConnectionPool[Any]
 AGE = timedelta(hours=48)
@@ -41,7 +41,7 @@ async def test_one_statement_leaves_what_the_careful_way_leaves(
     for session_id in (quick, careful):
         await _execute(pool, SILENT, session_id)
     now = manager.clock()
-    decision = operations.heartbeat_timeout(
+    decision = transitions.heartbeat_timeout(
         Author("sweeper", "sweeper", "heartbeat_timeout"), now, AGE
     )
     store: Any = manager._store
@@ -55,7 +55,7 @@ async def test_who_has_given_a_sign_of_life_meanwhile_is_not_failed(
     manager: SessionManager, pool: Pool
 ) -> None:
     session_id, now = await _session(manager, 1), manager.clock()
-    decision = operations.heartbeat_timeout(
+    decision = transitions.heartbeat_timeout(
         Author("sweeper", "sweeper", "heartbeat_timeout"), now, AGE
     )
     store: Any = manager._store

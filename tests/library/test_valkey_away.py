@@ -85,7 +85,7 @@ async def test_of_words_that_valkey_did_not_take_the_newest_is_owed(
 async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
     another: Make, redis_client: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent_sessions.valkey.COPIES_WAITING", 3_000)
+    monkeypatch.setattr("agent_sessions.valkey_cache.COPIES_WAITING", 3_000)
     one = await another()
     await redis_client.client_pause(60_000, all=False)
     created = [await one.create_session("grader", context={"n": "x" * 2_000}) for _ in range(5)]

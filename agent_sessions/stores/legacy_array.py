@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from agent_sessions.checkpoints import compress
-from agent_sessions.queries import Connection, fetch
+from agent_sessions.stores.sql import Connection, fetch
 
 
 class _Entry(NamedTuple):

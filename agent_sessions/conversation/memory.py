@@ -1,12 +1,12 @@
-"""Without a Valkey, memory is the store: the same steps as `exchange.py`, and nothing to wait for."""
+"""Without a Valkey, memory is the store: the same steps as `write_behind.py`, and nothing to wait for."""
 
 from __future__ import annotations
 
 import itertools
 
-from agent_sessions.conversation.counts import Counts
-from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.snapshot import Snapshot
+from agent_sessions.conversation.stats import Counts
 
 
 class MemoryOnly:

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg_pool
 
-from agent_sessions import checkpoint_array, group_writes
+from agent_sessions.batching import Batcher, BatchItem, Flush
 from agent_sessions.checkpoints import COMPRESS_AFTER, compress
 from agent_sessions.edits import Writer
 from agent_sessions.errors import (
@@ -24,20 +24,20 @@ from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
 )
-from agent_sessions.from_rows import (
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.pool import limit_lock_wait
+from agent_sessions.stores import batch_writes, legacy_array
+from agent_sessions.stores.batch_writes import PendingWrite
+from agent_sessions.stores.row_mappers import (
     checkpoint_from_row,
     head_from_row,
     head_from_tuple,
     number,
     session_from_row,
 )
-from agent_sessions.group_writes import PendingWrite
-from agent_sessions.grouping import Batcher, BatchItem, Flush
-from agent_sessions.kept import StickyConnection
-from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.pool import limit_lock_wait
-from agent_sessions.queries import Connection, connection_of, errors_of_ours, fetch, query
-from agent_sessions.writes import (
+from agent_sessions.stores.sql import Connection, connection_of, errors_of_ours, fetch, query
+from agent_sessions.stores.sticky_connection import StickyConnection
+from agent_sessions.write_commands import (
     AppendCheckpoint,
     Author,
     Decide,
@@ -193,7 +193,7 @@ class PostgresStore:
     async def refresh_array(self, session_id: str) -> None:
         """Bring the array of today's agents up to date, its entries taken as they stand wherever they can be."""
         async with self._connection() as connection:
-            if await checkpoint_array.keep(connection, session_id):
+            if await legacy_array.keep(connection, session_id):
                 return
         session = await self.read(session_id)
         if session is None or session.checkpoint_count == session.checkpoints_through:
@@ -382,8 +382,8 @@ class PostgresStore:
         """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
             async with connection_of(kept) as connection:
-                left = await group_writes.append(connection, group)
-                return await group_writes.write(connection, left) if left else []
+                left = await batch_writes.append(connection, group)
+                return await batch_writes.write(connection, left) if left else []
         except SessionError as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
                 await asyncio.gather(*(self._settle(w) for w in group if not w.told))
@@ -392,7 +392,7 @@ class PostgresStore:
 
     async def _settle(self, waiting: PendingWrite) -> None:
         """One write of a group that failed as a whole, stored once whatever became of the group."""
-        write = group_writes.as_write(waiting)
+        write = batch_writes.as_write(waiting)
         try:
             session = await self.transact(write.session_id, write.change_id, _as_guarded(write))
         except Exception as error:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from agent_sessions.batching import BatchItem
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.from_rows import written_from_row, written_from_tuple
-from agent_sessions.grouping import BatchItem
-from agent_sessions.queries import Connection, fetch, query
-from agent_sessions.writes import AppendCheckpoint, Rejected, Write, Written
+from agent_sessions.stores.row_mappers import written_from_row, written_from_tuple
+from agent_sessions.stores.sql import Connection, fetch, query
+from agent_sessions.write_commands import AppendCheckpoint, Rejected, Write, Written
 
 PendingWrite = BatchItem[Write | AppendCheckpoint, Written]
 

@@ -10,9 +10,9 @@ from typing import Any
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict
 from agent_sessions.models import AgentSession, SessionCheckpoint
-from agent_sessions.records import Record
 from agent_sessions.states import FINAL_STATES, LIVE_STATES, SessionState
-from agent_sessions.writes import Author, Decide, Rejected, Write, require_same
+from agent_sessions.stores.document_backends import Record
+from agent_sessions.write_commands import Author, Decide, Rejected, Write, require_same
 
 
 def apply(record: Record, write: Write, now: datetime) -> None:

@@ -19,13 +19,13 @@ from agent_sessions.errors import (
 )
 from agent_sessions.leaving import leave
 from agent_sessions.models import AgentSession, SessionCheckpoint
-from agent_sessions.operations import is_automatic
 from agent_sessions.safe_points import SafePoints
 from agent_sessions.states import CHECKPOINT_NAMES
+from agent_sessions.transitions import is_automatic
 
 if TYPE_CHECKING:
-    from agent_sessions.knowledge import SessionCache
     from agent_sessions.manager import SessionManager
+    from agent_sessions.session_cache import SessionCache
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from agent_sessions import tasks
 from agent_sessions.models import Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey import AWAY, Keys
+from agent_sessions.valkey_cache import AWAY, Keys
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from redis.exceptions import RedisError
 
+from agent_sessions.batching import Batcher, BatchItem
 from agent_sessions.errors import InvalidInput
-from agent_sessions.grouping import Batcher, BatchItem
 from agent_sessions.models import AgentSession, Head
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from agent_sessions.errors import (
     StorageMisconfigured,
     StorageUnavailable,
 )
-from agent_sessions.kept import StickyConnection
+from agent_sessions.stores.sticky_connection import StickyConnection
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -50,7 +50,7 @@ def query(name: str) -> str:
 
 
 def _text(name: str) -> str:
-    return resources.files("agent_sessions.sql").joinpath(f"{name}.sql").read_text("utf-8")
+    return resources.files("agent_sessions.sql.queries").joinpath(f"{name}.sql").read_text("utf-8")
 
 
 async def fetch(

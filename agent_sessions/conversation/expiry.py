@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 
 from agent_sessions import tasks
-from agent_sessions.conversation.alone import MemoryOnly
 from agent_sessions.conversation.config import ConversationConfig
-from agent_sessions.conversation.counts import Counts
-from agent_sessions.conversation.exchange import WriteBehind
-from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import Entry, LocalConversations
+from agent_sessions.conversation.memory import MemoryOnly
+from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
+from agent_sessions.conversation.write_behind import WriteBehind
 
 logger = logging.getLogger(__name__)
 

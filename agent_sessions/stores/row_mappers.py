@@ -9,7 +9,7 @@ from typing import Any
 from agent_sessions.errors import InvalidInput
 from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import SessionState
-from agent_sessions.writes import Written
+from agent_sessions.write_commands import Written
 
 
 def head_from_row(row: dict[str, Any]) -> Head:

@@ -20,7 +20,7 @@ from agent_sessions.errors import (
 )
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import CHECKPOINT_NAMES, FINAL_STATES, SessionState, target
-from agent_sessions.writes import Author, Write
+from agent_sessions.write_commands import Author, Write
 
 AUTOMATIC = {"automatic": True}
 ANY_STATE = tuple(state.value for state in SessionState)

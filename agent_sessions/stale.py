@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from agent_sessions import operations, tasks
-from agent_sessions.knowledge import SessionCache
+from agent_sessions import tasks, transitions
 from agent_sessions.models import Head
-from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import DocumentStore
-from agent_sessions.valkey import AWAY
-from agent_sessions.writes import Author, FailSilent
+from agent_sessions.session_cache import SessionCache
+from agent_sessions.stores.document import DocumentStore
+from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.valkey_cache import AWAY
+from agent_sessions.write_commands import Author, FailSilent
 
 # So many sessions are failed in a statement, and so many statements are on their way at once: two keep two processors
 # busy while the third waits for its commit.
@@ -83,7 +83,7 @@ class StaleSweeper:
         silent = await self._silent_since(session_ids, now - max_age)
         if not silent:
             return []
-        return await fail(silent, operations.heartbeat_timeout(AUTHOR, now, max_age), now, max_age)
+        return await fail(silent, transitions.heartbeat_timeout(AUTHOR, now, max_age), now, max_age)
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
         """Those of whom Valkey has not heard since either."""

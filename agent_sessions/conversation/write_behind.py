@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from agent_sessions.conversation.counts import Counts
-from agent_sessions.conversation.local import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.snapshot import Addition, Snapshot
+from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import (
     NOTHING_STORED,
     Appended,

@@ -8,21 +8,21 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
-from agent_sessions import attempts
+from agent_sessions import change_set
 from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
     TimelineChanged,
     WriteRefused,
 )
-from agent_sessions.knowledge import SessionCache
+from agent_sessions.json_merge import diff
 from agent_sessions.models import AgentSession, ChangeSet, Head
-from agent_sessions.operations import ANY_STATE
-from agent_sessions.patch import diff
-from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import DocumentStore
+from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.writes import Author, Rejected, Write, Written
+from agent_sessions.stores.document import DocumentStore
+from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.transitions import ANY_STATE
+from agent_sessions.write_commands import Author, Rejected, Write, Written
 
 # The array that today's agents read is written anew, as a whole, when it lacks so many.
 ARRAY_BEHIND = 100
@@ -64,7 +64,7 @@ class SessionWriter:
             stored = await self._store.read(session.session_id)
             if stored is None:
                 raise SessionNotFound(session.session_id)
-            attempts.renew(session, base, stored.mark_clean())
+            change_set.renew(session, base, stored.mark_clean())
         self._cache.observe(stored.head, keep=heard)
 
     async def close(self) -> None:
@@ -84,7 +84,7 @@ class SessionWriter:
             return None
         attempt = None
         try:
-            attempt = attempts.change_set_of(session, base)
+            attempt = change_set.change_set_of(session, base)
         finally:
             if attempt is None:
                 session.turn.release()
@@ -108,7 +108,7 @@ class SessionWriter:
 
         def stored(written: Written) -> None:
             session.attempt = None
-            attempts.apply_ack(session, base, attempt, written)
+            change_set.apply_ack(session, base, attempt, written)
             session.turn.release()
             # Nobody waits for Valkey: who reads asks PostgreSQL whether a copy is the newest.
             self._cache.publish_soon(written.head)
@@ -125,7 +125,7 @@ class SessionWriter:
             _pass_on(future, error)
 
         session.attempt = attempt
-        store.send(attempts.to_write(session, base, attempt, author), stored, refused)
+        store.send(change_set.to_write(session, base, attempt, author), stored, refused)
         return future
 
     def _task(self, saving: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
@@ -147,7 +147,7 @@ class SessionWriter:
                 await self._resolve_unknown_outcome(session, base, session.attempt)
                 base = session.loaded or base
             resent = session.attempt is not None
-            attempt = attempts.change_set_of(session, base)
+            attempt = change_set.change_set_of(session, base)
             if attempt is None:
                 return False
             session.attempt = attempt
@@ -198,7 +198,7 @@ class SessionWriter:
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
             session.attempt = None
-            attempts.apply_stored(session, base, attempt, stored)
+            change_set.apply_stored(session, base, attempt, stored)
 
     async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
         """None when it was acknowledged before."""
@@ -254,10 +254,10 @@ class SessionWriter:
     ) -> Head:
         """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
         try:
-            written = await self._store.write(attempts.to_write(session, base, attempt, author))
+            written = await self._store.write(change_set.to_write(session, base, attempt, author))
         except Rejected:
             return await self._save_locked(session, base, attempt, author)
-        attempts.apply_ack(session, base, attempt, written)
+        change_set.apply_ack(session, base, attempt, written)
         if _is_behind(written):
             await self._store.refresh_array(session.session_id)
         return written.head
@@ -274,11 +274,11 @@ class SessionWriter:
         """On the locked row: transitions, metadata, whatever met a guard, and what may still be on its way."""
 
         def decide(current: AgentSession) -> Write | None:
-            write = attempts.rebase(attempt, base, current, author)
+            write = change_set.rebase(attempt, base, current, author)
             return write and write.replace(resent=resent)
 
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
-        attempts.apply_stored(session, base, attempt, stored)
+        change_set.apply_stored(session, base, attempt, stored)
         return stored.head
 
     async def _refuse(

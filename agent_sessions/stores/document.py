@@ -10,13 +10,20 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from agent_sessions import record_writes
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.records import DocumentBackend, Record
 from agent_sessions.states import SessionState
-from agent_sessions.writes import AppendCheckpoint, Author, Decide, FailSilent, Write, Written
+from agent_sessions.stores import document_rules
+from agent_sessions.stores.document_backends import DocumentBackend, Record
+from agent_sessions.write_commands import (
+    AppendCheckpoint,
+    Author,
+    Decide,
+    FailSilent,
+    Write,
+    Written,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +40,7 @@ class DocumentStore:
         record.checkpoints = [(c, 1) for c in copy.deepcopy(session.checkpoints)]
         author = Author(session.changed_by, source)
         record.history = [
-            record_writes.entry(record.session, None, "created", author, self._clock())
+            document_rules.entry(record.session, None, "created", author, self._clock())
         ]
         await self._documents.save(record)
         return None
@@ -76,16 +83,16 @@ class DocumentStore:
             record = await self._documents.load(session_id)
             if record is None:
                 raise SessionNotFound(session_id)
-            if record_writes.was_done(record, change_id, decide):
+            if document_rules.was_done(record, change_id, decide):
                 return record.session.mark_clean()
             try:
-                record_writes.require_seen(record, seen_version)
+                document_rules.require_seen(record, seen_version)
                 write = decide(record.session)
             except Conflict as error:
-                raise error.name(record_writes.changer(record, error)) from None
+                raise error.name(document_rules.changer(record, error)) from None
             if write is None:
                 return record.session.mark_clean()
-            record_writes.apply(record, write.replace(change_id=change_id), self._clock())
+            document_rules.apply(record, write.replace(change_id=change_id), self._clock())
             if await self._documents.save(record):
                 return record.session.mark_clean()
 
@@ -101,7 +108,7 @@ class DocumentStore:
             session.refused_writes += 1
             if not record.history or record.history[-1]["kind"] != "refused":
                 session.version += 1
-                entry = record_writes.entry(
+                entry = document_rules.entry(
                     session, session.state, "refused", author, self._clock()
                 )
                 record.history.append(entry)
@@ -193,7 +200,7 @@ class DocumentStore:
     async def writers_since(self, session_id: str, version: int) -> list[Writer]:
         """Who wrote after a version, the newest first."""
         record = await self._documents.load(session_id)
-        return record_writes.writers_since(record, version) if record else []
+        return document_rules.writers_since(record, version) if record else []
 
     async def close(self) -> None:
         """Nothing is kept open."""

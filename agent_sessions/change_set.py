@@ -8,11 +8,11 @@ from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
+from agent_sessions.json_merge import apply, become, diff, merge
 from agent_sessions.models import AgentSession, ChangeSet, copied
-from agent_sessions.operations import compressed
-from agent_sessions.patch import apply, become, diff, merge
 from agent_sessions.states import LIVE_STATES, SessionState, target
-from agent_sessions.writes import AppendCheckpoint, Author, Write, Written
+from agent_sessions.transitions import compressed
+from agent_sessions.write_commands import AppendCheckpoint, Author, Write, Written
 
 _VERBS = {
     SessionState.ACTIVE: "resume",

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
+from agent_sessions.batching import Batcher, BatchItem
 from agent_sessions.errors import StorageUnavailable
-from agent_sessions.grouping import Batcher, BatchItem
-from agent_sessions.knowledge import SessionCache
 from agent_sessions.models import AgentSession, Head
-from agent_sessions.postgres import PostgresStore
-from agent_sessions.record_store import DocumentStore
-from agent_sessions.valkey import Text, copy_in
+from agent_sessions.session_cache import SessionCache
+from agent_sessions.stores.document import DocumentStore
+from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.valkey_cache import Text, copy_in
 
 AT_ONCE = 16  # copies, each of which may have megabytes
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from agent_sessions.change_subscriber import ChangeSubscriber
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey import AWAY, Keys, Text, ValkeyCache, copy_in
-from agent_sessions.watch import ChangeSubscriber
+from agent_sessions.valkey_cache import AWAY, Keys, Text, ValkeyCache, copy_in
 
 if TYPE_CHECKING:
-    from agent_sessions.agent import Run
+    from agent_sessions.run import Run
 
 logger = logging.getLogger(__name__)
 
