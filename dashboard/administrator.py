@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from dashboard.secret import admin_password
-from sessions_app.rights import ensure_groups
+from sessions_app.permissions import ensure_groups
 
 ADMIN = "admin"
 

@@ -18,8 +18,8 @@ def build() -> Any:
 
     from dashboard.bodies import limited, refuse_in_daphne
     from dashboard.startup import check_before_serving
+    from sessions_app.bulk.worker import background
     from sessions_app.feed.routing import websocket_urlpatterns
-    from sessions_app.jobs.worker import background
 
     check_before_serving()
     background.start()

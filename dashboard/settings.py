@@ -138,7 +138,7 @@ CACHES = {
 }
 
 # -- Who may enter -------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS = ["sessions_app.people.PrefetchingModelBackend"]
+AUTHENTICATION_BACKENDS = ["sessions_app.auth_backends.PrefetchingModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -28,7 +28,7 @@ from agent_sessions import (
     validation,
 )
 
-from . import bridge
+from . import manager_portal
 from .bidi import isolated
 
 logger = structlog.get_logger(__name__)
@@ -115,7 +115,7 @@ def perform(
     request_id = request_id or uuid.uuid4()
     log = logger.bind(verb=verb, session=str(session_id), actor=actor, source=source)
     try:
-        session = bridge.call(
+        session = manager_portal.call(
             lambda manager: known.call(
                 manager,
                 str(session_id),

@@ -29,7 +29,7 @@ from .admin_forms import OrderForm, SessionForm, checkpoint_for
 from .bidi import isolated
 from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
-from .rights import OPERATE, VIEW
+from .permissions import OPERATE, VIEW
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from .health import WATCHED_FOR_PROGRESS, WATCHED_FOR_SILENCE, Rule, Rules, rule_for
 
 if TYPE_CHECKING:
-    from .rows import Row
+    from .selectors.rows import Row
 
 LATE, LOST, NO_PROGRESS = CONDITIONS = ("late", "lost", "no_progress")
 PAUSING, PAUSED = "pausing", "paused"

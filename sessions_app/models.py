@@ -188,7 +188,7 @@ class ApiToken(models.Model):
         return self.name
 
 
-from .desk.models import ListStyle, SavedView  # noqa: E402, F401
+from .bulk.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)
 from .drafts.models import FormDraft  # noqa: E402, F401
 from .entry.models import LoginAttempts, ProviderIdentity  # noqa: E402, F401
-from .jobs.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)
+from .saved_views.models import ListStyle, SavedView  # noqa: E402, F401

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from .views import compare, context, edit, orders, presence, session
+from .views import compare, edit, json_parts, orders, presence, session
 
 
 class Part(StringConverter):
@@ -18,7 +18,7 @@ urlpatterns = [
     path("<uuid:id>/conversation/", session.conversation, name="session-conversation"),
     path("<uuid:id>/at/", session.at, name="session-at"),
     path("<uuid:id>/timeline/", session.timeline, name="session-timeline"),
-    path("<uuid:id>/<part:part>/", context.context, name="session-context"),
+    path("<uuid:id>/<part:part>/", json_parts.context, name="session-context"),
     path("<uuid:id>/presence/", presence.present, name="presence"),
     path("<uuid:id>/compare/", compare.compare, name="compare"),
     path("<uuid:id>/edits/new/", edit.edit, name="edit"),

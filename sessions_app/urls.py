@@ -10,9 +10,9 @@ from .views import (
     drafts,
     listing,
     preferences,
-    saved,
+    saved_views,
     wall,
-    watch,
+    watchdog_status,
 )
 
 urlpatterns = [
@@ -26,14 +26,14 @@ urlpatterns = [
     path("drafts/", drafts.keep, name="drafts"),
     path("conversations/", conversations.conversations, name="conversations"),
     path("sessions/", include("sessions_app.session_urls")),
-    path("views/", saved.create, name="views"),
-    path("views/counts/", saved.counts, name="view-counts"),
-    path("views/<int:id>/<slug:act>/", saved.act, name="view-act"),
+    path("views/", saved_views.create, name="views"),
+    path("views/counts/", saved_views.counts, name="view-counts"),
+    path("views/<int:id>/<slug:act>/", saved_views.act, name="view-act"),
     path("wall/", wall.wall, name="wall-of-all"),
     path("wall/<int:id>/", wall.wall, name="wall"),
     path("completions/", completions.completions, name="completions"),
-    path("preferences/list/", saved.look, name="list-style"),
+    path("preferences/list/", saved_views.look, name="list-style"),
     path("preferences/theme/", preferences.theme, name="theme"),
-    path("watch/", watch.watch, name="watch"),
+    path("watch/", watchdog_status.watch, name="watch"),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="jsi18n"),
 ]

@@ -164,7 +164,7 @@ async def manager(
 def _person(name: str, *groups: str) -> User:
     from django.contrib.auth.models import Group, User
 
-    from sessions_app.rights import ensure_groups
+    from sessions_app.permissions import ensure_groups
 
     ensure_groups()
     user = User.objects.create_user(name, password=name, is_staff=bool(groups))

@@ -112,18 +112,18 @@ def _query(pages: Dashboard, read: Callable[[], Ids], other: Callable[[], Ids]) 
 
 
 def _by_key(key: str) -> Ids:
-    from sessions_app.filters import ListFilter
     from sessions_app.models import AgentSession
-    from sessions_app.paging import Key, read_page
+    from sessions_app.selectors.filters import ListFilter
+    from sessions_app.selectors.pagination import Key, read_page
 
     sessions = ListFilter().queryset(AgentSession.objects.all())
     return [row.id for row in read_page(sessions, after=Key.parse(key)).rows]
 
 
 def _by_offset(offset: int) -> Ids:
-    from sessions_app.filters import ListFilter
     from sessions_app.models import AgentSession
-    from sessions_app.rows import from_values, with_row_columns
+    from sessions_app.selectors.filters import ListFilter
+    from sessions_app.selectors.rows import from_values, with_row_columns
 
     sessions = ListFilter().queryset(AgentSession.objects.order_by("-created_at", "-id"))
     found = with_row_columns(sessions)[offset : offset + PAGE]

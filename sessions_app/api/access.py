@@ -11,8 +11,8 @@ from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from .. import tokens
 from ..views.access import may_look, may_operate
+from . import tokens
 
 T = TypeVar("T")
 FromQuery = Annotated[T, Query()]

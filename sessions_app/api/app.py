@@ -13,11 +13,11 @@ from ninja.errors import AuthenticationError
 from ninja.parser import Parser
 
 from .. import given_json
-from . import problems
+from . import errors
 from .access import AUTH, Token
 from .export import router as export
 from .orders import router as orders
-from .reading import router as reading
+from .sessions import router as reading
 
 
 class ObjectParser(Parser):
@@ -38,7 +38,7 @@ def for_who_is_known(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
         if "Authorization" not in request.headers:
             return login_required(view)(request, *args, **kwargs)
         if not Token()(request):
-            return problems.unknown_caller(request, AuthenticationError())
+            return errors.unknown_caller(request, AuthenticationError())
         return view(request, *args, **kwargs)
 
     return guarded
@@ -54,6 +54,6 @@ api = NinjaAPI(
     docs_url=None,
     docs_decorator=for_who_is_known,
 )
-problems.install(api)
+errors.install(api)
 for router in (export, reading, orders):
     api.add_router("", router)

@@ -22,7 +22,7 @@ from agent_sessions import InvalidInput
 
 from ..models import HistoryEntry
 from .access import FromQuery, require_look
-from .shapes import HistoryItem
+from .schemas import HistoryItem
 
 router = Router(tags=["export"])
 

@@ -15,8 +15,8 @@ from agent_sessions import InvalidInput
 
 from ..actions import perform
 from .access import require_operate
-from .reading import read_detail
-from .shapes import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
+from .schemas import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
+from .sessions import read_detail
 
 router = Router(tags=["orders"])
 

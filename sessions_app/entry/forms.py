@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.utils.translation import ngettext
 
-from ..people import refused_for
+from ..auth_backends import refused_for
 
 
 class LimitedLoginForm(AuthenticationForm):

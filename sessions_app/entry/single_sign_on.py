@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from ..people import PrefetchingModelBackend
+from ..auth_backends import PrefetchingModelBackend
 from .models import ProviderIdentity
 
 log = structlog.get_logger(__name__)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sessions_app.filters import ListFilter
-    from sessions_app.rows import Row, RowParts
+    from sessions_app.selectors.filters import ListFilter
+    from sessions_app.selectors.rows import Row, RowParts
 
     from .socket import Connection
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from sessions_app.filters import ListFilter
+from sessions_app.selectors.filters import ListFilter
 
 from .audience import Subscription, SubscriptionRegistry
 from .beats import ValkeySource

@@ -13,7 +13,7 @@ from .pending import Batch, FirstSeen
 from .reader import Arrivals, DatabaseThread, DatabaseUnavailable, Snapshot, drawn, find_arrivals
 
 if TYPE_CHECKING:
-    from sessions_app.rows import Row
+    from sessions_app.selectors.rows import Row
 
 
 class Broadcast:

@@ -11,9 +11,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from sessions_app.conditions import LATE, LOST, NO_PROGRESS
-from sessions_app.filters import ListFilter
 from sessions_app.models import AgentSession
-from sessions_app.search import INSIDE
+from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.search import INSIDE
 
 from .pending import FirstSeen
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from .pending import FirstSeen
 
 if TYPE_CHECKING:
-    from sessions_app.rows import Row
+    from sessions_app.selectors.rows import Row
 
     from .audience import Subscription, SubscriptionRegistry
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sessions_app.filters import ListFilter
+from sessions_app.selectors.filters import ListFilter
 
 from . import codes, messages, metrics, rights
 from .audience import Key, SubscriptionRegistry

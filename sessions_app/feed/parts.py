@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from sessions_app.spans import milliseconds
+from sessions_app.rendering.time_format import milliseconds
 
 if TYPE_CHECKING:
-    from sessions_app.rows import Row
+    from sessions_app.selectors.rows import Row
 
 Beats = dict[str, int]
 

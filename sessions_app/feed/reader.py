@@ -13,8 +13,8 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import load_backend
 
-from sessions_app.filters import ListFilter
-from sessions_app.rows import Row, RowParts, load_rows, render_row_in, row_parts
+from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.rows import Row, RowParts, load_rows, render_row_in, row_parts
 
 from .limits import LIMITS
 from .membership import found_inside

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from ..rights import LOOK, user_may_look
+from ..permissions import LOOK, user_may_look
 from . import codes
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"

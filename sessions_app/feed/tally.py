@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from sessions_app.counts import counts
+from sessions_app.selectors.facet_counts import counts
 
 from .limits import Limits
 from .news import Outbox

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from agent_sessions.conversation import ConversationConfig
-from sessions_app.bridge import announce
-from sessions_app.conversations import stamps
+from sessions_app.manager_portal import announce
+from sessions_app.selectors.conversation_client import stamps
 
 from .hub import Hub
 

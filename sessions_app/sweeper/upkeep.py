@@ -12,9 +12,9 @@ import psycopg
 from django.db import DatabaseError, connection
 from redis.exceptions import RedisError
 
-from sessions_app import retention
+from sessions_app.bulk.maintenance import prune_jobs, take_up_orphans
 from sessions_app.drafts.drafts import forget_old
-from sessions_app.jobs.upkeep import prune_jobs, take_up_orphans
+from sessions_app.watchdog import retention
 
 from .post import Leader
 

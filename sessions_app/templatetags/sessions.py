@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from sessions_app import bidi, kept, presentation, spans
-from sessions_app.detail import CheckpointItem, HistoryItem
-from sessions_app.presentation import Badge
-from sessions_app.rows import Row, render_row
+from sessions_app import bidi, choices
+from sessions_app.choices import Badge
+from sessions_app.rendering import fragments, time_format
+from sessions_app.selectors.rows import Row, render_row
+from sessions_app.selectors.session import CheckpointItem, HistoryItem
 
 register = template.Library()
 
@@ -58,15 +59,15 @@ def list_row(row: Row) -> SafeString:
 @register.simple_tag
 def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != "deleted"
-    return kept.render_cached(
+    return fragments.render_cached(
         "sessions/_flag.html",
-        flag=flag, session_id=row.id, day=spans.day_of(now), may_go_back=may_go_back,
+        flag=flag, session_id=row.id, day=time_format.day_of(now), may_go_back=may_go_back,
     )  # fmt: skip
 
 
 @register.simple_tag
 def event_item(entry: HistoryItem, now: datetime) -> SafeString:
-    return kept.render_cached("sessions/_event.html", entry=entry, day=spans.day_of(now))
+    return fragments.render_cached("sessions/_event.html", entry=entry, day=time_format.day_of(now))
 
 
 @register.filter
@@ -77,12 +78,12 @@ def dots(places: Iterable[int]) -> SafeString:
 
 @register.filter
 def sign_of(row: Row) -> Badge:
-    return presentation.badge_of(row)
+    return choices.badge_of(row)
 
 
 @register.filter
 def condition_sign(name: str) -> Badge | None:
-    return presentation.CONDITIONS.get(name)
+    return choices.CONDITIONS.get(name)
 
 
 @register.simple_tag
@@ -90,7 +91,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | st
     """A time that the page's clock keeps true: `12 s ago`, the absolute time on hover."""
     if moment is None:
         return "–"
-    text = spans.format_ago(spans.seconds_between(moment, now or timezone.now()))
+    text = time_format.format_ago(time_format.seconds_between(moment, now or timezone.now()))
     return _time(moment, text, "ago")
 
 
@@ -100,7 +101,9 @@ def age(moment: datetime | None, now: datetime | None = None) -> SafeString | st
     if moment is None:
         return "–"
     return _time(
-        moment, spans.format_duration(spans.seconds_between(moment, now or timezone.now())), "age"
+        moment,
+        time_format.format_duration(time_format.seconds_between(moment, now or timezone.now())),
+        "age",
     )
 
 
@@ -111,7 +114,9 @@ def running(moment: datetime | None, now: datetime | None = None) -> SafeString 
         return "–"
     return _time(
         moment,
-        spans.format_duration_long(spans.seconds_between(moment, now or timezone.now())),
+        time_format.format_duration_long(
+            time_format.seconds_between(moment, now or timezone.now())
+        ),
         "running",
     )
 
@@ -124,39 +129,39 @@ def moment(when: datetime | None, now: datetime | None = None) -> SafeString | s
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         when.isoformat(),
-        spans.format_absolute(when),
-        spans.format_time(when, now or timezone.now()),
+        time_format.format_absolute(when),
+        time_format.format_time(when, now or timezone.now()),
     )
 
 
 @register.filter
 def short_time(when: datetime) -> str:
-    return spans.format_time(when, timezone.now())
+    return time_format.format_time(when, timezone.now())
 
 
 @register.filter
 def absolute(when: datetime | None) -> str:
-    return "–" if when is None else spans.format_absolute(when)
+    return "–" if when is None else time_format.format_absolute(when)
 
 
 @register.filter
 def span(duration: timedelta | None) -> str:
-    return "–" if duration is None else spans.format_duration_long(duration.total_seconds())
+    return "–" if duration is None else time_format.format_duration_long(duration.total_seconds())
 
 
 @register.filter
 def as_json(value: Any) -> str:
-    return presentation.as_text(value)
+    return choices.as_text(value)
 
 
 @register.filter
 def span_of(seconds: float) -> str:
-    return spans.format_duration_long(seconds)
+    return time_format.format_duration_long(seconds)
 
 
 @register.filter
 def ms(when: datetime | None) -> str:
-    found = spans.milliseconds(when)
+    found = time_format.milliseconds(when)
     return "" if found is None else str(found)
 
 
@@ -165,7 +170,7 @@ def _time(when: datetime, text: str, kind: str) -> SafeString:
         '<time datetime="{}" data-relative="{}" title="{}">{}</time>',
         when.isoformat(),
         kind,
-        spans.format_absolute(when),
+        time_format.format_absolute(when),
         text,
     )
 
@@ -185,20 +190,20 @@ def initials(name: str) -> str:
 
 @register.filter
 def kind_sign(entry: HistoryItem) -> Badge:
-    return presentation.KINDS.get(entry.kind) or Badge("other", "question", entry.kind[:40])
+    return choices.KINDS.get(entry.kind) or Badge("other", "question", entry.kind[:40])
 
 
 @register.filter
 def event_words(entry: HistoryItem) -> str:
-    return str(presentation.ORDER_WORDS.get(entry.verb) or kind_sign(entry).word)
+    return str(choices.ORDER_WORDS.get(entry.verb) or kind_sign(entry).word)
 
 
 @register.filter
 def state_word(state: str) -> str:
-    found = presentation.STATES.get(state)
+    found = choices.STATES.get(state)
     return str(found.word) if found else state
 
 
 @register.filter
 def source_word(source: str) -> str:
-    return str(presentation.SOURCES.get(source, source))
+    return str(choices.SOURCES.get(source, source))

@@ -25,14 +25,14 @@ from django.views.decorators.http import require_GET, require_POST
 from agent_sessions import InvalidInput
 
 from ..actions import check_reason, explain
-from ..filters import ListFilter
-from ..jobs import planning
-from ..jobs.models import BulkJob
-from ..jobs.planning import MOST
-from ..jobs.progress import SHOWN, lines, progress, reasons
-from ..jobs.worker import background
+from ..bulk import planning
+from ..bulk.models import BulkJob
+from ..bulk.planning import MOST
+from ..bulk.progress import SHOWN, lines, progress, reasons
+from ..bulk.worker import background
+from ..choices import VERBS
 from ..models import AgentSession
-from ..presentation import VERBS
+from ..selectors.filters import ListFilter
 from .access import may_operate, operators_only, viewers_only
 from .orders import is_fetch
 from .preferences import back

@@ -5,8 +5,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from ..chart import GROUPINGS, WINDOWS, chart
 from ..numbers import whole
+from ..selectors.activity import GROUPINGS, WINDOWS, chart
 from .access import viewers_only
 
 

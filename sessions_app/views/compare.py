@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from .. import detail
-from ..differences import differences
 from ..models import AgentSession, Checkpoint, PastContext
+from ..rendering.json_diff import differences
+from ..selectors import session as detail
 from .access import viewers_only
 
 CHOICES = 500

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from ..completion import suggest
+from ..selectors.suggestions import suggest
 from .access import viewers_only
 
 

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET
 
 from agent_sessions import InvalidInput
 
-from ..conversations import live_page
+from ..selectors.conversation_client import live_page
 from .access import viewers_only
 from .orders import is_fetch
 

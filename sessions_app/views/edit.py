@@ -30,11 +30,12 @@ from agent_sessions import (
 )
 from agent_sessions.edits import Merged
 
-from .. import actions, bridge, conflicts, detail, given_json
+from .. import actions, conflicts, given_json, manager_portal
 from ..conflicts import ConflictRow
-from ..differences import Differences, differences
 from ..drafts import drafts
 from ..models import AgentSession
+from ..rendering.json_diff import Differences, differences
+from ..selectors import session as detail
 from .access import operators_only
 from .orders import is_fetch
 
@@ -106,7 +107,7 @@ def _value(draft: Draft, id: UUID) -> dict[str, Any]:
     if draft.part == "metadata":
         now = given_json.read_object(draft.loaded, draft.part)
     else:
-        now = bridge.call(lambda manager: manager.get_context_at(str(id), draft.seen))
+        now = manager_portal.call(lambda manager: manager.get_context_at(str(id), draft.seen))
     return conflicts.decided(draft.part, value, now or {}, draft.rows)
 
 
@@ -118,7 +119,7 @@ def _seen(draft: Draft) -> dict[str, Any]:
 
 def _preview(draft: Draft, id: UUID, value: dict[str, Any]) -> EditPreview:
     wanted = {draft.part: value, "seen_version": draft.seen, **_seen(draft)}
-    return bridge.call(lambda manager: manager.preview_edit(str(id), **wanted))
+    return manager_portal.call(lambda manager: manager.preview_edit(str(id), **wanted))
 
 
 def _merged(draft: Draft, preview: EditPreview) -> Merged:

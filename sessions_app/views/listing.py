@@ -14,19 +14,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from psycopg.errors import QueryCanceled
 
-from ..counts import Counts, counts
-from ..desk import saved
-from ..desk.models import ListStyle
-from ..desk.style import COLUMNS, hidden, preferences_for
-from ..filters import BEGINNING, ListFilter
-from ..filters import SEARCHED as FURTHER
+from ..choices import VERBS
 from ..models import AgentSession
-from ..paging import Key, Page, read_page
-from ..presentation import VERBS
-from ..rail import address, build_facets, with_value
-from ..retention import trash_days
+from ..rendering.facets import address, build_facets, with_value
+from ..saved_views import services
+from ..saved_views.models import ListStyle
+from ..saved_views.preferences import COLUMNS, hidden, preferences_for
+from ..selectors.facet_counts import Counts, counts
+from ..selectors.filters import BEGINNING, ListFilter
+from ..selectors.filters import SEARCHED as FURTHER
+from ..selectors.pagination import Key, Page, read_page
+from ..watchdog.retention import trash_days
 from .access import may_operate, viewers_only
-from .saved import user_of
+from .saved_views import user_of
 
 BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
 PATIENCE_MS = 4000
@@ -69,13 +69,13 @@ def sessions(request: HttpRequest) -> HttpResponse:
 def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, Any]:
     """The person's own: views, columns, density."""
     user = user_of(request)
-    views = saved.visible(user)
-    current = saved.opened(request.GET, views, user, style)
+    views = services.visible(user)
+    current = services.opened(request.GET, views, user, style)
     unshown = hidden(style, request.GET.get("columns"))
     return {
-        "saved_views": saved.entries(views, user, current, found),
+        "saved_views": services.entries(views, user, current, found),
         "current_view": current,
-        "view_query": saved.canonical(request.GET),
+        "view_query": services.canonical(request.GET),
         "style": style,
         "hidden": unshown,
         "columns": [(name, word, name not in unshown) for name, word in COLUMNS.items()],

@@ -17,11 +17,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 from agent_sessions import CheckpointNotFound, Conflict, InvalidInput, SessionError
 from agent_sessions.transitions import RollbackPreview
 
-from .. import actions, bridge, detail
-from ..differences import Differences, differences
+from .. import actions, manager_portal
+from ..choices import BY_NOUN, VERBS, Verb
 from ..drafts import drafts
-from ..presentation import BY_NOUN, VERBS, Verb
-from ..rows import Row, load_rows
+from ..rendering.json_diff import Differences, differences
+from ..selectors import session
+from ..selectors.rows import Row, load_rows
 from .access import operators_only
 from .preferences import back
 
@@ -61,7 +62,7 @@ class Form:
     asked: OrderParams
     why_not: Any = ""
     error: str = ""
-    conflict: detail.HistoryItem | None = None
+    conflict: session.HistoryItem | None = None
     preview: RollbackPreview | None = None
     found: Differences | None = None
     now: Any = field(default_factory=timezone.now)
@@ -117,10 +118,10 @@ def draft_name(verb: Verb, id: UUID) -> str:
 
 
 def _form(verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
-    form = Form(verb, row, asked, detail.action(verb, row.state).why_not, **more)
+    form = Form(verb, row, asked, session.action(verb, row.state).why_not, **more)
     if verb.name == "rollback":
         try:
-            form.preview = bridge.call(
+            form.preview = manager_portal.call(
                 lambda m: m.preview_rollback(str(row.id), asked.checkpoint or 0)
             )
         except (CheckpointNotFound, InvalidInput):
@@ -163,7 +164,7 @@ def _conflict(
 ) -> HttpResponse:
     """Shown again as it is now; who still wants it decides anew."""
     newer = _row_or_404(row.id)
-    entry = detail.last_decision(row.id, asked.seen or 0)
+    entry = session.last_decision(row.id, asked.seen or 0)
     again = OrderParams.anew(newer, asked.checkpoint, asked.reason)
     form = _form(verb, newer, again, conflict=entry, error="" if entry else actions.explain(error))
     return _ask(request, form, 409)

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from .. import presence
 from ..bidi import isolated
-from ..presentation import BY_NOUN
+from ..choices import BY_NOUN
 from ..templatetags.sessions import initials
 from .access import viewers_only
 

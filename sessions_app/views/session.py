@@ -6,9 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from .. import detail
-from ..page import SessionPageParams, read_page
-from ..timeline import axis
+from ..rendering.session_page import SessionPageParams, read_page
+from ..selectors import session as detail
+from ..selectors.timeline import axis
 from .access import may_operate, viewers_only
 
 

@@ -6,15 +6,15 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from ..counts import counts
-from ..desk import saved
-from ..desk.models import SavedView
-from ..filters import ListFilter
+from ..choices import CONDITIONS, STATES
 from ..models import AgentSession
-from ..paging import read_page
-from ..presentation import CONDITIONS, STATES
+from ..saved_views import services
+from ..saved_views.models import SavedView
+from ..selectors.facet_counts import counts
+from ..selectors.filters import ListFilter
+from ..selectors.pagination import read_page
 from .access import viewers_only
-from .saved import user_of
+from .saved_views import user_of
 
 ROWS = 14
 TILES = ("active", "paused", "late", "lost", "no_progress", "failed")
@@ -42,4 +42,4 @@ def wall(request: HttpRequest, id: int | None = None) -> HttpResponse:
 def _view(user: User, id: int | None) -> SavedView | None:
     if id is None:
         return None
-    return get_object_or_404(saved.readable(user), id=id)
+    return get_object_or_404(services.readable(user), id=id)

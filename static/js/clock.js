@@ -1,4 +1,4 @@
-// One timer for all relative times, by the server's clock. Says the same as sessions_app/spans.py.
+// One timer for all relative times, by the server's clock. Says the same as sessions_app/rendering/time_format.py.
 
 import { heard } from "./sight.js";
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from agent_sessions import AgentSession
-from sessions_app import bridge
+from sessions_app import manager_portal
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -18,7 +18,9 @@ Create = Callable[..., AgentSession]
 @pytest.fixture
 def create(transactional_db: None) -> Create:
     def create(agent_type: str = "grader", user: str = "u", **context: Any) -> AgentSession:
-        return bridge.call(lambda manager: manager.create_session(agent_type, user, context))
+        return manager_portal.call(
+            lambda manager: manager.create_session(agent_type, user, context)
+        )
 
     return create
 
@@ -34,7 +36,7 @@ def checkpoint() -> Callable[..., None]:
             newest.checkpoint(name, context)
             await manager.update_session(newest)
 
-        bridge.call(make)
+        manager_portal.call(make)
 
     return checkpoint
 

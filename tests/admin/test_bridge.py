@@ -24,9 +24,9 @@ from agent_sessions import AgentSession, Conflict, RequestReused, StorageUnavail
 from dashboard.embedded import postgres
 from dashboard.embedded.data_folder import prepare
 from dashboard.embedded.process import Child
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 from sessions_app.actions import explain, perform
-from sessions_app.bridge import ManagerPortal
+from sessions_app.manager_portal import ManagerPortal
 from sessions_app.models import HistoryEntry
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
@@ -190,7 +190,7 @@ def there(server: FragilePostgres, settings: Any, monkeypatch: Any) -> Iterator[
     """The process's bridge, to the server that can be taken away."""
     settings.DATABASE_URL = server.url
     own = ManagerPortal()
-    monkeypatch.setattr(bridge, "call", own.call)
+    monkeypatch.setattr(manager_portal, "call", own.call)
     yield own
     if server._child is None:
         server.start()
@@ -198,7 +198,7 @@ def there(server: FragilePostgres, settings: Any, monkeypatch: Any) -> Iterator[
 
 
 def test_while_postgresql_is_away_nothing_is_claimed_and_afterwards_all_is_well(there, server):
-    session = bridge.call(lambda m: m.create_session("grader", "u"))
+    session = manager_portal.call(lambda m: m.create_session("grader", "u"))
     server.stop()
     with pytest.raises(StorageUnavailable) as away:
         perform("pause", session.session_id, actor="olga")
@@ -208,7 +208,7 @@ def test_while_postgresql_is_away_nothing_is_claimed_and_afterwards_all_is_well(
 
 
 def test_an_outage_that_is_shorter_than_the_patience_is_not_even_noticed(there, server):
-    session = bridge.call(lambda m: m.create_session("grader", "u"))
+    session = manager_portal.call(lambda m: m.create_session("grader", "u"))
     server.stop()
     with ThreadPoolExecutor(1) as thread:
         asked = thread.submit(perform, "pause", session.session_id, actor="olga")
@@ -220,11 +220,11 @@ def test_a_process_that_starts_without_postgresql_finds_it_later(there, server):
     """Those who ask at once wait for one attempt, not for one after the other."""
     server.stop()
     began = time.monotonic()
-    found = at_once(6, lambda _: bridge.call(lambda m: m.get_active_sessions()))
+    found = at_once(6, lambda _: manager_portal.call(lambda m: m.get_active_sessions()))
     assert {type(error) for error in found} == {StorageUnavailable}
     assert time.monotonic() - began < 20
     server.start()
-    assert bridge.call(lambda m: m.get_active_sessions()) is not None
+    assert manager_portal.call(lambda m: m.get_active_sessions()) is not None
 
 
 # -- What no part has a time limit for -------------------------------------------------------------
@@ -234,13 +234,13 @@ def threads() -> set[str]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge, "CALL_TIMEOUT", 1.0)
-    monkeypatch.setattr(bridge, "SHUTDOWN_TIMEOUT", 0.5)
+    monkeypatch.setattr(manager_portal, "CALL_TIMEOUT", 1.0)
+    monkeypatch.setattr(manager_portal, "SHUTDOWN_TIMEOUT", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_postgresql_that_takes_the_question_and_never_answers_holds_nobody(there, server):
-    session = bridge.call(lambda m: m.create_session("grader", "u"))
+    session = manager_portal.call(lambda m: m.create_session("grader", "u"))
     assert server._child is not None
     frozen = [*psutil.Process(server._child.process.pid).children(recursive=True)]
     for process in frozen:
@@ -306,7 +306,7 @@ def test_a_forked_child_has_a_bridge_of_its_own(create):
     child = os.fork()
     if child == 0:
         signal.alarm(20)
-        found = bridge.call(lambda m: m.read(session.session_id))
+        found = manager_portal.call(lambda m: m.read(session.session_id))
         os._exit(0 if found is not None else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert bridge.call(lambda m: m.read(session.session_id)) is not None
+    assert manager_portal.call(lambda m: m.read(session.session_id)) is not None

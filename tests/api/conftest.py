@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import AsyncClient, Client
 
-from sessions_app import tokens
+from sessions_app.api import tokens
 from tests.admin.conftest import checkpoint, create  # noqa: F401  the same fixtures here
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from django.conf import settings
 
 from sessions_app.api.app import api
-from sessions_app.api.problems import KNOWN
+from sessions_app.api.errors import KNOWN
 
 TEXT = (settings.BASE_DIR / "docs" / "api.md").read_text("utf-8")
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from agent_sessions import AgentSession, StorageUnavailable
-from sessions_app import actions, bridge, models
+from sessions_app import actions, manager_portal, models
 from sessions_app.models import HistoryEntry
 
 
@@ -213,7 +213,7 @@ def test_the_same_key_with_another_body_is_refused(olga, create, checkpoint, nou
 def test_a_key_of_one_caller_is_nothing_to_another(olga, viewer, create):
     from django.contrib.auth.models import Group
 
-    from sessions_app import tokens
+    from sessions_app.api import tokens
 
     from .conftest import Api
 
@@ -331,7 +331,7 @@ def test_while_the_database_is_away_it_says_try_again(olga, create, monkeypatch)
     def away(operation):
         raise StorageUnavailable("PostgreSQL did not answer")
 
-    monkeypatch.setattr(bridge, "call", away)
+    monkeypatch.setattr(manager_portal, "call", away)
     response = olga.post(f"/sessions/{session.session_id}/pauses")
     assert (response.status_code, response["Retry-After"]) == (503, "2")
     assert response.json()["title"] == "storage-unavailable"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 
 
 def ids(response: Any) -> list[str]:
@@ -52,13 +52,13 @@ def test_an_order_says_how_many_parts_keep_it_from_being_confirmed(viktor, creat
     ordered = actions.perform("pause", session.session_id, actor="olga").session
     [item] = viktor.get("/sessions").json()["items"]
     assert (item["order"]["parts"], item["order"]["parts_at_work"]) == (None, None)
-    bridge.call(lambda m: m.report_parts(session.session_id, ordered.order_version, 3, 2))
+    manager_portal.call(lambda m: m.report_parts(session.session_id, ordered.order_version, 3, 2))
     for order in (
         viktor.get("/sessions").json()["items"][0]["order"],
         viktor.get(f"/sessions/{session.session_id}").json()["order"],
     ):
         assert (order["confirmed"], order["parts"], order["parts_at_work"]) == (False, 3, 2)
-    bridge.call(lambda m: m.acknowledge(session.session_id, ordered.order_version))
+    manager_portal.call(lambda m: m.acknowledge(session.session_id, ordered.order_version))
     order = viktor.get(f"/sessions/{session.session_id}").json()["order"]
     assert (order["confirmed"], order["parts"], order["parts_at_work"]) == (True, None, None)
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
 from sessions_app import actions, presence
-from sessions_app.desk.models import SavedView
 from sessions_app.models import ApiToken
+from sessions_app.saved_views.models import SavedView
 from tests.pages.test_insight import talk
 
 from .test_accessibility import COLOURS, EVERYTHING, Walk, errors_and_login, one_of_each

@@ -9,8 +9,8 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
-from sessions_app.jobs.models import BulkJob
-from sessions_app.jobs.progress import progress
+from sessions_app.bulk.models import BulkJob
+from sessions_app.bulk.progress import progress
 from tests.live import LiveDashboard, session_cookie
 
 from .test_list import wait_until_live

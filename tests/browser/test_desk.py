@@ -11,8 +11,8 @@ from playwright.sync_api import Page, Route, expect
 
 from agent_sessions import AgentSession
 from sessions_app import actions
-from sessions_app.desk.models import ListStyle, SavedView
-from sessions_app.retention import trash_days
+from sessions_app.saved_views.models import ListStyle, SavedView
+from sessions_app.watchdog.retention import trash_days
 
 from .test_list import psql, wait_until_live
 

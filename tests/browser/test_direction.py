@@ -8,9 +8,9 @@ from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
 from sessions_app import actions, presence
-from sessions_app.desk.models import SavedView
-from sessions_app.jobs.models import BulkJob
-from sessions_app.jobs.planning import choose_checkpoint, plan_ticked
+from sessions_app.bulk.models import BulkJob
+from sessions_app.bulk.planning import choose_checkpoint, plan_ticked
+from sessions_app.saved_views.models import SavedView
 from tests.pages.test_insight import talk
 
 from .conftest import Open

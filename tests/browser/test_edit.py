@@ -10,7 +10,7 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
-from sessions_app import bridge
+from sessions_app import manager_portal
 
 from .conftest import Open
 
@@ -68,7 +68,7 @@ def start_agent(emptied: str) -> Iterator[Callable[[AgentSession], Agent]]:
 
 
 def context_of(made: AgentSession) -> Any:
-    found = bridge.call(lambda manager: manager.read(made.session_id))
+    found = manager_portal.call(lambda manager: manager.read(made.session_id))
     return found and found.context
 
 

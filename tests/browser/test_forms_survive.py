@@ -9,7 +9,7 @@ from django.middleware.csrf import _get_new_csrf_string
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
-from sessions_app import bridge
+from sessions_app import manager_portal
 from sessions_app.drafts.models import FormDraft
 from sessions_app.models import AgentSession as Stored
 from tests.live import LiveDashboard, session_cookie
@@ -22,7 +22,7 @@ SAVED, LOST = "Ihr Entwurf ist gespeichert", "Ihre Eingabe ist noch hier"
 
 
 def context_of(made: AgentSession) -> Any:
-    found = bridge.call(lambda manager: manager.read(made.session_id))
+    found = manager_portal.call(lambda manager: manager.read(made.session_id))
     return found and found.context
 
 

@@ -9,7 +9,8 @@ from django.utils import translation
 from playwright.sync_api import Locator, Page, expect
 
 from agent_sessions import AgentSession
-from sessions_app import actions, spans
+from sessions_app import actions
+from sessions_app.rendering import time_format
 
 pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
@@ -264,7 +265,11 @@ def test_server_and_browser_say_spans_alike(open_page: Open, language: str) -> N
     seconds = [-3, 0, 1, 59, 60, 61, 3599, 3600, 3660, 86399, 86400, 90000, 5_000_000]
     with translation.override(language):
         expected = [
-            [spans.format_duration(s), spans.format_duration_long(s), spans.format_ago(s)]
+            [
+                time_format.format_duration(s),
+                time_format.format_duration_long(s),
+                time_format.format_ago(s),
+            ]
             for s in seconds
         ]
     said = page.evaluate(

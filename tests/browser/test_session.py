@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 
 from .test_list import wait_until_live
 
@@ -30,7 +30,7 @@ def checkpoint(made: AgentSession, name: str, **context: Any) -> None:
         session.checkpoint(name, {})
         await manager.update_session(session)
 
-    bridge.call(store)
+    manager_portal.call(store)
 
 
 def acknowledge(made: AgentSession) -> None:
@@ -38,7 +38,7 @@ def acknowledge(made: AgentSession) -> None:
         session = await manager.read(made.session_id)
         await manager.acknowledge(made.session_id, session.order_version)
 
-    bridge.call(obey)
+    manager_portal.call(obey)
 
 
 def confirm(page: Page, reason: str = "") -> None:

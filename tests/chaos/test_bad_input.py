@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from sessions_app import bridge
+from sessions_app import manager_portal
 from tests.chaos.bad_input import CASES
 from tests.chaos.bad_input.case import Case, Place, Stored
 from tests.conftest import EMPTY_SESSIONS
@@ -21,12 +21,12 @@ def operator_of_all(migrated: str, django_db_blocker: Any) -> Iterator[Client]:
     """One person for the whole table: making one anew costs more than a request."""
     from django.contrib.auth.models import Group, User
 
-    from sessions_app.rights import ensure_groups
+    from sessions_app.permissions import ensure_groups
 
     with psycopg.connect(migrated, autocommit=True) as connection:
         connection.execute(EMPTY_SESSIONS)
     with django_db_blocker.unblock():
-        bridge.portal.close()
+        manager_portal.portal.close()
         ensure_groups()
         user, _ = User.objects.get_or_create(username="hostile-olga")
         user.groups.set(Group.objects.filter(name="operators"))
@@ -34,12 +34,12 @@ def operator_of_all(migrated: str, django_db_blocker: Any) -> Iterator[Client]:
         client.force_login(user)
         yield client
         user.delete()
-        bridge.portal.close()
+        manager_portal.portal.close()
 
 
 @pytest.fixture
 def place(operator_of_all: Client, migrated: str) -> Place:
-    session = bridge.call(lambda m: m.create_session("grader", "lea", {"class": "7b"}))
+    session = manager_portal.call(lambda m: m.create_session("grader", "lea", {"class": "7b"}))
     client = Client()
     client.cookies = operator_of_all.cookies
     return Place(session, client, migrated, str(settings.VALKEY_URL))

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from agent_sessions import AgentSession, SessionManager, WriteRefused
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 from tests.pages.conftest import _a_manager_of_its_own, make_session
 
 __all__ = ["_a_manager_of_its_own", "make_session"]
@@ -35,7 +35,7 @@ def test_an_order_has_both_times_only_after_the_agent_confirmed(
     assert "not yet confirmed" in before
     assert "olga asked for a pause" in before
     assert "Confirmed by the agent:" not in before  # the word alone is a label of the page
-    bridge.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
+    manager_portal.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
     after = said(look, made)
     assert "not yet confirmed" not in after
     assert "Asked:" in after
@@ -55,9 +55,9 @@ def test_a_pause_says_how_many_parts_are_still_at_work(
     made = make_session()
     ordered = actions.perform("pause", made.session_id, actor="olga", reason="lunch").session
     assert words not in said(look, made, language)
-    bridge.call(lambda m: m.report_parts(made.session_id, ordered.order_version, 2, 1))
+    manager_portal.call(lambda m: m.report_parts(made.session_id, ordered.order_version, 2, 1))
     assert words in said(look, made, language)
-    bridge.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
+    manager_portal.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
     assert words not in said(look, made, language)
 
 
@@ -81,10 +81,10 @@ def test_late_writes_are_counted_on_the_page(look: Client, make_session: Any) ->
             with pytest.raises(WriteRefused, match="olga ordered fail"):
                 await manager.update_session(copy)
 
-    bridge.call(come_late)
+    manager_portal.call(come_late)
     assert "3 late writes refused" in said(look, made)
     assert "too late" not in [
-        c.name for c in bridge.call(lambda m: m.get_checkpoints(made.session_id))
+        c.name for c in manager_portal.call(lambda m: m.get_checkpoints(made.session_id))
     ]
 
 
@@ -96,5 +96,5 @@ def test_an_end_that_no_agent_can_confirm_says_so(look: Client, make_session: An
 
 def test_an_order_without_a_name_says_through_what_it_came(look: Client, make_session: Any) -> None:
     made = make_session()
-    bridge.call(lambda m: m.pause(made.session_id, actor=None, source="agent"))
+    manager_portal.call(lambda m: m.pause(made.session_id, actor=None, source="agent"))
     assert "agent asked for a pause" in said(look, made)

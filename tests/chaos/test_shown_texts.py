@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from agent_sessions import AgentSession, SessionManager
-from sessions_app import actions, bridge
-from sessions_app.rows import load_rows, render_row_in
+from sessions_app import actions, manager_portal
+from sessions_app.selectors.rows import load_rows, render_row_in
 from tests.pages.conftest import _a_manager_of_its_own
 
 __all__ = ["_a_manager_of_its_own"]
@@ -52,11 +52,13 @@ def session(transactional_db: None) -> AgentSession:
         await manager.update_session(session)
         return session
 
-    session: AgentSession = bridge.call(store)
+    session: AgentSession = manager_portal.call(store)
     who: dict[str, Any] = {"actor": evil("actor"), "reason": evil("reason")}
     actions.perform("pause", session.session_id, **who)
     actions.perform("rollback", session.session_id, checkpoint_id=2, **who)
-    bridge.call(lambda m: m.fail(session.session_id, evil("error"), {"x": evil("error")}, **who))
+    manager_portal.call(
+        lambda m: m.fail(session.session_id, evil("error"), {"x": evil("error")}, **who)
+    )
     return session
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 
 from dashboard.administrator import ensure_administrator
 from dashboard.secret import admin_password, secret_key
-from sessions_app.rights import ensure_groups
+from sessions_app.permissions import ensure_groups
 
 
 def test_the_first_start_makes_the_administrator_and_the_next_ones_keep_her(db: None) -> None:

@@ -121,7 +121,7 @@ async def test_each_side_can_do_all_that_it_needs(
 
 
 def use_the_pages(live: LiveDashboard, operator: Any, id: str) -> None:
-    from sessions_app.desk.models import SavedView
+    from sessions_app.saved_views.models import SavedView
 
     SavedView.objects.create(owner=operator, name="7b", query="q=context.class%3A7b")
     cookie = session_cookie(live.url, operator)

@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import translation
 
 from agent_sessions import AgentSession
-from sessions_app import filters
-from sessions_app.completion import suggest
-from sessions_app.filters import ListFilter
 from sessions_app.models import AgentSession as Stored
-from sessions_app.search import parse, seconds
+from sessions_app.selectors import filters
+from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.search import parse, seconds
+from sessions_app.selectors.suggestions import suggest
 from sessions_app.views import listing
 
 Make = Callable[..., AgentSession]

@@ -15,12 +15,12 @@ from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app import actions
-from sessions_app.counts import counts
-from sessions_app.desk import saved, style
-from sessions_app.desk.models import ListStyle, SavedView
 from sessions_app.models import AgentSession as Stored
-from sessions_app.retention import DELETED_AT, trash_days
-from sessions_app.rows import load_rows
+from sessions_app.saved_views import preferences, services
+from sessions_app.saved_views.models import ListStyle, SavedView
+from sessions_app.selectors.facet_counts import counts
+from sessions_app.selectors.rows import load_rows
+from sessions_app.watchdog.retention import DELETED_AT, trash_days
 
 Make = Callable[..., AgentSession]
 WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
@@ -138,7 +138,7 @@ def test_the_count_of_a_view_is_what_its_list_shows(
     gone = make_session("alert")
     actions.perform("delete", gone.session_id, actor="x", reason="y")
     view = SavedView.objects.create(owner=operator, name="x", query=query)
-    assert saved.view_counts([view], counts())[view.pk].n == n
+    assert services.view_counts([view], counts())[view.pk].n == n
     assert olga.get("/views/counts/").json()[str(view.pk)]["n"] == n
 
 
@@ -165,7 +165,7 @@ def test_columns_and_density_are_stored_for_the_person(olga: Client, viktor: Cli
 def test_two_first_choices_at_once_are_both_taken(operator: Any) -> None:
     def kept() -> ListStyle:
         try:
-            return style.save_preferences(operator, shown=[], density="compact")
+            return preferences.save_preferences(operator, shown=[], density="compact")
         finally:
             connections.close_all()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from sessions_app.rows import load_rows, row_parts
+from sessions_app.selectors.rows import load_rows, row_parts
 from tests.live import LiveDashboard
 
 from . import writers

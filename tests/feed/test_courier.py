@@ -10,7 +10,7 @@ from sessions_app.feed.courier import CHANGES, FEW_CHANGES, OTHERS
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.news import Outbox
 from sessions_app.feed.parts import Update, row_fragment
-from sessions_app.filters import ListFilter
+from sessions_app.selectors.filters import ListFilter
 
 from .screen import Screen
 

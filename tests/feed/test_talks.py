@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from agent_sessions import StorageUnavailable
 from agent_sessions.conversation import ConversationConfig, ConversationManager
-from sessions_app import conversations
-from sessions_app.bridge import portal
 from sessions_app.feed.hub import Hub
+from sessions_app.manager_portal import portal
+from sessions_app.selectors import conversation_client
 
 from .conftest import Clock, created, until
 from .screen import Screen
@@ -31,7 +31,7 @@ async def agents(valkey_url: str) -> AsyncIterator[ConversationManager]:
 
 @pytest.fixture
 async def talking(start_hub: Start) -> Hub:
-    return await start_hub(talk_channel=CHANNEL, read_talks=conversations.stamps)
+    return await start_hub(talk_channel=CHANNEL, read_talks=conversation_client.stamps)
 
 
 async def looks(hub: Hub, session_id: str, conversation: str) -> Screen:
@@ -77,7 +77,9 @@ async def test_what_was_published_while_nobody_heard_is_found(
 ) -> None:
     """A hub that is deaf on this channel: only comparing finds the turn."""
     hub = await start_hub(
-        read_talks=conversations.stamps, clock=lambda: clock.wall, monotonic=lambda: clock.steady
+        read_talks=conversation_client.stamps,
+        clock=lambda: clock.wall,
+        monotonic=lambda: clock.steady,
     )
     (session_id,) = await created(hub, database_url)
     screen = await looks(hub, session_id, session_id)
@@ -95,7 +97,7 @@ async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
 
     def read(names: list[str]) -> dict[str, str]:
         asked.append(list(names))
-        return conversations.stamps(names)
+        return conversation_client.stamps(names)
 
     hub = await start_hub(talk_channel=CHANNEL, read_talks=read)
     (session_id,) = await created(hub, database_url)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sessions_app.feed.hub import Hub
 from sessions_app.feed.parts import Update, VersionBump
 from sessions_app.feed.reader import drawn
-from sessions_app.rows import render_row_in
+from sessions_app.selectors.rows import render_row_in
 
 from . import writers
 from .conftest import created, heard

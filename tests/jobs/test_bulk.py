@@ -10,11 +10,11 @@ from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app import actions
-from sessions_app.bridge import call
-from sessions_app.jobs import planning, worker
-from sessions_app.jobs.models import BulkItem, BulkJob
-from sessions_app.jobs.progress import Confirmations, progress, reasons
-from sessions_app.jobs.upkeep import prune_jobs
+from sessions_app.bulk import planning, worker
+from sessions_app.bulk.maintenance import prune_jobs
+from sessions_app.bulk.models import BulkItem, BulkJob
+from sessions_app.bulk.progress import Confirmations, progress, reasons
+from sessions_app.manager_portal import call
 from sessions_app.models import AgentSession as Stored
 from sessions_app.models import HistoryEntry
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from agent_sessions import AgentSession
-from sessions_app import bridge
+from sessions_app import manager_portal
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def make_session(db: None) -> Callable[..., AgentSession]:
             await manager.tick()
             return cast(AgentSession, session)
 
-        session = bridge.call(store)
+        session = manager_portal.call(store)
         if silent or stuck:
             age(session.session_id, silent, stuck)
         return session
@@ -55,4 +55,4 @@ def _a_manager_of_its_own(request: pytest.FixtureRequest) -> Any:
     """The bridge's manager keeps copies; the tables are emptied between tests."""
     yield
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
-        bridge.portal.close()
+        manager_portal.portal.close()

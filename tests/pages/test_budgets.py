@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 
 from agent_sessions import AgentSession
-from sessions_app.desk.models import SavedView
-from sessions_app.jobs.models import BulkItem, BulkJob
+from sessions_app.bulk.models import BulkItem, BulkJob
+from sessions_app.saved_views.models import SavedView
 
 Make = Callable[..., AgentSession]
 Grow = Callable[[int], str]

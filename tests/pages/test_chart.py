@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from agent_sessions import AgentSession
-from sessions_app import actions, bridge
-from sessions_app.chart import Chart, chart
+from sessions_app import actions, manager_portal
+from sessions_app.selectors.activity import Chart, chart
 
 Make = Callable[..., AgentSession]
 
@@ -46,12 +46,12 @@ def test_received_beats_are_counted_and_a_valkey_that_is_away_is_not_shown_as_si
     make_session: Make, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     session = make_session()
-    bridge.call(lambda manager: manager.heartbeat(session.session_id))
+    manager_portal.call(lambda manager: manager.heartbeat(session.session_id))
     drawn = chart(5, "state", datetime.now(UTC))
     assert drawn.beats is not None
     assert sum(drawn.beats) >= 1
     assert len(drawn.beats) == len(drawn.slots)
-    bridge.portal.close()
+    manager_portal.portal.close()
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     assert chart(5, "state", datetime.now(UTC)).beats is None
 

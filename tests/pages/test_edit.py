@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 
 from agent_sessions import AgentSession
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 from sessions_app.models import HistoryEntry
 
 from .test_session import ENGLISH, act, look, stored, text
@@ -61,7 +61,7 @@ def agent_writes(made: AgentSession, **context: Any) -> None:
         newest.checkpoint("turn", {})
         await manager.update_session(newest)
 
-    bridge.call(write)
+    manager_portal.call(write)
 
 
 def administrator_writes(made: AgentSession, **parts: Any) -> None:

@@ -8,12 +8,12 @@ from django.http import QueryDict
 
 from agent_sessions import AgentSession
 from sessions_app import actions
-from sessions_app.bridge import call
-from sessions_app.counts import counts
-from sessions_app.filters import ListFilter
+from sessions_app.manager_portal import call
 from sessions_app.models import AgentSession as Stored
-from sessions_app.rows import load_rows
-from sessions_app.search import STATES
+from sessions_app.selectors.facet_counts import counts
+from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.rows import load_rows
+from sessions_app.selectors.search import STATES
 
 Make = Callable[..., AgentSession]
 

@@ -20,7 +20,7 @@ from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app import presence
-from sessions_app.desk.models import SavedView
+from sessions_app.saved_views.models import SavedView
 
 NAMESPACE = settings.SESSION_NAMESPACE
 QUERY = "q=" + quote("context.class:7b")

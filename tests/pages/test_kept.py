@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from agent_sessions import AgentSession
-from sessions_app import kept
-from sessions_app.detail import CheckpointItem
+from sessions_app.rendering import fragments
+from sessions_app.selectors.session import CheckpointItem
 from sessions_app.templatetags.sessions import flag_item
 
 Make = Callable[..., AgentSession]
@@ -57,7 +57,7 @@ def test_a_time_of_today_is_one_of_yesterday_tomorrow() -> None:
 
 
 def test_it_is_bounded() -> None:
-    assert kept._drawn.cache_info().maxsize == 2000
+    assert fragments._drawn.cache_info().maxsize == 2000
 
 
 def row(n: int) -> Any:

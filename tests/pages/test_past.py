@@ -14,9 +14,9 @@ from django.db import connection
 from django.test import Client
 
 from agent_sessions import AgentSession, SessionManager
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 from sessions_app.models import HistoryEntry
-from sessions_app.timeline import parse_moment
+from sessions_app.selectors.timeline import parse_moment
 
 from .test_list import Rows
 from .test_session import ENGLISH, act, look, page_of, text
@@ -120,7 +120,7 @@ def test_the_axis_shows_a_pause_only_from_when_the_agent_confirmed_it(
     made = make_session(checkpoints=("a",))
     paused = actions.perform("pause", made.session_id, actor="olga", reason="look").session
     assert [band["state"] for band in axis_of(look, made)["states"]] == ["active", "pausing"]
-    bridge.call(lambda m: m.acknowledge(made.session_id, paused.order_version))
+    manager_portal.call(lambda m: m.acknowledge(made.session_id, paused.order_version))
     axis = axis_of(look, made)
     assert [band["state"] for band in axis["states"]] == ["active", "pausing", "paused"]
     assert [band["to"] for band in axis["states"]][-1] is None

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission, User
 
-from sessions_app.people import PrefetchingModelBackend
+from sessions_app.auth_backends import PrefetchingModelBackend
 
 
 def rights_of(user: User, asserting: Any) -> set[str]:

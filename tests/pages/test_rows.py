@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from sessions_app import rows
-from sessions_app.rows import Row, render_row_in
+from sessions_app.selectors import rows
+from sessions_app.selectors.rows import Row, render_row_in
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ROW = Row(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessions_app.search import LONGEST, Group, parse
+from sessions_app.selectors.search import LONGEST, Group, parse
 
 
 def groups(text: str) -> dict[str, set[str]]:

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from agent_sessions import AgentSession
-from sessions_app import actions, bridge
+from sessions_app import actions, manager_portal
 from sessions_app.models import AgentSession as Stored
 from sessions_app.models import HistoryEntry
 
@@ -97,7 +97,7 @@ def test_an_open_order_is_never_shown_as_obeyed(act: Client, make_session: Make)
     assert "not yet confirmed" in page
     assert "check the rubric" in page
     ordered = stored(made).order_version
-    bridge.call(lambda m: m.acknowledge(made.session_id, ordered))
+    manager_portal.call(lambda m: m.acknowledge(made.session_id, ordered))
     page = page_of(act, made)
     assert "not yet confirmed" not in page
     assert "Confirmed by the agent:" in page
@@ -289,7 +289,7 @@ def test_a_place_among_the_checkpoints_that_is_none_shows_the_newest(
 def fails_after_rollback(made: AgentSession, error: str, to: int | None = None) -> None:
     if to is not None:
         actions.perform("rollback", made.session_id, actor="olga", reason="again", checkpoint_id=to)
-    bridge.call(lambda manager: manager.fail(made.session_id, error, actor="grader"))
+    manager_portal.call(lambda manager: manager.fail(made.session_id, error, actor="grader"))
 
 
 def test_the_same_error_after_a_rollback_is_named_and_another_way_is_offered(

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sessions_app.differences import SHOWN, differences
-from sessions_app.tree import DEPTH, NODES, PER_NODE, Node, build, find
+from sessions_app.rendering.json_diff import SHOWN, differences
+from sessions_app.rendering.json_tree import DEPTH, NODES, PER_NODE, Node, build, find
 
 
 def count(node: Node) -> int:

@@ -11,8 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from sessions_app import actions, bridge, retention
+from sessions_app import actions, manager_portal
 from sessions_app.models import AgentSession, Checkpoint, HistoryEntry, PastContext
+from sessions_app.watchdog import retention
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,7 +88,7 @@ def create(**context: Any) -> str:
     async def make(manager: Any) -> Any:
         return await manager.create_session("grader", "u", context)
 
-    return str(bridge.call(make).session_id)
+    return str(manager_portal.call(make).session_id)
 
 
 def deleted(days_ago: int) -> str:

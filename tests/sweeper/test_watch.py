@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from sessions_app.models import Blindness, Monitor
-from sessions_app.watch import read_watchdog_status
+from sessions_app.selectors.watchdog_status import read_watchdog_status
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sessions_app import tokens
+from sessions_app.api import tokens
 from sessions_app.models import ApiToken
 
 

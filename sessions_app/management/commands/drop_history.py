@@ -12,7 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from sessions_app import retention
+from sessions_app.watchdog import retention
 
 
 class Command(BaseCommand):

@@ -14,7 +14,7 @@ from django.test import Client
 from psycopg.rows import dict_row
 
 from agent_sessions import AgentSession, SessionManager
-from sessions_app import bridge
+from sessions_app import manager_portal
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 ERROR_PAGE = re.compile(r'<main class="solo".*?<h1>(.*?)</h1>\s*<p>(.*?)</p>', re.DOTALL)
@@ -73,7 +73,7 @@ def manager(call: Callable[[SessionManager, AgentSession], Any]) -> Give:
 
     def give(place: Place) -> str:
         try:
-            bridge.call(lambda m: call(m, place.session))
+            manager_portal.call(lambda m: call(m, place.session))
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return "taken"

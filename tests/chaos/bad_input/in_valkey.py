@@ -7,7 +7,7 @@ import json
 import redis.asyncio
 
 from agent_sessions import SessionManager
-from sessions_app import bridge
+from sessions_app import manager_portal
 from tests.chaos.bad_input.case import Case, Give, Place
 
 NAMESPACE = "elsewhere"
@@ -15,7 +15,7 @@ NAMESPACE = "elsewhere"
 
 def holds(text: bytes) -> Give:
     """A session's key holds this; the answer is what who reads it is told."""
-    return lambda place: bridge.portal.run(lambda: _read(place, text))
+    return lambda place: manager_portal.portal.run(lambda: _read(place, text))
 
 
 async def _read(place: Place, text: bytes) -> str:

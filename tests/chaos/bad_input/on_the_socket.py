@@ -8,7 +8,7 @@ from typing import Any
 
 from django.test import override_settings
 
-from sessions_app import bridge
+from sessions_app import manager_portal
 from sessions_app.feed import origin
 from sessions_app.feed.hub import Hub
 from tests.chaos.bad_input.case import Case, Give, Place
@@ -31,7 +31,7 @@ def comes_from(*headers: tuple[bytes, bytes]) -> Give:
 def says(*messages: Any) -> Give:
     """What a page is closed with."""
     sent = [m if isinstance(m, str | bytes) else json.dumps(m) for m in messages]
-    return lambda _: bridge.portal.run(lambda: _closed_with(sent))
+    return lambda _: manager_portal.portal.run(lambda: _closed_with(sent))
 
 
 async def _closed_with(messages: list[str | bytes]) -> str:

@@ -1,0 +1,212 @@
+"""What the API answers and takes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from ninja import Field, Schema
+
+from ..models import AgentSession, Blindness, Checkpoint, HistoryEntry
+from ..selectors.rows import Row
+from ..selectors.watchdog_status import WatchdogStatus
+
+
+class Order(Schema):
+    """What a person ordered last. `confirmed`: the agent has obeyed, and no part of its run is at work."""
+
+    verb: str
+    version: int
+    actor: str | None
+    at: datetime | None
+    confirmed: bool
+    parts: int | None = Field(description="of the run, while a pause waits for some of them")
+    parts_at_work: int | None = Field(description="so many keep the pause from being confirmed")
+
+
+class LastCheckpoint(Schema):
+    name: str
+    at: datetime | None
+
+
+class SessionItem(Schema):
+    id: UUID
+    version: int
+    state: str
+    health: str = Field(
+        description="on_time, late, lost, no_progress or not_watched, as of `read_at`"
+    )
+    agent_type: str
+    user_id: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    ended_at: datetime | None
+    last_heartbeat: datetime | None
+    last_progress: datetime | None
+    checkpoint_count: int
+    last_checkpoint: LastCheckpoint | None
+    order: Order | None
+    refused_writes: int
+    read_at: datetime
+
+    @classmethod
+    def of(cls, row: Row, **more: Any) -> Self:
+        named = row.checkpoint_name or row.checkpoint_at
+        last = LastCheckpoint(name=row.checkpoint_name, at=row.checkpoint_at) if named else None
+        own = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
+        return cls(**{**own, "last_checkpoint": last, "order": _order(row), **more})
+
+
+def _order(row: Row) -> Order | None:
+    if not row.order_verb:
+        return None
+    return Order(
+        verb=row.order_verb,
+        version=row.order_version,
+        actor=row.order_actor,
+        at=row.ordered_at,
+        confirmed=not row.order_open,
+        parts=row.parts if row.order_open else None,
+        parts_at_work=row.parts_at_work if row.order_open else None,
+    )
+
+
+class SessionDetail(SessionItem):
+    epoch: int
+    context_version: int
+    context: dict[str, Any]
+    metadata: dict[str, Any]
+    order_reason: str | None
+    acknowledged_at: datetime | None
+
+    @classmethod
+    def of_session(cls, session: AgentSession, row: Row) -> Self:
+        return cls.of(
+            row,
+            epoch=session.epoch,
+            context_version=session.context_version,
+            context=session.context if isinstance(session.context, dict) else {},
+            metadata=session.metadata if isinstance(session.metadata, dict) else {},
+            order_reason=session.order_reason,
+            acknowledged_at=session.acknowledged_at,
+        )
+
+
+class SessionPage(Schema):
+    items: list[SessionItem]
+    previous: str | None = Field(description="give it as `before`")
+    next: str | None = Field(description="give it as `after`")
+
+
+class HistoryItem(Schema):
+    session_id: UUID
+    version: int
+    at: datetime
+    kind: str
+    verb: str | None
+    from_state: str | None
+    to_state: str | None
+    epoch: int
+    checkpoint_n: int | None
+    checkpoint_name: str | None
+    paths: list[str] | None
+    actor: str | None
+    reason: str | None
+    source: str
+    change_id: UUID | None
+    detail: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> HistoryItem:
+        said = entry.detail if isinstance(entry.detail, dict) else {}
+        detail = {key: value for key, value in said.items() if key not in {"request", "verb"}}
+        own = {name: getattr(entry, name) for name in cls.model_fields if hasattr(entry, name)}
+        return cls(**{**own, "verb": said.get("verb"), "detail": detail or None})
+
+
+class HistoryPage(Schema):
+    items: list[HistoryItem]
+    next: int | None = Field(description="give it as `before` for what is older")
+
+
+class CheckpointItem(Schema):
+    id: str
+    n: int
+    name: str
+    at: datetime
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+    context_captured: bool
+    actor: str | None
+    source: str
+
+    @classmethod
+    def of(cls, found: Checkpoint) -> CheckpointItem:
+        own = {name: getattr(found, name) for name in cls.model_fields if hasattr(found, name)}
+        captured = found.context_version is not None
+        return cls(**{**own, "id": f"{found.session_id}:{found.n}", "context_captured": captured})
+
+
+class CheckpointPage(Schema):
+    items: list[CheckpointItem]
+    next: int | None = Field(description="give it as `before` for what is older")
+
+
+class ReasonIn(Schema):
+    reason: str = Field("", max_length=2000, description="stored with the order; some need one")
+
+
+class CompletionIn(ReasonIn):
+    result: Any = None
+
+
+class RollbackIn(ReasonIn):
+    checkpoint: int | str = Field(description="its number, or `{session_id}:{n}`")
+
+
+class EditIn(ReasonIn):
+    """What is left out stays. With `If-Match`, what differs from that version is brought onto what is there now."""
+
+    context: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    seen_metadata: dict[str, Any] | None = Field(
+        None, description="the metadata as it was read: what differs from it is changed"
+    )
+
+
+class ActionOut(Schema):
+    """`changed` is false when it was so already."""
+
+    changed: bool
+    session: SessionDetail
+
+
+class BlindnessItem(Schema):
+    cause: str
+    started_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, gap: Blindness) -> BlindnessItem:
+        return cls(cause=gap.cause, started_at=gap.started_at, ended_at=gap.ended_at)
+
+
+class WatchItem(Schema):
+    """Whether somebody watches over silence, and since when nothing was seen."""
+
+    sees: bool
+    runs: bool
+    looked_at: datetime | None
+    blind_since: datetime | None
+    blind: list[BlindnessItem]
+
+    @classmethod
+    def of(cls, watch: WatchdogStatus) -> WatchItem:
+        return cls(
+            sees=watch.sees,
+            runs=watch.runs,
+            looked_at=watch.looked_at,
+            blind_since=watch.blind_since,
+            blind=[BlindnessItem.of(gap) for gap in watch.blind],
+        )

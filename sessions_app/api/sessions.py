@@ -1,0 +1,144 @@
+"""What can be looked at: the same filters, pages and rights as on the list and the session's page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext as _
+from ninja import Field, Router, Schema
+
+from agent_sessions import InvalidInput
+
+from ..conditions import CONDITIONS
+from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..selectors import session as detail
+from ..selectors.filters import SORTS, ListFilter
+from ..selectors.pagination import Key, read_page
+from ..selectors.search import STATES, as_condition
+from ..selectors.watchdog_status import read_watchdog_status
+from .access import FromQuery, require_look
+from .schemas import (
+    CheckpointItem,
+    CheckpointPage,
+    HistoryItem,
+    HistoryPage,
+    SessionDetail,
+    SessionItem,
+    SessionPage,
+    WatchItem,
+)
+
+router = Router(tags=["looking"])
+
+
+class ListQuery(Schema):
+    state: list[str] = Field([], description="states, and late, lost, no_progress, pausing")
+    type: list[str] = []
+    user: list[str] = Field([], description="the beginning of a user's id")
+    q: str = Field("", description="as in the search box: `agent:grader late`")
+    sort: str = Field(SORTS[0], description="-created or created")
+    after: str = Field("", description="`next` of the page before")
+    before: str = Field("", description="`previous` of the page after")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class PageQuery(Schema):
+    before: int | None = Field(None, ge=1, le=2**62, description="`next` of the page before")
+    limit: int = Field(100, ge=1, le=1000)
+
+
+@router.get("/sessions", response=SessionPage, summary="Sessions, newest first")
+def sessions(request: HttpRequest, asked: FromQuery[ListQuery]) -> SessionPage:
+    require_look(request)
+    wanted = _wanted(request.GET)
+    page = read_page(
+        wanted.queryset(AgentSession.objects.all()),
+        after=_key(asked.after),
+        before=_key(asked.before),
+        descending=wanted.sort == SORTS[0],
+        size=asked.limit,
+    )
+    return SessionPage(
+        items=[SessionItem.of(row) for row in page.rows],
+        previous=str(page.previous) if page.previous else None,
+        next=str(page.next) if page.next else None,
+    )
+
+
+def _wanted(query: QueryDict) -> ListFilter:
+    """A program that asks for what does not exist must not be given everything instead."""
+    known = (*STATES, *CONDITIONS)
+    for name in query.getlist("state"):
+        if name.lower() not in STATES and not as_condition(name):
+            raise InvalidInput(
+                _("There is no state “%(value)s”. States: %(known)s.")
+                % {"value": name[:60], "known": ", ".join(known)}
+            )
+    if query.get("sort", SORTS[0]) not in SORTS:
+        raise InvalidInput(_("Sort by one of %(known)s.") % {"known": ", ".join(SORTS)})
+    wanted = ListFilter.from_query(query)
+    if wanted.errors:
+        raise InvalidInput(" ".join(wanted.errors))
+    return wanted
+
+
+def _key(text: str) -> Key | None:
+    key = Key.parse(text) if text else None
+    if text and key is None:
+        raise InvalidInput(_("“%(value)s” is no place in the list.") % {"value": text[:60]})
+    return key
+
+
+@router.get("/sessions/{uuid:id}", response=SessionDetail, summary="One session")
+def session(request: HttpRequest, response: HttpResponse, id: UUID) -> SessionDetail:
+    """`ETag` is the version; send it back as `If-Match` with an order, and nothing newer is overruled."""
+    require_look(request)
+    found = read_detail(id)
+    response["ETag"] = f'"{found.version}"'
+    return found
+
+
+def read_detail(id: UUID) -> SessionDetail:
+    found = detail.read_session(id)
+    if found is None:
+        raise Http404
+    return SessionDetail.of_session(*found)
+
+
+@router.get(
+    "/sessions/{uuid:id}/history", response=HistoryPage, summary="What happened, newest first"
+)
+def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
+    """Of a session that was removed for good as well."""
+    require_look(request)
+    entries = HistoryEntry.objects.filter(session_id=id)
+    if asked.before is not None:
+        entries = entries.filter(version__lt=asked.before)
+    found = list(entries.order_by("-version", "-at")[: asked.limit + 1])
+    if not found and asked.before is None:
+        raise Http404
+    items = [HistoryItem.of(entry) for entry in found[: asked.limit]]
+    return HistoryPage(items=items, next=items[-1].version if len(found) > asked.limit else None)
+
+
+@router.get(
+    "/sessions/{uuid:id}/checkpoints", response=CheckpointPage, summary="Checkpoints, newest first"
+)
+def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> CheckpointPage:
+    require_look(request)
+    if not AgentSession.objects.filter(id=id).exists():
+        raise Http404
+    wanted = Checkpoint.objects.filter(session_id=id)
+    if asked.before is not None:
+        wanted = wanted.filter(n__lt=min(asked.before, 2**31 - 1))
+    found = list(wanted.order_by("-n")[: asked.limit + 1])
+    items = [CheckpointItem.of(checkpoint) for checkpoint in found[: asked.limit]]
+    return CheckpointPage(items=items, next=items[-1].n if len(found) > asked.limit else None)
+
+
+@router.get("/watch", response=WatchItem, summary="The watch over silence")
+def watch(request: HttpRequest) -> WatchItem:
+    """While it does not see, nobody is failed for silence."""
+    require_look(request)
+    return WatchItem.of(read_watchdog_status())

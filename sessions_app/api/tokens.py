@@ -1,0 +1,42 @@
+"""Tokens for programs: shown once, kept as a hash, as good as their user, taken away by deleting them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.utils import timezone
+
+from ..models import ApiToken
+
+PREFIX = "ags_"
+NOTED_EVERY = timedelta(minutes=1)
+
+
+def make(user: User, name: str, days: int | None = None) -> str:
+    """The token itself; nobody can read it again."""
+    token = PREFIX + secrets.token_urlsafe(32)
+    expires_at = timezone.now() + timedelta(days=days) if days else None
+    ApiToken.objects.create(user=user, name=name, digest=_digest(token), expires_at=expires_at)
+    return token
+
+
+def user_of(token: str) -> User | None:
+    """None for what is unknown, expired, or belongs to somebody who may no longer log in."""
+    now = timezone.now()
+    usable = Q(expires_at=None) | Q(expires_at__gt=now)
+    found = ApiToken.objects.select_related("user").filter(usable, digest=_digest(token)).first()
+    if found is None or not found.user.is_active:
+        return None
+    ApiToken.objects.filter(pk=found.pk).exclude(last_used_at__gt=now - NOTED_EVERY).update(
+        last_used_at=now
+    )
+    return found.user
+
+
+def _digest(token: str) -> str:
+    """A token has 256 random bits: a plain hash cannot be guessed back, and is looked up at once."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,205 @@
+"""Works bulk jobs off: a thread of the web process, taken over by any other when it dies.
+
+Whoever holds a job's lease works on it. An order that was given but not yet noted when a worker died
+is given again with the same request id, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from agent_sessions import (
+    CheckpointNotFound,
+    Conflict,
+    InvalidTransition,
+    SessionError,
+    SessionNotFound,
+    StorageUnavailable,
+)
+
+from .. import actions
+from ..models import HistoryEntry
+from ..permissions import OPERATE
+from .models import BulkItem, BulkJob
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=20)
+BATCH = 64
+AT_ONCE = 8
+LOOK_EVERY = 10.0
+AGAIN_AFTER = 2.0
+Outcome, State = BulkItem.Outcome, BulkJob.State
+
+_CLAIM = """
+UPDATE sessions_app_bulkjob SET worker = %(worker)s, lease_until = now() + make_interval(secs => %(lease)s)
+WHERE id = (SELECT id FROM sessions_app_bulkjob
+            WHERE state = 'running' AND (lease_until IS NULL OR lease_until < now())
+            ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+
+class Worker:
+    """`look()` claims a job and works until it is finished, stopped or taken away."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+    def run_next(self) -> bool:
+        """Whether there was a job. Raises DatabaseError while PostgreSQL is away."""
+        job = self.claim()
+        if job is None:
+            return False
+        with ThreadPoolExecutor(AT_ONCE, "bulk") as hands:
+            while self.step(job, hands):
+                pass
+        return True
+
+    def claim(self) -> BulkJob | None:
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, {"worker": self.name, "lease": LEASE.total_seconds()})
+            found = cursor.fetchone()
+        return BulkJob.objects.get(id=found[0]) if found else None
+
+    def step(self, job: BulkJob, hands: ThreadPoolExecutor) -> bool:
+        """One batch. False when there is nothing left for this worker to do."""
+        if not self._mine(job).update(lease_until=Now() + LEASE):
+            return False
+        if not owner_may_operate(job):
+            self._mine(job).update(state=State.STOPPED, trouble="right", ended_at=Now())
+            return False
+        batch = list(job.items.filter(outcome=Outcome.WAITING).order_by("n")[:BATCH])
+        if not batch:
+            self._mine(job).update(state=State.DONE, trouble="", ended_at=Now(), worker="")
+            return False
+        try:
+            results = list(hands.map(lambda item: apply_item(job, item), batch))
+        except StorageUnavailable:
+            self._mine(job).update(trouble="database", lease_until=Now() + timedelta(seconds=1))
+            return False
+        BulkItem.objects.bulk_update(
+            recognised(job, results), ["outcome", "problem", "detail", "result_version", "at"]
+        )
+        return True
+
+    def _mine(self, job: BulkJob) -> QuerySet[BulkJob]:
+        return BulkJob.objects.filter(id=job.id, state=State.RUNNING, worker=self.name)
+
+
+def apply_item(job: BulkJob, item: BulkItem) -> BulkItem:
+    """Raises StorageUnavailable: then nothing is known of this one, and it is done again."""
+    extra = {} if item.checkpoint_n is None else {"checkpoint_id": item.checkpoint_n}
+    item.at = None
+    try:
+        outcome = actions.perform(
+            job.verb,
+            item.session_id,
+            actor=job.actor,
+            reason=job.reason,
+            source="bulk",
+            request_id=request_id(job, item),
+            seen_version=item.version,
+            **extra,
+        )
+    except StorageUnavailable:
+        raise
+    except SessionError as error:
+        item.outcome = Outcome.FAILED
+        item.problem, item.detail = _problem(error)
+    else:
+        item.outcome = Outcome.DONE if outcome.changed else Outcome.ALREADY
+        item.problem = item.detail = ""
+        item.result_version = outcome.session.version
+    item.at = Now()
+    return item
+
+
+def recognised(job: BulkJob, items: list[BulkItem]) -> list[BulkItem]:
+    """What a worker did that died before it could note it was done by this job all the same."""
+    unsure = {request_id(job, item): item for item in items if item.outcome == Outcome.ALREADY}
+    if unsure:
+        found = HistoryEntry.objects.filter(
+            session_id__in=[item.session_id for item in unsure.values()], change_id__in=list(unsure)
+        )
+        for change_id, version in found.values_list("change_id", "version"):
+            if change_id is not None:
+                unsure[change_id].outcome = Outcome.DONE
+                unsure[change_id].result_version = version
+    return items
+
+
+def request_id(job: BulkJob, item: BulkItem) -> uuid.UUID:
+    return uuid.uuid5(job.id, str(item.session_id))
+
+
+def _problem(error: SessionError) -> tuple[str, str]:
+    if isinstance(error, InvalidTransition):
+        return "state", str(error.current)[:300]
+    if isinstance(error, Conflict):
+        return "conflict", (error.actor or "")[:300]
+    if isinstance(error, SessionNotFound):
+        return "gone", ""
+    if isinstance(error, CheckpointNotFound):
+        return "checkpoint", ""
+    return "other", str(error)[:300]
+
+
+def owner_may_operate(job: BulkJob) -> bool:
+    """A right that was withdrawn ends what was begun with it."""
+    owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
+    return owner is not None and owner.is_active and owner.has_perm(f"sessions_app.{OPERATE}")
+
+
+class Background:
+    """The thread of this process that looks for jobs: at once when woken, else every few seconds."""
+
+    def __init__(self, look: Callable[[], bool]) -> None:
+        self._look = look
+        self._woken = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="bulk", daemon=True)
+                self._thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+        self.start()
+
+    def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            pause = self.tick()
+            self._woken.wait(pause)
+
+    def tick(self) -> float:
+        """Works off what there is; returns after how many seconds to look again."""
+        try:
+            while self._look():
+                pass
+            return LOOK_EVERY
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("bulk jobs wait for the database: %s", error)
+        except Exception:
+            logger.exception("a bulk job stumbled; it is taken up again")
+        finally:
+            connection.close()
+        return AGAIN_AFTER
+
+
+background = Background(lambda: Worker().run_next())

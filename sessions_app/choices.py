@@ -1,0 +1,202 @@
+"""Words and icons: how states, conditions and orders are called on the screen."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+if TYPE_CHECKING:
+    from .selectors.rows import Row
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What a state looks like: its colour's name, its icon, its word. Never the colour alone."""
+
+    name: str
+    icon: str
+    word: Text
+    hint: Text = ""
+
+
+STATES = {
+    "active": Badge("active", "play", _("Active"), _("The agent is working.")),
+    "pausing": Badge(
+        "pausing", "pausing", _("Pausing"), _("Asked to pause; the agent has not confirmed it yet.")
+    ),
+    "paused": Badge(
+        "paused", "pause", _("Paused"), _("The agent has confirmed the pause and waits.")
+    ),
+    "completed": Badge("completed", "check", _("Completed"), _("The work is finished.")),
+    "failed": Badge("failed", "cross", _("Failed"), _("The work was ended by an error.")),
+    "deleted": Badge("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
+}
+CONDITIONS = {
+    "late": Badge("late", "clock", _("Late"), _("The heartbeat is overdue.")),
+    "lost": Badge(
+        "lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")
+    ),
+    "no_progress": Badge(
+        "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
+    ),
+}
+ORDERED = {
+    "resuming": Badge(
+        "pausing",
+        "pausing",
+        _("Resuming"),
+        _("Asked to go on; the agent has not confirmed it yet."),
+    ),
+    "rolling_back": Badge(
+        "pausing",
+        "rollback",
+        _("Rolling back"),
+        _("Rolled back; the agent has not confirmed it yet."),
+    ),
+}
+UNKNOWN_HINT = _("A state this page does not know.")
+
+
+def badge_of(row: "Row") -> Badge:
+    """The state as a person may believe it: an order the agent has not confirmed is no fact."""
+    if row.pausing:
+        return STATES["pausing"]
+    if row.order_open and row.state == "active" and row.order_verb in ("resume", "restore"):
+        return ORDERED["resuming"]
+    if row.order_open and row.state == "active" and row.order_verb == "rollback":
+        return ORDERED["rolling_back"]
+    return STATES.get(row.state) or Badge("deleted", "question", row.state[:20], UNKNOWN_HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One order: its address (a noun), its words, and what a person must know before giving it."""
+
+    name: str
+    noun: str
+    icon: str
+    label: Text
+    title: Text
+    done: Text
+    warning: Text
+    reason_required: bool = False
+    danger: bool = False
+    rare: bool = False
+
+
+VERBS = {
+    "pause": Verb(
+        "pause", "pauses", "pause", pgettext_lazy("verb", "Pause"), _("Pause this session?"),
+        _("Pause ordered."),
+        _("The agent stops at its next safe point. The step it is doing now runs to its end, and calls"
+          " it has already sent elsewhere, to a language model for example, are not called back."),
+    ),
+    "resume": Verb(
+        "resume", "resumes", "play", pgettext_lazy("verb", "Resume"), _("Resume this session?"),
+        _("Resuming ordered."),
+        _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
+          " until it is started again."),
+    ),
+    "rollback": Verb(
+        "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
+        _("Roll this session back?"), _("Rollback ordered."),
+        _("What the agent did outside this system is not undone: messages sent, grades handed over,"
+          " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
+        reason_required=True, danger=True,
+    ),
+    "complete": Verb(
+        "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
+        _("Complete this session?"), _("Completed."),
+        _("The session counts as finished. The agent ends its work at its next safe point; what it has"
+          " not stored by then is not stored. You can only come back from here by rolling back."),
+    ),
+    "fail": Verb(
+        "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
+        _("End this session as failed?"), _("Ended as failed."),
+        _("The agent ends its work at its next safe point, and what it writes from now on is refused."
+          " You can only come back from here by rolling back to a checkpoint."),
+        reason_required=True, danger=True,
+    ),
+    "delete": Verb(
+        "delete", "deletions", "trash", pgettext_lazy("verb", "Delete"), _("Delete this session?"),
+        _("Deleted."),
+        _("The session leaves the list and its agent ends its work. It stays in the trash, with its"
+          " whole history."),
+        reason_required=True, danger=True,
+    ),
+    "restore": Verb(
+        "restore", "restorations", "rollback", pgettext_lazy("verb", "Restore"),
+        _("Restore this session?"), _("Restored."),
+        _("The session comes back in the state it had before it was deleted. Its agent does not start"
+          " again by itself."),
+        rare=True,
+    ),
+}  # fmt: skip
+BY_NOUN = {verb.noun: verb for verb in VERBS.values()}
+
+STATE_ADJECTIVES = {
+    "active": _("The session is active already."),
+    "paused": _("The session is paused already."),
+    "completed": _("The session is completed; only rolling back leads on from there."),
+    "failed": _("The session has failed; only rolling back leads on from there."),
+    "deleted": _("The session is deleted; it must be restored first."),
+}
+
+
+def blocked_reason(verb: Verb, state: str, allowed: bool) -> Text:
+    """Why a verb cannot be used now; empty when it can."""
+    if allowed:
+        return ""
+    if verb.name == "restore":
+        return _("The session is not deleted.")
+    if verb.name == "delete":
+        return _("The session is deleted already.")
+    return STATE_ADJECTIVES.get(state, UNKNOWN_HINT)
+
+
+KINDS = {
+    "created": Badge("created", "plus", _("Created")),
+    "checkpoint": Badge("checkpoint", "flag", _("Checkpoint")),
+    "context": Badge("context", "braces", _("Context changed")),
+    "metadata": Badge("metadata", "braces", _("Metadata changed")),
+    "edit": Badge("metadata", "braces", _("Edited")),
+    "state": Badge("state", "play", _("State changed by the agent")),
+    "order": Badge("order", "hand", _("Order")),
+    "acknowledged": Badge("acknowledged", "check", _("Confirmed by the agent")),
+    "parts": Badge("pausing", "pausing", _("Parts still at work")),
+    "refused": Badge("refused", "shield", _("Late write refused")),
+    "adopted": Badge("adopted", "plus", _("Taken over from the old table")),
+    "purged": Badge("deleted", "trash", _("Removed for good")),
+}
+ORDER_WORDS = {
+    "pause": _("Pause ordered"),
+    "resume": _("Resume ordered"),
+    "rollback": _("Rollback ordered"),
+    "complete": _("Completed by order"),
+    "fail": _("Ended as failed by order"),
+    "delete": _("Deleted"),
+    "restore": _("Restored"),
+}
+SOURCES = {
+    "agent": _("agent"),
+    "old-agent": _("agent of the old kind"),
+    "page": _("dashboard"),
+    "bulk": _("dashboard, several at once"),
+    "admin": _("administration"),
+    "api": _("API"),
+    "command": _("command line"),
+    "sweeper": _("watch over silence"),
+    "sql": _("directly in the database"),
+    "migration": _("migration"),
+}
+
+
+def as_text(value: Any) -> str:
+    """JSON for a person to read, cut where it would fill the page."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    return text if len(text) <= 4000 else f"{text[:4000]} …"

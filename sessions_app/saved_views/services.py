@@ -1,0 +1,170 @@
+"""Saved views: which there are for a person, which one is open, whether it was changed, how much is in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from django.core.cache import cache
+from django.db import OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils.formats import number_format
+
+from ..models import AgentSession
+from ..selectors.facet_counts import CountRow, Counts
+from ..selectors.filters import ListFilter
+from .models import ListStyle, SavedView
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+PARTS = ("state", "type", "user", "q", "sort")
+COUNTED = frozenset({"state", "condition", "agent"})
+MOST = 1000
+KEPT_SECONDS = 15
+MOST_VIEWS = 60
+
+Counted = tuple[Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewCount:
+    """`n` is None where nobody has counted yet."""
+
+    n: int | None = None
+    more: bool = False
+
+    @property
+    def shown(self) -> str:
+        if self.n is None:
+            return "…"
+        return number_format(self.n, force_grouping=True) + ("+" if self.more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A view as the rail lists it."""
+
+    view: SavedView
+    mine: bool
+    current: bool
+    tally: ViewCount
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The view that is open, and whether the address says something else by now."""
+
+    view: SavedView
+    mine: bool
+    changed: bool
+    is_default: bool
+
+
+def readable(user: User) -> QuerySet[SavedView]:
+    return SavedView.objects.filter(Q(owner=user) | Q(shared=True)).select_related("owner")
+
+
+def visible(user: User) -> list[SavedView]:
+    """A person's own first, then what others share."""
+    views = list(readable(user).order_by("name", "id")[:MOST_VIEWS])
+    return sorted(views, key=lambda view: view.owner_id != user.pk)
+
+
+def canonical(query: QueryDict | str) -> str:
+    """The part of an address that makes the list what it is, always in the same order."""
+    given = QueryDict(query.lstrip("?")) if isinstance(query, str) else query
+    kept = QueryDict(mutable=True)
+    for key in PARTS:
+        for value in sorted({value for value in given.getlist(key) if value}):
+            kept.appendlist(key, value)
+    return kept.urlencode()
+
+
+def opened(
+    query: QueryDict, views: Iterable[SavedView], user: User, style: ListStyle
+) -> Open | None:
+    wanted = query.get("view", "")
+    for view in views:
+        if str(view.pk) == wanted:
+            changed = canonical(query) != canonical(view.query)
+            return Open(view, view.owner_id == user.pk, changed, style.default_view_id == view.pk)
+    return None
+
+
+def entries(
+    views: Sequence[SavedView], user: User, current: Open | None, found: Counts
+) -> list[Entry]:
+    tallies = quick_counts(views, found)
+    at = current.view.pk if current else None
+    return [
+        Entry(view, view.owner_id == user.pk, view.pk == at, tallies.get(view.pk, ViewCount()))
+        for view in views
+    ]
+
+
+def quick_counts(views: Iterable[SavedView], found: Counts) -> dict[int, ViewCount]:
+    """Those that the kept counters can tell."""
+    tallies = {}
+    for view in views:
+        wanted = ListFilter.from_query(view.query)
+        if wanted.errors:
+            tallies[view.pk] = ViewCount(0)
+        elif all(group.key in COUNTED for group in wanted.groups):
+            tallies[view.pk] = ViewCount(sum(c.n for c in found.cells if _is_in(c, wanted)))
+    return tallies
+
+
+def view_counts(views: Sequence[SavedView], found: Counts) -> dict[int, ViewCount]:
+    """All of them: what the counters cannot tell is counted to a bound, at most every few seconds."""
+    known = quick_counts(views, found)
+    for view in views:
+        if view.pk not in known:
+            known[view.pk] = _counted(canonical(view.query))
+    return known
+
+
+def _is_in(cell: CountRow, wanted: ListFilter) -> bool:
+    if cell.state == "deleted" and not wanted.shows_deleted:
+        return False
+    return all(
+        any(_has(cell, group.key, value) for value in group.values) for group in wanted.groups
+    )
+
+
+def _has(cell: CountRow, key: str, value: str) -> bool:
+    if key == "condition":
+        return cell.health == value
+    return value == (cell.listed_state if key == "state" else cell.agent_type)
+
+
+def _counted(query: str) -> ViewCount:
+    found = _checked(cache.get(f"view:{query}"))
+    if found is None:
+        found = _count(query)
+        cache.set(f"view:{query}", found, KEPT_SECONDS)
+    n, more = found
+    return ViewCount(n, more)
+
+
+def _checked(cached: Any) -> Counted | None:
+    """None for what is no count, whoever wrote it."""
+    try:
+        found: Counted = msgspec.convert(cached, Counted)
+    except msgspec.ValidationError:
+        return None
+    return found
+
+
+def _count(query: str) -> Counted:
+    found = ListFilter.from_query(query).queryset(AgentSession.objects.all())
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '1s'")
+            n = found.order_by().values("id")[: MOST + 1].count()
+    except OperationalError:
+        return None, False
+    return min(n, MOST), n > MOST

@@ -1,0 +1,94 @@
+"""What the chart above the list draws: entries of the history and received beats, counted in slots of time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from agent_sessions import SessionError
+
+from .. import manager_portal
+from ..choices import STATES, Text
+
+BEAT_SLOT = 10
+# minutes shown -> seconds a slot; both are whole numbers of the ten seconds that are stored
+WINDOWS = {5: 10, 15: 20, 60: 60, 1440: 900}
+GROUPINGS = ("state", "type")
+MOST_TYPES = 12
+
+# Folded slots, then what is newer than the newest of them: what is counted is the same.
+QUERY = """
+WITH folded AS (SELECT max(slot) + interval '10 seconds' AS until FROM agent_session_activity)
+SELECT slot, agent_type, state, n FROM agent_session_activity WHERE slot >= %(since)s
+UNION ALL
+SELECT slot, agent_type, state, n FROM agent_session_activity_since(
+    greatest(%(since)s, (SELECT until FROM folded)), now() + interval '1 hour')
+"""
+
+Entry = tuple[datetime, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    key: str
+    label: Text
+    values: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`slots`: each one's first second since the epoch. `beats` is None where Valkey is away."""
+
+    slots: Sequence[int]
+    series: Sequence[Series]
+    beats: Sequence[int] | None
+
+
+def chart(minutes: int, grouping: str, now: datetime) -> Chart:
+    step = WINDOWS[minutes]
+    last = int(now.timestamp()) // step * step
+    slots = list(range(last - minutes * 60 + step, last + step, step))
+    entries = _entries(datetime.fromtimestamp(slots[0], UTC))
+    return Chart(slots, _series(entries, slots, step, grouping), _beats(slots, step))
+
+
+def _entries(since: datetime) -> list[Entry]:
+    with connection.cursor() as cursor:
+        cursor.execute(QUERY, {"since": since})
+        entries: list[Entry] = cursor.fetchall()
+        return entries
+
+
+def _series(
+    entries: Iterable[Entry], slots: Sequence[int], step: int, grouping: str
+) -> list[Series]:
+    counted: dict[str, list[int]] = defaultdict(lambda: [0] * len(slots))
+    for at, agent_type, state, n in entries:
+        place = (int(at.timestamp()) - slots[0]) // step
+        if 0 <= place < len(slots):
+            counted[state if grouping == "state" else agent_type][place] += n
+    if grouping == "state":
+        return [Series(key, STATES[key].word, counted[key]) for key in STATES if key in counted]
+    return _busiest(counted)
+
+
+def _busiest(counted: Mapping[str, list[int]]) -> list[Series]:
+    """Agents name their types: more than a dozen colours tell nobody anything."""
+    names = sorted(counted, key=lambda name: (-sum(counted[name]), name))[:MOST_TYPES]
+    return [Series(name, name, counted[name]) for name in sorted(names)]
+
+
+def _beats(slots: Sequence[int], step: int) -> list[int] | None:
+    asked = list(range(slots[0], slots[-1] + step, BEAT_SLOT))
+    try:
+        counts = manager_portal.call(lambda manager: manager.count_beats(asked))
+    except SessionError:
+        return None
+    if counts is None:
+        return None
+    each = step // BEAT_SLOT
+    return [sum(counts[i : i + each]) for i in range(0, len(counts), each)]

@@ -1,0 +1,226 @@
+"""What the list shows, read from its address: one rule for SQL (the page) and for a single row (the feed)."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Now
+from django.http import QueryDict
+
+from ..conditions import PROGRESSED, condition_q, holds, listed_state, state_q
+from ..models import AgentSession, Checkpoint
+from .json_lookups import json_contains_q, json_path_q
+from .search import INSIDE, STATES, Group, as_condition, is_deep, looks_like_id, parse, seconds
+from .time_dependent import TimedRow, depends_on_time, entered_at
+
+if TYPE_CHECKING:
+    from .rows import Row
+
+SORTS = ("-created", "created")
+SEARCHED = 20_000
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """`states`, `conditions` and `types` come from the rail, `terms` from the search box."""
+
+    states: frozenset[str] = frozenset()
+    conditions: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    text: str = ""
+    terms: tuple[Group, ...] = ()
+    errors: tuple[str, ...] = ()
+    sort: str = SORTS[0]
+
+    @classmethod
+    def from_query(cls, query: QueryDict | str) -> "ListFilter":
+        if isinstance(query, str):
+            query = QueryDict(query.lstrip("?"))
+        wanted = {name.lower() for name in query.getlist("state")}
+        text = query.get("q", "")[:2000].strip()
+        search = parse(text)
+        users = tuple(Group("user", frozenset({user})) for user in _plain(query, "user"))
+        sort = query.get("sort", "")
+        return cls(
+            states=frozenset(wanted & set(STATES)),
+            conditions=frozenset(filter(None, map(as_condition, wanted))),
+            types=frozenset(_plain(query, "type")),
+            text=text,
+            terms=search.groups + users,
+            errors=search.errors,
+            sort=sort if sort in SORTS else SORTS[0],
+        )
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        rail = (
+            Group("state", self.states),
+            Group("condition", self.conditions),
+            Group("agent", self.types),
+        )
+        return tuple(group for group in rail if group.values) + self.terms
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.groups or self.errors)
+
+    @property
+    def shows_deleted(self) -> bool:
+        return any(key == "state" and "deleted" in values for key, values in self.groups)
+
+    def matches(self, row: "Row", *, shown: bool = False) -> bool:
+        """Whether a row belongs to this list now.
+
+        `shown` is for a row the page already shows: what was found by free text, by a checkpoint's name
+        or inside the context stays found; one row alone knows neither its older checkpoints nor its context.
+        """
+        if self.errors or (row.state == "deleted" and not self.shows_deleted):
+            return False
+        return all(
+            any(_row_has(row, group.key, value) for value in group.values)
+            for group in self.groups
+            if not (shown and is_deep(group.key))
+        )
+
+    def queryset(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+        if self.errors:
+            return sessions.none()
+        found = self._by_index(sessions)
+        return self._inside(found.filter(_not_beyond(found))) if self.is_deep else found
+
+    def beyond(self, sessions: QuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
+        """When the first of those began that a search inside the `newest` does not reach; no row where it reaches all."""
+        return _beyond(self._by_index(sessions), newest)
+
+    def since(self, sessions: QuerySet[AgentSession], begun: datetime) -> QuerySet[AgentSession]:
+        """Like `queryset`, but of those that began later."""
+        return self._inside(self._by_index(sessions).filter(created_at__gt=begun))
+
+    def _inside(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+        for group in self.groups:
+            if is_deep(group.key):
+                sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+        return sessions
+
+    @property
+    def is_deep(self) -> bool:
+        return any(is_deep(group.key) for group in self.groups)
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether sessions come and go without any change: by falling silent, or by growing old."""
+        return any(depends_on_time(group) for group in self.groups)
+
+    def entered_at(self, facts: "TimedRow") -> datetime | None:
+        """When time alone brought a session that belongs to this list into it; None when it was something else."""
+        timed = [entered_at(group, facts) for group in self.groups if depends_on_time(group)]
+        known = [moment for moment in timed if moment is not None]
+        return max(known) if len(known) == len(timed) else None
+
+    def without_deep(self) -> "ListFilter":
+        """What was found inside stays found: for sessions that a page shows already."""
+        return replace(self, terms=tuple(g for g in self.terms if not is_deep(g.key)))
+
+    def _by_index(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+        sessions = sessions.annotate(progressed=PROGRESSED)
+        if not self.shows_deleted:
+            sessions = sessions.exclude(state="deleted")
+        for group in self.groups:
+            if not is_deep(group.key):
+                sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+        return sessions
+
+    def without(self, **facets: frozenset[str]) -> "ListFilter":
+        return replace(self, **facets)  # type: ignore[arg-type]
+
+
+def _beyond(sessions: QuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
+    """The newest of those that are not searched any more."""
+    return sessions.order_by("-created_at", "-id").values("created_at")[newest : newest + 1]
+
+
+def _not_beyond(sessions: QuerySet[AgentSession]) -> Q:
+    """A range the index answers; with "or without a start" beside it, every row would be read."""
+    return Q(created_at__gt=Coalesce(Subquery(_beyond(sessions, SEARCHED)), Value(BEGINNING)))
+
+
+def _plain(query: QueryDict, key: str) -> list[str]:
+    return [value for value in query.getlist(key) if value and "\x00" not in value]
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    found = Q()
+    for condition in conditions:
+        found |= condition
+    return found
+
+
+def _row_has(row: "Row", key: str, value: str) -> bool:
+    match key:
+        case "state":
+            return listed_state(row) == value
+        case "condition":
+            return holds(value, row)
+        case "agent":
+            return row.agent_type == value
+        case "user":
+            return row.user_id.startswith(value)
+        case "id":
+            return row.id.hex.startswith(_digits(value))
+        case "checkpoint":
+            return row.checkpoint_name.startswith(value)
+        case "older":
+            age = timedelta(seconds=seconds(value))
+            return row.created_at is not None and row.created_at <= row.read_at - age
+    if key.startswith(INSIDE):
+        return False
+    wanted = value.casefold()
+    texts = (row.user_id, row.agent_type, row.checkpoint_name)
+    return any(wanted in text.casefold() for text in texts) or (
+        looks_like_id(value) and _row_has(row, "id", value)
+    )
+
+
+def _sql(key: str, value: str) -> Q:
+    match key:
+        case "state":
+            return state_q(value)
+        case "condition":
+            return condition_q(value, settings.HEARTBEAT_RULES)
+        case "agent":
+            return Q(agent_type=value)
+        case "user":
+            return Q(user_id__startswith=value)
+        case "id":
+            return _id_range(value)
+        case "checkpoint":
+            return Q(_has_checkpoint(name__startswith=value))
+        case "older":
+            return Q(created_at__lte=Now() - timedelta(seconds=seconds(value)))
+    if key.startswith(INSIDE):
+        part, _dot, path = key.partition(".")
+        return json_path_q(part, path, value)
+    found = Q(user_id__icontains=value) | Q(agent_type__icontains=value)
+    found |= Q(_has_checkpoint(name__icontains=value)) | json_contains_q(value)
+    return found | _id_range(value) if looks_like_id(value) else found
+
+
+def _has_checkpoint(**name: str) -> Coalesce:
+    """Looked for in the sessions that are searched; EXISTS would be answered from all checkpoints there are."""
+    found = Checkpoint.objects.filter(session_id=OuterRef("id"), **name).order_by()
+    return Coalesce(Subquery(found.values(found=Value(True))[:1]), Value(False))
+
+
+def _id_range(start: str) -> Q:
+    """Ids that begin with `start`, as a range the primary key can answer."""
+    digits = _digits(start)
+    return Q(id__gte=uuid.UUID(digits.ljust(32, "0")), id__lte=uuid.UUID(digits.ljust(32, "f")))
+
+
+def _digits(value: str) -> str:
+    return value.lower().replace("-", "")[:32]

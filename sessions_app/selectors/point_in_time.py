@@ -1,0 +1,49 @@
+"""A session as it was at a moment: found from the append-only history and the contexts kept on every change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ..models import AgentSession, HistoryEntry, PastContext
+
+
+@dataclass(frozen=True, slots=True)
+class PointInTime:
+    """`version` is None where the moment lies before everything the history knows."""
+
+    at: datetime
+    version: int | None
+    state: str
+    context_version: int
+    context: Any
+
+
+def state_at(session: AgentSession, at: datetime) -> PointInTime:
+    entry = _entry_at(session.id, at)
+    context_version, context = _context_at(session, entry.version if entry else 0)
+    return PointInTime(
+        at=at,
+        version=entry.version if entry else None,
+        state=(entry.to_state if entry else None) or "",
+        context_version=context_version,
+        context=context or {},
+    )
+
+
+def _entry_at(session_id: UUID, at: datetime) -> HistoryEntry | None:
+    entries = HistoryEntry.objects.filter(session_id=session_id, at__lte=at)
+    return entries.only("version", "at", "to_state").order_by("-version", "-at").first()
+
+
+def _context_at(session: AgentSession, version: int) -> tuple[int, Any]:
+    """A context is numbered by the version that brought it, so it is the newest one not after `version`."""
+    if session.context_version <= version:
+        return session.context_version, session.context
+    kept = PastContext.objects.filter(session_id=session.id)
+    known = kept.values_list("context_version", "context")
+    found = known.filter(context_version__lte=version).order_by("-context_version").first()
+    found = found or known.order_by("context_version").first()
+    return found or (session.context_version, session.context)

@@ -1,0 +1,141 @@
+"""The search box's small language: `state:paused agent:grader context.class:7b older:2h late "free text"`."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from ..conditions import CONDITIONS, PAUSING
+
+# As a list shows them: `pausing` is a pause that the agent has not confirmed.
+STATES = ("active", PAUSING, "paused", "completed", "failed", "deleted")
+
+KEYS = {
+    "state": "state",
+    "agent": "agent",
+    "type": "agent",
+    "user": "user",
+    "id": "id",
+    "checkpoint": "checkpoint",
+    "older": "older",
+}
+INSIDE = ("context.", "metadata.")
+UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# What no index answers: looked for in the newest sessions only.
+DEEP = ("text", "checkpoint", *INSIDE)
+LONGEST = 500
+
+_TOKEN = re.compile(r'(?:([^\s":]+):)?(?:"([^"]*)"|(\S+))')
+_SPAN = re.compile(r"(\d{1,5})([mhdw])", re.IGNORECASE)
+_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
+
+
+class Group(NamedTuple):
+    """One thing asked for: any of `values` will do; several groups must all hold."""
+
+    key: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    groups: tuple[Group, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def parse(text: str) -> Search:
+    text = text.replace("\x00", "").strip()
+    if len(text) > LONGEST:
+        return Search(errors=(_("The search is longer than %(n)d characters.") % {"n": LONGEST},))
+    wanted: dict[str, set[str]] = {}
+    errors: list[str] = []
+    for key, quoted, plain in _TOKEN.findall(text):
+        value = (quoted or plain).strip()
+        if not value:
+            continue
+        found = _term(key, value, quoted=bool(quoted))
+        if isinstance(found, str):
+            errors.append(found)
+        elif found[0] == "text":
+            wanted[f"text {found[1].casefold()}"] = {found[1]}
+        else:
+            wanted.setdefault(found[0], set()).add(found[1])
+    groups = tuple(Group(key.split()[0], frozenset(values)) for key, values in wanted.items())
+    return Search(groups, tuple(errors))
+
+
+def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
+    """A key and a value, or the sentence that says what is wrong with them."""
+    if not key:
+        if value.lower() == PAUSING and not quoted:
+            return "state", PAUSING
+        flag = as_condition(value)
+        return ("condition", flag) if flag and not quoted else ("text", value)
+    if key.lower().startswith(INSIDE) and not key.endswith("."):
+        part, _dot, path = key.partition(".")
+        return f"{part.lower()}.{path}", value
+    known = KEYS.get(key.lower())
+    if known is None:
+        return _unknown_key(key)
+    if known == "state":
+        return _state(value)
+    if known == "older" and not _SPAN.fullmatch(value):
+        return _(
+            "“%(value)s” is no span of time. Write older:30m, older:2h, older:3d or older:1w."
+        ) % {"value": value}
+    if known == "id" and not _ID.fullmatch(value):
+        return _("“%(value)s” cannot be part of an id: ids have the digits 0–9 and a–f.") % {
+            "value": value
+        }
+    return known, value
+
+
+def _state(value: str) -> tuple[str, str] | str:
+    name = value.lower()
+    if name in STATES:
+        return "state", name
+    if flag := as_condition(name):
+        return "condition", flag
+    return _("There is no state “%(value)s”. States: %(known)s.") % {
+        "value": value,
+        "known": ", ".join((*STATES, *CONDITIONS)),
+    }
+
+
+def seconds(span: str) -> int:
+    """Of a span that `parse` has let through."""
+    found = _SPAN.fullmatch(span)
+    return int(found[1]) * UNITS[found[2].lower()] if found else 0
+
+
+def is_deep(key: str) -> bool:
+    return key.startswith(DEEP)
+
+
+def as_condition(value: str) -> str | None:
+    name = value.lower().replace("-", "_")
+    return name if name in CONDITIONS else None
+
+
+def _unknown_key(key: str) -> str:
+    near = difflib.get_close_matches(key.lower(), KEYS, n=1)
+    if near:
+        return _("The search does not know “%(key)s:”. Did you mean “%(near)s:”?") % {
+            "key": key,
+            "near": near[0],
+        }
+    return _("The search does not know “%(key)s:”. It knows %(known)s.") % {
+        "key": key,
+        "known": _listed([*(f"{name}:" for name in KEYS), "context.…:", "metadata.…:"]),
+    }
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def looks_like_id(text: str) -> bool:
+    return bool(_ID.fullmatch(text)) and any(c.isdigit() for c in text) and len(text) >= 4

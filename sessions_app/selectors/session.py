@@ -1,0 +1,238 @@
+"""What the session page shows: the session, its newest checkpoints, its newest history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField
+from django.db.models.expressions import Func, RawSQL
+from django.db.models.functions import Cast, Left
+
+from agent_sessions.states import CHECKPOINT_NAMES
+
+from ..actions import VERBS as PERFORMED
+from ..choices import VERBS, Text, Verb, as_text, blocked_reason
+from ..models import AgentSession, Checkpoint, HistoryEntry
+from .point_in_time import PointInTime
+from .rows import Row, from_values, with_row_columns
+
+CHECKPOINTS = 25
+HISTORY = 50
+FAILURES = 100  # failures and rollbacks that are looked through for the same error
+FLAG_PATHS, PATHS = 5, 8
+LONGEST = 500  # more than any part of an entry is shown of
+SHOWN = (
+    "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
+    "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
+)  # fmt: skip
+AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), "session_created"})
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointItem:
+    """A checkpoint as it is listed."""
+
+    n: int
+    name: str
+    at: datetime
+    actor: str
+    source: str
+    size: int
+    captured: bool
+    automatic: bool
+    preview: str
+    since_previous: timedelta | None
+    paths: tuple[str, ...]
+    more_paths: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """An entry of the history as far as it is shown."""
+
+    version: int
+    at: datetime
+    kind: str
+    from_state: str | None
+    to_state: str | None
+    epoch: int
+    checkpoint_name: str
+    paths: tuple[str, ...]
+    more_paths: int
+    actor: str
+    reason: str
+    source: str
+    change_id: UUID | None
+    verb: str
+    detail: str
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> HistoryItem:
+        paths = entry.paths or []
+        return cls(
+            version=entry.version,
+            at=entry.at,
+            kind=entry.kind,
+            from_state=entry.from_state,
+            to_state=entry.to_state,
+            epoch=entry.epoch,
+            checkpoint_name=(entry.checkpoint_name or "")[:LONGEST],
+            paths=tuple(path[:LONGEST] for path in paths[:100]),
+            more_paths=max(len(paths) - PATHS, 0),
+            actor=(entry.actor or "")[:LONGEST],
+            reason=(entry.reason or "")[:LONGEST],
+            source=entry.source,
+            change_id=entry.change_id,
+            verb=str((entry.detail or {}).get("verb"))[:40] if entry.kind == "order" else "",
+            detail=as_text(entry.detail) if entry.detail else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    verb: Verb
+    why_not: Text = ""
+
+    @property
+    def possible(self) -> bool:
+        return not self.why_not
+
+
+def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
+    """What the page shows of it, and its row, in one query each."""
+    session = AgentSession.objects.only(*SHOWN).filter(id=session_id).first()
+    if session is None:
+        return None
+    values = with_row_columns(AgentSession.objects.filter(id=session_id)).first()
+    return None if values is None else (session, from_values(values))
+
+
+def read_checkpoints(
+    session_id: UUID, *, before: int | None = None, past: PointInTime | None = None
+) -> tuple[list[CheckpointItem], bool]:
+    """Newest first, as they were at a moment of the past, and whether there are older ones."""
+    text = Cast("data", TextField())
+    known = Checkpoint.objects.filter(session_id=session_id)
+    if before is not None:
+        known = known.filter(n__lt=before)
+    if past is not None:
+        known = known.filter(at__lte=past.at)
+    if past is not None and past.version is not None:
+        known = known.filter(version__lte=past.version)
+    entry = HistoryEntry.objects.filter(
+        session_id=OuterRef("session_id"), version=OuterRef("version")
+    )
+    found = (
+        known.annotate(
+            changed=Subquery(entry.values("paths")[:1]),
+            size=Func(text, function="octet_length", output_field=IntegerField()),
+            preview=Left(text, 400),
+            made_automatically=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
+        )
+        .order_by("-n")
+        .values(
+            "n", "name", "at", "actor", "source", "context_version", "size", "preview",
+            "made_automatically", "changed",
+        )[: CHECKPOINTS + 1]
+    )  # fmt: skip
+    flags: list[dict[str, Any]] = [dict(values) for values in found]
+    earlier = [*(flag["at"] for flag in flags[1:]), None]
+    pairs = zip(flags, earlier, strict=False)
+    shown = [_flag(flag, previous) for flag, previous in pairs][:CHECKPOINTS]
+    return shown, len(flags) > CHECKPOINTS
+
+
+def _flag(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
+    changed = values["changed"] or []
+    return CheckpointItem(
+        n=values["n"],
+        name=values["name"],
+        at=values["at"],
+        actor=values["actor"] or "",
+        source=values["source"],
+        size=values["size"],
+        captured=values["context_version"] is not None,
+        automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
+        preview=values["preview"],
+        since_previous=None if before is None else max(values["at"] - before, timedelta()),
+        paths=tuple(path[:LONGEST] for path in changed[:FLAG_PATHS]),
+        more_paths=max(len(changed) - FLAG_PATHS, 0),
+    )
+
+
+def read_history(
+    session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
+) -> tuple[list[HistoryItem], bool]:
+    """Newest first, and whether there are older ones."""
+    entries = HistoryEntry.objects.filter(session_id=session_id)
+    if before is not None:
+        entries = entries.filter(version__lt=before)
+    if kinds:
+        entries = entries.filter(kind__in=kinds)
+    found = list(entries.order_by("-version", "-at")[: HISTORY + 1])
+    return [HistoryItem.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
+
+
+def first_matching(
+    checkpoints: list[CheckpointItem], *, own: bool = False, name: str = ""
+) -> CheckpointItem | None:
+    found = (
+        flag
+        for flag in checkpoints
+        if (not name or flag.name == name) and not (own and flag.automatic)
+    )
+    return next(found, None)
+
+
+def actions(state: str) -> list[Action]:
+    """Every verb, and why it cannot be used where it cannot."""
+    return [action(verb, state) for verb in VERBS.values()]
+
+
+def action(verb: Verb, state: str) -> Action:
+    return Action(verb, blocked_reason(verb, state, state in PERFORMED[verb.name].states))
+
+
+PRIMARY_ACTION = {
+    "active": "pause",
+    "paused": "resume",
+    "completed": "rollback",
+    "failed": "rollback",
+    "deleted": "restore",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedFailure:
+    """The same error `times` in a row, with a rollback before each but the first; `earliest` is the lowest target of those."""
+
+    times: int
+    earliest: int
+
+
+def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
+    """None unless the newest failure has the error of the one before the rollback."""
+    marks = (CHECKPOINT_NAMES["fail"], CHECKPOINT_NAMES["rollback"])
+    found = Checkpoint.objects.filter(session_id=session_id, name__in=marks).order_by("-n")
+    error, times, targets = None, 0, []
+    for name, data in found.values_list("name", "data")[:FAILURES]:
+        if name == CHECKPOINT_NAMES["rollback"]:
+            targets.append(data.get("n"))
+            continue
+        if times and (data.get("error") != error or len(targets) < times):
+            break
+        error, times = data.get("error"), times + 1
+    known = [n for n in targets[: times - 1] if isinstance(n, int)]
+    return RepeatedFailure(times, min(known)) if times > 1 and known else None
+
+
+def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
+    """Who changed the state of a session after a version, and when: what a conflict is about."""
+    decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
+    entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
+    found = entries.filter(decisive).order_by("-version", "-at").first()
+    return None if found is None else HistoryItem.of(found)

@@ -1,0 +1,136 @@
+"""What may follow in the search box: keys, and the values that the newest sessions have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from ..choices import CONDITIONS, STATES
+from ..conditions import PAUSING
+from .search import INSIDE
+from .search import STATES as KNOWN_STATES
+
+MOST = 10
+LONGEST = 60
+
+_TYPES = (
+    "SELECT agent_type FROM agent_session_counts GROUP BY 1 HAVING sum(n) > 0 ORDER BY sum(n) DESC"
+)
+_USERS = """
+SELECT user_id FROM (SELECT user_id FROM agent_sessions ORDER BY created_at DESC, id DESC LIMIT 3000) AS newest
+WHERE user_id <> '' GROUP BY 1 ORDER BY count(*) DESC
+"""
+_CHECKPOINTS = """
+SELECT name FROM agent_session_checkpoints WHERE session_id = ANY(ARRAY(
+    SELECT id FROM agent_sessions ORDER BY created_at DESC, id DESC LIMIT 200))
+GROUP BY 1 ORDER BY count(*) DESC LIMIT 500
+"""
+_NEWEST = (
+    "SELECT {part} #> %s AS it FROM agent_sessions ORDER BY created_at DESC, id DESC LIMIT 300"
+)
+_KEYS = """
+SELECT key FROM (%s) AS newest, LATERAL jsonb_object_keys(
+    CASE WHEN jsonb_typeof(it) = 'object' THEN it ELSE '{}' END) AS key
+GROUP BY 1 ORDER BY count(*) DESC LIMIT 200
+"""
+_VALUES = """
+SELECT it #>> '{}' FROM (%s) AS newest WHERE jsonb_typeof(it) IN ('string', 'number', 'boolean')
+GROUP BY 1 ORDER BY count(*) DESC LIMIT 500
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """`text` replaces the word; one that ends with `:` or `.` goes on."""
+
+    text: str
+    hint: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def suggest(word: str) -> list[Suggestion]:
+    word = word.replace("\x00", "").lstrip('"')[:200]
+    key, colon, start = word.partition(":")
+    start = start.lstrip('"')
+    if not colon:
+        inside = _inside(key)
+        return _paths(*inside) if inside else _begin(key)
+    values = _values_of(key)
+    return [Suggestion(f"{key}:{_quoted(value)}") for value in _fitting(values, start)]
+
+
+def _begin(start: str) -> list[Suggestion]:
+    keys = {
+        "state:": _("state"),
+        "agent:": _("agent type"),
+        "user:": _("how the user's name begins"),
+        "checkpoint:": _("has a checkpoint whose name begins so"),
+        "context.": _("inside the context"),
+        "metadata.": _("inside the metadata"),
+        "older:": _("started longer ago than, e.g. 2h"),
+        "id:": _("how the id begins"),
+    }
+    flags = {PAUSING: STATES[PAUSING], **CONDITIONS}
+    words = {name.replace("_", "-"): str(sign.word) for name, sign in flags.items()}
+    everything = {**keys, **words}
+    return [
+        Suggestion(name, everything[name]) for name in everything if name.startswith(start.lower())
+    ]
+
+
+def _inside(key: str) -> tuple[str, list[str], str] | None:
+    if not key.lower().startswith(INSIDE):
+        return None
+    part, *path, last = key.split(".")
+    return part.lower(), path, last
+
+
+def _paths(part: str, path: list[str], start: str) -> list[Suggestion]:
+    found = _read(_KEYS % _NEWEST.format(part=part), [path])
+    before = ".".join([part, *path])
+    return [Suggestion(f"{before}.{key}:") for key in _fitting(found, start) if _is_plain(key)]
+
+
+def _values_of(key: str) -> Sequence[str]:
+    match key.lower():
+        case "state":
+            return [*KNOWN_STATES, *CONDITIONS]
+        case "agent" | "type":
+            return _read(_TYPES)
+        case "user":
+            return _read(_USERS)
+        case "checkpoint":
+            return _read(_CHECKPOINTS)
+        case "older":
+            return ["30m", "2h", "1d", "1w"]
+    inside = _inside(key)
+    if inside is None:
+        return []
+    part, path, last = inside
+    return _read(_VALUES % _NEWEST.format(part=part), [[*path, last]])
+
+
+def _fitting(values: Iterable[str], start: str) -> list[str]:
+    wanted = start.casefold()
+    fitting = (v for v in values if v.casefold().startswith(wanted) and len(v) <= LONGEST)
+    return [value for value, _n in zip(fitting, range(MOST), strict=False)]
+
+
+def _is_plain(key: str) -> bool:
+    return not any(sign.isspace() or sign in '":.' for sign in key)
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if any(sign.isspace() for sign in value) else value
+
+
+def _read(sql: str, parameters: Sequence[Any] = ()) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(parameters))
+        return [row[0] for row in cursor.fetchall()]

@@ -1,0 +1,119 @@
+"""Saved views and the look of the list: small forms that come back to where they were."""
+
+from collections.abc import Callable
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from ..bidi import isolated
+from ..saved_views import preferences, services
+from ..saved_views.models import SavedView
+from ..selectors.facet_counts import counts as all_counts
+from .access import viewers_only
+from .preferences import back
+
+LONGEST_QUERY = 4000
+
+
+def user_of(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+@viewers_only
+@require_POST
+def create(request: HttpRequest) -> HttpResponse:
+    name = request.POST.get("name", "").strip()[:80]
+    query = services.canonical(request.POST.get("query", "")[:LONGEST_QUERY])
+    shared = request.POST.get("shared") == "yes"
+    if not name:
+        messages.warning(request, _("Please give the view a name."))
+        return HttpResponseRedirect(back(request))
+    view = SavedView(owner=user_of(request), name=name, query=query, shared=shared)
+    return _stored(request, view)
+
+
+@viewers_only
+@require_POST
+def act(request: HttpRequest, id: int, act: str) -> HttpResponse:
+    user = user_of(request)
+    view = get_object_or_404(services.readable(user), id=id)
+    if act == "defaults":
+        return _default(request, view)
+    if act not in ACTS:
+        raise Http404
+    if view.owner_id != user.pk:
+        raise PermissionDenied
+    return ACTS[act](request, view)
+
+
+def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
+    """The list begins with it from now on, or no longer."""
+    preferences.toggle_default(user_of(request), view)
+    return _open(view)
+
+
+def _change(request: HttpRequest, view: SavedView) -> HttpResponse:
+    view.query = services.canonical(request.POST.get("query", "")[:LONGEST_QUERY])
+    return _stored(request, view)
+
+
+def _rename(request: HttpRequest, view: SavedView) -> HttpResponse:
+    view.name = request.POST.get("name", "").strip()[:80] or view.name
+    view.shared = request.POST.get("shared") == "yes"
+    return _stored(request, view)
+
+
+def _delete(request: HttpRequest, view: SavedView) -> HttpResponse:
+    view.delete()
+    messages.success(request, _("The view “%(name)s” was deleted.") % {"name": isolated(view.name)})
+    return HttpResponseRedirect(f"{reverse('sessions')}?all")
+
+
+ACTS: dict[str, Callable[[HttpRequest, SavedView], HttpResponse]] = {
+    "changes": _change,
+    "names": _rename,
+    "deletions": _delete,
+}
+
+
+def _stored(request: HttpRequest, view: SavedView) -> HttpResponse:
+    try:
+        with transaction.atomic():
+            view.save()
+    except IntegrityError:
+        text = _("You have a view called “%(name)s” already.") % {"name": isolated(view.name)}
+        messages.warning(request, text)
+        return HttpResponseRedirect(back(request))
+    return _open(view)
+
+
+def _open(view: SavedView) -> HttpResponse:
+    return HttpResponseRedirect(f"{reverse('sessions')}{view.address}")
+
+
+@viewers_only
+@require_GET
+def counts(request: HttpRequest) -> HttpResponse:
+    """How much is in each view, for the rail."""
+    views = services.visible(user_of(request))
+    found = services.view_counts(views, all_counts())
+    return JsonResponse({str(pk): {"n": t.n, "shown": t.shown} for pk, t in found.items()})
+
+
+@viewers_only
+@require_POST
+def look(request: HttpRequest) -> HttpResponse:
+    """Columns and density, stored for this person."""
+    post = request.POST
+    preferences.save_preferences(
+        user_of(request), shown=post.getlist("column"), density=post.get("density", "")
+    )
+    return HttpResponseRedirect(back(request))
