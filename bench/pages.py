@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 
 AT_ONCE = 50
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10

@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 
 from dashboard.asgi import application
-from sessions_app.feed import wiring
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.limits import LIMITS
+from sessions_app.live import factory
+from sessions_app.live.hub import Hub
+from sessions_app.live.limits import LIMITS
 
-vars(wiring)["Hub"] = partial(Hub, limits=replace(LIMITS, tick=0.01))
+vars(factory)["Hub"] = partial(Hub, limits=replace(LIMITS, tick=0.01))
 
 __all__ = ["application"]

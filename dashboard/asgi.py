@@ -19,7 +19,7 @@ def build() -> Any:
     from dashboard.bodies import limited, refuse_in_daphne
     from dashboard.startup import check_before_serving
     from sessions_app.bulk.worker import background
-    from sessions_app.feed.routing import websocket_urlpatterns
+    from sessions_app.live.sockets.routing import websocket_urlpatterns
 
     check_before_serving()
     background.start()

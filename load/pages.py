@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
 from load.figures import Said
-from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 
 ROWS = 50
 AT_ONCE = 50

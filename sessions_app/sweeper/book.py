@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sessions_app.feed.blindness import Outage
+from sessions_app.watchdog.outages import Outage
 
 from .post import Leader
 

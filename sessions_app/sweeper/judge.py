@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sessions_app.feed.blindness import Outage
 from sessions_app.health import Rules, rule_for
+from sessions_app.watchdog.outages import Outage
 
 from .post import Leader
 from .sight import Moment, cutoff

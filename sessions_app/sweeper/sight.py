@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sessions_app.feed.blindness import Outage
+from sessions_app.watchdog.outages import Outage
 
 
 class Moment(NamedTuple):

@@ -12,8 +12,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
-from sessions_app.feed.blindness import JUMP, Outage, OutageTracker
 from sessions_app.health import Rules
+from sessions_app.watchdog.outages import JUMP, Outage, OutageTracker
 
 from .book import OutageLog
 from .judge import Detector

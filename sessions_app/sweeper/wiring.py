@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 
 from agent_sessions import SessionManager
-from sessions_app.feed.beats import client
-from sessions_app.feed.wiring import listen_parameters
+from sessions_app.live.factory import listen_parameters
+from sessions_app.live.sources.valkey import client
 
 from .post import Leader
 from .sweeper import Connect, Watchdog

@@ -13,12 +13,12 @@ from redis.asyncio import Redis
 from agent_sessions import tasks
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from dashboard.environment import BASE_DIR
-from sessions_app.feed.beats import ValkeySource
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
+from sessions_app.live.sources.valkey import ValkeySource
 
 End = Callable[[int], Awaitable[None]]
 # No task is ended by a bare `cancel()` but here: `end` itself, and a page's writer, which looks at `closed`.
-BARE = {"agent_sessions/tasks.py": 1, "sessions_app/feed/socket.py": 1}
+BARE = {"agent_sessions/tasks.py": 1, "sessions_app/live/sockets/connection.py": 1}
 
 
 async def steps(n: int) -> None:

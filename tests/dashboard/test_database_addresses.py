@@ -17,7 +17,7 @@ from agent_sessions import SessionManager
 from dashboard.database import address
 from dashboard.problems import SetupError
 from dashboard.startup import check_notifications
-from sessions_app.feed.wiring import listen_parameters
+from sessions_app.live.factory import listen_parameters
 from sessions_app.sweeper.post import Leader
 from sessions_app.sweeper.wiring import parameters
 from tests.feed.page import Page

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from sessions_app.entry.models import LoginAttempts
-from sessions_app.feed import codes, rights
+from sessions_app.live.sockets import auth, close_codes
 from sessions_app.models import ApiToken
 from tests.live import session_cookie
 
@@ -54,12 +54,12 @@ def test_who_may_act_may_look_at_pages_and_at_the_socket_alike(
     nobody.user_permissions.add(Permission.objects.get(codename=OPERATE))
     client.force_login(nobody)
     assert client.get("/").status_code == 200
-    seen = rights.identify(scope_of(nobody))
-    assert isinstance(seen, rights.Viewer)
-    assert rights.withdrawn([seen]) == {}
+    seen = auth.identify(scope_of(nobody))
+    assert isinstance(seen, auth.Viewer)
+    assert auth.withdrawn([seen]) == {}
     nobody.user_permissions.clear()
-    assert rights.identify(scope_of(nobody)) == codes.NOT_ALLOWED
-    assert rights.withdrawn([seen]) == {seen: codes.NOT_ALLOWED}
+    assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
+    assert auth.withdrawn([seen]) == {seen: close_codes.NOT_ALLOWED}
     assert client.get("/").status_code == 403
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.wiring import listen_parameters
+from sessions_app.live.factory import listen_parameters
+from sessions_app.live.hub import Hub
 from tests.live import LiveDashboard, session_cookie
 
 from . import writers

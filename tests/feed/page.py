@@ -15,7 +15,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 
 ASK_AGAIN_AFTER = 0.3
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.rights import Viewer
-from sessions_app.feed.socket import Connection
+from sessions_app.live.hub import Hub
+from sessions_app.live.sockets.auth import Viewer
+from sessions_app.live.sockets.connection import Connection
 
 VIEWER = Viewer(1, "key", "hash", "de")
 

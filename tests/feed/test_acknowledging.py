@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from sessions_app.feed.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 
 SCRIPT = Path(__file__).parents[2] / "static" / "js" / "feed.js"
 

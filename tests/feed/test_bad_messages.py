@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
 
 from .screen import Screen
 

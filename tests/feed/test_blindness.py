@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.feed.blindness import Outage, OutageTracker
+from sessions_app.watchdog.outages import Outage, OutageTracker
 
 from .conftest import Clock
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.feed import metrics
-from sessions_app.feed.hub import Hub
+from sessions_app.live import metrics
+from sessions_app.live.hub import Hub
 
 from . import writers
 from .conftest import created, heard, until

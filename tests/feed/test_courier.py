@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sessions_app.feed.audience import Key
-from sessions_app.feed.courier import CHANGES, FEW_CHANGES, OTHERS
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.news import Outbox
-from sessions_app.feed.parts import Update, row_fragment
+from sessions_app.live.hub import Hub
+from sessions_app.live.push.outbox import Outbox
+from sessions_app.live.sockets.frames import Update, row_fragment
+from sessions_app.live.sockets.send_scheduler import CHANGES, FEW_CHANGES, OTHERS
+from sessions_app.live.state.subscriptions import Key
 from sessions_app.selectors.filters import ListFilter
 
 from .screen import Screen

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import pytest
 from redis.asyncio import Redis
 
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.limits import LIMITS
+from sessions_app.live.hub import Hub
+from sessions_app.live.limits import LIMITS
 
 from . import writers
 from .conftest import Clock, created, heard, time_passes, until
@@ -68,7 +68,9 @@ async def test_a_row_is_drawn_once_per_language_however_many_pages_show_it(
     screens = [Screen(hub) for _ in range(6)]
     for n, screen in enumerate(screens):
         await screen.shows([session_id], language="de" if n % 2 else "en")
-    with patch("sessions_app.feed.reader.render_row_in", return_value="<tr>") as drawn:
+    with patch(
+        "sessions_app.live.state.database_thread.render_row_in", return_value="<tr>"
+    ) as drawn:
         await paused(hub, database_url, session_id)
     assert sorted(call.kwargs["language"] for call in drawn.call_args_list) == ["de", "en"]
     for screen in screens:
@@ -153,7 +155,7 @@ async def test_one_row_that_cannot_be_drawn_does_not_cost_the_others(
             raise ValueError("nonsense")
         return "<tr>"
 
-    with patch("sessions_app.feed.reader.render_row_in", side_effect=draw):
+    with patch("sessions_app.live.state.database_thread.render_row_in", side_effect=draw):
         writers.sql(database_url, "UPDATE agent_sessions SET state = 'paused'")
         await heard(hub, whole, 2)
         await hub.tick()

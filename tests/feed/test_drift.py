@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
 
 from . import writers
 from .conftest import Clock, created, heard, time_passes

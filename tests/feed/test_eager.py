@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from sessions_app.feed import eager
-from sessions_app.feed.parts import Update
+from sessions_app.live.sockets import run_eagerly
+from sessions_app.live.sockets.frames import Update
 
 
 async def test_what_waits_for_nothing_is_done_at_once() -> None:
@@ -16,7 +16,7 @@ async def test_what_waits_for_nothing_is_done_at_once() -> None:
     async def act() -> None:
         done.append(True)
 
-    assert eager.start(act()) is None
+    assert run_eagerly.start(act()) is None
     assert done
 
 
@@ -29,7 +29,7 @@ async def test_what_waits_goes_on_where_it_was() -> None:
         await asyncio.sleep(0)
         seen.append("done")
 
-    task = eager.start(act())
+    task = run_eagerly.start(act())
     assert task is not None and seen == ["begun"]
     gate.set()
     await task
@@ -45,7 +45,7 @@ async def test_cancelled_while_it_waits_it_may_tidy_up() -> None:
         finally:
             seen.append("tidied up")
 
-    task = eager.start(act())
+    task = run_eagerly.start(act())
     assert task is not None
     await asyncio.sleep(0)
     task.cancel()
@@ -56,7 +56,7 @@ async def test_cancelled_while_it_waits_it_may_tidy_up() -> None:
 
 async def test_it_need_not_be_a_coroutine() -> None:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    task = eager.start(done)
+    task = run_eagerly.start(done)
     assert task is not None
     done.set_exception(ConnectionError())
     with pytest.raises(ConnectionError):

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from dashboard.embedded import process
-from sessions_app.feed import codes
+from sessions_app.live.sockets import close_codes
 from tests.live import LiveDashboard, free_port, session_cookie
 
 from . import writers
@@ -42,7 +42,7 @@ async def test_a_pause_in_psql_reaches_an_open_page(
 
 async def test_an_anonymous_visitor_is_sent_to_the_login(live_dashboard: LiveDashboard) -> None:
     async with Page(live_dashboard.url, None) as page:
-        assert await page.is_closed() == codes.NOT_LOGGED_IN
+        assert await page.is_closed() == close_codes.NOT_LOGGED_IN
         assert page.frames == 0
 
 
@@ -55,7 +55,7 @@ async def test_who_may_not_look_is_refused(
     live_dashboard: LiveDashboard, cookie_of_nobody: dict[str, Any]
 ) -> None:
     async with Page(live_dashboard.url, cookie_of_nobody) as page:
-        assert await page.is_closed() == codes.NOT_ALLOWED
+        assert await page.is_closed() == close_codes.NOT_ALLOWED
         assert page.frames == 0
 
 
@@ -78,7 +78,7 @@ async def test_a_right_that_is_withdrawn_ends_the_open_socket(
     async with Page(live_dashboard.url, cookie) as page:
         await page.until(lambda: page.is_live)
         await sync_to_async(viewer.groups.clear)()
-        assert await page.is_closed() == codes.NOT_ALLOWED
+        assert await page.is_closed() == close_codes.NOT_ALLOWED
 
 
 async def test_logging_out_ends_the_open_socket(
@@ -89,7 +89,7 @@ async def test_logging_out_ends_the_open_socket(
     async with Page(live_dashboard.url, cookie) as page:
         await page.until(lambda: page.is_live)
         await Session.objects.filter(session_key=cookie["value"]).adelete()
-        assert await page.is_closed() == codes.NOT_LOGGED_IN
+        assert await page.is_closed() == close_codes.NOT_LOGGED_IN
 
 
 async def test_a_flood_is_closed_and_the_others_go_on(
@@ -103,7 +103,7 @@ async def test_a_flood_is_closed_and_the_others_go_on(
         await page.until(lambda: page.is_live)
         for _ in range(2000):
             flooding.says({"type": "ping"})
-        assert await flooding.is_closed() == codes.FLOOD
+        assert await flooding.is_closed() == close_codes.FLOOD
         writers.pause(database_url, ids[0])
         await page.until(lambda: page.versions[ids[0]] == 2, seconds=2)
 
@@ -112,9 +112,9 @@ async def test_bad_messages_are_closed_with_their_code_and_without_a_traceback(
     live_dashboard: LiveDashboard, cookie: dict[str, Any]
 ) -> None:
     bad: dict[str | bytes, set[int]] = {
-        "{": {codes.MALFORMED},
-        b"\x00": {codes.MALFORMED},
-        "x" * 70_000: {codes.TOO_LARGE},
+        "{": {close_codes.MALFORMED},
+        b"\x00": {close_codes.MALFORMED},
+        "x" * 70_000: {close_codes.TOO_LARGE},
         "x" * 2_000_000: {1006, 1009},  # daphne itself hangs up on a frame of this size
     }
     for message, allowed in bad.items():
@@ -165,7 +165,7 @@ async def test_uvicorn_serves_the_feed_as_well(
             writers.pause(database_url, ids[0])
             await page.until(lambda: page.versions[ids[0]] == 2, seconds=2)
             await page.socket.send("{")
-            assert await page.is_closed() == codes.MALFORMED
+            assert await page.is_closed() == close_codes.MALFORMED
             assert page.socket.close_reason == "not JSON"
     finally:
         live.stop()

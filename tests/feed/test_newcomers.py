@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 from django.db import OperationalError
 
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
 
 from . import writers
 from .conftest import Clock, created, heard, time_passes
@@ -49,7 +49,9 @@ async def test_who_shows_a_session_is_told_even_when_it_cannot_be_read_who_else_
     time_passes(clocked, clock, 1)
     writers.sql(database_url, "UPDATE agent_sessions SET state = 'paused' WHERE id = %s", shown)
     await heard(clocked, shown, 2)
-    with patch("sessions_app.feed.delivery.find_arrivals", side_effect=OperationalError("gone")):
+    with patch(
+        "sessions_app.live.push.broadcast.find_arrivals", side_effect=OperationalError("gone")
+    ):
         await clocked.tick()
     await screen.settled()
     assert screen.rows[shown]["version"] == 2

@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 
 from dashboard.embedded import Servers, valkey
 from dashboard.embedded.data_folder import prepare
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.wiring import listen_parameters
+from sessions_app.live.factory import listen_parameters
+from sessions_app.live.hub import Hub
 
 from . import writers
 from .conftest import NAMESPACE, created, heard, until

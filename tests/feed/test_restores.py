@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from sessions_app.feed import codes
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
+from sessions_app.live.sockets import close_codes
 from tests.live import LiveDashboard
 
 from . import writers
@@ -54,7 +54,7 @@ async def test_on_another_timeline_every_page_is_closed_and_is_told_it_on_return
     restore(database_url, session_id)
     await hub.reconcile()
     await screen.settled()
-    assert screen.closed == (codes.RESTORED, codes.REASONS[codes.RESTORED])
+    assert screen.closed == (close_codes.RESTORED, close_codes.REASONS[close_codes.RESTORED])
     again = Screen(hub)
     await again.shows({session_id: 2})
     assert again.last("timeline") not in (None, before)
@@ -66,7 +66,7 @@ async def test_a_hub_that_lost_its_connection_looks_at_once(hub: Hub, database_u
     restore(database_url, session_id)
     writers.sql(database_url, f"SELECT pg_terminate_backend({hub.listener.backend_pid})")
     await until(lambda: screen.closed is not None, hub.tick)
-    assert screen.closed == (codes.RESTORED, codes.REASONS[codes.RESTORED])
+    assert screen.closed == (close_codes.RESTORED, close_codes.REASONS[close_codes.RESTORED])
 
 
 @pytest.mark.django_db(transaction=True)

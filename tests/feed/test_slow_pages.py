@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from sessions_app.feed import codes
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.limits import LIMITS
+from sessions_app.live.hub import Hub
+from sessions_app.live.limits import LIMITS
+from sessions_app.live.sockets import close_codes
 
 from . import writers
 from .conftest import Clock, created, heard
@@ -60,7 +60,7 @@ async def test_a_stalled_page_is_closed_after_its_time(
         clocked.watch()
         await healthy.settled()
     await stalled.settled()
-    assert stalled.closed == (codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
+    assert stalled.closed == (close_codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
     assert stalled.socket.parts is None
     assert stalled.socket not in clocked.subscriptions.sockets
     assert healthy.closed is None
@@ -130,4 +130,4 @@ async def test_a_socket_that_never_says_hello_is_closed(clocked: Hub, clock: Clo
         clock.passes(1)
         clocked.watch()
     await screen.settled()
-    assert screen.closed == (codes.MALFORMED, "no hello")
+    assert screen.closed == (close_codes.MALFORMED, "no hello")

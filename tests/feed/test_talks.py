@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from agent_sessions import StorageUnavailable
 from agent_sessions.conversation import ConversationConfig, ConversationManager
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
 from sessions_app.manager_portal import portal
 from sessions_app.selectors import conversation_client
 

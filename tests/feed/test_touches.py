@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.feed.hub import Hub
-from sessions_app.feed.parts import Update, VersionBump
-from sessions_app.feed.reader import drawn
+from sessions_app.live.hub import Hub
+from sessions_app.live.sockets.frames import Update, VersionBump
+from sessions_app.live.state.database_thread import drawn
 from sessions_app.selectors.rows import render_row_in
 
 from . import writers

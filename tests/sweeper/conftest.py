@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sessions_app.feed.beats import client
+from sessions_app.live.sources.valkey import client
 from sessions_app.sweeper.post import Leader
 from sessions_app.sweeper.sight import Moment
 from sessions_app.sweeper.sweeper import Watchdog

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from agent_sessions import SessionManager
-from sessions_app.feed.beats import client
+from sessions_app.live.sources.valkey import client
 from sessions_app.sweeper.post import Leader
 from sessions_app.sweeper.upkeep import FOLD, PREPARE, Chore, Maintenance, forget_beats
 

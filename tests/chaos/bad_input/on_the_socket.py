@@ -9,8 +9,8 @@ from typing import Any
 from django.test import override_settings
 
 from sessions_app import manager_portal
-from sessions_app.feed import origin
-from sessions_app.feed.hub import Hub
+from sessions_app.live.hub import Hub
+from sessions_app.live.sockets import origin
 from tests.chaos.bad_input.case import Case, Give, Place
 from tests.feed.screen import Screen
 

@@ -8,15 +8,16 @@ from typing import Any
 
 from sessions_app.selectors.filters import ListFilter
 
-from . import codes, messages, metrics, rights
-from .audience import Key, SubscriptionRegistry
-from .catchup import Resync
-from .courier import SendScheduler
-from .limits import Limits
-from .reader import DatabaseThread, DatabaseUnavailable
-from .rights import Viewer
-from .socket import Connection, Send
-from .tally import FacetPush
+from .. import metrics
+from ..limits import Limits
+from ..push.facet_push import FacetPush
+from ..push.resync import Resync
+from ..state.database_thread import DatabaseThread, DatabaseUnavailable
+from ..state.subscriptions import Key, SubscriptionRegistry
+from . import auth, close_codes, protocol
+from .auth import Viewer
+from .connection import Connection, Send
+from .send_scheduler import SendScheduler
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +66,14 @@ class Gateway:
 
     async def _recognise(self, socket: Connection, scope: dict[str, Any]) -> None:
         try:
-            viewer = await self._door.read(rights.identify, scope)
+            viewer = await self._door.read(auth.identify, scope)
         except DatabaseUnavailable as error:
             log.warning("nobody can be recognised: %s", error)
-            viewer = codes.TRY_AGAIN_LATER
+            viewer = close_codes.TRY_AGAIN_LATER
         if isinstance(viewer, Viewer):
             self.welcome(socket, viewer)
         else:
-            self.close(socket, viewer, codes.REASONS[viewer])
+            self.close(socket, viewer, close_codes.REASONS[viewer])
 
     def welcome(self, socket: Connection, viewer: Viewer) -> None:
         """From here on the socket is answered, first to what it has said so far."""
@@ -87,33 +88,33 @@ class Gateway:
             return
         text = message.get("text")
         if not socket.may_speak():
-            self.close(socket, codes.FLOOD, "too many messages")
+            self.close(socket, close_codes.FLOOD, "too many messages")
         elif not isinstance(text, str):
-            self.close(socket, codes.MALFORMED, "only text is understood")
+            self.close(socket, close_codes.MALFORMED, "only text is understood")
         elif len(text) > self._limits.message_bytes:
-            self.close(socket, codes.TOO_LARGE, "message too large")
+            self.close(socket, close_codes.TOO_LARGE, "message too large")
         else:
             self._understand(socket, text)
 
     def _understand(self, socket: Connection, text: str) -> None:
         try:
-            match messages.parse(text, self._limits):
-                case messages.Hello() as hello:
+            match protocol.parse(text, self._limits):
+                case protocol.Hello() as hello:
                     self._greet(socket, hello)
-                case messages.Ack(n):
+                case protocol.Ack(n):
                     if not socket.acknowledge(n):
-                        raise messages.Malformed("acknowledges what was never sent")
-                case messages.Ping():
+                        raise protocol.Malformed("acknowledges what was never sent")
+                case protocol.Ping():
                     socket.keepalive_due = socket.subscription is not None
                     socket.schedule()
-        except messages.Malformed as error:
-            self.close(socket, codes.MALFORMED, str(error))
+        except protocol.Malformed as error:
+            self.close(socket, close_codes.MALFORMED, str(error))
 
-    def _greet(self, socket: Connection, hello: messages.Hello) -> None:
+    def _greet(self, socket: Connection, hello: protocol.Hello) -> None:
         try:
             wanted = _filter(hello.query)
-        except messages.Malformed as error:
-            self.close(socket, codes.MALFORMED, str(error))
+        except protocol.Malformed as error:
+            self.close(socket, close_codes.MALFORMED, str(error))
             return
         if socket.viewer is None:
             socket.queued_hello = hello
@@ -121,10 +122,10 @@ class Gateway:
             self._subscribe(socket, socket.viewer, hello, wanted)
 
     def _subscribe(
-        self, socket: Connection, viewer: Viewer, hello: messages.Hello, wanted: ListFilter
+        self, socket: Connection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
     ) -> None:
         """Subscribes first; the tick that it asks for then reads what is newer."""
-        language = rights.supported(hello.language) or viewer.language
+        language = auth.supported(hello.language) or viewer.language
         key = Key(hello.page, hello.query, language, frozenset(hello.rows), hello.conversation)
         self._subscriptions.subscribe(socket, key, wanted)
         now = self._clock()
@@ -151,4 +152,4 @@ def _filter(query: str) -> ListFilter:
     try:
         return ListFilter.from_query(query)
     except Exception as error:
-        raise messages.Malformed("the query cannot be read") from error
+        raise protocol.Malformed("the query cannot be read") from error

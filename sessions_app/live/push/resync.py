@@ -5,20 +5,28 @@ from typing import TYPE_CHECKING
 
 from sessions_app.selectors.filters import ListFilter
 
-from .audience import Subscription, SubscriptionRegistry
-from .beats import ValkeySource
-from .delivery import row_text, session_part
-from .limits import Limits
-from .membership import members
-from .messages import Hello
-from .newcomers import by_row, update
-from .parts import Update, gone_fragment
-from .pending import Batch
-from .reader import DatabaseThread, Snapshot, Versions, arrived_since, drawn, rows_of, versions
-from .restores import Timeline
+from ..limits import Limits
+from ..restores import Timeline
+from ..sockets.frames import Update, gone_fragment
+from ..sockets.protocol import Hello
+from ..sources.valkey import ValkeySource
+from ..state.change_buffer import Batch
+from ..state.database_thread import (
+    DatabaseThread,
+    Snapshot,
+    Versions,
+    arrived_since,
+    drawn,
+    rows_of,
+    versions,
+)
+from ..state.queries import members
+from ..state.subscriptions import Subscription, SubscriptionRegistry
+from .arrivals import by_row, update
+from .broadcast import row_text, session_part
 
 if TYPE_CHECKING:
-    from .socket import Connection
+    from ..sockets.connection import Connection
 
 CHUNK = 2000
 LONGEST_LOOK_BACK = 3600.0

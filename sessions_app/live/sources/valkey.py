@@ -11,8 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from . import metrics
-from .retry import Backoff
+from .. import metrics
+from .backoff import Backoff
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from agent_sessions import tasks
 
-from . import metrics
+from .. import metrics
 
 if TYPE_CHECKING:
-    from .socket import Connection
+    from .connection import Connection
 
 Queue = deque["Connection"]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16

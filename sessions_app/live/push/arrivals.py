@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .pending import FirstSeen
+from ..state.change_buffer import FirstSeen
 
 if TYPE_CHECKING:
     from sessions_app.selectors.rows import Row
 
-    from .audience import Subscription, SubscriptionRegistry
+    from ..state.subscriptions import Subscription, SubscriptionRegistry
 
 At = Mapping[str, float]
 Belongs = Callable[["Subscription", str], bool]

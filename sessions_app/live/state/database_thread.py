@@ -16,10 +16,10 @@ from django.db.utils import load_backend
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import Row, RowParts, load_rows, render_row_in, row_parts
 
-from .limits import LIMITS
-from .membership import found_inside
-from .parts import row_fragment
-from .pending import FirstSeen
+from ..limits import LIMITS
+from ..sockets.frames import row_fragment
+from .change_buffer import FirstSeen
+from .queries import found_inside
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import codes, origin
-from .wiring import hub as running_hub
+from ..factory import hub as running_hub
+from . import close_codes, origin
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     await receive()
     if not origin.is_ours(scope):
         log.warning("a page of another origin was refused: %s", scope.get("client"))
-        await send({"type": "websocket.close", "code": codes.NOT_ALLOWED})
+        await send({"type": "websocket.close", "code": close_codes.NOT_ALLOWED})
         return
     await send({"type": "websocket.accept"})
     pages = running_hub().gateway

@@ -5,11 +5,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from .parts import Update
+from ..sockets.frames import Update
 
 if TYPE_CHECKING:
-    from .audience import Subscription
-    from .socket import Connection
+    from ..sockets.connection import Connection
+    from ..state.subscriptions import Subscription
 
 
 class Outbox:

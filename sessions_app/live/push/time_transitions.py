@@ -7,12 +7,12 @@ that are shown belong to it now, and whom time alone brought in; however many pa
 import logging
 from collections.abc import Callable
 
-from . import newcomers
-from .audience import Subscription, SubscriptionRegistry
-from .limits import Limits
-from .membership import brought_by_time, members
-from .news import Outbox
-from .reader import DatabaseThread, DatabaseUnavailable
+from ..limits import Limits
+from ..state.database_thread import DatabaseThread, DatabaseUnavailable
+from ..state.queries import brought_by_time, members
+from ..state.subscriptions import Subscription, SubscriptionRegistry
+from . import arrivals as newcomers
+from .outbox import Outbox
 
 log = logging.getLogger(__name__)
 

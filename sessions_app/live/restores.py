@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable
 
-from . import codes
-from .audience import SubscriptionRegistry
-from .reader import DatabaseThread, current_timeline
-from .socket import Connection
+from .sockets import close_codes
+from .sockets.connection import Connection
+from .state.database_thread import DatabaseThread, current_timeline
+from .state.subscriptions import SubscriptionRegistry
 
 log = logging.getLogger(__name__)
 
@@ -30,5 +30,5 @@ class Timeline:
         if before not in (None, found):
             log.warning("the database was restored or failed over: all pages load anew")
             for socket in list(self._audience.sockets):
-                self._close(socket, codes.RESTORED, codes.REASONS[codes.RESTORED])
+                self._close(socket, close_codes.RESTORED, close_codes.REASONS[close_codes.RESTORED])
         return found

@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from ..permissions import LOOK, user_may_look
-from . import codes
+from sessions_app.permissions import LOOK, user_may_look
+
+from . import close_codes
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 IN_DATABASE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
@@ -37,13 +38,13 @@ def identify(scope: Mapping[str, Any]) -> Viewer | int:
     cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin1"))
     key = cookies.get(settings.SESSION_COOKIE_NAME)
     if not key or "\x00" in key:
-        return codes.NOT_LOGGED_IN
+        return close_codes.NOT_LOGGED_IN
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     if not user.is_authenticated or not user.is_active:
-        return codes.NOT_LOGGED_IN
+        return close_codes.NOT_LOGGED_IN
     if not user_may_look(user):
-        return codes.NOT_ALLOWED
+        return close_codes.NOT_ALLOWED
     return _viewer(user.pk, key, _hash(user), language_of(headers, cookies))
 
 
@@ -79,11 +80,11 @@ def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
     found: dict[Viewer, int] = {}
     for viewer in asked:
         if viewer.session_key not in sessions:
-            found[viewer] = codes.NOT_LOGGED_IN
+            found[viewer] = close_codes.NOT_LOGGED_IN
         elif viewer.user_id not in hashes:
-            found[viewer] = codes.NOT_ALLOWED
+            found[viewer] = close_codes.NOT_ALLOWED
         elif viewer.auth_hash != hashes[viewer.user_id]:
-            found[viewer] = codes.NOT_LOGGED_IN
+            found[viewer] = close_codes.NOT_LOGGED_IN
     return found
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sessions_app.selectors.facet_counts import counts
 
-from .limits import Limits
-from .news import Outbox
-from .reader import DatabaseThread
+from ..limits import Limits
+from ..state.database_thread import DatabaseThread
+from .outbox import Outbox
 
 if TYPE_CHECKING:
-    from .audience import Subscription
+    from ..state.subscriptions import Subscription
 
 
 class FacetPush:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from agent_sessions import StorageUnavailable
 
-from .audience import SubscriptionRegistry
-from .limits import Limits
-from .news import Outbox
+from ..limits import Limits
+from ..state.subscriptions import SubscriptionRegistry
+from .outbox import Outbox
 
 log = logging.getLogger(__name__)
 

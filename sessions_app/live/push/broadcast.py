@@ -3,14 +3,21 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from . import newcomers
-from .audience import Subscription, SubscriptionRegistry, WatchedSession
-from .limits import Limits
-from .newcomers import Candidates, by_row, by_verdict, update
-from .news import Outbox
-from .parts import VersionBump, gone_fragment
-from .pending import Batch, FirstSeen
-from .reader import Arrivals, DatabaseThread, DatabaseUnavailable, Snapshot, drawn, find_arrivals
+from ..limits import Limits
+from ..sockets.frames import VersionBump, gone_fragment
+from ..state.change_buffer import Batch, FirstSeen
+from ..state.database_thread import (
+    Arrivals,
+    DatabaseThread,
+    DatabaseUnavailable,
+    Snapshot,
+    drawn,
+    find_arrivals,
+)
+from ..state.subscriptions import Subscription, SubscriptionRegistry, WatchedSession
+from . import arrivals as newcomers
+from .arrivals import Candidates, by_row, by_verdict, update
+from .outbox import Outbox
 
 if TYPE_CHECKING:
     from sessions_app.selectors.rows import Row

@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Callable, Mapping
 
-from . import codes, metrics
-from .audience import SubscriptionRegistry
-from .blindness import OutageTracker
-from .catchup import CHUNK
+from ..watchdog.outages import OutageTracker
+from . import metrics
 from .limits import Limits
-from .pending import Batch, ChangeBuffer
-from .reader import DatabaseThread, DatabaseUnavailable, Versions, versions
+from .push.resync import CHUNK
 from .restores import Timeline
-from .rights import withdrawn
-from .socket import Connection
+from .sockets import close_codes
+from .sockets.auth import withdrawn
+from .sockets.connection import Connection
+from .state.change_buffer import Batch, ChangeBuffer
+from .state.database_thread import DatabaseThread, DatabaseUnavailable, Versions, versions
+from .state.subscriptions import SubscriptionRegistry
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,11 @@ class IdleTimeouts:
     def _look_at(self, socket: Connection, now: float) -> None:
         if socket.subscription is None:
             if now - socket.opened_at > self._limits.hello:
-                self._close(socket, codes.MALFORMED, "no hello")
+                self._close(socket, close_codes.MALFORMED, "no hello")
         elif socket.waiting_since is not None and (
             now - socket.waiting_since > self._limits.acknowledgement
         ):
-            self._close(socket, codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
+            self._close(socket, close_codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
         elif now - socket.last_frame_at >= self._limits.keepalive:
             socket.keepalive_due = True
             socket.schedule()
@@ -116,7 +117,7 @@ async def recheck_permissions(
     gone = await reader.read(withdrawn, viewers) if viewers else {}
     for socket in list(registry.sockets):
         if socket.viewer is not None and (code := gone.get(socket.viewer)):
-            close(socket, code, codes.REASONS[code])
+            close(socket, code, close_codes.REASONS[code])
 
 
 class PeriodicChecks:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from sessions_app.selectors.filters import ListFilter
     from sessions_app.selectors.rows import Row, RowParts
 
-    from .socket import Connection
+    from ..sockets.connection import Connection
 
 
 class Key(NamedTuple):

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .beats import ValkeySource
-from .blindness import OutageTracker
+from ..watchdog.outages import OutageTracker
 from .limits import Limits
-from .listener import PostgresSource
-from .pending import ChangeBuffer
+from .sources.postgres import PostgresSource
+from .sources.valkey import ValkeySource
+from .state.change_buffer import ChangeBuffer
 
 DATABASE, BEATS = "postgresql", "valkey"
 

@@ -8,26 +8,26 @@ from typing import Any
 
 from agent_sessions import tasks
 
+from ..watchdog.outages import Outage, OutageTracker
 from . import metrics
-from .announcer import AgentNotifier, Announce
-from .audience import SubscriptionRegistry
-from .beats import Beats as HeardBeats
-from .beats import ValkeySource
-from .blindness import Outage, OutageTracker
-from .catchup import Resync
-from .courier import SendScheduler
-from .delivery import Broadcast
-from .drift import TimeTransitions
 from .limits import LIMITS, Limits
-from .listener import Changes, PostgresSource
-from .pages import Gateway
-from .pending import Batch, ChangeBuffer
-from .reader import DatabaseThread, DatabaseUnavailable
+from .maintenance import IdleTimeouts, PeriodicChecks, Reconciliation, compare
+from .push.agent_notifier import AgentNotifier, Announce
+from .push.broadcast import Broadcast
+from .push.conversation_push import ConversationPush, Stamps
+from .push.facet_push import FacetPush
+from .push.resync import Resync
+from .push.time_transitions import TimeTransitions
 from .restores import Timeline
+from .sockets.gateway import Gateway
+from .sockets.send_scheduler import SendScheduler
+from .sources.postgres import Changes, PostgresSource
+from .sources.valkey import Beats as HeardBeats
+from .sources.valkey import ValkeySource
+from .state.change_buffer import Batch, ChangeBuffer
+from .state.database_thread import DatabaseThread, DatabaseUnavailable
+from .state.subscriptions import SubscriptionRegistry
 from .status import BEATS, DATABASE, Status
-from .talks import ConversationPush, Stamps
-from .tally import FacetPush
-from .upkeep import IdleTimeouts, PeriodicChecks, Reconciliation, compare
 
 log = logging.getLogger(__name__)
 

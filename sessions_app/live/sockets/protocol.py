@@ -8,7 +8,7 @@ from uuid import UUID
 from agent_sessions import InvalidInput
 from agent_sessions.conversation.manager import check_id
 
-from .limits import LIMITS, Limits
+from ..limits import LIMITS, Limits
 
 LARGEST = 2**63 - 1
 

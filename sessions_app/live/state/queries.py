@@ -15,7 +15,7 @@ from sessions_app.models import AgentSession
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.search import INSIDE
 
-from .pending import FirstSeen
+from .change_buffer import FirstSeen
 
 # What may have brought a session into a search inside it: its creation, another state, a change of what is looked at,
 # or its first checkpoint of that name.

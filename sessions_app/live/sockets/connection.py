@@ -5,15 +5,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from . import eager, metrics
-from .courier import Queue, SendScheduler
-from .limits import LIMITS, Limits
-from .parts import Update
+from .. import metrics
+from ..limits import LIMITS, Limits
+from . import run_eagerly
+from .frames import Update
+from .send_scheduler import Queue, SendScheduler
 
 if TYPE_CHECKING:
-    from .audience import Subscription
-    from .messages import Hello
-    from .rights import Viewer
+    from ..state.subscriptions import Subscription
+    from .auth import Viewer
+    from .protocol import Hello
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class Connection:
         self._sizes.append(len(frame))
         self.unacked_bytes += len(frame)
         try:
-            writer = eager.start(self._send({"type": "websocket.send", "text": frame}))
+            writer = run_eagerly.start(self._send({"type": "websocket.send", "text": frame}))
         except Exception as error:  # whatever the server raises for a peer that has gone
             log.debug("page went away while being written to: %r", error)
         else:

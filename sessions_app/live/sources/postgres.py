@@ -10,8 +10,8 @@ from uuid import UUID
 
 import psycopg
 
-from . import metrics
-from .retry import Backoff
+from .. import metrics
+from .backoff import Backoff
 
 log = logging.getLogger(__name__)
 
