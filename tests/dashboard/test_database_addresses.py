@@ -18,8 +18,8 @@ from dashboard.database import address
 from dashboard.problems import SetupError
 from dashboard.startup import check_notifications
 from sessions_app.live.factory import listen_parameters
-from sessions_app.sweeper.post import Leader
-from sessions_app.sweeper.wiring import parameters
+from sessions_app.watchdog.factory import parameters
+from sessions_app.watchdog.leader import Leader
 from tests.feed.page import Page
 from tests.library.transaction_pooler import TransactionPooler
 from tests.live import LiveDashboard, session_cookie

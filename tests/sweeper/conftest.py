@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from sessions_app.live.sources.valkey import client
-from sessions_app.sweeper.post import Leader
-from sessions_app.sweeper.sight import Moment
-from sessions_app.sweeper.sweeper import Watchdog
-from sessions_app.sweeper.wiring import watchdog
+from sessions_app.watchdog.factory import watchdog
+from sessions_app.watchdog.leader import Leader
+from sessions_app.watchdog.observed_silence import Moment
+from sessions_app.watchdog.watchdog import Watchdog
 from tests.conversation.conftest import FragileValkey
 
 RULES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_sessions import SessionManager
-from sessions_app.sweeper.post import Leader
+from sessions_app.watchdog.leader import Leader
 
 from .conftest import HOUR, Clock, Database, Make, Watched
 

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.sweeper.sight import cutoff
+from sessions_app.watchdog.observed_silence import cutoff
 from sessions_app.watchdog.outages import Outage
 
 NOW = 10_000.0

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agent_sessions import SessionManager, SessionState
-from sessions_app.sweeper import judge
+from sessions_app.watchdog import detector
 
 from .conftest import HOUR, Clock, Database, Make, Watched
 
@@ -152,5 +152,5 @@ async def test_it_reads_no_more_than_the_live_ones_and_by_their_index(
         " FROM generate_series(1, 5000) n"
     )
     await database.rows("ANALYZE agent_sessions")
-    plan = await database.rows(f"EXPLAIN {judge._PAGE}", judge.NOWHERE, 100)
+    plan = await database.rows(f"EXPLAIN {detector._PAGE}", detector.NOWHERE, 100)
     assert "agent_sessions_live" in "\n".join(line for (line,) in plan)

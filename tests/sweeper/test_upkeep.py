@@ -9,8 +9,8 @@ import pytest
 
 from agent_sessions import SessionManager
 from sessions_app.live.sources.valkey import client
-from sessions_app.sweeper.post import Leader
-from sessions_app.sweeper.upkeep import FOLD, PREPARE, Chore, Maintenance, forget_beats
+from sessions_app.watchdog.leader import Leader
+from sessions_app.watchdog.maintenance import FOLD, PREPARE, Chore, Maintenance, forget_beats
 
 from .conftest import Database
 

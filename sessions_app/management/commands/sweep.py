@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from agent_sessions.tasks import cancel_and_wait
 from dashboard.startup import check_migrations
-from sessions_app.sweeper.wiring import watchdog
+from sessions_app.watchdog.factory import watchdog
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sessions_app.watchdog.outages import Outage
 
-from .post import Leader
+from .leader import Leader
 
 SOURCE = "sweeper"
 HORIZON_DAYS = 30

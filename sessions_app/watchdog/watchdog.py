@@ -15,11 +15,11 @@ from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
 from sessions_app.health import Rules
 from sessions_app.watchdog.outages import JUMP, Outage, OutageTracker
 
-from .book import OutageLog
-from .judge import Detector
-from .post import LOST, Leader
-from .sight import Moment
-from .upkeep import Maintenance
+from .detector import Detector
+from .leader import LOST, Leader
+from .maintenance import Maintenance
+from .observed_silence import Moment
+from .outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 

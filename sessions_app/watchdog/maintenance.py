@@ -16,7 +16,7 @@ from sessions_app.bulk.maintenance import prune_jobs, take_up_orphans
 from sessions_app.drafts.drafts import forget_old
 from sessions_app.watchdog import retention
 
-from .post import Leader
+from .leader import Leader
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from agent_sessions import SessionManager
 from sessions_app.live.factory import listen_parameters
 from sessions_app.live.sources.valkey import client
 
-from .post import Leader
-from .sweeper import Connect, Watchdog
-from .upkeep import Maintenance, chores
+from .leader import Leader
+from .maintenance import Maintenance, chores
+from .watchdog import Connect, Watchdog
 
 
 def watchdog(**parts: Any) -> Watchdog:

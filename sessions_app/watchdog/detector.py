@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from sessions_app.health import Rules, rule_for
 from sessions_app.watchdog.outages import Outage
 
-from .post import Leader
-from .sight import Moment, cutoff
-from .suspects import Candidates
+from .candidates import Candidates
+from .leader import Leader
+from .observed_silence import Moment, cutoff
 
 PAGE = 1000
 PAGES = 5
