@@ -20,7 +20,7 @@ COPY demo ./demo
 COPY templates ./templates
 COPY static ./static
 COPY locale ./locale
-RUN python -m dashboard.messages \
+RUN python -m dashboard.translations \
     && DATA_DIR=/tmp/data python manage.py collectstatic --no-input \
     && python -m compileall -q /app
 

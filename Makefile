@@ -30,7 +30,7 @@ help: ## this list
 setup: .venv/development ## everything for development, in .venv
 
 run: .venv/runtime ## the dashboard with demo agents on http://HOST:PORT
-	@exec $(BIN)/python -m dashboard.serve
+	@exec $(BIN)/python -m dashboard.devserver
 
 env: .venv/runtime ## the two lines that lead agents to the running dashboard
 	@$(BIN)/python -m dashboard.embedded --print

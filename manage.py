@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 
-from dashboard.problems import exit_with_message
+from dashboard.errors import exit_with_message
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def execute() -> None:
     from django.db.utils import DatabaseError
 
     from dashboard.embedded import needs_servers
-    from dashboard.startup import check_database, explained
+    from dashboard.preflight import check_database, explained
 
     if needs_servers(sys.argv):
         check_database(settings.DATABASE_URL)

@@ -25,7 +25,7 @@ class ServedWorld(World):
         }
         self.web = process.start(
             "the supervisor",
-            [sys.executable, "-m", "dashboard.serve"],
+            [sys.executable, "-m", "dashboard.devserver"],
             log=self.folder / "daphne.log",
             cwd=BASE_DIR,
             env={**given, "DEMO": "0", "PORT": str(self.port)},

@@ -6,7 +6,7 @@ import gc
 import os
 from typing import Any
 
-from dashboard.problems import exit_with_message
+from dashboard.errors import exit_with_message
 
 
 def build() -> Any:
@@ -17,7 +17,7 @@ def build() -> Any:
     pages = get_asgi_application()
 
     from dashboard.bodies import limited, refuse_in_daphne
-    from dashboard.startup import check_before_serving
+    from dashboard.preflight import check_before_serving
     from sessions_app.bulk.worker import background
     from sessions_app.live.sockets.routing import websocket_urlpatterns
 

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from environs import EnvError, FileAwareEnv
 
 from dashboard.database import address
+from dashboard.errors import BadSetting, SetupError
 from dashboard.misspelled import refuse_misspelled
-from dashboard.problems import BadSetting, SetupError
 
 T = TypeVar("T")
 Rules = dict[str, dict[str, int]]

@@ -7,8 +7,8 @@ import urllib.error
 import urllib.request
 
 from dashboard import environment
+from dashboard.errors import exit_with_message
 from dashboard.port import url_of
-from dashboard.problems import exit_with_message
 
 
 def main() -> int:

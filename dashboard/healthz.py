@@ -13,7 +13,7 @@ import redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from dashboard.problems import first_line
+from dashboard.errors import first_line
 
 PATIENCE = 2
 HEALTH_KEY_SECONDS = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 LIKENESS = 0.85
 LONG = 8  # characters; variables of other programs are often like shorter names

@@ -6,7 +6,7 @@ import errno
 import socket
 import time
 
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 PATIENCE = 3.0  # a run that was killed a moment ago is still letting go of it
 

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from dashboard import environment
 from dashboard.database import address
 from dashboard.embedded import postgres, valkey
-from dashboard.log import logging_config
+from dashboard.logging import logging_config
 from dashboard.secret import secret_key
 
 django_stubs_ext.monkeypatch()  # generic classes such as Paginator[Any] stay so at run time
@@ -68,7 +68,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "dashboard.away.DatabaseErrorsMiddleware",
+    "dashboard.database_errors.DatabaseErrorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -213,7 +213,7 @@ COLLECTING = sys.argv[1:2] == ["collectstatic"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "dashboard.static_files.CollectedStorage"
+        "BACKEND": "dashboard.storage.CollectedStorage"
         if STATIC_COLLECTED or COLLECTING
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },

@@ -9,7 +9,7 @@ from dashboard.metrics import metrics
 from sessions_app.entry.forms import AdminLoginForm, LoginView
 
 admin.site.login_form = AdminLoginForm
-handler500 = "dashboard.away.server_error"
+handler500 = "dashboard.database_errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

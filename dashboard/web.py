@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from dashboard import environment
-from dashboard.problems import SetupError, exit_with_message
-from dashboard.serve import daphne
+from dashboard.devserver import daphne
+from dashboard.errors import SetupError, exit_with_message
 
 
 def main() -> None:

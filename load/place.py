@@ -81,7 +81,7 @@ def _of_our_own() -> Iterator[Place]:
             "VALKEY_URL": "",
         }
         log = data / "serve.log"
-        command = [sys.executable, "-m", "dashboard.serve"]
+        command = [sys.executable, "-m", "dashboard.devserver"]
         child = process.start("dashboard", command, log=log, cwd=BASE_DIR, env=environment)
         try:
             url = f"http://127.0.0.1:{port}"

@@ -56,7 +56,7 @@ def dashboard(demo: bool = True) -> Iterator[Served]:
             "DASHBOARD_ADMIN_PASSWORD": password,
             "DEMO": str(int(demo)),
         }
-        served = subprocess.Popen([sys.executable, "-m", "dashboard.serve"], cwd=ROOT, env=env)
+        served = subprocess.Popen([sys.executable, "-m", "dashboard.devserver"], cwd=ROOT, env=env)
         try:
             wait_for(f"http://127.0.0.1:{port}/healthz", served)
             yield Served(f"http://127.0.0.1:{port}", password, Path(folder))

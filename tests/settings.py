@@ -18,8 +18,8 @@ for _name in ("DATABASE_URL", "VALKEY_URL", "HEARTBEAT_RULES", "ALLOWED_HOSTS", 
 os.environ["DATA_DIR"] = _folder
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 
-from dashboard.messages import compile_messages  # noqa: E402
 from dashboard.settings import *  # noqa: E402, F403
+from dashboard.translations import compile_messages  # noqa: E402
 
 # Programs that a test starts meet the same servers.
 os.environ["DATABASE_URL"] = DATABASE_URL  # noqa: F405

@@ -10,7 +10,7 @@ import signal
 
 from dashboard import environment
 from dashboard.embedded import Servers, addresses, running
-from dashboard.problems import SetupError, exit_with_message
+from dashboard.errors import SetupError, exit_with_message
 
 
 def main() -> None:

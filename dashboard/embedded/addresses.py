@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from dashboard.embedded.data_folder import Lock, prepare
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 START_SECONDS = 120
 

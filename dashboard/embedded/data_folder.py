@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from dashboard.embedded.account import Account
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 SOCKET_PATH_LIMIT = 100  # the system's own is 103 to 107 bytes
 

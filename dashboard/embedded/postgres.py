@@ -17,7 +17,7 @@ from dashboard.embedded import process, programs
 from dashboard.embedded.account import Account, server_account
 from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
 from dashboard.embedded.process import Child
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 VERSION = "18"
 DATABASE = "agent_sessions"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboard.embedded.account import Account
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 PLACES = [Path(f"{folder}/agent-sessions") for folder in ("/var/lib", "/var/tmp", "/tmp")]  # noqa: S108
 NEEDLESS = shutil.ignore_patterns("include", "*.a", "__pycache__")

@@ -15,7 +15,7 @@ from dashboard.embedded import process, programs
 from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
 from dashboard.embedded.process import Child
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 START_SECONDS = 30
 PROGRAM = "valkey-server"

@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 
 from agent_sessions import StorageUnavailable
-from dashboard.away import DatabaseErrorsMiddleware, away
+from dashboard.database_errors import DatabaseErrorsMiddleware, away
 
 AWAY = OperationalError("connection refused\nis the server running?")
 

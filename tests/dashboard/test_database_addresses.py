@@ -15,8 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agent_sessions import SessionManager
 from dashboard.database import address
-from dashboard.problems import SetupError
-from dashboard.startup import check_notifications
+from dashboard.errors import SetupError
+from dashboard.preflight import check_notifications
 from sessions_app.live.factory import listen_parameters
 from sessions_app.watchdog.factory import parameters
 from sessions_app.watchdog.leader import Leader

@@ -23,7 +23,7 @@ import redis
 
 from dashboard.embedded import Servers, data_folder, postgres, running, valkey
 from dashboard.environment import BASE_DIR
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 
 @pytest.fixture

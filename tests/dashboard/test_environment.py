@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import environment
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 EVERY_NAME = (

@@ -10,8 +10,8 @@ import pytest
 
 from dashboard.embedded import process
 from dashboard.embedded.process import Child
-from dashboard.keeper import LONGEST_WAIT, SupervisedProcess
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
+from dashboard.supervisor import LONGEST_WAIT, SupervisedProcess
 
 
 def ended() -> Child:

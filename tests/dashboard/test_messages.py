@@ -7,7 +7,7 @@ import polib
 import pytest
 from django.conf import settings
 
-from dashboard.messages import compile_messages
+from dashboard.translations import compile_messages
 
 GERMAN = """
 msgid ""

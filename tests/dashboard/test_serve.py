@@ -29,12 +29,12 @@ UNSET = ("DATABASE_URL", "VALKEY_URL", "MAKELEVEL", "DASHBOARD_ADMIN_PASSWORD")
 
 
 class Run:
-    """One `python -m dashboard.serve`, whose words are read as they come."""
+    """One `python -m dashboard.devserver`, whose words are read as they come."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.port = int(env["PORT"])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard.serve"],
+            [sys.executable, "-m", "dashboard.devserver"],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -329,7 +329,7 @@ STARTS: list[tuple[str, ...]] = [
     ("manage.py", "sweep"),
     DAPHNE,
     ("-m", "dashboard.web"),
-    ("-m", "dashboard.serve"),
+    ("-m", "dashboard.devserver"),
     ("-m", "dashboard.embedded"),
     ("-m", "dashboard.healthcheck"),
 ]

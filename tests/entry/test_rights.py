@@ -88,7 +88,7 @@ def test_a_refused_request_is_one_line_in_the_log(client: Client, nobody: User) 
 
 
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
-    from dashboard.log import OneLine
+    from dashboard.logging import OneLine
 
     record = logging.LogRecord("x", 40, "x", 1, "x", (), (ValueError, ValueError("x"), None))
     assert OneLine().filter(record)

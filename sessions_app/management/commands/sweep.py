@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from agent_sessions.tasks import cancel_and_wait
-from dashboard.startup import check_migrations
+from dashboard.preflight import check_migrations
 from sessions_app.watchdog.factory import watchdog
 
 

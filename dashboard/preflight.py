@@ -13,7 +13,7 @@ from django.db.utils import OperationalError, ProgrammingError
 
 from agent_sessions.schema import MINIMUM_SERVER_VERSION
 from dashboard.database.address import shown
-from dashboard.problems import SetupError, first_line
+from dashboard.errors import SetupError, first_line
 
 HINT = "start it or correct DATABASE_URL (without one, an embedded server is used)"
 

@@ -1,4 +1,4 @@
-"""`python -m dashboard.serve`: everything, in one terminal. Ctrl-C stops what it started, in order."""
+"""`python -m dashboard.devserver`: everything, in one terminal. Ctrl-C stops what it started, in order."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dashboard.embedded import Servers, addresses, postgres, process, running, v
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
 from dashboard.environment import without_password as hidden
-from dashboard.keeper import SupervisedProcess, supervise
-from dashboard.messages import compile_messages
+from dashboard.errors import SetupError, exit_with_message
 from dashboard.port import check_port, url_of
-from dashboard.problems import SetupError, exit_with_message
-from dashboard.startup import check_database, explained, warn_without_valkey
+from dashboard.preflight import check_database, explained, warn_without_valkey
+from dashboard.supervisor import SupervisedProcess, supervise
+from dashboard.translations import compile_messages
 
 SERVE_SECONDS = 60
 WITHOUT = {

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dashboard.embedded.process import Child
-from dashboard.problems import SetupError
+from dashboard.errors import SetupError
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 LONG_ENOUGH = 30.0  # seconds; what lived for longer begins with the first wait again

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views import defaults
 
 from agent_sessions import StorageUnavailable
-from dashboard.problems import first_line
+from dashboard.errors import first_line
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
 RETRY_SECONDS = "5"
