@@ -1,7 +1,7 @@
 """`python -m bench.pages`: many open pages in a process of their own, which count what reaches them.
 
 Bare asyncio, so that a thousand of them cost less than the server they measure. They acknowledge as
-static/js/feed.js does. Commands come as lines of JSON; each is answered with one line.
+static/js/core/feed.js does. Commands come as lines of JSON; each is answered with one line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An open page that follows static/js/feed.js: rows by version, credit by acknowledging, hello on return."""
+"""An open page that follows static/js/core/feed.js: rows by version, credit by acknowledging, hello on return."""
 
 from __future__ import annotations
 

@@ -34,5 +34,5 @@ class Limits:
 
 LIMITS = Limits()
 
-# When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did. As static/js/feed.js.
+# When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did. As static/js/core/feed.js.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0

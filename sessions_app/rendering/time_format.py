@@ -1,4 +1,4 @@
-"""Times and spans in words. `static/js/clock.js` says the same in the browser; a test holds both equal."""
+"""Times and spans in words. `static/js/core/clock.js` says the same in the browser; a test holds both equal."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache

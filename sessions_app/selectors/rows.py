@@ -233,4 +233,4 @@ def _static_parts(
 ) -> RowParts:
     """What stays the same, with the names of what is put between."""
     context = {"row": still, "rule": rule, "removal_at": removal_at, "live": PLACEHOLDERS}
-    return tuple(get_template("sessions/_row.html").render(context).split("\0"))
+    return tuple(get_template("sessions/list/_row.html").render(context).split("\0"))

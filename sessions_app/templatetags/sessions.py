@@ -60,14 +60,16 @@ def list_row(row: Row) -> SafeString:
 def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != "deleted"
     return fragments.render_cached(
-        "sessions/_flag.html",
+        "sessions/session/_flag.html",
         flag=flag, session_id=row.id, day=time_format.day_of(now), may_go_back=may_go_back,
     )  # fmt: skip
 
 
 @register.simple_tag
 def event_item(entry: HistoryItem, now: datetime) -> SafeString:
-    return fragments.render_cached("sessions/_event.html", entry=entry, day=time_format.day_of(now))
+    return fragments.render_cached(
+        "sessions/session/_event.html", entry=entry, day=time_format.day_of(now)
+    )
 
 
 @register.filter

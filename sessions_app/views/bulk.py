@@ -50,7 +50,7 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
 def jobs(request: HttpRequest) -> HttpResponse:
     newest = BulkJob.objects.exclude(state=State.DRAFT).order_by("-created_at")[:JOBS_SHOWN]
     context = {"jobs": [progress(job) for job in newest], "may_operate": may_operate(request)}
-    return render(request, "sessions/bulk_jobs.html", context)
+    return render(request, "sessions/bulk/bulk_jobs.html", context)
 
 
 @operators_only
@@ -183,9 +183,12 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
     status = 422 if refused else 200
     if is_fetch(request):
         return render(
-            request, f"sessions/{'_bulk_form' if draft else '_job'}.html", context, status=status
+            request,
+            f"sessions/bulk/{'_bulk_form' if draft else '_job'}.html",
+            context,
+            status=status,
         )
-    return render(request, "sessions/bulk.html", context, status=status)
+    return render(request, "sessions/bulk/bulk.html", context, status=status)
 
 
 def _outcomes(request: HttpRequest, job: BulkJob) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def compare(request: HttpRequest, id: UUID) -> HttpResponse:
         "found": differences(a.context, b.context) if comparable else None,
         "choices": choices[:CHOICES],
     }
-    return render(request, "sessions/compare.html", context)
+    return render(request, "sessions/session/compare.html", context)
 
 
 def _side(session: AgentSession, asked: str) -> Side:

@@ -21,6 +21,8 @@ def conversations(request: HttpRequest) -> HttpResponse:
     except InvalidInput:
         raise Http404 from None
     template = "_conversations.html" if is_fetch(request) else "conversations.html"
-    response = render(request, f"sessions/{template}", {"found": page, "stats": stats})
+    response = render(
+        request, f"sessions/conversations/{template}", {"found": page, "stats": stats}
+    )
     response["Cache-Control"] = "no-store"
     return response

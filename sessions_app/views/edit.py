@@ -218,4 +218,4 @@ def _show(request: HttpRequest, row: Any, draft: Draft, status: int = 200) -> Ht
         "found": draft.found,
         "now": row.read_at,
     }
-    return render(request, "sessions/edit.html", context, status=status)
+    return render(request, "sessions/orders/edit.html", context, status=status)

@@ -39,13 +39,17 @@ def context(request: HttpRequest, id: UUID, part: str) -> HttpResponse:
         )
     start = asked.get("start", "")
     node = json_tree.build(found, at=path, start=whole(start) or 0)
-    template = "sessions/_nodes.html" if is_fetch(request) else "sessions/branch.html"
+    template = (
+        "sessions/session/_nodes.html" if is_fetch(request) else "sessions/session/branch.html"
+    )
     return render(request, template, {"node": node, **_place(request, id, part)})
 
 
 def _found(request: HttpRequest, id: UUID, part: str, value: Any) -> HttpResponse:
     wanted = request.GET["find"][:LONGEST_SEARCH]
-    template = "sessions/_found.html" if is_fetch(request) else "sessions/found.html"
+    template = (
+        "sessions/session/_found.html" if is_fetch(request) else "sessions/session/found.html"
+    )
     found = json_tree.search(value, wanted)
     return render(
         request, template, {"found": found, "wanted": wanted, **_place(request, id, part)}

@@ -63,7 +63,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "now": timezone.now(),
         **_desk(request, found, style),
     }
-    return render(request, "sessions/list.html", context)
+    return render(request, "sessions/list/list.html", context)
 
 
 def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _form(verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
 def _ask(request: HttpRequest, form: Form, status: int = 200) -> HttpResponse:
     template = "_order_form.html" if is_fetch(request) else "order.html"
     context = {"form": form, "row": form.row, "verb": form.verb, "now": form.now}
-    return render(request, f"sessions/{template}", context, status=status)
+    return render(request, f"sessions/orders/{template}", context, status=status)
 
 
 def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> HttpResponse:

@@ -15,27 +15,27 @@ from .access import may_operate, viewers_only
 @viewers_only
 @require_GET
 def session(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _render(request, id, "sessions/session.html", request.GET.get("at", ""))
+    return _render(request, id, "sessions/session/session.html", request.GET.get("at", ""))
 
 
 @viewers_only
 @require_GET
 def panels(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _render(request, id, "sessions/_panels.html", request.GET.get("at", ""))
+    return _render(request, id, "sessions/session/_panels.html", request.GET.get("at", ""))
 
 
 @viewers_only
 @require_GET
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """Only the conversation, which grows without a new version of the session."""
-    return _render(request, id, "sessions/_talk.html", "")
+    return _render(request, id, "sessions/session/_talk.html", "")
 
 
 @viewers_only
 @require_GET
 def at(request: HttpRequest, id: UUID) -> HttpResponse:
     """The panels as of then: context, conversation, checkpoints, history."""
-    return _render(request, id, "sessions/_panels.html", request.GET.get("t", ""))
+    return _render(request, id, "sessions/session/_panels.html", request.GET.get("t", ""))
 
 
 @viewers_only

@@ -36,7 +36,7 @@ def wall(request: HttpRequest, id: int | None = None) -> HttpResponse:
         "tiles": [(signs[name], facets.states.get(name, 0)) for name in TILES],
         "now": timezone.now(),
     }
-    return render(request, "sessions/wall.html", context)
+    return render(request, "sessions/wall/wall.html", context)
 
 
 def _view(user: User, id: int | None) -> SavedView | None:

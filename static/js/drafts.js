@@ -1,7 +1,7 @@
 // What is typed into a form stays: in the page whatever becomes of network, log-in and server, and for its author on the
 // server, which fills the form again. A form names itself by `data-draft`.
 
-import { toast } from "./toast.js";
+import { toast } from "./core/toast.js";
 
 const WAIT = 800;
 const AGAIN = 5000;

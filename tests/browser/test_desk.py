@@ -137,7 +137,7 @@ def test_who_types_before_the_page_is_ready_is_offered_what_fits(
         page.keyboard.type("con")
         route.continue_()
 
-    page.route("**/js/complete*.js", type_first)
+    page.route("**/js/list/complete*.js", type_first)
     page.reload()
     expect(page.locator("#completions")).to_contain_text("context.")
 

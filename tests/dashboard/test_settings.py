@@ -65,12 +65,12 @@ def test_collected_static_files_are_hashed_down_to_what_a_module_imports(tmp_pat
 import django; django.setup()
 from django.templatetags.static import static
 from django.test import Client
-url = static("js/plain.js")
+url = static("js/core/basic_page.js")
 answer = Client(headers={"host": "localhost"}).get(url)
 print(url, answer["Cache-Control"], b"".join(answer).decode())
 """
     words = by_hand("-c", program, cwd=tmp_path).stdout.split(maxsplit=1)
-    assert re.fullmatch(r"/static/js/plain\.[0-9a-f]{12}\.js", words[0])
+    assert re.fullmatch(r"/static/js/core/basic_page\.[0-9a-f]{12}\.js", words[0])
     assert words[1].startswith("max-age=315360000, public, immutable")
     imported = IMPORTED.findall(words[1])
     assert imported

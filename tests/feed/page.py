@@ -1,4 +1,4 @@
-"""An open page on a real socket, following the rules of static/js/feed.js and shown.js."""
+"""An open page on a real socket, following the rules of static/js/core/feed.js and known_versions.js."""
 
 from __future__ import annotations
 

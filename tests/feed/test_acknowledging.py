@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 
-SCRIPT = Path(__file__).parents[2] / "static" / "js" / "feed.js"
+SCRIPT = Path(__file__).parents[2] / "static" / "js" / "core" / "feed.js"
 
 
 def test_the_script_acknowledges_when_the_others_are_said_to() -> None:

@@ -1,4 +1,4 @@
-"""static/js/feed.js in a real browser, on the real list, over a wire that is not to be trusted."""
+"""static/js/core/feed.js in a real browser, on the real list, over a wire that is not to be trusted."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ async def test_who_stalls_gets_all_touches_as_one(hub: Hub, database_url: str) -
 
 
 class Shown:
-    """As static/js/shown.js: a whole row when it is newer, a touch when it builds on what is shown."""
+    """As static/js/core/known_versions.js: a whole row when it is newer, a touch when it builds on what is shown."""
 
     version, looks = 1, "first"
 

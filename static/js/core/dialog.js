@@ -1,0 +1,80 @@
+// The pages that ask before an order, shown as a dialog. Without scripting they are plain pages.
+
+import { tick } from "./clock.js";
+import { say, send as sendForm, settle } from "../drafts.js";
+import { follow } from "./job.js";
+import { toast } from "./toast.js";
+
+const dialog = document.getElementById("dialog");
+const HEADERS = { "X-Requested-With": "fetch" };
+let afterwards = () => {};
+let sending = false;
+
+// `done(answer)` is called with what the server did: {message, ids}.
+export async function ask(address, options, done) {
+  afterwards = done;
+  try {
+    const response = await fetch(address, { headers: HEADERS, ...options });
+    if (response.redirected && new URL(response.url).pathname.startsWith("/login")) return location.reload();
+    await show(response);
+  } catch {
+    toast(gettext("The server cannot be reached. Nothing was done."), { error: true });
+  }
+}
+
+async function show(response) {
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) return finish(await response.json());
+  const text = await response.text();
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const job = page.querySelector("[data-job]");
+  const form = job ?? page.querySelector("[data-order-form]");
+  if (!form) return refused(page.querySelector("h1")?.textContent ?? gettext("That did not work."));
+  dialog.replaceChildren(form);
+  dialog.classList.toggle("wide", form.classList.contains("wide"));
+  tick(dialog);
+  if (!dialog.open) dialog.showModal();
+  dialog.querySelector("[data-cancel]").focus();
+  if (job) follow(form, () => afterwards({ job: form.dataset.href }));
+}
+
+// An answer without a form: what is typed into the one that is open stays.
+function refused(text) {
+  const form = dialog.open && dialog.querySelector("form[data-draft]");
+  if (!form) return toast(text, { error: true });
+  say(form, `${text}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
+}
+
+function finish(answer) {
+  dialog.close();
+  toast(answer.message, { error: answer.failed > 0 });
+  afterwards(answer);
+}
+
+async function send(event) {
+  const form = event.target;
+  if (!form.matches("[data-order-form]")) return;
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  const button = event.submitter;
+  button?.setAttribute("aria-busy", "true");
+  try {
+    if (form.dataset.draft) settle(form);
+    const response = await sendForm(form, event.submitter);
+    if (response) await show(response);
+  } finally {
+    sending = false;
+    button?.removeAttribute("aria-busy");
+  }
+}
+
+export function start() {
+  dialog.addEventListener("submit", send);
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+    const cancel = event.target.closest("[data-cancel]");
+    if (!cancel) return;
+    event.preventDefault();
+    dialog.close();
+  });
+}

@@ -1,0 +1,42 @@
+// What every page has: menus that close, the theme, the copy buttons.
+
+import { copy } from "./toast.js";
+import * as watchdogStatus from "./watchdog_status.js";
+
+const THEMES = { system: "screen", light: "sun", dark: "moon" };
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(except)) menu.open = false;
+  }
+}
+
+function chooseTheme(event) {
+  const chosen = event.submitter?.value;
+  if (!(chosen in THEMES)) return;
+  event.preventDefault();
+  document.cookie = `theme=${chosen}; path=/; max-age=31536000; samesite=lax`;
+  document.documentElement.dataset.theme = chosen;
+  for (const button of event.target.querySelectorAll("[name=theme]")) {
+    button.setAttribute("aria-pressed", String(button.value === chosen));
+  }
+  const use = event.target.closest("details").querySelector("summary use");
+  use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${THEMES[chosen]}`));
+  closeMenus();
+}
+
+export function start() {
+  watchdogStatus.start();
+  document.addEventListener("click", (event) => {
+    closeMenus(event.target);
+    const source = event.target.closest("[data-copy]");
+    if (source?.dataset.copy) copy(source.dataset.copy);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const open = document.querySelector("details.menu[open]");
+    closeMenus();
+    open?.querySelector("summary").focus();
+  });
+  document.querySelector("[data-theme-form]")?.addEventListener("submit", chooseTheme);
+}

@@ -1,0 +1,19 @@
+// The list of conversations, renewed every few seconds while somebody looks.
+
+import { morph, parse } from "../core/patch.js";
+import * as shell from "../core/shell.js";
+
+const EVERY = 3000;
+
+async function renew() {
+  if (document.hidden) return;
+  try {
+    const response = await fetch(location.href, { headers: { "X-Requested-With": "fetch" } });
+    if (response.ok && !response.redirected) morph(document.getElementById("conversations"), parse(await response.text()), { morphStyle: "innerHTML" });
+  } catch {
+    // the next one may come through
+  }
+}
+
+shell.start();
+setInterval(renew, EVERY);

@@ -1,0 +1,64 @@
+// What the reader has fetched of a context too large for the page: branches opened, lists continued.
+
+import { parse, treeVersion } from "../core/patch.js";
+import { toast } from "../core/toast.js";
+
+const REST = ":scope > li > [data-lazy-rest]";
+const ask = (address, signal) => fetch(address, { headers: { "X-Requested-With": "fetch" }, signal });
+const gone = () => toast(gettext("This part is no longer there."), { error: true });
+const away = () => toast(gettext("The server cannot be reached."), { error: true });
+
+export function start(panels) {
+  panels.addEventListener("toggle", opened, true);
+  panels.addEventListener("click", continued);
+}
+
+function opened({ target: branch }) {
+  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) fetchBranch(branch).catch(away);
+}
+
+async function fetchBranch(branch) {
+  const lazy = branch.dataset.lazy;
+  const response = await ask(lazy);
+  if (!response.ok) return gone();
+  branch.querySelector(":scope > :not(summary)")?.remove();
+  branch.append(parse(await response.text()));
+  branch.dataset.fetched = lazy;
+  branch.dataset.version = treeVersion(branch);
+}
+
+// Those that are open and were emptied by a newer version.
+export function fill(panels) {
+  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) fetchBranch(branch).catch(away);
+}
+
+function continued(event) {
+  const link = event.target.closest("[data-lazy-rest]");
+  if (!link) return;
+  event.preventDefault();
+  goOn(link.closest("ul")).then((went) => went === false && gone(), away);
+}
+
+// Whether the list is longer now; nothing where another was put in its place meanwhile.
+async function goOn(list, signal) {
+  const link = list.querySelector(REST);
+  const version = treeVersion(list);
+  const response = link && (await ask(link.href, signal));
+  const more = response?.ok && parse(await response.text()).firstElementChild;
+  if (link?.closest("ul") !== list) return undefined;
+  if (!more) return false;
+  if (treeVersion(list) !== version) return goOn(list, signal);
+  link.closest("li").replaceWith(...more.children);
+  list.dataset.fetched = "";
+  list.dataset.version = treeVersion(list);
+  return true;
+}
+
+// Before fresh panels are put in place: a list that was continued would shrink under the reader's eyes.
+export async function carryOver(panels, fresh, signal) {
+  for (const list of panels.querySelectorAll("ul[data-fetched]")) {
+    const anew = fresh.querySelector(`#${CSS.escape(list.parentElement.id)} > ul`);
+    if (!anew || treeVersion(anew) === list.dataset.version) continue;
+    while (anew.children.length < list.children.length && (await goOn(anew, signal)));
+  }
+}
