@@ -25,7 +25,7 @@ from bench.browser_trace import CATEGORIES, MainThread, main_thread
 from dashboard.embedded import Servers, postgres, running, valkey
 
 if TYPE_CHECKING:
-    from tests.live import LiveDashboard
+    from tests.support.dashboard import LiveDashboard
 
 DATA_DIR = Path(os.environ.get("BENCH_DATA_DIR", ".data/bench-browser")).resolve()
 TOGETHER = 200
@@ -174,7 +174,7 @@ def watch_memory(page: Page, cdp: CDPSession, load: Load, seconds: float) -> Non
 
 
 def measure(options: argparse.Namespace, live: LiveDashboard, cookie: dict[str, Any]) -> None:
-    from tests.chromium import chromium
+    from tests.support.chromium import chromium
 
     address = f"{live.url.replace('http', 'ws', 1)}/ws/sessions/"
     with ExitStack() as stack:
@@ -204,7 +204,7 @@ def main(argv: list[str]) -> None:
     options = arguments(argv)
     with servers():
         user = prepare()
-        from tests.live import LiveDashboard, session_cookie
+        from tests.support.dashboard import LiveDashboard, session_cookie
 
         asyncio.run(seed(options.sessions))
         print(f"{options.sessions:,} sessions beat every {options.every:g} s, {options.pages} open")

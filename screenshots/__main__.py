@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from screenshots.scenes import ALL, ON_A_CROWD, ON_NOTHING, SCENES, SIZES, TWO, Look, Scene, act
 from screenshots.served import Served, dashboard
-from tests.chromium import chromium
+from tests.support.chromium import chromium
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 LET_THEM_WORK = float(os.environ.get("SCREENSHOTS_AFTER", "75"))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from agent_sessions import SessionManager
 from dashboard.embedded import postgres, valkey
-from tests.live import free_port
+from tests.support.dashboard import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 CROWD = 1_500

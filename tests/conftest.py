@@ -24,8 +24,8 @@ from django.conf import settings
 from psycopg_pool import AsyncConnectionPool
 
 from dashboard.embedded import Servers, running
-from tests.chromium import chromium
-from tests.live import ASYNC_UNSAFE, LiveDashboard, session_cookie
+from tests.support.chromium import chromium
+from tests.support.dashboard import ASYNC_UNSAFE, LiveDashboard, session_cookie
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

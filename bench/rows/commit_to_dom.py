@@ -118,7 +118,7 @@ def _hellos(stage: Stage, shown: list[str], size: int) -> list[str]:
 
 @asynccontextmanager
 async def _chromium(web: Web, path: str = "/") -> AsyncIterator[Page]:
-    from tests.chromium import chromium
+    from tests.support.chromium import chromium
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**chromium())

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
 
-from tests.live import LiveDashboard, session_cookie
-from tests.pages.conftest import _a_manager_of_its_own, make_session
+from tests.app.pages.conftest import _a_manager_of_its_own, make_session
+from tests.support.dashboard import LiveDashboard, session_cookie
 
 __all__ = ["_a_manager_of_its_own", "make_session"]
 Open = Callable[..., Page]

@@ -12,7 +12,7 @@ from agent_sessions import AgentSession
 from sessions_app import actions, presence
 from sessions_app.models import ApiToken
 from sessions_app.saved_views.models import SavedView
-from tests.pages.test_insight import talk
+from tests.app.pages.test_session_panels import talk
 
 from .test_accessibility import COLOURS, EVERYTHING, Walk, errors_and_login, one_of_each
 from .test_bulk import many

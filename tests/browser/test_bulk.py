@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from agent_sessions import AgentSession
 from sessions_app.bulk.models import BulkJob
 from sessions_app.bulk.progress import progress
-from tests.live import LiveDashboard, session_cookie
+from tests.support.dashboard import LiveDashboard, session_cookie
 
 from .test_list import wait_until_live
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
-from tests.live import own_environment
-from tests.pages.test_insight import talk
+from tests.app.pages.test_session_panels import talk
+from tests.support.dashboard import own_environment
 
 from .test_session import opened
 from .test_time import drawn

@@ -11,7 +11,7 @@ from sessions_app import actions, presence
 from sessions_app.bulk.models import BulkJob
 from sessions_app.bulk.planning import choose_checkpoint, plan_ticked
 from sessions_app.saved_views.models import SavedView
-from tests.pages.test_insight import talk
+from tests.app.pages.test_session_panels import talk
 
 from .conftest import Open
 

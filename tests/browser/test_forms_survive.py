@@ -12,7 +12,7 @@ from agent_sessions import AgentSession
 from sessions_app import manager_portal
 from sessions_app.drafts.models import FormDraft
 from sessions_app.models import AgentSession as Stored
-from tests.live import LiveDashboard, session_cookie
+from tests.support.dashboard import LiveDashboard, session_cookie
 
 from .conftest import Open
 

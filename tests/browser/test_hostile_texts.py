@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from sessions_app import actions
-from tests.chaos.test_shown_texts import evil
+from tests.contract.test_shown_texts import evil
 
 CREATED = """() => [...document.querySelectorAll('*')]
     .filter(e => e.localName.startsWith('x-') || [...e.attributes].some(a => a.name.startsWith('on')))

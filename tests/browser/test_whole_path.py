@@ -20,7 +20,7 @@ from playwright.sync_api import Page, expect
 from agent_sessions import SessionManager
 from dashboard.embedded import Servers, silently, valkey
 from demo import essays
-from tests.live import LiveDashboard, own_environment
+from tests.support.dashboard import LiveDashboard, own_environment
 
 WORKER = "grader-1"
 READABLE = [essay for name in ("7b", "9c", "10d") for essay in essays.essays_of(name)]

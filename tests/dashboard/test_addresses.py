@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from dashboard.embedded import Servers, postgres, running, valkey
-from tests.live import own_environment
+from tests.support.dashboard import own_environment
 
 
 @pytest.fixture

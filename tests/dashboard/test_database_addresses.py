@@ -20,9 +20,9 @@ from dashboard.preflight import check_notifications
 from sessions_app.live.factory import listen_parameters
 from sessions_app.watchdog.factory import parameters
 from sessions_app.watchdog.leader import Leader
-from tests.feed.page import Page
 from tests.library.transaction_pooler import TransactionPooler
-from tests.live import LiveDashboard, session_cookie
+from tests.support.dashboard import LiveDashboard, session_cookie
+from tests.support.page import Page
 
 SERVICE = "[school]\nhost={host}\nport={port}\nuser={user}\ndbname={dbname}\n"
 FORMS = {

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboard import environment
-from tests.live import own_environment
+from tests.support.dashboard import own_environment
 
 PROGRAM = """
 import logging

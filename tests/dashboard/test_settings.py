@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard import environment
-from tests.live import own_environment
+from tests.support.dashboard import own_environment
 
 IMPORTED = re.compile(r"""from\s*["']([^"']+)["']""")
 

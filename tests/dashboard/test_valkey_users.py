@@ -21,7 +21,7 @@ from redis.exceptions import NoPermissionError
 from agent_sessions import SessionManager, SessionState
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from tests.library.own_valkey import OwnValkey
-from tests.live import LiveDashboard, own_environment, session_cookie
+from tests.support.dashboard import LiveDashboard, own_environment, session_cookie
 
 LINES = re.compile(r"^user (?:default|web|agents) .*$", re.MULTILINE)
 ADMINISTRATOR = "user root on >root-password ~* &* +@all"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dashboard.bodies import LONGEST, limited
-from tests.live import LiveDashboard
+from tests.support.dashboard import LiveDashboard
 
 HEAD = "POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 

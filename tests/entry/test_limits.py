@@ -22,7 +22,7 @@ from django.test import Client, RequestFactory
 from sessions_app.entry import limits
 from sessions_app.entry.limits import MOST, Kind
 from sessions_app.entry.models import LoginAttempts
-from tests.live import LiveDashboard
+from tests.support.dashboard import LiveDashboard
 
 hashed: list[str] = []
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from sessions_app.entry.models import LoginAttempts
 from sessions_app.live.sockets import auth, close_codes
 from sessions_app.models import ApiToken
-from tests.live import session_cookie
+from tests.support.dashboard import session_cookie
 
 ENGLISH = {"accept-language": "en"}
 OPERATE = "operate_agentsession"

@@ -1,4 +1,4 @@
-"""What is only strange is stored as it is. What is refused, with its words: tests/chaos/test_bad_input.py."""
+"""What is only strange is stored as it is. What is refused, with its words: tests/contract/test_bad_input.py."""
 
 from __future__ import annotations
 

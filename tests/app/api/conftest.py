@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import AsyncClient, Client
+
+from sessions_app.api import tokens
+from tests.app.admin.conftest import checkpoint, create  # noqa: F401  the same fixtures here
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+@pytest.fixture(autouse=True)
+def _committed(transactional_db: None) -> None:
+    """The manager has connections of its own: what Django's test holds back, it would not see."""
+
+
+@dataclass
+class Api:
+    """A program with a token."""
+
+    token: str
+    language: str = "en"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", "Accept-Language": self.language}
+
+    def get(self, path: str, **headers: str) -> Any:
+        return Client().get(f"/api{path}", headers={**self.headers, **headers})
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        text = body if isinstance(body, str | bytes) else json.dumps(body or {})
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Client().post(
+            f"/api{path}", text, content_type="application/json", headers={**self.headers, **names}
+        )
+
+    async def download(self, path: str) -> tuple[Any, str]:
+        response: Any = await AsyncClient().get(f"/api{path}", headers=self.headers)
+        parts = [part async for part in response.streaming_content]
+        return response, b"".join(parts).decode()
+
+
+@pytest.fixture
+def olga(operator: User) -> Api:
+    """May look and act."""
+    return Api(tokens.make(operator, "test"))
+
+
+@pytest.fixture
+def viktor(viewer: User) -> Api:
+    """May look."""
+    return Api(tokens.make(viewer, "test"))
+
+
+@pytest.fixture
+def nora(nobody: User) -> Api:
+    """May log in."""
+    return Api(tokens.make(nobody, "test"))

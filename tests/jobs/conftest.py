@@ -1,3 +1,0 @@
-from tests.pages.conftest import _a_manager_of_its_own, make_session
-
-__all__ = ["_a_manager_of_its_own", "make_session"]

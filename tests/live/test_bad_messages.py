@@ -1,0 +1,19 @@
+"""What a browser may say that nobody expects. What is refused, with its words: tests/contract/test_bad_input.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions_app.live.hub import Hub
+
+from .screen import Screen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_language_nobody_speaks_falls_back(hub_without_ears: Hub) -> None:
+    screen = Screen(hub_without_ears)
+    screen.says({"type": "hello", "page": "list", "query": "", "rows": {}, "language": "tlh"})
+    assert screen.socket.subscription is not None
+    assert screen.socket.subscription.key.language == "de"
+    hub_without_ears.gateway.leave(screen.socket)

@@ -1,0 +1,106 @@
+"""`manage.py sweep` as it runs beside the dashboard: real processes, really killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+
+from agent_sessions import SessionManager
+from tests.support.dashboard import own_environment
+
+from .conftest import Database, Make
+
+PATIENCE = 30
+HOLDER = """
+SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = 'sessions sweeper'
+"""
+
+
+class Processes:
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "sweep", *arguments],
+            cwd=settings.BASE_DIR, env=own_environment(env), stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self.started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def processes(database_url: str) -> Iterator[Processes]:
+    found = Processes()
+    yield found
+    found.end()
+
+
+async def until_someone_watches(database: Database) -> int:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := await database.rows(HOLDER):
+            return int(found[0][0])
+        await asyncio.sleep(0.05)
+    raise AssertionError("nobody watches")
+
+
+async def test_when_the_watch_is_killed_the_next_one_takes_over(
+    processes: Processes, make: Make, database: Database
+):
+    first = processes.start()
+    await until_someone_watches(database)
+    standing_by = make()
+    await standing_by.look()
+    assert not standing_by.sweeper.is_watching
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    deadline = time.monotonic() + PATIENCE
+    while not standing_by.sweeper.is_watching and time.monotonic() < deadline:
+        await standing_by.sweeper.tick()
+    assert standing_by.sweeper.is_watching
+
+
+async def test_it_ends_when_asked_and_leaves_the_post(processes: Processes, database: Database):
+    process = processes.start()
+    await until_someone_watches(database)
+    process.send_signal(signal.SIGTERM)
+    _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+    assert process.returncode == 0, said.decode()
+    assert b"Traceback" not in said
+    assert await database.rows(HOLDER) == []
+
+
+async def test_one_look_by_hand(processes: Processes, manager: SessionManager, database: Database):
+    """Everything at once, as the command does it: rules from the environment, upkeep, the manager."""
+    session = await manager.create_session("grader", "u")
+    process = processes.start("--once")
+    _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+    assert process.returncode == 0, said.decode()
+    assert await database.one("SELECT count(*) FROM agent_session_monitors") == 1
+    assert await database.state_of(session.session_id) == "active"
+
+
+async def test_a_single_look_that_fails_ends_with_an_error(
+    processes: Processes, database: Database
+) -> None:
+    await database.rows("ALTER TABLE agent_session_monitors RENAME TO elsewhere")
+    try:
+        once = processes.start("--once")
+        await asyncio.to_thread(once.wait)
+    finally:
+        await database.rows("ALTER TABLE elsewhere RENAME TO agent_session_monitors")
+    assert once.returncode == 1
