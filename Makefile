@@ -63,23 +63,23 @@ chromium:
 	@./.ci/chromium
 
 bench: setup ## measure, and compare with the ways not taken
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m tools.bench
 
 load: setup ## real agents and pages on a dashboard: AGENTS=100 PAGES=100 SECONDS=30 [URL=a running one]
-	@env AGENTS="$(AGENTS)" PAGES="$(PAGES)" SECONDS="$(SECONDS)" URL="$(URL)" $(BIN)/python -m load
+	@env AGENTS="$(AGENTS)" PAGES="$(PAGES)" SECONDS="$(SECONDS)" URL="$(URL)" $(BIN)/python -m tools.load
 
 chaos: setup ## outages and kills on real servers: what is lost, what is claimed, how long it takes
-	@$(BIN)/python -m chaos
+	@$(BIN)/python -m tools.chaos
 
 .PHONY: stress thorough
 stress: setup ## many writers and outages, then a judge: SEEDS=20 SECONDS=20 [JOBS=2] [REPORT=.data/stress]
-	@env SEEDS="$(SEEDS)" SECONDS="$(SECONDS)" JOBS="$(JOBS)" REPORT="$(REPORT)" $(BIN)/python -m stress
+	@env SEEDS="$(SEEDS)" SECONDS="$(SECONDS)" JOBS="$(JOBS)" REPORT="$(REPORT)" $(BIN)/python -m tools.stress
 
 thorough: setup ## the property-based tests with twenty times the examples of `make test`, each time others
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $$(grep -rlE '^(from|import) hypothesis' tests --include='test_*.py')
 
 screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
-	@$(BIN)/python -m screenshots
+	@$(BIN)/python -m tools.screenshots
 
 clean: ## what can be made anew; .data stays
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -8,10 +8,10 @@ from typing import cast
 import psycopg
 import pytest
 
-from chaos import disk
-from chaos.crew import Crew
-from chaos.world import World
 from dashboard.embedded.data_folder import prepare
+from tools.chaos import disk
+from tools.chaos.crew import Crew
+from tools.chaos.world import World
 
 NOBODY = cast(Crew, None)
 

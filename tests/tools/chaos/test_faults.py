@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.drill import Drill, Result
-from chaos.faults import BY_NAME
-from chaos.world import World
+from tools.chaos.drill import Drill, Result
+from tools.chaos.faults import BY_NAME
+from tools.chaos.world import World
 
 QUICK = {
     "Valkey restarted": 0.0,

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 
-from load.__main__ import shares
-from load.figures import Latencies
 from tests.support.dashboard import LiveDashboard, own_environment
+from tools.load.__main__ import shares
+from tools.load.figures import Latencies
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ def test_three_agents_are_seen_on_three_pages_and_the_summary_says_so(
         "VALKEY_URL": settings.VALKEY_URL,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "load"],
+        [sys.executable, "-m", "tools.load"],
         env={**own_environment(given), "COLUMNS": "120", "PATH": os.environ["PATH"]},
         cwd=settings.BASE_DIR,
         capture_output=True,

@@ -6,9 +6,9 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from stress.judge import judge
-from stress.log import Call
-from stress.record import Entry, Record, Stored
+from tools.stress.judge import judge
+from tools.stress.log import Call
+from tools.stress.record import Entry, Record, Stored
 
 SESSION = "5e551011-0000-4000-8000-000000000000"
 BEGIN = {"begin": 1}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from stress.judge import RULES
-from stress.log import NO_END
-from stress.record import Entry, Stored
 from tests.tools.stress.story import ONE, THREE, TWO, Story, call, copy, order
+from tools.stress.judge import RULES
+from tools.stress.log import NO_END
+from tools.stress.record import Entry, Stored
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from agent_sessions import Conflict
-from stress import __main__ as program
-from stress.__main__ import Options, Runs, seeds_of
-from stress.log import NO_END, Log, read
-from stress.place import Place
-from stress.plan import NEXT, Plan, plan
-from stress.proxy import Proxy
-from stress.run import Run
-from stress.violations import Violation
+from tools.stress import __main__ as program
+from tools.stress.__main__ import Options, Runs, seeds_of
+from tools.stress.log import NO_END, Log, read
+from tools.stress.place import Place
+from tools.stress.plan import NEXT, Plan, plan
+from tools.stress.proxy import Proxy
+from tools.stress.run import Run
+from tools.stress.violations import Violation
 
 SEEDS = (39, 74)  # together they have every kind of disturbance
 SECONDS = 4.0

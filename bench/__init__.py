@@ -1,1 +1,0 @@
-"""What the session system costs, each figure beside its peers. `python -m bench` prints one table."""

@@ -1,1 +1,0 @@
-"""Pictures of every page on real data: `python -m screenshots`, or `make screenshots`."""

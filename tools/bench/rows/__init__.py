@@ -1,0 +1,49 @@
+"""One file a row of the table. Each is an async generator of comparisons: it sets the stage, yields, tidies up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from tools.bench.compare import Comparison
+from tools.bench.rows import (
+    beats_for_ever,
+    changes,
+    checkpoint,
+    commit_to_dom,
+    create,
+    growth,
+    heartbeat,
+    idle_socket,
+    list_page,
+    old_upsert,
+    read,
+    session_page,
+    sockets,
+    stalled,
+    sweep,
+    web_process,
+    writers,
+)
+from tools.bench.stage import Stage
+
+Row = Callable[[Stage], AsyncIterator[Comparison]]
+
+ROWS: dict[str, Row] = {
+    "heartbeat": heartbeat.row,
+    "checkpoint": checkpoint.row,
+    "create": create.row,
+    "read": read.row,
+    "writers": writers.row,
+    "old-upsert": old_upsert.row,
+    "hot": beats_for_ever.row,
+    "sweep": sweep.row,
+    "list": list_page.row,
+    "session-page": session_page.row,
+    "growth": growth.row,
+    "sockets": sockets.row,
+    "changes": changes.row,
+    "stalled": stalled.row,
+    "commit-to-dom": commit_to_dom.row,
+    "web-process": web_process.row,
+    "idle-socket": idle_socket.row,
+}

@@ -1,0 +1,101 @@
+"""Frames of 200 bytes to 1,000 pages of one session. What is counted arrived in the process of the pages; at the end
+each of ours shows what the database has. Ours is driven by commits, and its hub does not rest between ticks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack
+from math import inf
+
+from tools.bench import seed
+from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.stage import Stage
+from tools.bench.web import (
+    DAPHNE,
+    DATABASE,
+    UVICORN,
+    WITHOUT_PAUSE,
+    Pages,
+    Web,
+    cookie,
+    pages,
+    serving,
+    session_page,
+    sockets,
+    versions,
+)
+from tools.bench.writer import writing
+
+# Seconds between two: always one waits when all pages have been told, and more would cost ours what the peer does not pay.
+COMMITS = 0.01
+LONGER = 3  # than other arms: the slowest peer brings one or two messages a second to all pages
+CHANNELS = "tools.bench.peers.group_send:application"
+
+
+async def row(stage: Stage) -> AsyncIterator[Comparison]:
+    visitor = cookie(stage)
+    session_id = seed.sessions(stage, DATABASE, 1)[0]
+    for ours, theirs, bar in (
+        ("daphne", "redis", 6), ("daphne", "pubsub", None), ("daphne", "memory", None),
+        ("uvicorn", "redis", 20), ("uvicorn", "websockets.broadcast", 0.8),
+    ):  # fmt: skip
+        async with AsyncExitStack() as stack:
+            command = (*(DAPHNE if ours == "daphne" else UVICORN), WITHOUT_PAUSE)
+            web = stack.enter_context(serving(stage, *command, cookie=visitor))
+            mine = await stack.enter_async_context(
+                pages(web, sockets(stage), session_page(session_id))
+            )
+            peer = stack.enter_context(_peer(stage, theirs, visitor))
+            others = await stack.enter_async_context(pages(peer, sockets(stage)))
+            yield Comparison(
+                f"{sockets(stage):,} sockets through {ours}",
+                theirs if theirs not in LAYER else f"group_send through daphne, {LAYER[theirs]}",
+                _ours(stage, web, mine, session_id),
+                _theirs(stage, peer, others),
+                (Bar("rate", "frames/s", at_least=bar), Bar("cost", "µs of the server a frame")),
+                pairs=None if bar else 1,
+            )
+
+
+LAYER = {
+    "redis": "channels_redis",
+    "pubsub": "channels_redis.pubsub",
+    "memory": "in-memory layer",
+}
+
+
+def _peer(stage: Stage, name: str, visitor: str) -> AbstractContextManager[Web]:
+    if name in LAYER:
+        return serving(stage, *DAPHNE, CHANNELS, cookie=visitor, BENCH_LAYER=name)
+    return serving(stage, "tools.bench.peers.broadcast", "{port}")
+
+
+def _ours(stage: Stage, web: Web, mine: Pages, session_id: str) -> Arm:
+    async def arm() -> Figures:
+        async with writing(stage, DATABASE, [session_id], COMMITS):
+            figures = await _counted(stage, web, mine)
+        if differ := await mine.agree(versions(stage)):
+            raise NotRight(f"{differ} pages differ from the database")
+        return figures
+
+    return arm
+
+
+def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
+    async def arm() -> Figures:
+        await others.ask("say", text="go")
+        figures = await _counted(stage, peer, others)
+        await others.ask("say", text="halt")
+        await others.rest()
+        return figures
+
+    return arm
+
+
+async def _counted(stage: Stage, web: Web, opened: Pages) -> Figures:
+    """What a frame costs says more than how many there were, where others are at work on the machine too."""
+    before = web.busy
+    found = await opened.ask("count", seconds=LONGER * stage.seconds)
+    frames = found["frames"]
+    cost = (web.busy - before) * 1e6 / frames if frames else inf
+    return {"rate": frames / found["seconds"], "cost": cost}

@@ -1,0 +1,218 @@
+"""Servers and open pages for the rows about the feed: each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from dashboard.embedded import process
+from tools.bench.stage import DATA_DIR, Stage
+
+DATABASE = "bench_web"
+DAPHNE = ("tools.bench.daphne_as_served", "-b", "127.0.0.1", "-p", "{port}")
+UVICORN = (
+    *("uvicorn", "--host", "127.0.0.1", "--port", "{port}"),
+    *("--log-level", "warning", "--ws", "websockets-sansio"),
+    *("--ws-per-message-deflate", "false"),
+)
+OURS, WITHOUT_PAUSE = "dashboard.asgi:application", "tools.bench.without_pause:application"
+START_SECONDS = 60
+
+
+@dataclass
+class Web:
+    port: int
+    pid: int
+    cookie: str
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def sockets(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/sessions/"
+
+    @property
+    def memory(self) -> int:
+        """Bytes that are in no other process too."""
+        return int(psutil.Process(self.pid).memory_full_info().uss)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of processor time so far."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
+
+def environment(stage: Stage, **more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": stage.url(DATABASE),
+        "VALKEY_URL": stage.valkey_url,
+        "DATA_DIR": str(DATA_DIR),
+        "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+        **more,
+    }
+
+
+def cookie(stage: Stage) -> str:
+    """The dashboard's database, made the first time a run asks for it, and who may look."""
+    if DATABASE not in stage.databases:
+        name = sql.Identifier(DATABASE)
+        with psycopg.connect(stage.server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        stage.databases.add(DATABASE)
+    command = [sys.executable, "-m", "tools.bench.visitor"]
+    done = subprocess.run(command, env=environment(stage), stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode().split()[-1]
+
+
+@contextmanager
+def serving(stage: Stage, *command: str, cookie: str = "", **env: str) -> Iterator[Web]:
+    """`python -m` this command, with a free port in the place of {port}, until the block ends."""
+    port = _free_port()
+    words = [word.format(port=port) for word in command]
+    log = DATA_DIR / "bench-web.log"
+    child = process.start(
+        words[0], [sys.executable, "-m", *words], log=log, env=environment(stage, **env)
+    )
+    try:
+        _wait(port, child, log)
+        yield Web(port, child.process.pid, cookie)
+    finally:
+        child.stop()
+
+
+def _wait(port: int, child: process.Child, log: Any) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and child.process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"{child.name} does not serve: {process.last_words(log)}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Pages:
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self._child = child
+
+    async def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        assert self._child.stdin and self._child.stdout
+        self._child.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+        await self._child.stdin.drain()
+        line = await self._child.stdout.readline()
+        if not line:
+            raise RuntimeError("the pages have ended")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    async def agree(self, versions: dict[str, int], within: float = 5.0) -> int:
+        """How many pages still differ from the database after so long."""
+        deadline = time.monotonic() + within
+        while differ := (await self.ask("differ", versions=versions))["pages"]:
+            if time.monotonic() > deadline:
+                return int(differ)
+            await asyncio.sleep(0.1)
+        return 0
+
+    async def rest(self) -> None:
+        """Until nothing comes any more: what is still on its way would be at work beside the next arm."""
+        while (await self.ask("count", seconds=0.5))["frames"]:
+            pass
+
+
+@asynccontextmanager
+async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:
+    """Each says one of the hellos, in turn; without any, nothing."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tools.bench.pages"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**26,
+    )
+    try:
+        opened = Pages(child)
+        address = {"url": web.sockets, "cookie": web.cookie}
+        await opened.ask("open", **address, hellos=hellos or [""], count=count)
+        yield opened
+    finally:
+        if child.stdin:
+            child.stdin.close()
+        await child.wait()
+
+
+def session_page(session_id: str) -> str:
+    return json.dumps({"type": "hello", "page": "session", "id": session_id, "version": 0})
+
+
+def list_page(versions: dict[str, int]) -> str:
+    return json.dumps({"type": "hello", "page": "list", "seq": 1, "rows": versions})
+
+
+def list_pages(versions: dict[str, int], size: int) -> list[str]:
+    """One list after the other, as readers would page through them."""
+    rows = list(versions.items())
+    return [list_page(dict(rows[n : n + size])) for n in range(0, len(rows), size)]
+
+
+def versions(stage: Stage) -> dict[str, int]:
+    return dict(stage.fetch(DATABASE, "SELECT id::text, version FROM agent_sessions"))
+
+
+def sockets(stage: Stage) -> int:
+    return max(10, round(1_000 * stage.scale))
+
+
+class Role:
+    """Another process at work, which says once a second how much it has done."""
+
+    def __init__(self, output: IO[str]) -> None:
+        self._output = output
+        self.count = 0.0
+
+    def listen(self, begun: threading.Event) -> None:
+        for line in self._output:
+            self.count = float(line.split()[1])
+            begun.set()
+        begun.set()
+
+
+@contextmanager
+def role(stage: Stage, *words: str) -> Iterator[Role]:
+    """One of tools.bench.browser_roles, from the first thing that it did until the block ends."""
+    command = [sys.executable, "-m", "tools.bench.browser_roles", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment(stage)
+    ) as child:
+        assert child.stdout
+        playing, begun = Role(child.stdout), threading.Event()
+        threading.Thread(target=playing.listen, args=[begun], daemon=True).start()
+        try:
+            if not begun.wait(START_SECONDS) or child.poll() is not None:
+                raise RuntimeError(f"{words[0]} ended before it began")
+            yield playing
+        finally:
+            child.terminate()

@@ -1,0 +1,84 @@
+"""`python -m tools.chaos [--only FAULT …]`: outages and kills on servers and processes of its own; prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from tools.chaos import disk, report, standby
+from tools.chaos.drill import Drill, Result
+from tools.chaos.faults import BY_NAME, Fault
+from tools.chaos.served import ServedWorld
+from tools.chaos.world import World
+
+AT_MOST = 90  # seconds for one fault, its recovery included
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tools.chaos", description=__doc__)
+    parser.add_argument(
+        "--only", nargs="+", choices=list(BY_NAME), metavar="FAULT", help=", ".join(BY_NAME)
+    )
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def world_for(kind: str) -> Iterator[World]:
+    match kind:
+        case "small disk":
+            with disk.small_folder() as folder, ServedWorld(folder) as world:
+                yield world
+        case "standby":
+            with World(wired=True) as world:
+                standby.add(world)
+                yield world
+        case _:
+            with World(wired=kind == "wired") as world:
+                yield world
+
+
+async def drill(world: World, fault: Fault) -> Result:
+    async with asyncio.timeout(AT_MOST):
+        return await Drill(world, fault).run()
+
+
+def run(faults: list[Fault], console: Console) -> list[Result]:
+    """A world is used for fault after fault, as long as each leaves it whole."""
+    results: list[Result] = []
+    waiting = list(faults)
+    while waiting:
+        kind = waiting[0].world
+        console.print(f"[dim]setting up: {kind}[/]")
+        with world_for(kind) as world:
+            while waiting and waiting[0].world == kind:
+                results.append(asyncio.run(judged(world, waiting.pop(0))))
+                console.print(report.line(results[-1]))
+                if results[-1].problems:
+                    console.print(world.web_log()[-1500:], markup=False, style="dim")
+                    break
+    return results
+
+
+async def judged(world: World, fault: Fault) -> Result:
+    try:
+        return await drill(world, fault)
+    except Exception as error:
+        return Result.of_no_drill(fault, f"{type(error).__name__}: {error}"[:500])
+
+
+def main(argv: list[str]) -> int:
+    options = arguments(argv)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    faults = [BY_NAME[name] for name in options.only or BY_NAME]
+    results = run(faults, console)
+    report.show(console, results)
+    return 0 if len(results) == len(faults) and all(r.holds for r in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

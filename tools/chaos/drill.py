@@ -1,0 +1,217 @@
+"""One fault: agents at work, pages open, an administrator in between; then what became of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from tools.chaos import truth
+from tools.chaos.crew import Crew
+from tools.chaos.faults import Act, Fault
+from tools.chaos.page import Page
+from tools.chaos.truth import Timeline, Window, Writes
+from tools.chaos.visitor import Visitor
+from tools.chaos.world import World
+
+PAGES = 3
+START = 40.0
+NEVER = float("inf")
+
+
+@dataclass
+class Result:
+    fault: str
+    seconds: float
+    writes: Writes
+    wrong: list[str]
+    recovery: float
+    at_most: float
+    raised: dict[str, int]
+    said: list[str]
+    answers: Counter[str]
+    problems: list[str] = field(default_factory=list)
+    note: str = ""
+
+    @classmethod
+    def of_no_drill(cls, fault: Fault, problem: str) -> Result:
+        """It could not be finished: nothing is known to hold."""
+        unknown = Writes(0, 0, 0, 0)
+        return cls(fault.name, 0, unknown, [], NEVER, 0, {}, [], Counter(), [problem])
+
+    @property
+    def holds(self) -> bool:
+        fine = not (self.writes.lost or self.writes.twice or self.wrong or self.problems)
+        return fine and self.recovery <= self.at_most
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> float:
+    """When it came true; never, when it took longer."""
+    deadline = time.time() + seconds
+    while not condition():
+        if time.time() > deadline:
+            return NEVER
+        await asyncio.sleep(0.05)
+    return time.time()
+
+
+class Drill:
+    def __init__(self, world: World, fault: Fault) -> None:
+        self.world, self.fault = world, fault
+        self.visitor = Visitor(world.address)
+        self.pages: list[Page] = []
+        self.answers: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self._looks: list[tuple[float, int]] = []
+
+    async def run(self) -> Result:
+        await asyncio.to_thread(self.visitor.log_in)
+        self.crew = await Crew.hired(self.world)
+        try:
+            async with AsyncExitStack() as stack:
+                for _ in range(PAGES):
+                    page = Page(self.world.address, self.visitor.cookie, self.crew.session_ids)
+                    self.pages.append(await stack.enter_async_context(page))
+                return await self._run()
+        finally:
+            await asyncio.to_thread(self.crew.stop)
+
+    async def _run(self) -> Result:
+        await self._everybody_works()
+        (ordered,) = self.crew.ordered
+        form = await asyncio.to_thread(self.visitor.form, ordered.session_id, "pauses")
+        looking = asyncio.create_task(self._look())
+        began = time.time()
+        await self._by_hand(self.fault.begin)
+        gone = time.time()
+        ordering = asyncio.create_task(self._order(ordered.session_id, "pauses", form))
+        await asyncio.sleep(self.fault.seconds)
+        returns = time.time()
+        await self._by_hand(self.fault.end)
+        over = time.time()
+        right = await self._everything_is_right(over)
+        await ordering
+        await asyncio.sleep(1)  # what is right must stay right
+        said = [f"{' → '.join(self.pages[0].said(began, right + 0.3))}"]
+        resumed_at = await self._resume(ordered.session_id)
+        looking.cancel()
+        await asyncio.to_thread(self.crew.stop)
+        if await until(self._pages_equal_database, 10) == NEVER:
+            self._complain("a page stayed behind")
+        self._judge_order(ordered.session_id, form["request_id"])
+        window = Window(self.fault.away, gone, returns)
+        return self._result(over - began, right - over, said, window, resumed_at)
+
+    async def _by_hand(self, act: Act) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self.world.hands, act, self.world, self.crew)
+
+    async def _everybody_works(self) -> None:
+        def ready() -> bool:
+            working = all(len(agent.entries("stored")) > 4 for agent in self.crew.agents)
+            return working and all(page.state == "live" for page in self.pages)
+
+        if await until(ready, START) == NEVER:
+            raise RuntimeError(f"{self.fault.name}: the drill could not begin")
+
+    async def _order(self, session_id: str, noun: str, form: dict[str, str]) -> None:
+        """As a person does: again until it is taken, always the same request."""
+        while True:
+            answer = await asyncio.to_thread(self.visitor.order, session_id, noun, form)
+            self.answers[f"order {answer.status or 'unanswered'}"] += 1
+            if answer.status == 200:
+                return
+            await asyncio.sleep(0.4)
+
+    async def _look(self) -> None:
+        while True:
+            answer = await asyncio.to_thread(self.visitor.get, "/")
+            self._looks.append((time.time(), answer.status))
+            self.answers[f"page {answer.status or 'unanswered'}"] += 1
+            await asyncio.sleep(0.25)
+
+    async def _everything_is_right(self, over: float) -> float:
+        """When agents write, pages are live and complete, the list opens and the order is confirmed."""
+        (ordered,) = self.crew.ordered
+        conditions: list[Awaitable[float]] = [
+            *(until(lambda a=agent: a.stored_after(over), 60) for agent in self.crew.steady),  # type: ignore[misc]
+            *(until(lambda p=page: ordered.session_id in p.shown.confirmed_paused, 60) for page in self.pages),  # type: ignore[misc]
+            self._pages_follow(over),
+            until(lambda: any(at > over and status == 200 for at, status in self._looks), 60),
+        ]  # fmt: skip
+        return max(await asyncio.gather(*conditions))
+
+    async def _pages_follow(self, over: float) -> float:
+        """Every page is live and shows at least what was stored when the fault was over."""
+        wanted: dict[str, int] = {}
+
+        def read() -> bool:
+            try:
+                wanted.update(self._versions())
+            except Exception:
+                return False
+            return True
+
+        def follow() -> bool:
+            return all(
+                page.state == "live" and all(page.shown.versions[i] >= v for i, v in wanted.items())
+                for page in self.pages
+            )
+
+        return NEVER if await until(read, 30) == NEVER else await until(follow, 60)
+
+    def _versions(self) -> dict[str, int]:
+        rows = self.world.sql(
+            "SELECT id::text, version FROM agent_sessions WHERE id = ANY(%s::uuid[])",
+            self.crew.session_ids,
+        )
+        return {str(session_id): int(str(version)) for session_id, version in rows}
+
+    def _pages_equal_database(self) -> bool:
+        versions = self._versions()
+        return all(page.shown.versions == versions for page in self.pages)
+
+    async def _resume(self, session_id: str) -> float:
+        """The paused agent goes on when it is told to: nothing of the fault is left in its process."""
+        resumed_at = time.time()
+        form = await asyncio.to_thread(self.visitor.form, session_id, "resumes")
+        await self._order(session_id, "resumes", form)
+        (ordered,) = self.crew.ordered
+        if await until(lambda: ordered.stored_after(resumed_at), 15) == NEVER:
+            self._complain("the paused agent did not go on after its resume")
+        return resumed_at
+
+    def _complain(self, words: str) -> None:
+        self.problems.append(words)
+
+    def _judge_order(self, session_id: str, request_id: str) -> None:
+        if (n := truth.effects(self.world, session_id, request_id)) != 1:
+            self._complain(f"the order had {n} effects")
+        if n := truth.unexplained(self.world, self.crew):
+            self._complain(f"the history does not explain {n} sessions")
+
+    def _result(
+        self, seconds: float, recovery: float, said: list[str], away: Window, resumed_at: float
+    ) -> Result:
+        timeline = Timeline.of(self.world, self.crew)
+        wrong = [
+            words
+            for page in self.pages
+            for words in truth.wrong_claims(page, timeline, away, self.crew, resumed_at)
+        ]
+        return Result(
+            self.fault.name,
+            seconds,
+            truth.writes(self.world, self.crew),
+            wrong,
+            recovery,
+            self.fault.at_most,
+            self.crew.errors(),
+            said,
+            self.answers,
+            self.problems,
+            self.fault.note(self.world),
+        )

@@ -1,0 +1,178 @@
+"""What goes wrong, and how it ends. Whatever ends it starts servers again; nobody restarts an agent or a page."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg
+import redis
+
+from tools.chaos import disk, standby
+from tools.chaos.crew import Crew
+from tools.chaos.world import World, kill, signal_all
+
+Act = Callable[[World, Crew], None]
+
+
+def nothing(_world: World, _crew: Crew) -> None:
+    """It was over at once."""
+
+
+def no_note(_world: World) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`away` is what nobody can reach while it lasts; `at_most` bounds the recovery."""
+
+    name: str
+    begin: Act
+    end: Act = nothing
+    seconds: float = 0.0
+    away: str = ""
+    world: str = "plain"
+    at_most: float = 20.0
+    note: Callable[[World], str] = no_note
+
+
+def stop_valkey(world: World, _crew: Crew) -> None:
+    world.stop_valkey()
+
+
+def start_valkey(world: World, _crew: Crew) -> None:
+    world.start_valkey()
+
+
+def restart_valkey(world: World, _crew: Crew) -> None:
+    world.stop_valkey()
+    world.start_valkey()
+
+
+def flush_valkey(world: World, _crew: Crew) -> None:
+    with redis.Redis.from_url(world.valkey_url) as client:
+        client.flushall()
+
+
+def stop_postgres(world: World, _crew: Crew) -> None:
+    world.stop_postgres()
+
+
+def start_postgres(world: World, _crew: Crew) -> None:
+    world.start_postgres()
+
+
+def restart_postgres(world: World, _crew: Crew) -> None:
+    world.stop_postgres()
+    world.start_postgres()
+
+
+def kill_postgres(world: World, _crew: Crew) -> None:
+    kill(world.postgres)
+
+
+def freeze_postgres(world: World, _crew: Crew) -> None:
+    signal_all(world.postgres, signal.SIGSTOP)
+
+
+def thaw_postgres(world: World, _crew: Crew) -> None:
+    signal_all(world.postgres, signal.SIGCONT)
+
+
+PUT_OUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND application_name <> 'hog'
+"""
+
+
+class Hog:
+    """Takes every connection there is, also those that others had."""
+
+    def __init__(self) -> None:
+        self._held: list[psycopg.Connection[object]] = []
+
+    def take_all(self, world: World, _crew: Crew) -> None:
+        """Who is put out comes back at once: again, until nobody else is in."""
+        self._take(world)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with suppress(psycopg.Error):
+                if not self._held[0].execute(PUT_OUT).fetchall():
+                    return
+            self._take(world)
+
+    def _take(self, world: World) -> None:
+        with suppress(psycopg.OperationalError):
+            while True:
+                self._held.append(
+                    psycopg.connect(world.direct_url, autocommit=True, application_name="hog")
+                )
+
+    def let_go(self, _world: World, _crew: Crew) -> None:
+        while self._held:
+            self._held.pop().close()
+
+
+HOG = Hog()
+
+
+def kill_web(world: World, _crew: Crew) -> None:
+    kill(world.web)
+
+
+def start_web(world: World, _crew: Crew) -> None:
+    world.start_web()
+
+
+def kill_agents(_world: World, crew: Crew) -> None:
+    for agent in crew.agents:
+        kill(agent.child)
+
+
+def start_agents(world: World, crew: Crew) -> None:
+    for agent in crew.agents:
+        agent.start(world)
+
+
+def cut_commits(world: World, _crew: Crew) -> None:
+    if world.wire is not None:
+        world.wire.cut_every = 4
+
+
+def cut_no_more(world: World, _crew: Crew) -> None:
+    if world.wire is not None:
+        world.wire.cut_every = 0
+
+
+def answers_lost(world: World) -> str:
+    return f"{world.wire.cuts} answers" if world.wire is not None else ""
+
+
+ALL = (
+    Fault("Valkey stopped", stop_valkey, start_valkey, 8, away="valkey"),
+    Fault("Valkey restarted", restart_valkey),
+    Fault("Valkey flushed", flush_valkey),
+    Fault("PostgreSQL stopped", stop_postgres, start_postgres, 8, away="database"),
+    Fault("PostgreSQL restarted", restart_postgres),
+    Fault("PostgreSQL killed", kill_postgres, start_postgres, 2, away="database"),
+    Fault("out of connections", HOG.take_all, HOG.let_go, 7, away="database"),
+    Fault("PostgreSQL slow", freeze_postgres, thaw_postgres, 7, away="database"),
+    Fault("web process killed", kill_web, start_web, 1, away="web"),
+    Fault("agents killed", kill_agents, start_agents, 1),
+    Fault("answers of commits lost", cut_commits, cut_no_more, 6, world="wired", note=answers_lost),
+    Fault(
+        "PostgreSQL fails over",
+        standby.kill_primary,
+        standby.promote,
+        2,
+        away="database",
+        world="standby",
+        note=standby.how,
+    ),
+    Fault("disk full", disk.fill, disk.empty, 6, world="small disk", note=disk.how),
+)
+BY_NAME = {fault.name: fault for fault in ALL}

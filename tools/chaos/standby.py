@@ -1,0 +1,71 @@
+"""A synchronous standby of the same server: what the primary acknowledged, the standby has."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from dashboard.embedded import postgres, process, silently
+from dashboard.embedded.account import server_account
+from dashboard.embedded.data_folder import own_folder, socket_folder
+from tools.chaos.crew import Crew
+from tools.chaos.world import World, kill
+
+PATIENCE = 20
+
+
+def is_possible() -> bool:
+    return _programs().joinpath("pg_basebackup").exists()
+
+
+def _programs() -> Path:
+    return postgres.program_folder(server_account(), silently)
+
+
+def add(world: World) -> None:
+    """Copied while everybody works, then confirmed before any commit is."""
+    folder = world.folder / "standby"
+    folder.mkdir(mode=0o711, exist_ok=True)
+    cluster = folder / "postgres"
+    account = server_account()
+    own_folder(cluster, account)
+    done = process.run(
+        [
+            *(_programs() / "pg_basebackup", "-D", cluster, "-R", "-X", "stream"),
+            *("--checkpoint=fast", "-U", "postgres", "-h", socket_folder(world.folder)),
+        ],
+        account,
+        cwd=cluster,
+    )
+    if done.returncode:
+        raise RuntimeError(f"no standby could be made: {done.stderr}")
+    world.standby = postgres.start(folder, silently, durable=True)
+    world.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    world.sql("SELECT pg_reload_conf()")
+    _wait(world, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
+
+
+def kill_primary(world: World, _crew: Crew) -> None:
+    kill(world.postgres)
+    shutil.rmtree(world.folder / "postgres", ignore_errors=True)  # it is not coming back
+
+
+def promote(world: World, _crew: Crew) -> None:
+    world.postgres, world.standby = world.standby, None
+    world.cluster = world.folder / "standby"
+    world.sql("SELECT pg_promote(true, 30)")
+    if world.wire is not None:
+        world.wire.switch(World.socket_of(world.cluster))
+
+
+def how(_world: World) -> str:
+    return "to a synchronous standby"
+
+
+def _wait(world: World, question: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not world.sql(question):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"it did not happen: {question}")
+        time.sleep(0.05)

@@ -1,0 +1,156 @@
+"""What the database says afterwards about what agents were told and pages claimed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from tools.chaos.agent import STEP
+from tools.chaos.crew import Agent, Crew
+from tools.chaos.page import Claim, Page
+from tools.chaos.world import World
+
+GRACE = 6.0  # seconds in which a page may still say "live" before it must know better
+
+STEPS = """
+SELECT (data->>'n')::int FROM agent_session_checkpoints WHERE session_id = %s AND name = %s
+"""
+SAVES = """
+SELECT split_part(path, '.', 2)::int FROM agent_session_history, unnest(paths) AS path
+WHERE session_id = %s AND path LIKE 'saves.%%'
+"""
+KEPT = "SELECT jsonb_object_keys(context->'saves')::int FROM agent_sessions WHERE id = %s"
+COMMITS = """
+SELECT session_id::text, version,
+       extract(epoch FROM coalesce(pg_xact_commit_timestamp(xmin), at))::float8
+FROM agent_session_history WHERE session_id = ANY(%s::uuid[]) ORDER BY version
+"""
+ORDERS = "SELECT count(*) FROM agent_session_history WHERE session_id = %s AND change_id = %s"
+GAPS = """
+SELECT count(*) FROM agent_sessions s
+WHERE id = ANY(%s::uuid[]) AND version <> (
+    SELECT count(*) FROM agent_session_history h WHERE h.session_id = s.id)
+"""
+
+
+@dataclass(frozen=True)
+class Writes:
+    attempted: int
+    acknowledged: int
+    lost: int
+    twice: int
+
+
+def writes(world: World, crew: Crew) -> Writes:
+    counted = [_writes_of(world, agent) for agent in crew.agents]
+    return Writes(*(sum(column) for column in zip(*counted, strict=True)))
+
+
+def _writes_of(world: World, agent: Agent) -> tuple[int, int, int, int]:
+    tried = {(entry["kind"], entry["n"]) for entry in agent.entries("try")}
+    told = {(entry["kind"], entry["n"]) for entry in agent.entries("stored")}
+    stored = Counter((STEP, n) for (n,) in world.sql(STEPS, agent.session_id, STEP))
+    stored.update(("save", int(str(n))) for (n,) in world.sql(SAVES, agent.session_id))
+    kept = {("save", n) for (n,) in world.sql(KEPT, agent.session_id)}
+    kept |= {key for key in stored if key[0] == STEP}
+    twice = sum(n - 1 for n in stored.values())
+    return len(tried), len(told), len(told - kept), twice
+
+
+def unexplained(world: World, crew: Crew) -> int:
+    """Sessions whose history does not have exactly one entry for each version."""
+    return _count(world.sql(GAPS, crew.session_ids))
+
+
+def effects(world: World, session_id: str, request_id: str) -> int:
+    return _count(world.sql(ORDERS, session_id, request_id))
+
+
+def _count(rows: list[tuple[Any, ...]]) -> int:
+    return int(rows[0][0])
+
+
+class Timeline:
+    """Which version everybody could see, when."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._times: dict[str, list[float]] = {}
+        self._newest: dict[str, list[int]] = {}
+        for session_id, version, at in sorted(rows, key=lambda row: (row[0], row[2])):
+            newest = self._newest.setdefault(session_id, [])
+            self._times.setdefault(session_id, []).append(at)
+            newest.append(max(version, newest[-1] if newest else 0))
+
+    @classmethod
+    def of(cls, world: World, crew: Crew) -> Timeline:
+        return cls(world.sql(COMMITS, crew.session_ids))
+
+    def version(self, session_id: str, at: float) -> int:
+        i = bisect_right(self._times.get(session_id, []), at)
+        return self._newest[session_id][i - 1] if i else 0
+
+
+@dataclass(frozen=True)
+class Window:
+    """When something was out of reach."""
+
+    away: str
+    since: float
+    until: float
+
+    def lasted(self, at: float) -> bool:
+        return self.since + GRACE < at < self.until
+
+
+def wrong_claims(
+    page: Page, timeline: Timeline, away: Window, crew: Crew, resumed_at: float
+) -> list[str]:
+    """Each stretch of time in which the page said something that was not so."""
+    works = _writes_of_crew(crew)
+
+    def is_stale(claim: Claim) -> bool:
+        return claim.state == "live" and any(
+            version < timeline.version(session_id, claim.at - GRACE)
+            for session_id, version in claim.versions.items()
+        )
+
+    def is_blind(claim: Claim) -> bool:
+        """The database or the web process cannot be reached, so nothing can be known to be current."""
+        return claim.state == "live" and away.away in ("database", "web") and away.lasted(claim.at)
+
+    def has_old_beats(claim: Claim) -> bool:
+        live = claim.state == "live" and not claim.beats_are_old
+        return live and away.away == "valkey" and away.lasted(claim.at)
+
+    def is_no_pause(claim: Claim) -> bool:
+        return any(works(i, claim.at, resumed_at) for i in claim.paused)
+
+    found = {
+        "live, though something newer was stored": is_stale,
+        "live, though it could not know": is_blind,
+        "heartbeats live without Valkey": has_old_beats,
+        "paused and confirmed, but the agent wrote": is_no_pause,
+    }
+    return [words for words, wrong in found.items() for _ in range(_stretches(page.claims, wrong))]
+
+
+def _writes_of_crew(crew: Crew) -> Callable[[str, float, float], bool]:
+    begun = {
+        agent.session_id: sorted(entry["at"] for entry in agent.entries("try"))
+        for agent in crew.agents
+    }
+
+    def works(session_id: str, since: float, until: float) -> bool:
+        """The agent began to write within a tenth of a second, before it was told to go on."""
+        times = begun[session_id]
+        return bisect_left(times, min(since + 0.1, until)) > bisect_right(times, since)
+
+    return works
+
+
+def _stretches(claims: list[Claim], wrong: Callable[[Claim], bool]) -> int:
+    return sum(1 for is_wrong, _ in groupby(claims, wrong) if is_wrong)

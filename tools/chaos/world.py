@@ -1,0 +1,209 @@
+"""A whole installation of its own: PostgreSQL, Valkey, daphne, in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from dashboard.embedded import postgres, process, silently, valkey
+from dashboard.embedded.data_folder import prepare, socket_folder
+from dashboard.embedded.process import Child
+from dashboard.environment import BASE_DIR
+from tools.chaos.wire import Wire, free_port
+
+PASSWORD = "nur-fuer-den-probelauf"  # noqa: S105  (of a server that lives for minutes, on this machine)
+SERVE_SECONDS = 60
+PREPARE = """
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("ensure_admin")
+"""
+
+
+class World:
+    """`wired`: agents and pages reach PostgreSQL over TCP, through a wire that can be cut and switched."""
+
+    def __init__(self, folder: Path | None = None, *, wired: bool = False) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.folder.chmod(0o711)
+        self.cluster = self.folder  # the data folder of the PostgreSQL that serves
+        self.wire = Wire(self.socket_of(self.folder)) if wired else None
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.postgres: Child | None = None
+        self.standby: Child | None = None
+        self.valkey: Child | None = None
+        self.web: Child | None = None
+        # The system ends children when the *thread* that started them is gone: this one stays.
+        self.hands = ThreadPoolExecutor(1, "hands")
+
+    @staticmethod
+    def socket_of(folder: Path) -> Path:
+        return socket_folder(folder) / ".s.PGSQL.5432"
+
+    @property
+    def direct_url(self) -> str:
+        return postgres.url(self.cluster)
+
+    @property
+    def database_url(self) -> str:
+        if self.wire is None:
+            return self.direct_url
+        return f"postgresql://postgres@127.0.0.1:{self.wire.port}/{postgres.DATABASE}?sslmode=disable&gssencmode=disable"
+
+    @property
+    def valkey_url(self) -> str:
+        return valkey.url(self.folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
+            "DJANGO_SETTINGS_MODULE": "dashboard.settings",
+            "DATA_DIR": str(self.folder),
+            "DATABASE_URL": self.database_url,
+            "VALKEY_URL": self.valkey_url,
+            "DASHBOARD_ADMIN_PASSWORD": PASSWORD,
+            "PYTHONPATH": str(BASE_DIR),
+        }
+
+    def __enter__(self) -> World:
+        try:
+            prepare(self.folder)
+            self.start_postgres()
+            self._keep_commit_times()
+            self.start_valkey()
+            if self.wire is not None:
+                self.wire.start()
+            self._prepare_database()
+            self.start_web()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        for child in (self.web, self.valkey, self.standby):
+            if child is not None:
+                child.stop()
+        if self.wire is not None:
+            self.wire.stop()
+        self.stop_postgres()
+        self.hands.shutdown()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_postgres(self) -> None:
+        self.postgres = postgres.start(self.cluster, silently, durable=True)
+
+    def stop_postgres(self) -> None:
+        if self.postgres is not None:
+            self.postgres.stop()
+
+    def database_processes(self) -> list[psutil.Process]:
+        return processes_of(self.postgres)
+
+    def start_valkey(self) -> None:
+        self.valkey = valkey.start(self.folder, silently)
+
+    def stop_valkey(self) -> None:
+        if self.valkey is not None:
+            self.valkey.stop()
+
+    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """Past the wire, as somebody on the server itself."""
+        with psycopg.connect(self.direct_url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def _keep_commit_times(self) -> None:
+        """So that the drill's judge knows when a change could be seen, not only when it was made."""
+        self.sql("ALTER SYSTEM SET track_commit_timestamp = on")
+        self.stop_postgres()
+        self.start_postgres()
+
+    def _prepare_database(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", PREPARE],
+            env=self.environment,
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"the database could not be prepared: {done.stderr[-2000:]}")
+
+    def start_web(self) -> None:
+        self.web = process.start(
+            "daphne",
+            [
+                *(sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1"),
+                *("-p", str(self.port), "dashboard.asgi:application"),
+            ],
+            log=self.folder / "daphne.log",
+            cwd=BASE_DIR,
+            env=self.environment,
+            patience=5,
+        )
+        self._wait_until_served()
+
+    def _wait_until_served(self) -> None:
+        deadline = time.monotonic() + SERVE_SECONDS
+        while not self._is_served():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"daphne does not serve: {self.web_log()[-2000:]}")
+            time.sleep(0.05)
+
+    def _is_served(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/healthz", timeout=5):  # noqa: S310
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    def web_log(self) -> str:
+        return (self.folder / "daphne.log").read_text("utf-8", "replace")
+
+
+def processes_of(child: Child | None) -> list[psutil.Process]:
+    """PostgreSQL's children lead sessions of their own: a signal to the group would miss them."""
+    if child is None:
+        return []
+    try:
+        parent = psutil.Process(child.process.pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def signal_all(child: Child | None, number: int) -> None:
+    for one in processes_of(child):
+        try:
+            one.send_signal(number)
+        except psutil.NoSuchProcess:
+            pass
+
+
+def kill(child: Child | None) -> None:
+    signal_all(child, signal.SIGKILL)
+    if child is not None:
+        child.process.wait(10)

@@ -1,0 +1,152 @@
+"""Contexts: each change is one that was asked for, each acknowledged change took effect, each copy is true."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tools.stress.history_rules import ROUNDING
+from tools.stress.log import Call
+from tools.stress.record import Entry, Record
+
+Findings = Iterator[tuple[str, list[Call]]]
+RUN_CALLS = ("entered", "checkpoint", "save", "safe_point", "complete")
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Each key that changed and its new value; None where it was removed. Actors write flat contexts."""
+    keys = dict.fromkeys((*before, *after))
+    return {key: after.get(key) for key in keys if before.get(key) != after.get(key)}
+
+
+def wrong_copies(record: Record, calls: Sequence[Call]) -> Findings:
+    """What a call returned is what the record had at that version."""
+    for call in calls:
+        if call.copy is not None and (what := _wrong(record, call.copy, call.name in RUN_CALLS)):
+            yield (
+                f"{call.name} of {call.who} returned a copy of version {call.copy['version']} {what}",
+                [call],
+            )
+
+
+def wrong_copy_in_valkey(record: Record, calls: Sequence[Call]) -> Findings:
+    copy = record.valkey
+    if copy is not None and "version" in copy and (what := _wrong(record, copy, False)):
+        yield f"Valkey keeps a copy of version {copy['version']} {what}", []
+
+
+def _wrong(record: Record, copy: dict[str, Any], in_a_run: bool) -> str | None:
+    entry = record.entry(copy["version"])
+    if entry is None:
+        return "that never was"
+    context = record.context_at(entry.version)
+    if copy["context"] != context:
+        keys = ", ".join(differences(context or {}, copy["context"]))
+        return f"whose context is not of that version: {keys}"
+    # a run's session follows the order that it obeys before it is read again
+    if not in_a_run and (copy["state"], copy["epoch"]) != (entry.to_state, entry.epoch):
+        return f"that says {copy['state']}, epoch {copy['epoch']}: it was {entry.to_state}, {entry.epoch}"
+    return None
+
+
+def unasked(record: Record, calls: Sequence[Call]) -> Findings:
+    """Every change of the context is what a call asked for that was under way then; a rollback may change all."""
+    asked = _asked(calls)
+    for entry, before, after in _written(record):
+        for key, value in differences(before, after).items():
+            if not any(_is_within(entry, call, value, key) for call in asked[key]):
+                what = "removed" if value is None else f"set to {value!r}"
+                yield (
+                    (
+                        f"version {entry.version} ({entry.kind} by {entry.source}): {key!r} was {what},"
+                        f" after {before.get(key)!r}, and no call asked for it"
+                    ),
+                    _under_way(entry, calls),
+                )
+
+
+def _written(record: Record) -> list[tuple[Entry, dict[str, Any], dict[str, Any]]]:
+    """The changes that are no rollback."""
+    return [change for change in record.changes() if change[0].verb != "rollback"]
+
+
+def _asked(calls: Sequence[Call]) -> defaultdict[str, list[Call]]:
+    asked: defaultdict[str, list[Call]] = defaultdict(list)
+    for call in calls:
+        for key in call.facts.get("wants", ()):
+            asked[key].append(call)
+    return asked
+
+
+def _is_within(entry: Entry, call: Call, value: Any, key: str) -> bool:
+    if call.facts["wants"].get(key) != value:
+        return False
+    stored_as = call.copy["version"] if call.copy is not None else None
+    during = call.start - ROUNDING <= entry.at <= call.until + ROUNDING
+    return during or stored_as == entry.version
+
+
+def _under_way(entry: Entry, calls: Sequence[Call]) -> list[Call]:
+    """Acknowledged writes are enough to explain it in most cases."""
+    return [
+        c for c in calls if "wants" in c.facts and c.acknowledged and c.start <= entry.at <= c.end
+    ]
+
+
+def lost(record: Record, calls: Sequence[Call]) -> Findings:
+    """An acknowledged change was in effect at some moment of its call, or of the call that it repeats."""
+    begun: dict[tuple[str, str, Any], float] = {}
+    for call in calls:
+        wants = call.facts.get("wants", {})
+        changed: dict[str, Any] = call.facts.get("changed", wants)
+        for key, value in changed.items():
+            known = (call.who, key, str(value) if call.name != "upsert" else call.id)
+            since = begun.setdefault(known, call.start)
+            if not call.acknowledged or _took_effect(record, key, value, since, call.end):
+                continue
+            if call.name == "upsert" and _was_refused(record, call):
+                continue
+            what = "removed" if value is None else f"set to {value!r}"
+            yield f"{call.name} of {call.who} returned, but {key!r} was never {what}", [call]
+
+
+def _took_effect(record: Record, key: str, value: Any, since: float, until: float) -> bool:
+    versions = sorted(record.contexts)
+    for i, version in enumerate(versions):
+        entry = record.entry(version)
+        later = record.entry(versions[i + 1]) if i + 1 < len(versions) else None
+        if entry is None or record.contexts[version].get(key) != value:
+            continue
+        replaced = later.at if later is not None else float("inf")
+        if entry.at <= until + ROUNDING and replaced >= since - ROUNDING:
+            return True
+    return False
+
+
+def _was_refused(record: Record, call: Call) -> bool:
+    """The refusals of an old agent are one entry as long as nothing else happens."""
+    entries = record.history
+    for i, entry in enumerate(entries):
+        replaced = entries[i + 1].at if i + 1 < len(entries) else float("inf")
+        in_force = entry.at <= call.end + ROUNDING and replaced >= call.start - ROUNDING
+        if in_force and (entry.refused or entry.to_state not in ("active", "paused")):
+            return True
+    return False
+
+
+def overwritten(record: Record, calls: Sequence[Call]) -> Findings:
+    """Who changes a key that others change too has seen the value that it replaces."""
+    seeing = [call for call in calls if call.facts.get("seen")]
+    for entry, before, after in _written(record):
+        for key, value in differences(before, after).items():
+            for call in seeing:
+                seen = call.facts["seen"]
+                if key not in seen or not _is_within(entry, call, value, key):
+                    continue
+                if seen[key] != before.get(key):
+                    says = (
+                        f"version {entry.version}: {key!r} was {before.get(key)!r}, and {call.who},"
+                        f" who had seen {seen[key]!r}, replaced it by {value!r}"
+                    )
+                    yield says, [call]

@@ -1,0 +1,158 @@
+"""Servers, proxies and processes: started once, used for one run after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent_sessions.schema import migrate
+from dashboard.embedded import postgres, silently, valkey
+from dashboard.embedded.data_folder import prepare, socket_folder
+from dashboard.embedded.process import Child, die_with_parent
+from dashboard.environment import BASE_DIR
+from tools.chaos.world import signal_all
+from tools.stress.plan import AGENT_PROCESSES, PROCESSES
+from tools.stress.proxy import Proxy
+
+ANSWER_SECONDS = 30.0
+URL = "postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable&gssencmode=disable"
+
+
+@dataclass
+class Worker:
+    """One process with actors, and its own ways to both servers."""
+
+    name: str
+    proxies: dict[str, Proxy]
+    process: asyncio.subprocess.Process
+    spare: asyncio.subprocess.Process | None = None  # takes the place of a killed one at once
+    command: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    async def started(cls, name: str, proxies: dict[str, Proxy]) -> Worker:
+        spare = await _process() if name in AGENT_PROCESSES else None
+        return cls(name, proxies, await _process(), spare)
+
+    async def start_again(self) -> None:
+        await _kill(self.process)
+        next_one = self.spare or await _process()
+        self.spare = await _process() if self.spare else None
+        self.process = next_one
+
+    def send(self, command: dict[str, Any]) -> None:
+        if self.process.stdin is not None and self.process.returncode is None:
+            self.process.stdin.write(json.dumps(command).encode() + b"\n")
+
+    def begin(self, command: dict[str, Any], folder: Path) -> None:
+        """Each start of a run has a log of its own."""
+        attempt = int(command.get("attempt", 0)) + 1
+        log = folder / f"{self.name}-{attempt}.jsonl"
+        urls = {
+            "database_url": URL.format(self.proxies["postgresql"].port, postgres.DATABASE),
+            "valkey_url": f"redis://127.0.0.1:{self.proxies['valkey'].port}/0",
+        }
+        self.command = command | urls | {"do": "begin", "attempt": attempt, "log": str(log)}
+        self.send(self.command)
+
+    def signal(self, number: int) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+
+    async def stop(self) -> None:
+        for process in (self.process, self.spare):
+            if process is not None:
+                await _kill(process)
+        for proxy in self.proxies.values():
+            await proxy.stop()
+
+    async def answer(self, expected: str) -> None:
+        """Raises TimeoutError when it does not come, RuntimeError when the process is gone."""
+        if (answers := self.process.stdout) is None:
+            return
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while line := await answers.readline():
+                if line.decode().strip() == expected:
+                    return
+        raise RuntimeError(f"{self.name} ended by itself")
+
+    async def end(self) -> None:
+        self.send({"do": "end"})
+        await self.answer("done")
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+async def _process() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tools.stress.worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=BASE_DIR,
+        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
+        preexec_fn=lambda: die_with_parent(signal.SIGKILL),
+    )
+
+
+class Place:
+    """PostgreSQL and Valkey of its own in a temporary folder. Start it in the main thread."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="stress-"))
+        self.folder.chmod(0o711)
+        self.servers: dict[str, Child] = {}
+        self.workers: dict[str, Worker] = {}
+
+    @property
+    def database_url(self) -> str:
+        return postgres.url(self.folder)
+
+    @property
+    def valkey_url(self) -> str:
+        return valkey.url(self.folder)
+
+    def start_servers(self) -> None:
+        prepare(self.folder)
+        self.servers["postgresql"] = postgres.start(self.folder, silently, durable=False)
+        self.servers["valkey"] = valkey.start(self.folder, silently)
+        migrate(self.database_url)
+
+    async def start_workers(self) -> None:
+        sockets = socket_folder(self.folder)
+        targets = {"postgresql": sockets / ".s.PGSQL.5432", "valkey": sockets / "redis.sock"}
+        for name in PROCESSES:
+            proxies = {server: Proxy(target) for server, target in targets.items()}
+            for proxy in proxies.values():
+                await proxy.start()
+            self.workers[name] = await Worker.started(name, proxies)
+
+    async def restart_workers(self) -> None:
+        for worker in self.workers.values():
+            await worker.start_again()
+
+    def signal(self, target: str, number: int) -> None:
+        if target in self.servers:
+            signal_all(self.servers[target], number)
+        else:
+            self.workers[target].signal(number)
+
+    async def stop_workers(self) -> None:
+        for worker in self.workers.values():
+            await worker.stop()
+
+    def stop_servers(self) -> None:
+        for child in self.servers.values():
+            signal_all(child, signal.SIGCONT)
+            child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
