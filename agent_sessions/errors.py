@@ -176,7 +176,7 @@ class RolledBack(OrderReceived):
         self.data: dict[str, Any] = dict(checkpoint.data) if checkpoint else {}
 
     def again(self) -> RolledBack:
-        return RolledBack(self.session, self.checkpoint)
+        return type(self)(self.session, self.checkpoint)
 
 
 class Restored(RolledBack):

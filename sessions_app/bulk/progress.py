@@ -135,8 +135,6 @@ def progress(job: BulkJob) -> Progress:
 
 def confirmations(job: BulkJob, given_to: int) -> Confirmations:
     """Of the sessions that got the order. One that another one followed before it was confirmed is superseded."""
-    if not given_to:
-        return Confirmations()
     done = job.items.filter(outcome=Outcome.DONE)
     given = done.filter(session_id=OuterRef("id")).values("result_version")[:1]
     confirmed = Q(acknowledged_version__gte=F("given"))

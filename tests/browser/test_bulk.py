@@ -15,6 +15,9 @@ from tests.support.dashboard import LiveDashboard, session_cookie
 
 from .test_list import wait_until_live
 
+# No agent is attached that could confirm it.
+ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
+
 pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
@@ -70,12 +73,12 @@ def test_the_dialog_shows_progress_and_offers_to_undo(open_page: Open, make_sess
     dialog = page.locator("dialog#dialog")
     dialog.locator("textarea").fill("Versehen")
     dialog.locator("button.danger-fill").click()
-    expect(dialog.locator(".job-line")).to_have_text("Fertig.")
+    expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     expect(page.locator(f"#row-{made.session_id}")).to_have_class("row left")
     dialog.get_by_role("button", name="Rückgängig (1)").click()
     expect(dialog).to_contain_text("nimmt zurück")
     dialog.locator("button.primary").click()
-    expect(dialog.locator(".job-line")).to_have_text("Fertig.")
+    expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     dialog.locator("[data-cancel]").click()
     page.keyboard.press("r")
     expect(page.locator(f"#row-{made.session_id}")).to_contain_text("Wird fortgesetzt")

@@ -12,6 +12,9 @@ from agent_sessions import AgentSession
 from sessions_app import actions
 from sessions_app.rendering import time_format
 
+# No agent is attached that could confirm it.
+ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
+
 pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
@@ -191,7 +194,7 @@ def test_bulk_pause_asks_first_and_shows_the_result_without_reload(
     expect(dialog.locator("[data-cancel]")).to_be_focused()
     dialog.locator("textarea").fill("Pause für alle")
     dialog.locator("button.primary").click()
-    expect(dialog.locator(".job-line")).to_have_text("Fertig.")
+    expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     dialog.locator("[data-cancel]").click()
     for session in made[1:]:
         expect(row(page, session)).to_contain_text("Wird pausiert", timeout=1500)
@@ -254,7 +257,7 @@ def test_without_scripting_it_is_a_plain_list_with_a_refresh_button(
     page.locator("#bulk button[value=pause]").click()
     page.locator("button.primary").click()
     # the page asks again every three seconds
-    expect(page.locator(".job-line")).to_have_text("Fertig.", timeout=15_000)
+    expect(page.locator(".job-line")).to_have_text(ORDERED, timeout=15_000)
     page.goto(page.url.partition("/bulk/")[0])
     expect(row(page, made)).to_contain_text("Wird pausiert")
 

@@ -12,6 +12,9 @@ from sessions_app import actions
 
 from .test_list import row, wait_until_live
 
+# No agent is attached that could confirm it.
+ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
+
 pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
@@ -51,7 +54,7 @@ def test_a_bulk_order_by_keys_alone(open_page: Open, make_session: Make) -> None
     expect(dialog.locator("[data-cancel]")).to_be_focused()
     tab_to(page, "dialog button.primary", most=10)
     press(page, "Enter")
-    expect(dialog.locator(".job-line")).to_have_text("Fertig.")
+    expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     press(page, "Escape")
     for made in (older, newer):
         expect(row(page, made)).to_contain_text("Wird pausiert")

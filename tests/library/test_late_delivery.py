@@ -43,7 +43,7 @@ async def each_change_is_stored_once(sql: Sql, session: AgentSession) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-@pytest.mark.parametrize("context", [False, True])
+@pytest.mark.parametrize("with_context", [False, True])
 @pytest.mark.parametrize("afterwards", [0, 1, 3])
 async def test_a_checkpoint_that_arrives_after_it_was_sent_again_is_stored_once(
     manager: SessionManager,
@@ -51,13 +51,13 @@ async def test_a_checkpoint_that_arrives_after_it_was_sent_again_is_stored_once(
     another: Make,
     sql: Sql,
     at_once: int,
-    context: bool,
+    with_context: bool,
     afterwards: int,
 ) -> None:
     session = await manager.create_session("grader")
     await store(manager, session, 0)
     way.delay(b"essay_marked")
-    if context:
+    if with_context:
         session.context["marks"] = 1
     await store(manager, session, *range(1, 1 + at_once))
     assert way.lost.is_set()

@@ -37,15 +37,14 @@ async def test_after_a_checkpoint_an_edit_that_the_copy_does_not_show_is_not_ove
         await anywhere.update_session(mine)
     assert mine.context == START
     with pytest.raises(Conflict):
-        await edit_from(anywhere, mine, note="x")
-    stored = await anywhere.read(mine.session_id)
-    assert stored is not None
-    assert stored.context == START | {"rubric": 2}
+        await edit_from(anywhere, mine, rubric=3)
+    edited = await edit_from(anywhere, mine, note="x")
+    assert edited.context == START | {"rubric": 2, "note": "x"}
     mine.context["own"] = 1
     await anywhere.update_session(mine)
-    assert mine.context == START | {"rubric": 2, "own": 1}
-    edited = await edit_from(anywhere, mine, note="x")
-    assert edited.context == START | {"rubric": 2, "own": 1, "note": "x"}
+    assert mine.context == START | {"rubric": 2, "note": "x", "own": 1}
+    edited = await edit_from(anywhere, mine, rubric=3)
+    assert edited.context == START | {"rubric": 3, "note": "x", "own": 1}
 
 
 async def test_a_copy_that_shows_everything_meets_no_conflict(anywhere: SessionManager) -> None:

@@ -45,7 +45,7 @@ async def test_who_shows_a_session_is_told_even_when_it_cannot_be_read_who_else_
     (shown,) = await created(clocked, database_url)
     screen, empty = Screen(clocked), Screen(clocked)
     await screen.shows([shown])
-    await empty.shows([], query="state=paused")
+    await empty.shows([], query="state=pausing")
     time_passes(clocked, clock, 1)
     writers.sql(database_url, "UPDATE agent_sessions SET state = 'paused' WHERE id = %s", shown)
     await heard(clocked, shown, 2)
@@ -85,7 +85,7 @@ async def test_who_came_and_left_again_is_no_longer_counted(
 ) -> None:
     shown, other = await created(clocked, database_url, 2)
     screen = Screen(clocked)
-    await screen.shows([shown], query="state=paused")
+    await screen.shows([shown], query="state=pausing")
     for state, version, expected in (("paused", 2, 1), ("active", 3, 0)):
         writers.sql(
             database_url, "UPDATE agent_sessions SET state = %s WHERE id = %s", state, other

@@ -175,7 +175,7 @@ async def test_counts_are_sent_when_they_differ(
     await paused(clocked, database_url, session_id)
     await screen.settled()
     assert screen.last("counts")["states"]["active"] == 0
-    assert screen.last("counts")["states"]["paused"] == 1
+    assert screen.last("counts")["states"]["pausing"] == 1
     sent = len(screen.frames)
     time_passes(clocked, clock, 6)
     await clocked.tick()

@@ -39,10 +39,13 @@ function typed(text) {
   return found;
 }
 
-// Every typed word must be there; what begins with it comes first.
+// Every typed word must be there; within a group, names that begin with the text come first.
 function matching(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const named = commands.filter((one) => words.every((word) => `${one.group} ${one.name}`.toLowerCase().includes(word)));
+  const groups = [...new Set(named.map((one) => one.group))];
+  const rank = (one) => groups.indexOf(one.group) * 2 + (one.name.toLowerCase().startsWith(text.toLowerCase()) ? 0 : 1);
+  named.sort((one, other) => rank(one) - rank(other));
   const [search, ...id] = typed(text).reverse();
   return [...id, ...named, ...(search ? [search] : [])];
 }

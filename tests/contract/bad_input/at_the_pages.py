@@ -18,6 +18,10 @@ GONE = (
     "404 There is nothing here The address is mistyped, or the session was removed for good."
     " Deleted sessions stay in the trash for a while."
 )
+TOO_LARGE = (
+    "413 This form is too large Nothing was stored. Go back: what you typed is still there."
+    " A context may have 4 MiB."
+)
 DAMAGED = (
     "400 This request could not be read The address or the form was damaged on its way."
     " Go back and try once more."
@@ -126,7 +130,7 @@ CASES = [
     Case("a request id that is none", posts(f"{S}/pauses/", request_id="seven"), "302 Pause ordered.", "paused"),
     Case("a version that is none", posts(f"{S}/pauses/", seen_version="²"), "302 Pause ordered.", "paused"),
     Case("a version of 30 digits", posts(f"{S}/pauses/", seen_version="9" * 30), "302 Pause ordered.", "paused"),
-    Case("a version of 18 digits", posts(f"{S}/pauses/", seen_version="9" * 18), "302 Pause ordered.", "paused"),
+    Case("a version of 18 digits", posts(f"{S}/pauses/", seen_version="9" * 18), "409 Someone else changed this session meanwhile. Look at it again, then decide."),
     Case("a rollback to nowhere", posts(f"{S}/rollbacks/", checkpoint="99", reason="x"), GONE),
     Case("a rollback without a checkpoint", posts(f"{S}/rollbacks/", reason="x"), GONE),
     Case("a rollback to 18 digits", posts(f"{S}/rollbacks/", checkpoint="9" * 18, reason="x"), GONE),
@@ -135,7 +139,7 @@ CASES = [
     Case("a preview below zero", gets(f"{S}/rollbacks/new/", checkpoint="-1"), GONE),
     Case("a form that is not UTF-8", sends(f"{S}/pauses/", b"reason=%ff%fe\xff", FORM), "302 Pause ordered.", "paused"),
     Case("a form that is JSON", sends(f"{S}/failures/", "{", "application/json"), "422 Please give a reason: it is stored with the action."),
-    Case("a form of 3 MB", sends(f"{S}/pauses/", b"reason=" + b"x" * 3_000_000, FORM), DAMAGED),
+    Case("a form of 3 MB", sends(f"{S}/pauses/", b"reason=" + b"x" * 3_000_000, FORM), TOO_LARGE),
     Case("a form of 3,000 fields", sends("/bulk/", MANY_FIELDS, FORM), DAMAGED),
     Case("a broken multipart form", sends(f"{S}/pauses/", b"--x", "multipart/form-data; boundary=x"), "302 Pause ordered.", "paused"),
     Case("an order by PUT", sends(f"{S}/pauses/", b"", FORM, "PUT"), "405"),
