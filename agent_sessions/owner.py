@@ -56,9 +56,9 @@ def _place() -> str:
     """This boot of this machine, and the process namespace: only there a process id means one process. Empty: not known."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return hashlib.sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[
-            :16
-        ]
+        return hashlib.sha256(
+            f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()
+        ).hexdigest()[:16]
     except OSError:
         return ""
 

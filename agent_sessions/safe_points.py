@@ -79,13 +79,20 @@ class SafePoints:
         while self.order is None:
             known = self._news
             try:
-                if self._is_over(await self._manager.head(self.session.session_id)):
+                if self._is_over(await self._look()):
                     return
             except SessionNotFound:
                 return
             except StorageUnavailable as error:
                 logger.debug("whether an order stands is not known: %s", error)
             await self._more_news(known)
+
+    async def _look(self) -> Head:
+        head = await self._manager.head(self.session.session_id)
+        if head != self._seen:
+            self._seen = head
+            self._wake()
+        return head
 
     def _wake(self) -> None:
         self._news += 1
@@ -116,10 +123,7 @@ class SafePoints:
         waited = False
         while True:
             known = self._news
-            head = await self._manager.head(self.session.session_id)
-            if head != self._seen:
-                self._seen = head
-                self._wake()
+            head = await self._look()
             if self._is_over(head):
                 raise await self._order_received(await self._record())
             if self._asked_to_stop:

@@ -114,7 +114,7 @@ async def test_taking_over_sends_the_first_one_away(anywhere: SessionManager) ->
         run.context["n"] = 2
         await run.checkpoint("essay_marked")
 
-    with pytest.raises(TakenOver, match="was taken over by .*, process"):
+    with pytest.raises(TakenOver, match=r"was taken over by .*, process"):
         async with anywhere.attach(session.session_id) as run:
             async with anywhere.attach(session.session_id, take_over=True, complete=False) as new:
                 assert new.session.epoch == 1
