@@ -98,7 +98,7 @@ def rebase(
     if current.timeline != base.timeline:
         raise TimelineChanged(current.session_id)
     if current.epoch != base.epoch:
-        raise StaleEpoch(current.session_id, current.order_verb, current.order_actor)
+        raise _overtaken(base, current)
     to = _next_state(attempt, base, current)
     if to is None and current.state not in LIVE_STATES:
         raise SessionEnded(current.session_id, current.state.value)
@@ -122,6 +122,12 @@ def rebase(
         by_agent=True,
         detail={"paths": paths[:50]} if paths else {},
     )
+
+
+def _overtaken(base: AgentSession, current: AgentSession) -> StaleEpoch:
+    if current.order_version == base.order_version:
+        return StaleEpoch.of_owner(current.session_id, current.owner_name)
+    return StaleEpoch(current.session_id, current.order_verb, current.order_actor)
 
 
 def _next_state(
@@ -193,7 +199,16 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
     state = stored.state if session.state == known.state else session.state
     seen = session.context_version
     for name, value in vars(stored).items():
-        if name not in ("clock", "encode", "attempt", "turn", "state", "context", "metadata"):
+        if name not in (
+            "clock",
+            "encode",
+            "attempt",
+            "turn",
+            "lease",
+            "state",
+            "context",
+            "metadata",
+        ):
             setattr(session, name, value)
     session.state = state
     session.checkpoints = [*stored.checkpoints, *late]

@@ -7,6 +7,7 @@ SessionError                  the root: catch it to catch all
 ├── InvalidTransition         the verb is forbidden in the current state
 ├── Conflict                  someone else changed the same thing first
 │   └── EditConflict          the same paths of an edit; says what was loaded, what is there, who wrote it
+├── SessionOwned              another process works on the session; says which, and until when its lease holds
 ├── RequestReused             the same request id came with another request
 ├── WriteRefused              a late write of an agent, kept out of the record
 │   ├── StaleEpoch            an administrator rolled back, ended or deleted meanwhile
@@ -20,13 +21,16 @@ SessionError                  the root: catch it to catch all
     │   └── Restored          not an administrator: the database was restored or failed over
     ├── Failed
     ├── Completed
-    └── Deleted
+    ├── Deleted
+    ├── TakenOver             another process works on the session now
+    └── HandedBack            the process was asked to end (SIGTERM, `run.stop()`); the session stays open
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     from agent_sessions.edits import EditPreview, PathConflict
@@ -106,6 +110,27 @@ class EditConflict(Conflict):
         self.args = (f"changed meanwhile: {', '.join(met)}; load it again",)
 
 
+class SessionOwned(SessionError):
+    """Another process works on the session: `owner_name` since `owner_since`, its lease holds until `lease_until`."""
+
+    def __init__(
+        self,
+        session_id: str,
+        owner_name: str | None,
+        owner_since: datetime | None,
+        lease_until: datetime | None,
+    ) -> None:
+        until = f" until {lease_until.isoformat(timespec='seconds')}" if lease_until else ""
+        super().__init__(
+            f"session {session_id} is worked on by {owner_name}, whose lease holds{until} and is renewed while it lives;"
+            " attach(…, take_over=True) takes it over"
+        )
+        self.session_id = session_id
+        self.owner_name = owner_name
+        self.owner_since = owner_since
+        self.lease_until = lease_until
+
+
 class RequestReused(SessionError):
     """The same request id was used for another request."""
 
@@ -123,6 +148,16 @@ class StaleEpoch(WriteRefused):
         self.session_id = session_id
         self.verb = verb
         self.actor = actor
+
+    @classmethod
+    def of_owner(cls, session_id: str, owner_name: str | None) -> Self:
+        """No order: another process took the session over."""
+        error = cls(session_id, None, None)
+        by = owner_name or "another process"
+        error.args = (
+            f"session {session_id} was taken over by {by} after this copy was read; the write was refused",
+        )
+        return error
 
 
 class SessionEnded(WriteRefused):
@@ -154,11 +189,17 @@ class UsageError(SessionError, RuntimeError):
 
 
 class OrderReceived(SessionError):
-    """An administrator's order that ends what the agent is doing."""
+    """An administrator's order that ends what the agent is doing: who gave it and why, where somebody did."""
+
+    # the order that leads here; None: whichever was the last
+    verb: ClassVar[str | None] = None
 
     def __init__(self, session: AgentSession) -> None:
-        who = f" by {session.order_actor}" if session.order_actor else ""
-        why = f": {session.order_reason}" if session.order_reason else ""
+        ordered = session.order_verb == self.verb or self.verb is None
+        self.actor = session.order_actor if ordered else None
+        self.reason = session.order_reason if ordered else None
+        who = f" by {self.actor}" if self.actor else ""
+        why = f": {self.reason}" if self.reason else ""
         super().__init__(f"session {session.session_id} is {session.state.value}{who}{why}")
         self.session = session
 
@@ -192,12 +233,46 @@ class Restored(RolledBack):
 
 
 class Failed(OrderReceived):
-    """The session was ended as failed."""
+    """The session was ended as failed: with `error`, by the agent itself where there is no `actor`."""
+
+    verb = "fail"
+
+    def __init__(self, session: AgentSession) -> None:
+        super().__init__(session)
+        last = session.get_last_checkpoint("session_failed")
+        error = last.data.get("error") if last else None
+        self.error: str | None = error if isinstance(error, str) else None
+        if self.error:
+            named = f"session {session.session_id}"
+            self.args = (self.args[0].replace(named, f"{named} (error: {self.error})", 1),)
 
 
 class Completed(OrderReceived):
     """The session was ended as completed."""
 
+    verb = "complete"
+
 
 class Deleted(OrderReceived):
     """The session was deleted."""
+
+    verb = "delete"
+
+
+class TakenOver(OrderReceived):
+    """Another process works on the session now; what this one would still write is refused."""
+
+    def __init__(self, session: AgentSession) -> None:
+        super().__init__(session)
+        self.actor = self.reason = None
+        by = session.owner_name or "another process"
+        self.args = (f"session {session.session_id} was taken over by {by}",)
+
+
+class HandedBack(OrderReceived):
+    """The process was asked to end: the lease is given back, and the session stays open for the next owner."""
+
+    def __init__(self, session: AgentSession) -> None:
+        super().__init__(session)
+        self.actor = self.reason = None
+        self.args = (f"session {session.session_id} is handed back: this process was asked to end",)

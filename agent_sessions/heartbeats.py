@@ -9,6 +9,7 @@ from datetime import datetime
 
 from agent_sessions import tasks
 from agent_sessions.errors import StorageUnavailable
+from agent_sessions.owner import Lease
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.stores.document import DocumentStore
@@ -31,6 +32,8 @@ class Heartbeats:
         self._cache = cache
         self._durable = durable
         self._flush_seconds = flush_seconds
+        # of runs in this process: their sessions' beats renew them
+        self.leases: dict[str, Lease] = {}
         self._waiting: dict[str, datetime] = {}
         self._flushing = asyncio.Lock()
         self._gathered: dict[str, datetime] = {}
@@ -57,7 +60,7 @@ class Heartbeats:
         async with self._flushing:  # whoever ticks waits for beats that are on their way already
             beats, self._waiting = self._waiting, {}
             try:
-                heads = await self._store.flush_beats(beats) if beats else []
+                heads = await self._store.flush_beats(beats, self.leases) if beats else []
             except BaseException:
                 self._waiting = {**beats, **self._waiting}
                 raise
@@ -114,7 +117,7 @@ class Heartbeats:
             self._waiting.update(beats)
             self.start()
         else:
-            heads = await self._store.flush_beats(beats)
+            heads = await self._store.flush_beats(beats, self.leases)
             for head in heads:
                 self._cache.observe(head)
             for session_id in beats.keys() - {head.session_id for head in heads}:

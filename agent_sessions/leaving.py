@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_sessions import validation
 from agent_sessions.errors import (
@@ -19,13 +19,19 @@ from agent_sessions.json_merge import apply, diff
 from agent_sessions.states import LIVE_STATES
 
 if TYPE_CHECKING:
+    from agent_sessions.attach import AttachOptions
     from agent_sessions.models import AgentSession
     from agent_sessions.run import Run
 
 logger = logging.getLogger(__name__)
 
+Kinds = type[Exception] | tuple[type[Exception], ...]
 
-async def leave(run: Run, error: BaseException | None, complete: bool) -> None:
+# Errors that say nothing about the work itself.
+LEAVE_OPEN = (OrderReceived, WriteRefused, StorageUnavailable, SessionNotFound, Conflict)
+
+
+async def leave(run: Run, error: BaseException | None, options: AttachOptions) -> None:
     """Completed when it ended well, failed when it raised; while an order stands, that order is raised.
 
     Whatever came between may have wrapped or swallowed the order: what wrapped it is its cause.
@@ -36,10 +42,48 @@ async def leave(run: Run, error: BaseException | None, complete: bool) -> None:
     if order is not None and not _is_same(order, error):
         raise order from error
     if error is None:
-        if complete and run.session.state in LIVE_STATES:
+        if options.complete and run.session.state in LIVE_STATES:
             await run.complete()
-    elif not isinstance(error, OrderReceived | WriteRefused | StorageUnavailable | SessionNotFound):
+    elif is_made_of(error, LEAVE_OPEN):
+        _say_that_it_stays_open(run, error)
+    elif is_made_of(error, options.retry_on):
+        await _fail_or_count(run, error, options.attempts)
+    else:
         await _fail_with(run, error)
+
+
+def is_made_of(error: BaseException, kinds: Kinds) -> bool:
+    """One of these, or what a framework or a task group made of nothing else."""
+    if isinstance(error, kinds):
+        return True
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_made_of(part, kinds) for part in error.exceptions)
+    return error.__cause__ is not None and is_made_of(error.__cause__, kinds)
+
+
+def _say_that_it_stays_open(run: Run, error: Exception) -> None:
+    if isinstance(error, OrderReceived) or run.session.state not in LIVE_STATES:
+        return
+    error.add_note(f"session {run.session.session_id} stays open: attach again to go on")
+    logger.warning("session %s stays open after %s", run.session.session_id, error)
+
+
+async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
+    n = run.session.failed_attempts + 1
+    if n >= attempts:
+        await _fail_with(run, error, {"attempts": n})
+        return
+    try:
+        await run.count_attempt(_told(error), attempts)
+    except Exception:
+        # the agent's own error is the one that must be seen
+        logger.exception("attempt %d of %s could not be counted", n, run.session.session_id)
+    else:
+        _say_that_it_stays_open(run, error)
+
+
+def _told(error: Exception) -> str:
+    return _storable(f"{type(error).__name__}: {error}")[: validation.MAX_TEXT]
 
 
 async def _standing(run: Run, error: Exception | None) -> OrderReceived | None:
@@ -64,14 +108,14 @@ def _is_same(order: OrderReceived, error: Exception | None) -> bool:
     )
 
 
-async def _fail_with(run: Run, error: Exception) -> None:
+async def _fail_with(run: Run, error: Exception, facts: dict[str, Any] | None = None) -> None:
     if run.session.state not in LIVE_STATES:
         return
     for checkpoint in run.session.new_checkpoints:
         run.discard(checkpoint)
     where = "".join(traceback.format_exception(error, limit=-5))
-    told = _storable(f"{type(error).__name__}: {error}")[: validation.MAX_TEXT]
-    details = {"traceback": _storable(where)[-4000:]}
+    told = _told(error)
+    details = {"traceback": _storable(where)[-4000:], **(facts or {})}
     try:
         try:
             await run.fail(told, details)

@@ -14,6 +14,7 @@ import psycopg_pool
 from redis.asyncio import Redis
 
 from agent_sessions import stale, transitions, validation
+from agent_sessions.attach import AttachOptions, attach
 from agent_sessions.editing import Editing
 from agent_sessions.edits import EditPreview
 from agent_sessions.errors import (
@@ -23,11 +24,12 @@ from agent_sessions.errors import (
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
+from agent_sessions.leases import Leases
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.persistence import SessionWriter
 from agent_sessions.pool import open_pool
 from agent_sessions.reader import SessionReader
-from agent_sessions.run import Run, attach
+from agent_sessions.run import Run
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.stale import StaleSweeper
 from agent_sessions.states import LIVE_STATES
@@ -86,6 +88,7 @@ class SessionManager:
         self._heartbeats = Heartbeats(
             self._store, self._cache, durable=durable, flush_seconds=flush_seconds
         )
+        self._leases = Leases(self._store, self._cache, self._heartbeats, source)
         self._reader = SessionReader(self._store, self._cache)
         self._writer = SessionWriter(self._store, self._cache, clock)
         self._stale_sweeper = StaleSweeper(self._store, self._cache, clock)
@@ -412,6 +415,13 @@ class SessionManager:
         if head is not None:
             await self._cache.publish(head)
 
+    async def count_attempt(
+        self, session: AgentSession, attempts: int, detail: dict[str, Any]
+    ) -> None:
+        """So many attempts of this session's work have failed and left it open."""
+        head = await self._writer.count_attempt(session, attempts, detail, self.source)
+        await self._cache.publish(head)
+
     async def report_parts(
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
@@ -519,10 +529,30 @@ class SessionManager:
     # --- the agent's loop -------------------------------------------------------------------------------------
 
     def attach(
-        self, session_id: str, *, interval: float = 10.0, complete: bool = True
+        self,
+        session_id: str,
+        *,
+        interval: float = 10.0,
+        complete: bool = True,
+        wait: float | None = None,
+        take_over: bool = False,
+        retry_on: type[Exception] | tuple[type[Exception], ...] = (),
+        attempts: int = 5,
+        stop_on_sigterm: bool = False,
+        interrupt: bool = False,
     ) -> AbstractAsyncContextManager[Run]:
-        """`async with manager.attach(id) as run`: beats in the background, safe points in `run`."""
-        return attach(self, self._cache, validation.session_id(session_id), interval, complete)
+        """`async with manager.attach(id) as run`: beats in the background, safe points in `run`.
+
+        One process at a time: another one is waited for `wait` seconds (None: until its lease has run out, unless it
+        is renewed), then SessionOwned; `take_over=True` sends it away. An error of `retry_on` leaves the session open
+        until it was the `attempts`th. `stop_on_sigterm`: SIGTERM hands the session back at the next safe point.
+        `interrupt`: what ends the work cancels the block at once instead of at its next safe point.
+        """
+        options = AttachOptions(
+            interval, complete, wait, take_over, retry_on, attempts, stop_on_sigterm, interrupt
+        )
+        session_id = validation.session_id(session_id)
+        return attach(self, self._cache, self._leases, session_id, options)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
         """Tell every process of changes that their writers told nobody (psql, older agents)."""

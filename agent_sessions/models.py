@@ -17,6 +17,7 @@ import msgspec
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput
 from agent_sessions.json_faults import Encode
+from agent_sessions.owner import Lease
 from agent_sessions.states import (
     CHECKPOINT_NAMES,
     CREATED,
@@ -144,6 +145,15 @@ class AgentSession:
     # of the run, while a pause waits for those that are still at work
     parts: int | None = None
     parts_at_work: int | None = None
+    # who works on it, and until when that is certain; renewed without a version, so that only a fresh `read` is exact
+    owner_id: str | None = None
+    owner_name: str | None = None
+    owner_since: datetime | None = None
+    lease_until: datetime | None = None
+    # when its last owner left it open
+    handed_back_at: datetime | None = None
+    # errors that left it open to be taken up again, since the last rollback
+    failed_attempts: int = 0
     refused_writes: int = 0
     changed_by: str | None = None
     # within which `version` means something: another one once the database was restored or went back in time
@@ -156,6 +166,8 @@ class AgentSession:
     loaded: AgentSession | None = field(default=None, repr=False, compare=False)
     # A write that is on its way, or whose outcome is unknown.
     attempt: ChangeSet | None = field(default=None, repr=False, compare=False)
+    # of the run whose copy this is
+    lease: Lease | None = field(default=None, repr=False, compare=False)
     turn: SaveLock = field(default_factory=lambda: SaveLock(), repr=False, compare=False)
 
     @property
@@ -285,7 +297,7 @@ class AgentSession:
         twin = self._shallow()
         twin.context, twin.metadata = copied(self.context), copied(self.metadata)
         twin.checkpoints = [checkpoint.copy() for checkpoint in self.checkpoints]
-        twin.loaded = twin.attempt = None
+        twin.loaded = twin.attempt = twin.lease = None
         twin.turn = SaveLock()
         return twin
 
@@ -302,7 +314,7 @@ class AgentSession:
         self.loaded = base = self._shallow()
         base.context, base.metadata = copied(self.context), copied(self.metadata)
         base.checkpoints = []
-        base.loaded = base.attempt = None
+        base.loaded = base.attempt = base.lease = None
         return self
 
 
@@ -342,7 +354,15 @@ class SaveLock(asyncio.Lock):
         return SaveLock()
 
 
-TIMES = ("last_progress", "ended_at", "ordered_at", "acknowledged_at")
+TIMES = (
+    "last_progress",
+    "ended_at",
+    "ordered_at",
+    "acknowledged_at",
+    "owner_since",
+    "lease_until",
+    "handed_back_at",
+)
 PLAIN = (
     "version",
     "epoch",
@@ -358,6 +378,9 @@ PLAIN = (
     "acknowledged_version",
     "parts",
     "parts_at_work",
+    "owner_id",
+    "owner_name",
+    "failed_attempts",
     "refused_writes",
     "changed_by",
     "timeline",

@@ -240,6 +240,25 @@ class SessionWriter:
         session = await self._store.transact(session_id, uuid.uuid4(), decide)
         return session.head
 
+    async def count_attempt(
+        self, session: AgentSession, attempts: int, detail: dict[str, Any], source: str
+    ) -> Head:
+        """An error leaves the session open; nothing when it was ordered or taken over since."""
+
+        def decide(current: AgentSession) -> Write | None:
+            if current.state not in LIVE_STATES or current.epoch != session.epoch:
+                return None
+            return Write(
+                session.session_id,
+                "attempt",
+                Author(session.agent_type, source),
+                failed_attempts=attempts,
+                detail=detail,
+            )
+
+        stored = await self._store.transact(session.session_id, uuid.uuid4(), decide)
+        return stored.head
+
     async def _base_of(self, session: AgentSession) -> AgentSession:
         """A session that was built by hand is compared with what is stored under its id."""
         stored = await self._store.read(session.session_id)
@@ -284,7 +303,7 @@ class SessionWriter:
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
     ) -> None:
-        """The late write is counted, so that a page can show it."""
+        """The late write is counted, so that a page can show it; not the step at which its owner met an order."""
         wanted: dict[str, Any] = {"reason": type(error).__name__}
         if session.new_checkpoints:
             wanted["checkpoint"] = session.new_checkpoints[-1].name
@@ -292,7 +311,8 @@ class SessionWriter:
             wanted["state"] = session.state.value
         if session.context != base.context:
             wanted["paths"] = [c.name for c in diff(base.context, session.context)][:50]
-        await self._store.refuse(session.session_id, author, {"refused": wanted})
+        owner = session.lease.owner_id if session.lease else None
+        await self._store.refuse(session.session_id, author, {"refused": wanted}, owner)
 
 
 def _pass_on(

@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from agent_sessions import tasks, validation
+from agent_sessions import validation
 from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
     InvalidTransition,
     SessionNotFound,
     StorageUnavailable,
+    TakenOver,
     WriteRefused,
 )
-from agent_sessions.leaving import leave
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.safe_points import SafePoints
 from agent_sessions.states import CHECKPOINT_NAMES
@@ -25,7 +25,7 @@ from agent_sessions.transitions import is_automatic
 
 if TYPE_CHECKING:
     from agent_sessions.manager import SessionManager
-    from agent_sessions.session_cache import SessionCache
+    from agent_sessions.owner import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,10 @@ logger = logging.getLogger(__name__)
 class Run(SafePoints):
     """One agent at work on one session. Made by `SessionManager.attach`."""
 
-    def __init__(self, manager: SessionManager, session: AgentSession, interval: float) -> None:
-        super().__init__(manager, session, _CALLS)
+    def __init__(
+        self, manager: SessionManager, session: AgentSession, lease: Lease, interval: float
+    ) -> None:
+        super().__init__(manager, session, lease, _CALLS)
         self.restarted_from: SessionCheckpoint | None = None
         self._interval = interval
         self._counting: list[SessionCheckpoint] = []
@@ -163,6 +165,12 @@ class Run(SafePoints):
             self.restarted_from = await self._manager.restart_point(self.session)
         await self._apply_orders()
 
+    async def count_attempt(self, error: str, attempts: int) -> None:
+        """An error leaves the session open: the record counts it and knows it."""
+        n = self.session.failed_attempts + 1
+        detail = {"attempt": n, "of": attempts, "error": error}
+        await self._manager.count_attempt(self.session, n, detail)
+
     async def _effective_checkpoints(self) -> list[SessionCheckpoint]:
         """Once rolled back, what counts may be among what was compressed away: of each name the newest is found."""
         shown = self.session.checkpoints
@@ -178,8 +186,8 @@ class Run(SafePoints):
         return sorted(newest.values(), key=lambda c: c.n or 0)
 
     async def beat(self) -> None:
-        """Beat until cancelled. The answer brings orders that Valkey could not bring."""
-        while True:
+        """Beat until cancelled, or until somebody took the session over. The answer brings orders that Valkey could not bring."""
+        while not isinstance(self.order, TakenOver):
             try:
                 await self.tick()
             except Exception:
@@ -211,34 +219,3 @@ def _just_rolled_back(session: AgentSession) -> bool:
         if not is_automatic(checkpoint):
             return False
     return False
-
-
-@asynccontextmanager
-async def attach(
-    manager: SessionManager,
-    cache: SessionCache,
-    session_id: str,
-    interval: float,
-    complete: bool,
-) -> AsyncIterator[Run]:
-    """Raises SessionNotFound, and Failed, Completed or Deleted when the session has ended."""
-    session = await manager.read(session_id)
-    if session is None:
-        raise SessionNotFound(session_id)
-    run = Run(manager, session, interval)
-    cache.add_listener(run)
-    beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
-    run.parts.enter()
-    try:
-        await run.enter()
-        try:
-            yield run
-        except BaseException as error:
-            await leave(run, error, complete)
-            raise
-        await leave(run, None, complete)
-    finally:
-        run.parts.leave()
-        await run.confirm_what_is_owed()
-        await tasks.cancel_and_wait(beats)
-        cache.remove_listener(run)

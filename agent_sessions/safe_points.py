@@ -12,11 +12,13 @@ from agent_sessions.errors import (
     Completed,
     Deleted,
     Failed,
+    HandedBack,
     OrderReceived,
     Restored,
     RolledBack,
     SessionNotFound,
     StorageUnavailable,
+    TakenOver,
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.parts import Count, Parts
@@ -25,6 +27,7 @@ from agent_sessions.transitions import is_automatic
 
 if TYPE_CHECKING:
     from agent_sessions.manager import SessionManager
+    from agent_sessions.owner import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +45,18 @@ class SafePoints:
     """The half of a run that follows orders."""
 
     def __init__(
-        self, manager: SessionManager, session: AgentSession, calls: frozenset[CodeType]
+        self,
+        manager: SessionManager,
+        session: AgentSession,
+        lease: Lease,
+        calls: frozenset[CodeType],
     ) -> None:
         self.session = session
+        self.lease = session.lease = lease
         self.order: OrderReceived | None = None  # that ended the work of this run
         self.parts = Parts(self, calls, self._wake)
         self._manager = manager
+        self._asked_to_stop = False
         self._seen: Head | None = None
         # How often something was heard, so that no task misses what another one reacts to.
         self._news = 0
@@ -59,6 +68,31 @@ class SafePoints:
         """This is how the session is now; None when that has to be found out."""
         if head is None or head != self._seen:
             self._wake()
+
+    def stop(self) -> None:
+        """Leave at the next safe point with `HandedBack`: the session stays open for the next owner."""
+        self._asked_to_stop = True
+        self._wake()
+
+    async def until_over(self) -> None:
+        """Until an order has ended the work, or somebody took the session over."""
+        while self.order is None:
+            known = self._news
+            try:
+                if self._is_over(await self._look()):
+                    return
+            except SessionNotFound:
+                return
+            except StorageUnavailable as error:
+                logger.debug("whether an order stands is not known: %s", error)
+            await self._more_news(known)
+
+    async def _look(self) -> Head:
+        head = await self._manager.head(self.session.session_id)
+        if head != self._seen:
+            self._seen = head
+            self._wake()
+        return head
 
     def _wake(self) -> None:
         self._news += 1
@@ -89,12 +123,12 @@ class SafePoints:
         waited = False
         while True:
             known = self._news
-            head = await self._manager.head(self.session.session_id)
-            if head != self._seen:
-                self._seen = head
-                self._wake()
+            head = await self._look()
             if self._is_over(head):
                 raise await self._order_received(await self._record())
+            if self._asked_to_stop:
+                self.order = HandedBack(self.session)
+                raise self.order
             if head.state == SessionState.PAUSED:
                 waited = True
                 self.parts.wait(task)
@@ -162,14 +196,19 @@ class SafePoints:
 
     async def _order_received(self, session: AgentSession) -> OrderReceived:
         end = _ENDS.get(session.state)
+        others = session.owner_id not in (None, self.lease.owner_id)
         if end is not None:
             self.order = end(session)
         elif session.timeline != self.session.timeline:
             # an order that the restored row holds was not given to this work, and is not confirmed by its end
             self.order = Restored(session, _newest_own(session))
             return self.order
+        elif others or session.order_version == self.session.order_version:
+            self.order = TakenOver(session)
         else:
             self.order = RolledBack(session, await self._manager.restart_point(session))
+        if others:  # the order is for the owner to confirm
+            return self.order
         if self.parts.count(asyncio.current_task()).at_work:
             self._owed = session.head
         else:

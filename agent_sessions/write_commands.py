@@ -55,6 +55,7 @@ class Write:
     acknowledged: int | None = None
     # how many parts a run has, and how many of them are at work
     parts: tuple[int, int] | None = None
+    failed_attempts: int | None = None
     detail: dict[str, Any] = field(default_factory=dict)
 
     def replace(self, **changes: Any) -> Write:
@@ -85,6 +86,7 @@ class Write:
             "acknowledged": self.acknowledged,
             "parts": self.parts and self.parts[0],
             "parts_at_work": self.parts and self.parts[1],
+            "failed_attempts": self.failed_attempts,
             "kind": self.kind,
             "actor": self.author.actor,
             "reason": self.author.reason,
@@ -180,6 +182,14 @@ class Written:
             session.checkpoints_through,
             session.context_version,
         )
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A lease that was free. `fenced`: somebody else had had it, whose writes are refused from now on."""
+
+    head: Head
+    fenced: bool
 
 
 def require_same(done: Mapping[str, Any], decide: Decide) -> None:

@@ -19,6 +19,7 @@ from agent_sessions import (
     SessionCheckpoint,
     SessionManager,
     SessionNotFound,
+    SessionOwned,
     WriteRefused,
     tasks,
 )
@@ -84,7 +85,7 @@ async def live(manager: SessionManager, around: Surroundings, session_id: str, j
             return
         except (RolledBack, ReadAgain) as order:
             log.info("%s: %s", session_id, order)
-        except AWAY as error:
+        except (*AWAY, SessionOwned) as error:
             log.debug("%s: %s", session_id, error)
             await asyncio.sleep(pauses.next())
         except (OrderReceived, WriteRefused, SessionNotFound) as order:

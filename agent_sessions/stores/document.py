@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +13,16 @@ from typing import Any
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.states import SessionState
-from agent_sessions.stores import document_rules
+from agent_sessions.owner import Lease, Owner
+from agent_sessions.states import LIVE_STATES, SessionState
+from agent_sessions.stores import document_leases, document_rules
 from agent_sessions.stores.document_backends import DocumentBackend, Record
 from agent_sessions.write_commands import (
     AppendCheckpoint,
     Author,
     Decide,
     FailSilent,
+    Taken,
     Write,
     Written,
 )
@@ -96,15 +98,49 @@ class DocumentStore:
             if await self._documents.save(record):
                 return record.session.mark_clean()
 
-    async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
+    async def flush_beats(
+        self, beats: dict[str, datetime], leases: Mapping[str, Lease]
+    ) -> list[Head]:
         """The answer brings orders whose announcement was lost: there is no other who could bring them."""
         await self._documents.beat(beats)
         heads = [await self.head(session_id) for session_id in beats]
         return [head for head in heads if head is not None]
 
-    async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
+    async def take_lease(
+        self, session_id: str, lease: Lease, source: str, *, dead: str | None, force: bool
+    ) -> Taken | None:
+        while record := await self._documents.load(session_id):
+            now = self._clock()
+            free = document_leases.is_free(record, lease, dead, now)
+            if record.session.state not in LIVE_STATES or not (free or force):
+                return None
+            fenced = document_leases.take(record, lease, source, now)
+            if await self._documents.save(record):
+                return Taken(record.session.head, fenced)
+        return None
+
+    async def owner(self, session_id: str) -> Owner | None:
+        record = await self._documents.load(session_id)
+        return document_leases.owner(record, self._clock()) if record else None
+
+    async def release_lease(
+        self, session_id: str, lease: Lease, source: str, why: str
+    ) -> Head | None:
+        while record := await self._documents.load(session_id):
+            if record.session.owner_id != lease.owner_id:
+                return None
+            document_leases.release(record, source, why, self._clock())
+            if await self._documents.save(record):
+                return record.session.head
+        return None
+
+    async def refuse(
+        self, session_id: str, author: Author, detail: dict[str, Any], owner_id: str | None
+    ) -> int | None:
         while record := await self._documents.load(session_id):
             session = record.session
+            if document_leases.is_at_its_step(session, owner_id, self._clock()):
+                return None
             session.refused_writes += 1
             if not record.history or record.history[-1]["kind"] != "refused":
                 session.version += 1

@@ -27,6 +27,7 @@ class Record:
     past_contexts: dict[int, dict[str, Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     revision: int = 0
+    lease_seconds: float = 0.0  # each heartbeat renews the lease by so many
 
     def to_json(self) -> str:
         return json.dumps(
@@ -37,6 +38,7 @@ class Record:
                     "past_contexts": self.past_contexts,
                     "history": self.history[-1000:],
                     "revision": self.revision,
+                    "lease_seconds": self.lease_seconds,
                 }
             }
         )
@@ -58,6 +60,7 @@ class Record:
             {int(k): v for k, v in rest.get("past_contexts", {}).items()},
             rest.get("history", []),
             rest.get("revision", 0),
+            rest.get("lease_seconds", 0.0),
         )
 
     @classmethod
@@ -102,7 +105,7 @@ class MemoryBackend:
     async def beat(self, beats: dict[str, datetime]) -> None:
         for session_id, at in beats.items():
             if record := self._records.get(session_id):
-                _beaten(record.session, at)
+                _beaten(record, at)
 
     async def ids(self) -> AsyncIterator[str]:
         for session_id in sorted(self._records):
@@ -155,7 +158,7 @@ class ValkeyBackend:
             return None
         record = Record.from_json(text, self._clock)
         if beaten is not None:
-            _beaten(record.session, datetime.fromtimestamp(beaten / 1000, UTC))
+            _beaten(record, datetime.fromtimestamp(beaten / 1000, UTC))
         return record
 
     async def beat(self, beats: dict[str, datetime]) -> None:
@@ -190,6 +193,10 @@ class ValkeyBackend:
             start += 500
 
 
-def _beaten(session: AgentSession, at: datetime) -> None:
-    if session.state in LIVE_STATES:
-        session.last_heartbeat = max(session.last_heartbeat, at)
+def _beaten(record: Record, at: datetime) -> None:
+    session = record.session
+    if session.state not in LIVE_STATES:
+        return
+    session.last_heartbeat = max(session.last_heartbeat, at)
+    if session.lease_until is not None:
+        session.lease_until = max(session.lease_until, at + timedelta(seconds=record.lease_seconds))

@@ -30,6 +30,10 @@ def apply(record: Record, write: Write, now: datetime) -> None:
     session.changed_by = write.author.actor
     session.change_id = write.change_id
     _apply_parts(session, write)
+    if write.verb == "rollback":
+        session.failed_attempts = 0
+    elif write.failed_attempts is not None:
+        session.failed_attempts = write.failed_attempts
     _apply_state(session, write, now)
     if write.context is not None:
         record.past_contexts[session.context_version] = session.context
@@ -41,7 +45,7 @@ def apply(record: Record, write: Write, now: datetime) -> None:
     _apply_order(session, write, before, now)
     if write.by_agent:
         session.last_heartbeat = max(session.last_heartbeat, now)
-        if write.kind not in ("acknowledged", "parts"):
+        if write.kind not in ("acknowledged", "parts", "attempt"):
             session.last_progress = now
     record.history.append(entry(session, before, write.kind, write.author, now, write))
 
@@ -177,6 +181,7 @@ def writers_since(record: Record, version: int) -> list[Writer]:
         )
         for e in reversed(record.history)
         if e["version"] > version
-        and e["kind"] not in ("acknowledged", "refused")
+        and e["kind"]
+        not in ("acknowledged", "parts", "refused", "taken_over", "handed_back", "attempt")
         and (e["kind"] != "order" or e.get("paths") or e.get("restored"))
     ]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,6 +25,7 @@ from agent_sessions.errors import (
     StorageUnavailable,
 )
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.owner import Lease, Owner
 from agent_sessions.pool import limit_lock_wait
 from agent_sessions.stores import batch_writes, legacy_array
 from agent_sessions.stores.batch_writes import PendingWrite
@@ -43,6 +44,7 @@ from agent_sessions.write_commands import (
     Decide,
     FailSilent,
     Rejected,
+    Taken,
     Write,
     Written,
     require_same,
@@ -171,14 +173,52 @@ class PostgresStore:
             return [*failed.values(), *await self._again_while_lost(careful)]
         return list(failed.values())
 
-    async def flush_beats(self, beats: dict[str, datetime]) -> list[Head]:
-        rows = await self._rows(
-            "flush_heartbeats", {"ids": list(beats), "times": list(beats.values())}
-        )
-        return [head_from_row(row) for row in rows]
+    async def flush_beats(
+        self, beats: dict[str, datetime], leases: Mapping[str, Lease]
+    ) -> list[Head]:
+        """Renews the leases too, of those that are still their owners'."""
+        held = [leases.get(session_id) for session_id in beats]
+        values = {
+            "ids": list(beats),
+            "times": list(beats.values()),
+            "owners": [lease and lease.owner_id for lease in held],
+            "seconds": [lease and lease.seconds for lease in held],
+        }
+        return [head_from_row(row) for row in await self._rows("flush_heartbeats", values)]
 
-    async def refuse(self, session_id: str, author: Author, detail: dict[str, Any]) -> int | None:
-        """Count a late write; the version the session then has."""
+    async def take_lease(
+        self, session_id: str, lease: Lease, source: str, *, dead: str | None, force: bool
+    ) -> Taken | None:
+        """None when it is not free. Repeated when the connection is lost: it is its own owner's then."""
+        values = {
+            "id": session_id,
+            "owner_id": lease.owner_id,
+            "owner_name": lease.owner_name,
+            "seconds": lease.seconds,
+            "source": source,
+            "change_id": uuid.uuid4(),
+            "dead": dead,
+            "force": force,
+        }
+        rows = await self._again_while_lost(lambda: self._rows("take_lease", values))
+        return Taken(head_from_row(rows[0]), rows[0]["fences"]) if rows else None
+
+    async def owner(self, session_id: str) -> Owner | None:
+        rows = await self._rows("read_owner", {"id": session_id})
+        return Owner(**rows[0]) if rows else None
+
+    async def release_lease(
+        self, session_id: str, lease: Lease, source: str, why: str
+    ) -> Head | None:
+        """None when it is somebody else's by now."""
+        values = {"id": session_id, "owner_id": lease.owner_id, "source": source, "why": why}
+        rows = await self._rows("release_lease", values)
+        return head_from_row(rows[0]) if rows else None
+
+    async def refuse(
+        self, session_id: str, author: Author, detail: dict[str, Any], owner_id: str | None
+    ) -> int | None:
+        """Count a late write; the version the session then has. None: it was the step its owner was at."""
         rows = await self._rows(
             "refuse_write",
             {
@@ -186,6 +226,7 @@ class PostgresStore:
                 "actor": author.actor,
                 "source": author.source,
                 "detail": json.dumps(detail),
+                "owner_id": owner_id,
             },
         )
         return rows[0]["version"] if rows else None

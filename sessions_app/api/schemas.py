@@ -72,6 +72,20 @@ def _order(row: Row) -> Order | None:
     )
 
 
+class Owner(Schema):
+    name: str = Field(description="the host and the process that works on the session")
+    since: datetime | None
+    lease_until: datetime | None = Field(description="renewed with each heartbeat")
+
+
+def _owner(session: AgentSession) -> Owner | None:
+    if session.owner_id is None:
+        return None
+    return Owner(
+        name=session.owner_name or "", since=session.owner_since, lease_until=session.lease_until
+    )
+
+
 class SessionDetail(SessionItem):
     epoch: int
     context_version: int
@@ -79,6 +93,13 @@ class SessionDetail(SessionItem):
     metadata: dict[str, Any]
     order_reason: str | None
     acknowledged_at: datetime | None
+    owner: Owner | None
+    handed_back_at: datetime | None = Field(
+        description="when its last owner left it open; null while there is one"
+    )
+    failed_attempts: int = Field(
+        description="errors that left it open to be taken up again, since the last rollback"
+    )
 
     @classmethod
     def of_session(cls, session: AgentSession, row: Row) -> Self:
@@ -90,6 +111,9 @@ class SessionDetail(SessionItem):
             metadata=session.metadata if isinstance(session.metadata, dict) else {},
             order_reason=session.order_reason,
             acknowledged_at=session.acknowledged_at,
+            owner=_owner(session),
+            handed_back_at=session.handed_back_at,
+            failed_attempts=session.failed_attempts,
         )
 
 

@@ -242,6 +242,32 @@ class SessionPage:
         return self.session.order_verb == "rollback" and self.row.state in ("active", "paused")
 
     @property
+    def owned(self) -> bool:
+        return self.session.owner_id is not None and self._is_live
+
+    @property
+    def lease_holds(self) -> bool:
+        until = self.session.lease_until
+        return until is not None and until > self.now
+
+    @property
+    def handed_back(self) -> bool:
+        return self.session.handed_back_at is not None and not self.owned and self._is_live
+
+    @cached_property
+    def failed_attempt(self) -> dict[str, Any] | None:
+        """The last error that left the session open; None once it has ended or was rolled back."""
+        if not self.session.failed_attempts or not self._is_live:
+            return None
+        found = HistoryEntry.objects.filter(session_id=self.session.id, kind="attempt")
+        detail = found.order_by("-version").values_list("detail", flat=True).first()
+        return detail if isinstance(detail, dict) else None
+
+    @property
+    def _is_live(self) -> bool:
+        return self.row.state in ("active", "paused")
+
+    @property
     def silent(self) -> bool:
         return self.row.health in ("late", "lost")
 

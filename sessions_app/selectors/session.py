@@ -26,6 +26,7 @@ FAILURES = 100  # failures and rollbacks that are looked through for the same er
 FLAG_PATHS, PATHS = 5, 8
 LONGEST = 500  # more than any part of an entry is shown of
 SHOWN = (
+    "owner_id", "owner_name", "owner_since", "lease_until", "handed_back_at", "failed_attempts",
     "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
     "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
 )  # fmt: skip

@@ -217,18 +217,44 @@ async def test_an_error_that_cannot_be_written_down_as_it_is_still_fails_the_ses
     assert found.checkpoints[-1].data["error"] == r"FileNotFoundError: aufsatz-\udce4\x00.txt"
 
 
-async def test_an_agent_that_gives_up_over_a_conflict_fails_with_it(
+async def test_a_conflict_leaves_the_session_open_and_says_so(
     anywhere: SessionManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = await anywhere.create_session("grader", context={"grade": 1})
     other = await anywhere.read(session.session_id)
     assert other is not None
-    with caplog.at_level(logging.ERROR), pytest.raises(Conflict):
+    with caplog.at_level(logging.WARNING), pytest.raises(Conflict) as met:
         async with anywhere.attach(session.session_id) as run:
             other.context["grade"] = 2
             await anywhere.update_session(other)
             run.context["grade"] = 3
             await run.checkpoint("essay_marked")
     found = await anywhere.read(session.session_id)
-    assert found is not None and found.state == "failed"
+    assert found is not None and found.state == "active"
     assert found.context == {"grade": 2}
+    assert f"session {session.session_id} stays open" in caplog.text
+    assert met.value.__notes__ == [
+        f"session {session.session_id} stays open: attach again to go on"
+    ]
+
+
+async def test_so_does_a_conflict_that_a_task_group_or_a_framework_wrapped(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    met = Conflict(None)
+    with pytest.raises(ExceptionGroup):
+        async with anywhere.attach(session.session_id):
+            raise ExceptionGroup("two tools", [met, ExceptionGroup("one tool", [met])])
+    with pytest.raises(RuntimeError):
+        async with anywhere.attach(session.session_id):
+            raise RuntimeError("a tool failed") from met
+    assert await state_of(anywhere, session.session_id) == "active"
+
+
+async def test_an_error_beside_a_conflict_fails_the_session(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(ExceptionGroup):
+        async with anywhere.attach(session.session_id):
+            raise ExceptionGroup("two tools", [Conflict(None), ZeroDivisionError("division")])
+    assert await state_of(anywhere, session.session_id) == "failed"

@@ -17,7 +17,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from agent_sessions import OrderReceived, Restored, Run, SessionManager, StorageUnavailable
+from agent_sessions import (
+    OrderReceived,
+    Restored,
+    Run,
+    SessionManager,
+    SessionOwned,
+    StorageUnavailable,
+)
 
 PACE = 0.04
 PATIENCE = 0.2
@@ -45,7 +52,7 @@ class Writer:
             while True:
                 try:
                     await self._attached(manager)
-                except StorageUnavailable as error:
+                except (StorageUnavailable, SessionOwned) as error:
                     self.ledger.note("raised", call="attach", error=short(error))
                     await asyncio.sleep(PATIENCE)
                 except Restored:

@@ -11,7 +11,7 @@ from tools.stress.record import Record
 Findings = Iterator[tuple[str, list[Call]]]
 NOT_OURS = ("upsert",)  # SQL of the old agent itself
 MAY_LEAVE_ATTACH = {
-    *("RolledBack", "Failed", "Completed", "Deleted"),
+    *("RolledBack", "Failed", "Completed", "Deleted", "TakenOver", "SessionOwned"),
     *("StorageUnavailable", "SessionNotFound", "CancelledError"),
 }
 

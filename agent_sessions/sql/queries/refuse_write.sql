@@ -1,4 +1,5 @@
 -- A late write: counted each time, one entry in the history until something else happens.
+-- Not the step that the session's owner was at when it was ordered to stop: that is how every order is met.
 UPDATE agent_sessions SET
     refused_writes = refused_writes + 1,
     version = version + CASE WHEN change_kind = 'refused' THEN 0 ELSE 1 END,
@@ -9,4 +10,5 @@ UPDATE agent_sessions SET
     change_detail = %(detail)s::jsonb,
     change_kind = 'refused'
 WHERE id = %(id)s
+  AND NOT coalesce(owner_id = %(owner_id)s AND lease_until > now() AND order_version > acknowledged_version, false)
 RETURNING version

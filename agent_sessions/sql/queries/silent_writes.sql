@@ -19,7 +19,7 @@ silent AS MATERIALIZED (
         c.context || w.context AS context, w.metadata,
         jsonb_build_array(c.entry) AS added, c.checkpoints || c.entry AS compressed, w.by_agent, w.raise_epoch, w.verb,
         w.order_checkpoint, w.acknowledged, NULL::smallint AS parts,
-        NULL::smallint AS parts_at_work, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
+        NULL::smallint AS parts_at_work, NULL::smallint AS failed_attempts, w.kind, w.actor, w.reason, w.source, gen_random_uuid() AS change_id, w.detail
     FROM checkpoint c, jsonb_to_record(%(write)s::jsonb) AS w (
         epoch integer, seen bigint, resent boolean, context_seen bigint, from_states text[], state text, context jsonb, metadata jsonb, by_agent boolean,
         raise_epoch boolean, verb text, order_checkpoint integer, acknowledged bigint, kind text, actor text, reason text,

@@ -23,7 +23,7 @@ WITH {writes}, written AS (
         updated_at = now(),
         last_heartbeat = CASE WHEN i.by_agent THEN greatest(s.last_heartbeat, now()) ELSE s.last_heartbeat END,
         last_progress = CASE
-            WHEN i.by_agent AND i.kind NOT IN ('acknowledged', 'parts') THEN now() ELSE s.last_progress END,
+            WHEN i.by_agent AND i.kind NOT IN ('acknowledged', 'parts', 'attempt') THEN now() ELSE s.last_progress END,
         ended_at = CASE
             WHEN i.state IN ('active', 'paused') THEN NULL
             WHEN i.state IS NOT NULL THEN coalesce(s.ended_at, now()) ELSE s.ended_at END,
@@ -43,6 +43,8 @@ WITH {writes}, written AS (
             WHEN i.acknowledged > s.acknowledged_version THEN now() ELSE s.acknowledged_at END,
         parts = coalesce(i.parts, s.parts),
         parts_at_work = coalesce(i.parts_at_work, s.parts_at_work),
+        failed_attempts = CASE
+            WHEN i.verb = 'rollback' THEN 0 ELSE coalesce(i.failed_attempts, s.failed_attempts) END,
         change_kind = i.kind,
         change_actor = i.actor,
         change_reason = i.reason,

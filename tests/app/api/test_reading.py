@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import Any
 
@@ -173,3 +174,22 @@ def test_the_description_lists_every_path_and_asks_for_a_log_in(viewer):
     )
     for noun in nouns:
         assert f"/api/sessions/{{id}}/{noun}" in found["paths"]
+
+
+def test_a_session_says_who_works_on_it(viktor, create):
+    session = create()
+    free = viktor.get(f"/sessions/{session.session_id}").json()
+    assert (free["owner"], free["handed_back_at"], free["failed_attempts"]) == (None, None, 0)
+    context = manager_portal.call(lambda m: _entered(m, session.session_id))
+    owned = viktor.get(f"/sessions/{session.session_id}").json()
+    assert owned["owner"]["name"].endswith(f"process {os.getpid()}")
+    assert owned["owner"]["lease_until"] > owned["owner"]["since"]
+    manager_portal.call(lambda _: context.__aexit__(None, None, None))
+    left = viktor.get(f"/sessions/{session.session_id}").json()
+    assert left["owner"] is None and left["handed_back_at"] is not None
+
+
+async def _entered(manager, session_id):
+    context = manager.attach(session_id, complete=False)
+    await context.__aenter__()
+    return context

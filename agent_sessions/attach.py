@@ -1,0 +1,104 @@
+"""What surrounds an agent's block: the lease, the beats, what ends it from outside, and how it is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_sessions import sigterm, tasks
+from agent_sessions.errors import InvalidInput, SessionNotFound
+from agent_sessions.interruption import Interruption
+from agent_sessions.leases import Leases
+from agent_sessions.leaving import Kinds, leave
+from agent_sessions.owner import Lease, new_lease
+from agent_sessions.run import Run
+
+if TYPE_CHECKING:
+    from agent_sessions.manager import SessionManager
+    from agent_sessions.session_cache import SessionCache
+
+
+@dataclass(frozen=True)
+class AttachOptions:
+    """As `SessionManager.attach` explains them."""
+
+    interval: float
+    complete: bool
+    wait: float | None
+    take_over: bool
+    retry_on: Kinds
+    attempts: int
+    stop_on_sigterm: bool
+    interrupt: bool
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise InvalidInput(f"attempts must be 1 or more, not {self.attempts}")
+
+
+@asynccontextmanager
+async def attach(
+    manager: SessionManager,
+    cache: SessionCache,
+    leases: Leases,
+    session_id: str,
+    options: AttachOptions,
+) -> AsyncIterator[Run]:
+    """Raises SessionNotFound, SessionOwned, and Failed, Completed or Deleted when the session has ended."""
+    lease = new_lease(options.interval)
+    why = "left open"
+    try:
+        await leases.acquire(session_id, lease, options.wait, take_over=options.take_over)
+        async with _running(manager, cache, session_id, lease, options) as run:
+            yield run
+    except BaseException as error:
+        why = type(error).__name__
+        raise
+    finally:
+        await leases.release(session_id, lease, why)
+
+
+@asynccontextmanager
+async def _running(
+    manager: SessionManager,
+    cache: SessionCache,
+    session_id: str,
+    lease: Lease,
+    options: AttachOptions,
+) -> AsyncIterator[Run]:
+    session = await manager.read(session_id)
+    if session is None:
+        raise SessionNotFound(session_id)
+    run = Run(manager, session, lease, options.interval)
+    cache.add_listener(run)
+    beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
+    run.parts.enter()
+    try:
+        with sigterm.stops(run, options.stop_on_sigterm):
+            await run.enter()
+            async with _left_as_it_ended(run, options):
+                yield run
+    finally:
+        run.parts.leave()
+        await run.confirm_what_is_owed()
+        await tasks.cancel_and_wait(beats)
+        cache.remove_listener(run)
+
+
+@asynccontextmanager
+async def _left_as_it_ended(run: Run, options: AttachOptions) -> AsyncIterator[None]:
+    interruption = Interruption(run, options.interrupt)
+    try:
+        yield
+    except BaseException as error:
+        if await interruption.end(error):
+            order = await run.order_heard()
+            if order is not None:
+                raise order from None
+        await leave(run, error, options)
+        raise
+    await interruption.end(None)
+    await leave(run, None, options)

@@ -1,0 +1,72 @@
+"""Who works on a session: one run of one process, known by an id that says where the process is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+INTERVALS = 3  # of heartbeats, after which an owner that gave no sign is given up
+SHORTEST = 10.0  # seconds: a lease outlives several flushes of the heartbeats
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One run's claim on one session, renewed with its heartbeats."""
+
+    owner_id: str
+    owner_name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who has a session's lease, and for how many more seconds by the store's clock."""
+
+    state: str
+    owner_id: str | None
+    owner_name: str | None
+    owner_since: datetime | None
+    lease_until: datetime | None
+    seconds_left: float | None
+
+
+def new_lease(interval: float) -> Lease:
+    pid = os.getpid()
+    owner_id = f"{_place()}:{pid}:{_started(pid) or '?'}:{uuid.uuid4().hex}"
+    name = f"{socket.gethostname()[:200]}, process {pid}"
+    return Lease(owner_id, name, max(INTERVALS * interval, SHORTEST))
+
+
+def is_dead(owner_id: str) -> bool:
+    """True only when it is certain: a process of this machine and of this process namespace that has ended."""
+    place, pid, started, *_ = [*owner_id.split(":"), "", "", ""]
+    if place != _place() or not place or not pid.isdecimal() or started == "?":
+        return False
+    return _started(int(pid)) != started
+
+
+@cache
+def _place() -> str:
+    """This boot of this machine, and the process namespace: only there a process id means one process. Empty: not known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return hashlib.sha256(
+            f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()
+        ).hexdigest()[:16]
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str | None:
+    """When a process began, in ticks since the boot; None when there is none, or none any more but its exit code."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else fields[19]
