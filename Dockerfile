@@ -2,6 +2,7 @@
 #   docker build -t agent-dashboard .
 #   docker run --env-file settings.env agent-dashboard python manage.py migrate
 #   docker run --env-file settings.env -p 8000:8000 agent-dashboard
+#   docker run --env-file settings.env agent-dashboard python manage.py sweep
 ARG BASE=python:3.11.13-slim-bookworm
 
 FROM ${BASE} AS build
@@ -34,6 +35,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 USER 10001:10001
 EXPOSE 8000
+# Of the web server or the watchdog, by what the container runs.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "-m", "dashboard.healthcheck"]
 CMD ["python", "-m", "dashboard.web"]

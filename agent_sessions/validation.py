@@ -20,6 +20,7 @@ MAX_DEPTH = 64
 MAX_NAME = 200
 MAX_TEXT = 2_000
 MAX_AGENT_TYPE = 50
+OMITTED = "⟪…⟫"  # begins a text that stands for a stored value which cannot be read in full
 
 _USUAL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -88,6 +89,10 @@ def encoded(
         raise InvalidInput(f"{what} has {size:,} bytes: {limit:,} are allowed")
     if "\\u0000" in text and _NUL.search(text):
         raise InvalidInput(f"{what} contains a NUL character: remove it")
+    if OMITTED in text:
+        raise InvalidInput(
+            f"{what} contains {OMITTED}, which stands for a stored value that could not be read: replace it"
+        )
     if text.count("{") + text.count("[") > MAX_DEPTH and depth(plain) > MAX_DEPTH:
         raise InvalidInput(f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed")
     return text, plain

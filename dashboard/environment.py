@@ -74,6 +74,8 @@ class Environment:
     startup_wait: int
     log_level: str
     log_format: str
+    metrics_token: str
+    metrics_port: int
     oidc: dict[str, str]
 
 
@@ -114,6 +116,8 @@ def _read_all() -> Environment:
         startup_wait=_number("STARTUP_WAIT", 0, 0, 3600),
         log_level=_choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")).upper(),
         log_format=_choice("LOG_FORMAT", "text", ("text", "json")),
+        metrics_token=_metrics_token(),
+        metrics_port=_number("METRICS_PORT", 0, 0, 65535),
         oidc=_oidc(),
     )
 
@@ -155,6 +159,13 @@ def _secret_key() -> str:
             "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'` prints"
         )
     return key
+
+
+def _metrics_token() -> str:
+    token = _text("METRICS_TOKEN", "")
+    if token and (len(token) < 16 or not token.isascii() or len(token.split()) > 1):
+        raise SetupError("METRICS_TOKEN: give at least 16 letters and digits, without spaces")
+    return token
 
 
 def _choice(name: str, default: str, values: tuple[str, ...]) -> str:

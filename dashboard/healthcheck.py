@@ -1,17 +1,43 @@
-"""`python -m dashboard.healthcheck`: asks /healthz of the server beside it; exit 0 when it serves."""
+"""`python -m dashboard.healthcheck [web|sweep]`: exit 0 when that role does its work.
+
+`web` asks /healthz of the server beside it, `sweep` the database whether some process has watched in the last half
+minute. Without a role it is the one that the container runs: what its first process was started with.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from dashboard import environment
 from dashboard.errors import exit_with_message
 from dashboard.port import url_of
 
+ROLES = ("web", "sweep")
 
-def main() -> int:
+
+def role(arguments: list[str], first_process: Path = Path("/proc/1/cmdline")) -> str:
+    if arguments:
+        return arguments[0]
+    try:
+        started_with = first_process.read_bytes().split(b"\0")
+    except OSError:
+        return "web"
+    return "sweep" if b"sweep" in started_with else "web"
+
+
+def main(arguments: list[str]) -> int:
+    wanted = role(arguments)
+    if wanted not in ROLES:
+        print(f"there is no role {wanted[:40]}: give web or sweep")
+        return 2
+    return sweep() if wanted == "sweep" else web()
+
+
+def web() -> int:
     settings = environment.read()
     url = f"{url_of(settings.host, settings.port)}healthz"
     try:
@@ -25,6 +51,15 @@ def main() -> int:
     return 1
 
 
+def sweep() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    from dashboard import healthz
+
+    database, watchdog = healthz.database_states()
+    print(f"database: {database}, watchdog: {watchdog or 'not known'}")
+    return 0 if watchdog == "ok" else 1
+
+
 if __name__ == "__main__":
     with exit_with_message():
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))

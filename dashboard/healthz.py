@@ -1,4 +1,4 @@
-"""/healthz: whether this process can serve. Answered before host names, log-ins and redirects matter."""
+"""/healthz: whether this process can serve."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import redis
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 
 from dashboard.errors import first_line
 
 PATIENCE = 2
 HEALTH_KEY_SECONDS = 10
 KEPT_SECONDS = 1.0
+LAST_LOOK = """
+SELECT extract(epoch FROM now() - looked_at)::bigint FROM agent_session_monitors WHERE source = 'sweeper'
+"""
+WATCHDOG_SECONDS = 30  # it looks every five
+
+
+class Found(NamedTuple):
+    """`ok`, or what is wrong. `watchdog` is empty where the database could not be asked."""
+
+    database: str
+    watchdog: str
+    valkey: str
 
 
 class States:
@@ -26,16 +38,17 @@ class States:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._looking = threading.Lock()
-        self._found: tuple[str, str] = ("", "")
+        self._found = Found("", "", "")
         self._asked: tuple[str, str] = ("", "")
         self._until = float("-inf")
 
-    def read(self) -> tuple[str, str]:
-        """Of the database and Valkey. Callers at once share one look."""
+    def read(self) -> Found:
+        """Callers at once share one look."""
         asked = (settings.DATABASE_URL, settings.VALKEY_URL)
         with self._looking:
             if self._clock() >= self._until or self._asked != asked:
-                self._asked, self._found = asked, (database_state(), valkey_state())
+                self._asked = asked
+                self._found = Found(*database_states(), valkey_state())
                 self._until = self._clock() + KEPT_SECONDS
             return self._found
 
@@ -44,29 +57,44 @@ states = States()
 
 
 def healthz() -> HttpResponse:
-    """200 while the database answers. Valkey's absence is reported, and fails nothing."""
-    database, valkey = states.read()
+    """200 while the database answers. Valkey's or the watchdog's absence is reported, and fails nothing."""
+    database, watchdog, valkey = states.read()
     status = 200 if database == "ok" else 503
     body: dict[str, Any] = {
         "status": "ok" if status == 200 else "unavailable",
         "database": database,
         "valkey": valkey,
+        "watchdog": watchdog or "not known while the database is away",
     }
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
 
 
-def database_state() -> str:
-    """Whether the table is there and takes writes: a standby answers every question and stores nothing."""
+def database_states() -> tuple[str, str]:
+    """Whether the table is there and takes writes (a standby stores nothing), and whether some process watches."""
     try:
         with psycopg.connect(settings.DATABASE_URL, connect_timeout=PATIENCE) as connection:
             found = connection.execute(
-                "SELECT to_regclass('agent_sessions'), current_setting('transaction_read_only')"
+                "SELECT to_regclass('agent_sessions'), current_setting('transaction_read_only'),"
+                " to_regclass('agent_session_monitors')"
             ).fetchone()
+            if not found or not found[0]:
+                return "the table agent_sessions is missing: run migrate", ""
+            watchdog = _watchdog_state(connection) if found[2] else ""
     except psycopg.Error as error:
-        return f"unreachable: {first_line(error)}"
-    if not found or not found[0]:
-        return "the table agent_sessions is missing: run migrate"
-    return "ok" if found[1] == "off" else "read-only: nothing can be stored"
+        return f"unreachable: {first_line(error)}", ""
+    return "ok" if found[1] == "off" else "read-only: nothing can be stored", watchdog
+
+
+def _watchdog_state(connection: psycopg.Connection[Any]) -> str:
+    try:
+        found = connection.execute(LAST_LOOK).fetchone()
+    except psycopg.Error as error:
+        return f"not known: {first_line(error)}"
+    if found is None:
+        return "never ran: start manage.py sweep"
+    if found[0] >= WATCHDOG_SECONDS:
+        return f"has not looked for {found[0]} s: start manage.py sweep"
+    return "ok"
 
 
 def valkey_state() -> str:
@@ -89,11 +117,3 @@ def _stores(client: redis.Redis, key: str, value: str) -> str:
     except redis.ResponseError as error:
         return f"takes no writes: {first_line(error)}"
     return "ok" if found == value.encode() else "does not give back what it stored"
-
-
-class HealthMiddleware:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return healthz() if request.path == "/healthz" else self.get_response(request)

@@ -33,6 +33,9 @@ VALKEY_URL: str = ENVIRONMENT.valkey_url or valkey.url(DATA_DIR)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
 HEARTBEAT_RULES: environment.Rules = ENVIRONMENT.heartbeat_rules
 TRASH_DAYS: int = ENVIRONMENT.trash_days
+METRICS_TOKEN: str = ENVIRONMENT.metrics_token
+METRICS_PORT: int = ENVIRONMENT.metrics_port
+METRICS_HOST: str = ENVIRONMENT.host
 DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key or secret_key(DATA_DIR)
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or [
@@ -61,7 +64,7 @@ INSTALLED_APPS = [
     "ninja",
 ]
 MIDDLEWARE = [
-    "dashboard.healthz.HealthMiddleware",
+    "dashboard.monitoring.MonitoringMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

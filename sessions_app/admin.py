@@ -161,7 +161,8 @@ class SessionAdmin(ModelAdmin):
     def order(self, session: AgentSession) -> str:
         if not session.order_verb:
             return "–"
-        verb = VERBS[session.order_verb].label
+        known = VERBS.get(session.order_verb)
+        verb = known.label if known else isolated(session.order_verb)
         if session.order_version > session.acknowledged_version:
             return _("%(verb)s by %(actor)s, not yet confirmed") % {
                 "verb": verb, "actor": isolated(session.order_actor or "?"),

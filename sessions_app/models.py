@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from agent_sessions.states import SessionState
+from agent_sessions.stored_values import read_json
 
 from .bidi import isolated
 
@@ -20,17 +23,29 @@ class State(models.TextChoices):
     DELETED = SessionState.DELETED.value, _("deleted")
 
 
+class StoredJSONField(models.JSONField):
+    """Whatever jsonb holds is read: what Python cannot hold of it is left out."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return read_json(value) if isinstance(value, str) else value
+
+    def deconstruct(self) -> Any:
+        """For migrations it is Django's own: nothing in the database differs."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+
 class AgentSession(models.Model):
     id = models.UUIDField(primary_key=True)
     agent_type = models.CharField(_("agent type"), max_length=50)
     user_id = models.TextField(_("user"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=20, choices=State.choices, null=True)
-    context = models.JSONField(_("context"), null=True)
-    checkpoints = models.JSONField(_("checkpoints"), null=True)
+    context = StoredJSONField(_("context"), null=True)
+    checkpoints = StoredJSONField(_("checkpoints"), null=True)
     created_at = models.DateTimeField(_("started"), null=True)
     updated_at = models.DateTimeField(_("changed"), null=True)
     last_heartbeat = models.DateTimeField(_("heartbeat"), null=True)
-    metadata = models.JSONField(_("metadata"), default=dict)
+    metadata = StoredJSONField(_("metadata"), default=dict)
     version = models.BigIntegerField(_("version"), default=1)
     epoch = models.IntegerField(default=0)
     context_version = models.BigIntegerField(default=1)
@@ -57,14 +72,14 @@ class AgentSession(models.Model):
     handed_back_at = models.DateTimeField(null=True)
     failed_attempts = models.SmallIntegerField(default=0)
     refused_writes = models.IntegerField(default=0)
-    their_copies = models.JSONField(null=True)
+    their_copies = StoredJSONField(null=True)
     resent_version = models.BigIntegerField(default=0)
     change_kind = models.TextField(null=True)
     change_actor = models.TextField(null=True)
     change_reason = models.TextField(null=True)
     change_source = models.TextField(null=True)
     change_id = models.UUIDField(null=True)
-    change_detail = models.JSONField(null=True)
+    change_detail = StoredJSONField(null=True)
 
     class Meta:
         managed = False
@@ -86,8 +101,8 @@ class Checkpoint(models.Model):
     name = models.TextField()
     at = models.DateTimeField()
     claimed = models.TextField(null=True)
-    data = models.JSONField(default=dict)
-    metadata = models.JSONField(default=dict)
+    data = StoredJSONField(default=dict)
+    metadata = StoredJSONField(default=dict)
     context_version = models.BigIntegerField(null=True)
     version = models.BigIntegerField()
     actor = models.TextField(null=True)
@@ -106,7 +121,7 @@ class PastContext(models.Model):
     session_id = models.UUIDField()
     context_version = models.BigIntegerField()
     replaced_at = models.DateTimeField()
-    context = models.JSONField()
+    context = StoredJSONField()
 
     class Meta:
         managed = False
@@ -132,7 +147,7 @@ class HistoryEntry(models.Model):
     reason = models.TextField(null=True)
     source = models.TextField()
     change_id = models.UUIDField(null=True)
-    detail = models.JSONField(null=True)
+    detail = StoredJSONField(null=True)
 
     class Meta:
         managed = False

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+INTEGER = 2**31 - 1
+BIGINT = 2**63 - 1
 
-def whole(text: str, digits: int = 9) -> int | None:
-    """None for what is no whole number, or has more digits. `isdigit` alone takes "²", which `int` refuses."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+
+def whole(text: str, at_most: int = INTEGER) -> int | None:
+    """None for what is no whole number, or a larger one. `isdigit` alone takes "²", which `int` refuses."""
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(at_most)):
+        return None
+    number = int(text)
+    return number if number <= at_most else None

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import psycopg_pool
+from psycopg import adapters
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 from agent_sessions.errors import (
     InvalidInput,
@@ -18,6 +24,7 @@ from agent_sessions.errors import (
     StorageMisconfigured,
     StorageUnavailable,
 )
+from agent_sessions.stored_values import read_json, readable, unreadable
 from agent_sessions.stores.sticky_connection import StickyConnection
 
 Connection = psycopg.AsyncConnection[Any]
@@ -58,8 +65,25 @@ async def fetch(
 ) -> list[dict[str, Any]]:
     """`prepare`: it comes again on this connection, so that it is worth parsing at once; else psycopg decides."""
     async with connection.cursor(row_factory=dict_row) as cursor:
+        set_json_loads(read_json, cursor)
+        cursor.adapters.register_loader("timestamptz", TimeLoader)
         await cursor.execute(query(name), parameters, prepare=prepare)
         return await cursor.fetchall()
+
+
+class TimeLoader(Loader):
+    """psycopg's compiled loader, and for a time that it refuses the nearest one that can be shown."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        compiled = cast(type[Loader], adapters.get_loader(oid, Format.TEXT))
+        self._compiled = compiled(oid, context)
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return readable(self._compiled.load(data))
+        except psycopg.DataError:
+            return unreadable(bytes(data))
 
 
 @asynccontextmanager

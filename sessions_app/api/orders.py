@@ -14,6 +14,7 @@ from ninja.errors import HttpError
 from agent_sessions import InvalidInput
 
 from ..actions import perform
+from ..numbers import BIGINT, whole
 from .access import require_operate
 from .schemas import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
 from .sessions import read_detail
@@ -169,6 +170,7 @@ def seen_version(match: str | None) -> int | None:
     text = (match or "").strip().removeprefix("W/").strip('"')
     if text in ("", "*"):
         return None
-    if not text.isdecimal() or len(text) > 18:
+    version = whole(text, BIGINT)
+    if version is None:
         raise HttpError(400, _("If-Match must be a version, as ETag gave it."))
-    return int(text)
+    return version

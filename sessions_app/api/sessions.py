@@ -12,6 +12,7 @@ from agent_sessions import InvalidInput
 
 from ..conditions import CONDITIONS
 from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..numbers import INTEGER
 from ..selectors import session as detail
 from ..selectors.filters import SORTS, ListFilter
 from ..selectors.pagination import Key, read_page
@@ -131,7 +132,7 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
         raise Http404
     wanted = Checkpoint.objects.filter(session_id=id)
     if asked.before is not None:
-        wanted = wanted.filter(n__lt=min(asked.before, 2**31 - 1))
+        wanted = wanted.filter(n__lt=min(asked.before, INTEGER))
     found = list(wanted.order_by("-n")[: asked.limit + 1])
     items = [CheckpointItem.of(checkpoint) for checkpoint in found[: asked.limit]]
     return CheckpointPage(items=items, next=items[-1].n if len(found) > asked.limit else None)

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from .. import actions
 from ..models import AgentSession
+from ..numbers import BIGINT, whole
 from ..selectors.filters import ListFilter
 from .models import BulkItem, BulkJob
 
@@ -123,7 +124,7 @@ def parse_ticked(values: Iterable[str]) -> dict[UUID, int | None]:
     for value in values:
         id, _sep, version = value.partition(":")
         try:
-            found[UUID(id)] = int(version) if version.isdecimal() and len(version) < 19 else None
+            found[UUID(id)] = whole(version, BIGINT)
         except ValueError:
             continue
     return found

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text
 from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..numbers import BIGINT, whole
 from ..selectors import conversation as turns
 from ..selectors import session as detail
 from ..selectors.conversation import Conversation
@@ -39,14 +40,9 @@ class SessionPageParams:
     @classmethod
     def of_query(cls, query: Mapping[str, str], at: str) -> SessionPageParams:
         kinds = tuple(kind for kind in query.get("kind", "").split(",") if kind in KINDS)
-        before = _number(query.get("history", ""), digits=18)
-        before_checkpoint = _number(query.get("checkpoints", ""), digits=9)
+        before = whole(query.get("history", ""), BIGINT)
+        before_checkpoint = whole(query.get("checkpoints", ""))
         return cls(parse_moment(at) if at else None, before, before_checkpoint, kinds)
-
-
-def _number(text: str, digits: int) -> int | None:
-    """None for what no number of an entry can be."""
-    return int(text) if text.isdecimal() and len(text) <= digits else None
 
 
 class SessionPage:

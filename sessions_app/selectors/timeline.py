@@ -12,8 +12,11 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Left
 
+from agent_sessions.stored_values import readable
+
 from ..choices import CONDITIONS, KINDS, ORDER_WORDS, SOURCES, STATES
 from ..models import Blindness, Checkpoint
+from ..numbers import BIGINT, whole
 from ..rendering.time_format import milliseconds
 from .rows import Row
 from .session import AUTOMATIC
@@ -185,9 +188,9 @@ def _blind(start: datetime, now: datetime) -> Iterator[Json]:
 def parse_moment(text: str) -> datetime | None:
     """ISO 8601, or milliseconds since the epoch. None for what is no time."""
     try:
-        if text.isascii() and text.isdigit():
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
+        if (number := whole(text, BIGINT)) is not None:
+            return readable(datetime.fromtimestamp(number / 1000, UTC))
         moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return readable(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None

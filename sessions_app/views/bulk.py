@@ -32,6 +32,7 @@ from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
 from ..models import AgentSession
+from ..numbers import whole
 from ..selectors.filters import ListFilter
 from .access import may_operate, operators_only, viewers_only
 from .orders import is_fetch
@@ -196,7 +197,7 @@ def _outcomes(request: HttpRequest, job: BulkJob) -> dict[str, Any]:
     outcome, after = request.GET.get("outcome", ""), request.GET.get("after", "")
     if is_fetch(request) and "full" not in request.GET:
         outcome = "failed"
-    found = lines(job, outcome, int(after) if after.isdecimal() and len(after) < 9 else 0)
+    found = lines(job, outcome, whole(after) or 0)
     more = found[SHOWN - 1].n if len(found) > SHOWN else None
     return {
         "lines": found[:SHOWN],

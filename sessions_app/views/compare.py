@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..models import AgentSession, Checkpoint, PastContext
+from ..numbers import whole
 from ..rendering.json_diff import differences
 from ..selectors import session as detail
 from .access import viewers_only
@@ -53,9 +54,9 @@ def compare(request: HttpRequest, id: UUID) -> HttpResponse:
 def _side(session: AgentSession, asked: str) -> Side:
     if asked == NOW:
         return Side(NOW, context=session.context or {})
-    if not asked.isdecimal() or len(asked) > 9:
-        raise Http404
-    checkpoint = Checkpoint.objects.filter(session_id=session.id, n=int(asked)).first()
+    n = whole(asked)
+    checkpoints = Checkpoint.objects.filter(session_id=session.id)
+    checkpoint = None if n is None else checkpoints.filter(n=n).first()
     if checkpoint is None:
         raise Http404
     return Side(

@@ -34,6 +34,7 @@ from .. import actions, conflicts, given_json, manager_portal
 from ..conflicts import ConflictRow
 from ..drafts import drafts
 from ..models import AgentSession
+from ..numbers import BIGINT, whole
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session as detail
 from .access import operators_only
@@ -192,16 +193,14 @@ def _compact(value: Any) -> str:
 
 
 def _sent(post: QueryDict, part: str) -> Draft:
-    seen = post.get("seen", "")
     try:
         request_id = str(UUID(post.get("request_id", "")))
     except ValueError:
         request_id = str(uuid.uuid4())
-    number = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 19 else 0
     return Draft(
         part,
         post.get("text", ""),
-        number,
+        whole(post.get("seen", ""), BIGINT) or 0,
         request_id,
         post.get("loaded", "{}"),
         post.get("reason", ""),

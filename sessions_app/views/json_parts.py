@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..models import AgentSession, PastContext
-from ..numbers import whole
+from ..numbers import BIGINT, whole
 from ..rendering import json_tree
 from .access import viewers_only
 from .orders import is_fetch
@@ -57,8 +57,8 @@ def _found(request: HttpRequest, id: UUID, part: str, value: Any) -> HttpRespons
 
 
 def _place(request: HttpRequest, id: UUID, part: str) -> dict[str, Any]:
-    version = request.GET.get("version", "")
-    past = f"&version={version}" if version.isdecimal() else ""
+    version = whole(request.GET.get("version", ""), BIGINT)
+    past = "" if version is None else f"&version={version}"
     return {"part": part, "session_id": id, "past_query": past}
 
 
@@ -72,8 +72,9 @@ def _file(value: Any, name: str) -> HttpResponse:
 
 def _part(id: UUID, part: str, version: str) -> Any:
     """The context or metadata of now, or the context of a past version."""
-    if part == "context" and version.isdecimal() and len(version) < 19:
-        past = PastContext.objects.filter(session_id=id, context_version=int(version))
+    number = whole(version, BIGINT)
+    if part == "context" and number is not None:
+        past = PastContext.objects.filter(session_id=id, context_version=number)
         found = past.values_list("context", flat=True).first()
         if found is not None:
             return found

@@ -20,6 +20,7 @@ from agent_sessions.transitions import RollbackPreview
 from .. import actions, manager_portal
 from ..choices import BY_NOUN, VERBS, Verb
 from ..drafts import drafts
+from ..numbers import BIGINT, whole
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session
 from ..selectors.rows import Row, load_rows
@@ -41,9 +42,9 @@ class OrderParams:
         post = request.POST
         return cls(
             _uuid(post.get("request_id", "")),
-            _number(post.get("seen_version", "")),
+            whole(post.get("seen_version", ""), BIGINT),
             post.get("reason", ""),
-            _number(post.get("checkpoint", "")),
+            whole(post.get("checkpoint", "")),
         )
 
     @classmethod
@@ -98,7 +99,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
 def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     """The preview: what would change, what falls after, and whether the context was captured."""
     row = _row_or_404(id)
-    checkpoint = _number(request.GET.get("checkpoint", ""))
+    checkpoint = whole(request.GET.get("checkpoint", ""))
     if checkpoint is None:
         raise Http404
     verb = VERBS["rollback"]
@@ -193,7 +194,3 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         return uuid.uuid4()
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 19 else None

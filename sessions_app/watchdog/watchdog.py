@@ -15,6 +15,7 @@ from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
 from sessions_app.health import Rules
 from sessions_app.watchdog.outages import JUMP, Outage, OutageTracker
 
+from . import metrics
 from .detector import Detector
 from .leader import LOST, Leader
 from .maintenance import Maintenance
@@ -73,6 +74,7 @@ class Watchdog:
             try:
                 await self.tick()
             except Exception:
+                metrics.LOOKS_FAILED.inc()
                 logger.exception("a look failed; the next one tries again")
             await asyncio.sleep(TICK)
 
@@ -93,7 +95,10 @@ class Watchdog:
             if self._maintenance is not None:
                 await self._maintenance.tick(self._now.steady)
         except LOST as error:
+            metrics.LOOKS_FAILED.inc()
             await self._lose(error)
+        finally:
+            metrics.LEADS.set(self.is_watching)
 
     async def _tick_as_leader(self, now: Moment | None) -> OutageTracker | None:
         """What is known of our blindness; None while another process is the watch."""
@@ -155,6 +160,8 @@ class Watchdog:
             self._detector.start_anew()
         await self._outage_log.write(outages.outages())
         await self._outage_log.heartbeat(self._now.wall)
+        metrics.LOOKS.inc()
+        metrics.LOOKED_AT.set(self._now.wall)
 
     async def _sees_valkey(self, outages: OutageTracker) -> bool:
         try:
@@ -183,6 +190,7 @@ class Watchdog:
             self._manager = await self._connect(self._clock)
         try:
             if await self._manager.fail_silent(session_id, timedelta(seconds=seconds)):
+                metrics.FAILED.inc()
                 logger.warning("session %s was silent for too long: failed", session_id)
         except SessionNotFound:
             logger.info("session %s is gone", session_id)

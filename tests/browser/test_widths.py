@@ -66,3 +66,28 @@ def test_the_last_checkpoint_is_readable_or_left_out(open_page: Open, make_sessi
             shown.append(width)
             assert box["width"] >= READABLE, width
     assert set(range(1200, 1500, 20)) < set(shown)
+
+
+CUT_NUMBERS = """() => {
+  const rail = document.getElementById("rail").getBoundingClientRect();
+  const cut = (item) => {
+    const place = item.getBoundingClientRect(), n = item.querySelector(".n").getBoundingClientRect();
+    return n.width === 0 || n.right > place.right + 0.5 || n.left < place.left || place.width > rail.width + 0.5;
+  };
+  const beyond = (item) => innerWidth > 900 && item.getBoundingClientRect().right > rail.right + 0.5;
+  return [...document.querySelectorAll(".rail-item")]
+    .filter((item) => item.getClientRects().length && (cut(item) || beyond(item))).map((item) => item.textContent);
+}"""
+
+
+@pytest.mark.parametrize("agent_type", ["a" * 30, "quality judge of the whole school", "W" * 50])
+def test_the_rail_shows_its_numbers_beside_the_longest_agent_type(
+    open_page: Open, make_session: Make, agent_type: str
+) -> None:
+    make_session(agent_type)
+    make_session("tutor")
+    page = open_page("/")
+    expect(page.locator(".rail-item", has_text=agent_type)).to_be_visible()
+    for width in at_every_width(page):
+        assert page.evaluate(CUT_NUMBERS) == [], width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width

@@ -41,11 +41,11 @@ def test_the_page_speaks_the_readers_language_or_german(db: None, said: str, spo
 
 def test_figures_are_for_staff_only(admin_user: User, viewer: User) -> None:
     client = Client()
-    assert client.get("/metrics").status_code == 302
+    assert client.get("/metrics").status_code == 401
     viewer.is_staff = False
     viewer.save()
     client.force_login(viewer)
-    assert client.get("/metrics").status_code == 302
+    assert client.get("/metrics").status_code == 403
     client.force_login(admin_user)
     assert b"django_http_requests_total" in client.get("/metrics").content
 

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import DataError, connection
+from django.db import connection
 from django.db.backends.postgresql.psycopg_any import register_tzloader
 from psycopg import postgres
 from psycopg.pq import Format
 
-from dashboard.database.base import TimeLoader
+from dashboard.database.base import ShownTimeLoader
 
 pytestmark = pytest.mark.django_db
 
 TIMES = (
     "2026-11-21 18:49:48+00", "2026-11-21 18:49:48.000001+00", "2026-11-21 18:49:48.12+02",
-    "2026-03-29 02:30:00+05:30", "0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00",
+    "2026-03-29 02:30:00+05:30", "0002-01-01 00:00:00+00", "9999-01-01 00:00:00+00",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_they_are_read_by_the_compiled_loader() -> None:
     found = connection.connection.adapters.get_loader(
         postgres.types["timestamptz"].oid, Format.TEXT
     )
-    assert found is TimeLoader
+    assert found is ShownTimeLoader
 
 
 def test_a_connection_in_another_time_zone_reads_times_in_that_one(
@@ -55,6 +55,19 @@ def test_a_connection_in_another_time_zone_reads_times_in_that_one(
     assert (moment.tzinfo, moment.hour) == (berlin, 14)
 
 
-def test_a_time_that_python_does_not_know_is_an_error_and_no_other_time() -> None:
-    with pytest.raises(DataError, match="after year 10K"):
-        read("12026-01-01 00:00:00+00")
+@pytest.mark.parametrize(
+    ("stored", "year"),
+    [
+        ("infinity", 9999),
+        ("12026-01-01 00:00:00+00", 9999),
+        ("9999-12-31 23:59:59.999999+00", 9999),
+        ("-infinity", 2),
+        ("4713-01-01 00:00:00+00 BC", 2),
+        ("0001-01-01 00:00:00+00", 2),
+    ],
+)
+def test_a_time_that_no_page_can_show_is_read_as_the_nearest_that_can(
+    stored: str, year: int
+) -> None:
+    (moment,) = read(stored)
+    assert moment == datetime(year, 1, 1, tzinfo=UTC)

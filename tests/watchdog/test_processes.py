@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
 
 from agent_sessions import SessionManager
-from tests.support.dashboard import own_environment
+from tests.support.dashboard import free_port, own_environment
 
 from .conftest import Database, Make
 
@@ -104,3 +105,25 @@ async def test_a_single_look_that_fails_ends_with_an_error(
     finally:
         await database.rows("ALTER TABLE elsewhere RENAME TO agent_session_monitors")
     assert once.returncode == 1
+
+
+async def test_the_watchdog_tells_its_figures_on_a_port_of_its_own(
+    database: Database, processes: Processes
+) -> None:
+    port = free_port()
+    processes.start(METRICS_PORT=str(port), HOST="127.0.0.1")
+    deadline = time.monotonic() + PATIENCE
+    figures = ""
+    while "sessions_watchdog_leads 1.0" not in figures and time.monotonic() < deadline:
+        figures = await asyncio.to_thread(figures_of, port)
+        await asyncio.sleep(0.05)
+    assert "sessions_watchdog_leads 1.0" in figures
+    assert "sessions_watchdog_looks_total" in figures
+
+
+def figures_of(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""

@@ -6,9 +6,11 @@ import asyncio
 import signal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from prometheus_client import start_http_server
 
 from agent_sessions.tasks import cancel_and_wait
 from dashboard.preflight import check_migrations
@@ -24,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         check_migrations()
+        if settings.METRICS_PORT and not once:
+            start_http_server(settings.METRICS_PORT, settings.METRICS_HOST)
         asyncio.run(watch(once))
 
 

@@ -1,0 +1,100 @@
+"""Values that PostgreSQL holds and Python cannot: read as far as they can be shown, and never written back by accident.
+
+jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the year 290,000. Only
+statements by hand and agents of the old kind write such values. What is left out of a JSON value is replaced by a text
+that begins with `OMITTED`; `validation` refuses to store one, so what it stands for stays in the database until
+somebody replaces it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from agent_sessions.validation import OMITTED, depth
+
+LEVELS = 200  # what is nested deeper ends the recursion of what reads it
+DIGITS = 308  # a float has no more before its point
+EARLIEST = datetime(
+    2, 1, 1, tzinfo=UTC
+)  # one time zone away from the first and the last that Python knows
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+_STEP = DIGITS // 2
+_TWO_DIGITS = re.compile(r"\d\d")
+_LONG_NUMBER = re.compile(rf"\d{{{DIGITS + 1}}}")
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def read_json(stored: str | bytes) -> Any:
+    """What `json.loads` makes of a jsonb's text, wherever it can, and what is left of it where not."""
+    text = stored if isinstance(stored, str) else bytes(stored).decode()
+    try:
+        value = _read(text)
+    except RecursionError:
+        return _read(_without_deep_levels(text))
+    if _may_be_deep(text) and isinstance(value, dict | list) and depth(value) > LEVELS:
+        return _read(_without_deep_levels(text))
+    return value
+
+
+def _read(text: str) -> Any:
+    if _has_long_number(text):
+        return json.loads(text, parse_int=_whole_number, parse_float=_number)
+    return json.loads(text)
+
+
+def _has_long_number(text: str) -> bool:
+    """Of every long number two digits stand at two such places, so that most texts are not searched."""
+    return bool(_TWO_DIGITS.search(text[::_STEP]) and _LONG_NUMBER.search(text))
+
+
+def _whole_number(digits: str) -> int | str:
+    return int(digits) if len(digits) <= DIGITS else _omitted_number(digits)
+
+
+def _number(digits: str) -> float | str:
+    return float(digits) if len(digits.partition(".")[0]) <= DIGITS else _omitted_number(digits)
+
+
+def _omitted_number(digits: str) -> str:
+    return (
+        f"{OMITTED} a number of {len(digits.lstrip('-').replace('.', '')):,} digits, {digits[:20]}…"
+    )
+
+
+def _may_be_deep(text: str) -> bool:
+    return text.count("{") + text.count("[") > LEVELS
+
+
+def _without_deep_levels(text: str) -> str:
+    kept: list[str] = []
+    level = begun = 0
+    for token in _TOKENS.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            if level == LEVELS:
+                kept += (
+                    text[begun : token.start()],
+                    f'"{OMITTED} nested deeper than {LEVELS} levels"',
+                )
+            level += 1
+        elif mark in "]}":
+            level -= 1
+            if level == LEVELS:
+                begun = token.end()
+    return "".join((*kept, text[begun:]))
+
+
+def readable(moment: datetime) -> datetime:
+    """The nearest time that every time zone can show."""
+    if EARLIEST <= moment <= LATEST:
+        return moment
+    return EARLIEST if moment < EARLIEST else LATEST
+
+
+def unreadable(stored: bytes) -> datetime:
+    """For a timestamptz that psycopg refuses, by its text."""
+    return EARLIEST if stored.startswith(b"-") or stored.endswith(b"BC") else LATEST

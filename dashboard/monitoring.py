@@ -1,0 +1,21 @@
+"""What monitoring asks for, answered before host names, log-ins and redirects matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from dashboard import healthz, metrics
+
+
+class MonitoringMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == "/healthz":
+            return healthz.healthz()
+        if request.path == "/metrics" and metrics.has_token(request):
+            return metrics.export(request)
+        return self.get_response(request)

@@ -1,0 +1,123 @@
+"""Every address, whatever stands in it: an answer, and never an error of the server."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from agent_sessions import AgentSession
+from sessions_app.bulk.models import BulkJob
+from sessions_app.numbers import BIGINT, whole
+from sessions_app.saved_views.models import SavedView
+
+HOSTILE = (
+    "9" * 4_400, "²", "٣", "\x00", "x\x00y", "-1", "1e9", "9" * 19, str(2**31), str(2**63 - 1), "٣" * 18,
+    "9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00", "9" * 15, "a" * 20_000, "[]", '["a", 1e999]', "\ud800",
+    "{}", "[" * 3_000, "\u202e", "%", "'", "1-" + "f" * 32, "-62135596800000000-" + "0" * 32, "older:99999w",
+)  # fmt: skip
+# Long and odd paths: Django's own converters refuse most of them.
+PATHS = ("9" * 4_400, "9" * 30, "²", "٣", "\x00", "-1", "a" * 2_000, "\u202e", "r")
+READ = re.compile(r"""(?:asked|query|request\.(?:GET|POST)|post|sent)\.get(?:list)?\("(\w+)\"""")
+CHOICES = {"part": "context", "format": "csv", "noun": "pauses", "act": "starts"}
+
+
+def patterns(resolver: URLResolver, before: str = "") -> Iterator[str]:
+    """Every address as Django writes it: `sessions/<uuid:id>/`."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, before + str(entry.pattern))
+        elif isinstance(entry, URLPattern):
+            yield before + str(entry.pattern)
+
+
+ADDRESSES = sorted({p.replace("^", "").replace("$", "") for p in patterns(get_resolver())})
+
+
+def parameters() -> set[str]:
+    """Each name that our code reads from an address or a form, and those of the admin's lists."""
+    files = [*Path(settings.BASE_DIR / "sessions_app").rglob("*.py")]
+    named = {name for file in files for name in READ.findall(file.read_text())}
+    return named | {"state", "agent_type", "p", "o", "q", "all", "state__exact", "id__in", "_changelist_filters"}  # fmt: skip
+
+
+@pytest.fixture
+def known(admin_user: Any, make_session: Callable[..., AgentSession]) -> dict[str, str]:
+    """What can stand in an address so that something is found there."""
+    session = make_session(checkpoints=("a", "b"), context={"a": [1, 2]})
+    view = SavedView.objects.create(owner=admin_user, name="a", query="q=a")
+    job = BulkJob.objects.create(id=uuid.uuid4(), owner=admin_user, verb="pause")
+    return {"uuid": session.session_id, "int": str(view.pk), "job": str(job.pk)}
+
+
+def filled(address: str, known: dict[str, str]) -> str:
+    def value(found: re.Match[str]) -> str:
+        kind, _colon, name = found[1].rpartition(":")
+        if address.startswith("bulk") and kind == "uuid":
+            return known["job"]
+        return known.get(kind) or CHOICES.get(name) or known["uuid"]
+
+    return "/" + re.sub(r"<([^>]+)>", value, address)
+
+
+def status(client: Client, address: str, post: dict[str, str] | None = None) -> int:
+    try:
+        response = client.get(address) if post is None else client.post(address, post)
+        if response.streaming:
+            b"".join(response)
+    except Exception as error:
+        raise AssertionError(f"{address[:200]} {str(post)[:200]}: {error!r}") from error
+    return response.status_code
+
+
+def test_a_number_is_read_in_one_place() -> None:
+    assert [whole(text) for text in ("7", "007", "²", "٣", "-1", "", "1.0", str(2**31))] == [7, 7] + [None] * 6  # fmt: skip
+    assert whole("9" * 4_400, BIGINT) is None
+    assert whole(str(BIGINT), BIGINT) == BIGINT
+    by_hand = re.compile(r"int\(\w+\) if |\.isdecimal\(\)|\.isnumeric\(\)")
+    for file in Path(settings.BASE_DIR / "sessions_app").rglob("*.py"):
+        assert file.name == "numbers.py" or not by_hand.search(file.read_text()), file
+
+
+@pytest.mark.parametrize("address", [a for a in ADDRESSES if "<" in a and "static" not in a])
+def test_an_address_with_a_hostile_part_is_answered(
+    address: str, admin_client: Client, known: dict[str, str]
+) -> None:
+    for hostile in PATHS:
+        for part in re.findall(r"<[^>]+>", address):
+            tried = filled(address.replace(part, "\0"), known).replace("\0", quote(hostile))
+            assert status(admin_client, tried) < 500, tried[:200]
+
+
+@pytest.mark.parametrize("address", [a for a in ADDRESSES if a not in ("logout/", "admin/logout/")])
+def test_hostile_values_of_every_parameter_are_answered(
+    address: str, admin_client: Client, known: dict[str, str]
+) -> None:
+    if "(?P<" in address:
+        pytest.skip("a catch-all of the admin")
+    at, names = filled(address, known), parameters()
+    for hostile in HOSTILE:
+        asked = urlencode(dict.fromkeys(names, hostile), errors="surrogatepass")
+        assert status(admin_client, f"{at}?{asked}") < 500, (at, hostile[:40])
+
+
+@pytest.mark.parametrize("name", sorted(parameters()))
+def test_a_hostile_value_of_one_parameter_is_answered(
+    name: str, admin_client: Client, known: dict[str, str]
+) -> None:
+    id = known["uuid"]
+    pages = ("/", "/chart/", "/admin/sessions_app/agentsession/", f"/sessions/{id}/", f"/sessions/{id}/context/",
+             f"/sessions/{id}/compare/", f"/sessions/{id}/at/", f"/sessions/{id}/rollbacks/new/",
+             f"/api/sessions/{id}/history", "/api/sessions", "/conversations/", f"/bulk/{known['job']}/")  # fmt: skip
+    for hostile in HOSTILE:
+        asked = urlencode({name: hostile}, errors="surrogatepass")
+        for page in pages:
+            assert status(admin_client, f"{page}?{asked}") < 500, (page, hostile[:40])
