@@ -9,5 +9,5 @@ def apply_library_schema(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0016_security")]
+    dependencies = [("sessions_app", "0017_owner")]
     operations = [migrations.RunPython(apply_library_schema, migrations.RunPython.noop)]
