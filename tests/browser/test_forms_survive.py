@@ -15,6 +15,7 @@ from sessions_app.models import AgentSession as Stored
 from tests.support.dashboard import LiveDashboard, session_cookie
 
 from .conftest import Open
+from .test_list import wait_until_live
 
 Make = Callable[..., AgentSession]
 WRITTEN = '{"class": "8a", "note": "eine Stunde lang getippt"}'
@@ -256,6 +257,7 @@ def test_the_name_of_a_view_survives_the_network(open_page: Open, made: AgentSes
     expect(said(page)).to_contain_text(LOST)
     expect(page.locator(".viewbar input[name=name]")).to_have_value("Korrekturen der 8a")
     page.context.set_offline(False)
+    wait_until_live(page)
     page.locator(".view-form button.primary").click()
     expect(page.locator(".viewbar strong")).to_have_text("Korrekturen der 8a")
     assert not FormDraft.objects.exists()

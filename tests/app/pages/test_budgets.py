@@ -26,7 +26,7 @@ BUDGETS = {
     "trash": 5,
     "wall": 4,
     "wall of a view": 5,
-    "saved views": 5,
+    "saved views": 6,
     "their counts": 4,
     "conversations": 2,
     "session": 7,
@@ -36,8 +36,8 @@ BUDGETS = {
     "time axis": 8,
     "compare": 7,
     "bulk order": 6,
-    "admin changelist": 4,
-    "admin change form": 4,
+    "admin changelist": 5,
+    "admin change form": 5,
 }
 
 
