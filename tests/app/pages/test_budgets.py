@@ -22,8 +22,8 @@ CHANGELIST = "/admin/sessions_app/agentsession/"
 # Two of each tell who asks and what that person may; "searched inside" holds the savepoint that a test adds, twice.
 BUDGETS = {
     "list": 5,
-    "list, searched inside": 8,
-    "trash": 5,
+    "list, searched inside": 9,
+    "trash": 6,
     "wall": 4,
     "wall of a view": 5,
     "saved views": 6,
@@ -35,7 +35,7 @@ BUDGETS = {
     "session as it was": 7,
     "time axis": 8,
     "compare": 7,
-    "bulk order": 6,
+    "bulk order": 7,
     "admin changelist": 5,
     "admin change form": 5,
 }
