@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,9 +15,11 @@ from django.views import defaults
 
 from agent_sessions import StorageUnavailable
 from dashboard.errors import first_line
+from sessions_app.drafts import tokens
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
 RETRY_SECONDS = "5"
+WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +43,22 @@ class DatabaseErrorsMiddleware:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: the database may also go while a middleware asks it, before the view or after it."""
     error = sys.exc_info()[1]
-    return away(request, error) if isinstance(error, AWAY) else defaults.server_error(request)
+    if isinstance(error, AWAY):
+        return away(request, error)
+    if hasattr(request, "draft_kept_at"):
+        page = render_to_string("500.html", {"draft_kept_at": request.draft_kept_at})
+        return HttpResponse(page, status=500)
+    return defaults.server_error(request)
+
+
+def sent_again(request: HttpRequest) -> dict[str, Any] | None:
+    """A form whose text is kept elsewhere, but not without the database: it comes back filled in."""
+    if tokens.read(request.POST.get(tokens.FIELD, "")) is None:
+        return None
+    fields = [
+        (name, text, name in WRITTEN) for name, texts in request.POST.lists() for text in texts
+    ]
+    return {"fields": fields, "action": request.get_full_path()}
 
 
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -54,5 +72,6 @@ def away(request: HttpRequest, error: Exception) -> HttpResponse:
             body, status=503, content_type="application/problem+json", headers=headers
         )
     again = request.method in ("GET", "HEAD")
-    page = render_to_string("503.html", {"again": again and RETRY_SECONDS})
+    form = None if again else sent_again(request)
+    page = render_to_string("503.html", {"again": again and RETRY_SECONDS, "form": form})
     return HttpResponse(page, status=503, headers=headers)

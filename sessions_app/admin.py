@@ -25,8 +25,10 @@ from . import (
     admin_tokens,  # noqa: F401 - registers itself
 )
 from .actions import VERBS, explain, perform
+from .admin_drafts import ORDERS, KeepsDrafts, user_of
 from .admin_forms import OrderForm, SessionForm, checkpoint_for
 from .bidi import isolated
+from .drafts import drafts
 from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
 from .permissions import OPERATE, VIEW
@@ -60,7 +62,7 @@ def admin_action(verb: str) -> Callable[..., None]:
     def act(
         modeladmin: SessionAdmin, request: HttpRequest, queryset: QuerySet[AgentSession]
     ) -> None:
-        done = 0
+        done = failed = 0
         for session in queryset:
             try:
                 extra = checkpoint_for(verb, session.pk, request.POST.get("checkpoint", ""))
@@ -74,7 +76,12 @@ def admin_action(verb: str) -> Callable[..., None]:
                 )
                 done += 1
             except SessionError as error:
+                failed += 1
                 modeladmin.message_user(request, f"{session}: {explain(error)}", messages.ERROR)
+        if failed:
+            drafts.keep_sent(request)
+        elif done:
+            drafts.forget(user_of(request), ORDERS)
         if done:
             text = ngettext("%d session: ordered.", "%d sessions: ordered.", done) % done
             modeladmin.message_user(request, text, messages.SUCCESS)
@@ -86,7 +93,7 @@ def admin_action(verb: str) -> Callable[..., None]:
 
 
 @admin.register(AgentSession)
-class SessionAdmin(ModelAdmin):
+class SessionAdmin(KeepsDrafts):
     form = SessionForm
     action_form = OrderForm
     actions = [admin_action(verb) for verb in (*VERBS_WITHOUT_MORE, "rollback")]

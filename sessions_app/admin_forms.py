@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django import forms
 from django.contrib.admin.helpers import ActionForm
 from django.forms.fields import InvalidJSONInput
+from django.forms.utils import ErrorDict
 from django.http import QueryDict
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -139,6 +140,12 @@ class SessionForm(ModelForm):
         )
         self.fields["seen_version"].initial = self.instance.version
         self.fields["request_id"].initial = uuid.uuid4()
+
+    def fill_with(self, sent: QueryDict) -> None:
+        """What a person wrote before and did not send: shown, not yet judged."""
+        sent["request_id"] = str(uuid.uuid4())  # it may differ from what was sent under the old one
+        self.data, self.is_bound, self._errors = sent, True, ErrorDict()
+        cast(ConflictsField, self.fields["conflicts"]).show(read_rows(sent))
 
     def is_multipart(self) -> bool:
         """Percent signs would make a context of 4 MiB three to six times as long."""

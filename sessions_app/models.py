@@ -207,7 +207,7 @@ class ApiToken(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_token_a_name")]
 
     def __str__(self) -> str:
-        return self.name
+        return isolated(self.name)
 
 
 from .bulk.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)

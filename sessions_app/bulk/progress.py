@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ..bidi import isolated
@@ -113,6 +114,15 @@ class Progress:
     @property
     def ended(self) -> bool:
         return self.job.state in (State.DONE, State.STOPPED)
+
+    @property
+    def at(self) -> str:
+        return reverse("bulk-job", args=[self.job.pk])
+
+    @property
+    def draft_name(self) -> str:
+        """A plan that is left is made anew: what was written waits for the next one of its kind."""
+        return f"bulk:{'checkpoint' if self.needs_checkpoint else self.verb.name}"
 
     @property
     def needs_checkpoint(self) -> bool:

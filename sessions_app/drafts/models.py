@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from ..bidi import isolated
+
 
 class FormDraft(models.Model):
     """`form` is what the form is for, as its page names it; `fields` its texts by name."""
@@ -19,4 +21,4 @@ class FormDraft(models.Model):
         indexes = [models.Index(fields=["saved_at"], name="oldest_draft")]
 
     def __str__(self) -> str:
-        return f"{self.user} {self.form}"
+        return f"{isolated(self.user)} {self.form}"

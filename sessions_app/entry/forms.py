@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+from django.contrib import messages
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView as LoginViewBase
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..auth_backends import refused_for
@@ -35,6 +37,12 @@ class AdminLoginForm(LimitedLoginForm, AdminAuthenticationForm):
 class LoginView(LoginViewBase):
     form_class = LimitedLoginForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        if self.request.GET.get("draft") == "kept":
+            text = _("Nothing was done yet: what you wrote is in its form again. Please send it.")
+            messages.warning(self.request, text)
+        return super().form_valid(form)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_invalid(form)

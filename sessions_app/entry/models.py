@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..bidi import isolated
+
 
 class ProviderIdentity(models.Model):
     """An account of the single sign-on's provider, and the user it logs in as."""
@@ -26,7 +28,7 @@ class ProviderIdentity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} @ {self.issuer}"
+        return f"{isolated(self.subject)} @ {isolated(self.issuer)}"
 
 
 class LoginAttempts(models.Model):
@@ -52,4 +54,4 @@ class LoginAttempts(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.name}"
+        return f"{self.get_kind_display()} {isolated(self.name)}"

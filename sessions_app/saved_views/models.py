@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..bidi import isolated
+
 
 class SavedView(models.Model):
     """A filter with a name. `query` is the list's address without page and view."""
@@ -23,7 +25,7 @@ class SavedView(models.Model):
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="one_view_a_name")]
 
     def __str__(self) -> str:
-        return self.name
+        return isolated(self.name)
 
     @property
     def address(self) -> str:
@@ -45,4 +47,4 @@ class ListStyle(models.Model):
     default_view = models.ForeignKey(SavedView, on_delete=models.SET_NULL, null=True)
 
     def __str__(self) -> str:
-        return f"{self.user} {self.density}"
+        return f"{isolated(self.user)} {self.density}"

@@ -63,6 +63,14 @@ class Open:
     changed: bool
     is_default: bool
 
+    @property
+    def draft_name(self) -> str:
+        return draft_name(self.view)
+
+
+def draft_name(view: SavedView) -> str:
+    return f"view:{view.pk or 'new'}"
+
 
 def readable(user: User) -> QuerySet[SavedView]:
     return SavedView.objects.filter(Q(owner=user) | Q(shared=True)).select_related("owner")

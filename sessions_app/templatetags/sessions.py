@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from sessions_app import bidi, choices
 from sessions_app.choices import Badge
+from sessions_app.drafts import tokens
 from sessions_app.rendering import fragments, time_format
 from sessions_app.selectors.rows import Row, render_row
 from sessions_app.selectors.session import CheckpointItem, HistoryItem
@@ -36,6 +37,15 @@ def icon(name: str, classes: str = "") -> SafeString:
         f" {classes}" if classes else "",
         static("img/icons.svg"),
         name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def draft_field(context: template.Context, name: str, at: str) -> SafeString:
+    """Makes a form one whose text is kept. `at` opens it again."""
+    form = tokens.DraftForm(context["request"].user.pk, name, at)
+    return format_html(
+        '<input type="hidden" name="{}" value="{}">', tokens.FIELD, tokens.sign(form)
     )
 
 

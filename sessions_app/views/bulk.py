@@ -31,6 +31,7 @@ from ..bulk.planning import MOST
 from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
+from ..drafts import drafts
 from ..models import AgentSession
 from ..numbers import whole
 from ..selectors.filters import ListFilter
@@ -112,6 +113,7 @@ def _start(request: HttpRequest, job: BulkJob) -> HttpResponse:
     draft = BulkJob.objects.filter(id=job.id, state=State.DRAFT)
     started = {"owner": request.user, "actor": request.user.get_username(), "reason": reason}
     if draft.update(state=State.RUNNING, started_at=Now(), **started):
+        drafts.forget(cast(User, request.user), progress(job).draft_name)
         background.wake()
     return _go(request, job)
 
@@ -135,6 +137,7 @@ def _continue(request: HttpRequest, job: BulkJob) -> HttpResponse:
 def _checkpoint(request: HttpRequest, job: BulkJob) -> HttpResponse:
     name = request.POST.get("checkpoint", "").strip()[:500]
     if name and job.verb == "rollback":
+        drafts.forget(cast(User, request.user), progress(job).draft_name)
         planning.choose_checkpoint(job, name)
     return _go(request, job)
 
@@ -179,6 +182,8 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
     if draft:
         names = planning.checkpoint_names(job) if now.verb.name == "rollback" else ()
         context |= {"reasons": reasons(job), "names": names, "refused": refused}
+        begun = None if refused else drafts.find(cast(User, request.user), now.draft_name)
+        context["begun"] = begun or {}
     else:
         context |= _outcomes(request, job)
     status = 422 if refused else 200

@@ -214,6 +214,7 @@ def _show(request: HttpRequest, row: Any, draft: Draft, status: int = 200) -> Ht
         "row": row,
         "draft": draft,
         "draft_name": name,
+        "draft_at": f"{reverse('edit', args=[row.id])}?part={draft.part}",
         "found": draft.found,
         "now": row.read_at,
     }

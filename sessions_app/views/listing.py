@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_GET
 from psycopg.errors import QueryCanceled
 
 from ..choices import VERBS
+from ..drafts import drafts
 from ..models import AgentSession
 from ..rendering.facets import address, build_facets, with_value
 from ..saved_views import services
@@ -72,16 +74,25 @@ def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, An
     views = services.visible(user)
     current = services.opened(request.GET, views, user, style)
     unshown = hidden(style, request.GET.get("columns"))
+    query = services.canonical(request.GET)
     return {
+        **(_begun(user, current) if current or query else {}),
         "saved_views": services.entries(views, user, current, found),
         "current_view": current,
-        "view_query": services.canonical(request.GET),
+        "view_query": query,
         "style": style,
         "hidden": unshown,
         "columns": [(name, word, name not in unshown) for name, word in COLUMNS.items()],
         "densities": ListStyle.Density.choices,
         "trash_days": trash_days(),
     }
+
+
+def _begun(user: User, current: services.Open | None) -> dict[str, QueryDict | None]:
+    """Names for views that this person has begun to write."""
+    own = current.draft_name if current and current.mine else ""
+    found = drafts.find_all(user, {"view:new", own})
+    return {"begun_new": found.get("view:new"), "begun_name": found.get(own)}
 
 
 def _bulk_verbs(wanted: ListFilter) -> Sequence[str]:

@@ -76,6 +76,13 @@ class Form:
     def action(self) -> str:
         return reverse("order", args=[self.row.id, self.verb.noun])
 
+    @property
+    def at(self) -> str:
+        """Where it is opened."""
+        if self.asked.checkpoint is None:
+            return self.action
+        return f"{reverse('rollback', args=[self.row.id])}?checkpoint={self.asked.checkpoint}"
+
 
 @operators_only
 @require_http_methods(["GET", "HEAD", "POST"])

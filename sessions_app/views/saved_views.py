@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ..bidi import isolated
+from ..drafts import drafts
 from ..saved_views import preferences, services
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
@@ -34,6 +35,7 @@ def create(request: HttpRequest) -> HttpResponse:
     query = services.canonical(request.POST.get("query", "")[:LONGEST_QUERY])
     shared = request.POST.get("shared") == "yes"
     if not name:
+        drafts.keep_sent(request)
         messages.warning(request, _("Please give the view a name."))
         return HttpResponseRedirect(back(request))
     view = SavedView(owner=user_of(request), name=name, query=query, shared=shared)
@@ -85,13 +87,16 @@ ACTS: dict[str, Callable[[HttpRequest, SavedView], HttpResponse]] = {
 
 
 def _stored(request: HttpRequest, view: SavedView) -> HttpResponse:
+    draft = services.draft_name(view)
     try:
         with transaction.atomic():
             view.save()
     except IntegrityError:
+        drafts.keep_sent(request)
         text = _("You have a view called “%(name)s” already.") % {"name": isolated(view.name)}
         messages.warning(request, text)
         return HttpResponseRedirect(back(request))
+    drafts.forget(user_of(request), draft)
     return _open(view)
 
 

@@ -3,7 +3,7 @@
 const STARTS = "\u2066\u2067\u2068";
 
 // Ends of isolation that the text did not begin would end ours.
-function closed(text) {
+export function closed(text) {
   let depth = 0;
   return [...text].filter((character) => {
     if (character === "\u2069") return depth > 0 && depth-- > 0;

@@ -1,15 +1,18 @@
 // What is typed into a form stays: in the page whatever becomes of network, log-in and server, and for its author on the
-// server, which fills the form again. A form names itself by `data-draft`.
+// server, which fills the form again. Such a form has a field `draft`, which the server has signed.
 
 import { toast } from "./core/toast.js";
 
 const WAIT = 800;
 const AGAIN = 5000;
-const HEADERS = { "X-Requested-With": "fetch" };
-const timers = new Map();
+const IGNORED = ".action-select, #action-toggle, select[name=action]"; // ticking rows in the admin writes nothing
+const timers = new WeakMap();
+let sending = false;
 
+const isDraft = (form) => form?.elements?.draft instanceof HTMLInputElement;
 const cookie = () => document.cookie.match(/(?:^|; )(?:__\w+-)?csrftoken=([^;]+)/)?.[1];
 const loggedOut = (response) => response.redirected && new URL(response.url).pathname.startsWith("/login");
+const isJson = (response) => response.headers.get("Content-Type")?.startsWith("application/json");
 
 // Logging in again changes the token; the cookie has the newest.
 export function bodyOf(form, submitter) {
@@ -26,10 +29,11 @@ export function say(form, text, error = false) {
 }
 
 // Sends the form. Null where there was no usable answer: then the form says so, and everything typed is still in it.
-export async function send(form, submitter) {
+export async function send(form, submitter, as = "fetch") {
+  const address = form.getAttribute("action") || location.href; // a field of the form may be called "action"
   let response;
   try {
-    response = await fetch(form.action, { method: "POST", headers: HEADERS, body: bodyOf(form, submitter) });
+    response = await fetch(address, { method: "POST", headers: { "X-Requested-With": as }, body: bodyOf(form, submitter) });
   } catch {
     say(form, gettext("No answer came; what you wrote is still here. Send it again: it will not be done twice."), true);
     return null;
@@ -43,8 +47,13 @@ function sayLoggedOut(form) {
   say(form, gettext("You are logged out; nothing was sent, and what you wrote is still here. Log in in another tab, then send it again."), true);
 }
 
+// An answer without the form: what is typed stays.
+export function sayRefused(form, page, status) {
+  say(form, `${page.querySelector("h1")?.textContent ?? status}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
+}
+
 export function typing() {
-  return [...document.querySelectorAll("form[data-draft]")].find((form) => form.dataset.typed);
+  return [...document.forms].find((form) => isDraft(form) && form.dataset.typed);
 }
 
 // True where leaving the page would lose something.
@@ -56,11 +65,10 @@ export function keepsThePage() {
 
 async function keep(form) {
   if (!form.isConnected || form.getAttribute("aria-busy")) return;
-  const body = bodyOf(form);
-  body.set("draft", form.dataset.draft);
   try {
-    const response = await fetch("/drafts/", { method: "POST", headers: HEADERS, body });
+    const response = await fetch("/drafts/", { method: "POST", headers: { "X-Requested-With": "fetch" }, body: bodyOf(form) });
     if (loggedOut(response)) return sayLoggedOut(form);
+    if (response.status === 409) return say(form, gettext("Somebody else is logged in now. What you wrote is still here, but it is not sent for another person."), true);
     if (response.ok) return say(form, gettext("Your draft is saved."));
   } catch {
     // said below
@@ -70,18 +78,52 @@ async function keep(form) {
 }
 
 function later(form, wait) {
-  clearTimeout(timers.get(form.dataset.draft));
-  timers.set(form.dataset.draft, setTimeout(() => keep(form), wait));
+  clearTimeout(timers.get(form));
+  timers.set(form, setTimeout(() => keep(form), wait));
 }
 
 // Before the form is sent and after it was: a draft that is on its way must not come after the answer.
 export function settle(form) {
-  clearTimeout(timers.get(form.dataset.draft));
+  clearTimeout(timers.get(form));
 }
 
+// Dialogs and the edit page show their answers themselves.
+async function submit(event) {
+  const form = event.target;
+  if (!isDraft(form) || form.matches("[data-edit]") || form.closest("dialog")) return;
+  event.preventDefault();
+  if (sending) return;
+  sending = true;
+  settle(form);
+  event.submitter?.setAttribute("aria-busy", "true");
+  try {
+    const response = await send(form, event.submitter, "draft");
+    if (response) await show(form, response);
+  } finally {
+    sending = false;
+    event.submitter?.removeAttribute("aria-busy");
+  }
+}
+
+async function show(form, response) {
+  if (isJson(response)) {
+    delete form.dataset.typed;
+    return location.assign((await response.json()).href);
+  }
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const fresh = [...page.forms].find((one) => isDraft(one) && one.getAttribute("action") === form.getAttribute("action"));
+  if (!fresh) return sayRefused(form, page, response.status);
+  if (form.dataset.typed) fresh.dataset.typed = "true";
+  form.replaceWith(fresh);
+  const message = page.querySelector(".messagelist, .flash-message")?.textContent.trim();
+  if (message) say(fresh, message, true);
+  fresh.querySelector("[role=alert], .errornote")?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("submit", submit);
 document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-draft]");
-  if (!form) return;
+  const form = event.target.form;
+  if (!isDraft(form) || event.target.matches(IGNORED)) return;
   form.dataset.typed = "true";
   later(form, WAIT);
 });

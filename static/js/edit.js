@@ -1,6 +1,6 @@
 // The edit form is sent without leaving the page, so that no error page takes what was typed.
 
-import { say, send, settle } from "./drafts.js";
+import { sayRefused, send, settle } from "./drafts.js";
 
 let sending = false;
 
@@ -25,7 +25,7 @@ async function show(form, response) {
   if (response.headers.get("Content-Type")?.startsWith("application/json")) return location.assign((await response.json()).href);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.querySelector("form[data-edit]");
-  if (!fresh) return say(form, `${page.querySelector("h1")?.textContent ?? response.status}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
+  if (!fresh) return sayRefused(form, page, response.status);
   if (form.dataset.typed) fresh.dataset.typed = "true";
   form.replaceWith(fresh);
   fresh.querySelector("[role=alert], h2")?.scrollIntoView({ block: "nearest" });

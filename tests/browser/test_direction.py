@@ -160,7 +160,7 @@ def test_in_saved_views_people_and_toasts_neither(open_page: Open, make_session:
     assert page.evaluate(LEAKS) == []
     script = """async (text) => {
       const source = [...document.querySelectorAll("script[type=module]")].map((one) => one.src).find((one) => one.includes("session"));
-      const { toast } = await import(new URL("toast.js", source).href);
+      const { toast } = await import(new URL("../core/toast.js", source).href);
       toast(text);
     }"""
     page.evaluate(script, turned("said"))
@@ -173,3 +173,57 @@ def test_in_the_admin_neither(open_page: Open, make_session: Make) -> None:
     page = open_page("/admin/sessions_app/agentsession/")
     look(page, "/admin/sessions_app/agentsession/")
     look(page, f"/admin/sessions_app/agentsession/{made.session_id}/change/")
+    page.goto(page.url.replace("/change/", "/history/"))
+    assert page.evaluate(LEAKS) == []
+
+
+def test_in_the_palette_neither(open_page: Open, make_session: Make) -> None:
+    make_session(f"{TURN}agent")
+    page = open_page("/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette-list [role=option]").first).to_be_visible()
+    assert TURN in (page.locator("#palette-list").text_content() or "")
+    assert page.evaluate(LEAKS) == []
+    page.locator("#palette-text").fill(turned("searched"))
+    expect(page.locator("#palette-list")).to_contain_text("searched")
+    assert page.evaluate(LEAKS) == []
+
+
+def test_in_the_completions_neither(open_page: Open, make_session: Make) -> None:
+    make_session(f"{TURN}agent\u2069 60:60")
+    page = open_page("/")
+    page.locator("#q").press_sequentially("agent:")
+    expect(page.locator("#completions li code").first).to_contain_text("60:60")
+    assert page.evaluate(LEAKS) == []
+
+
+def test_at_the_time_axis_neither(open_page: Open, make_session: Make) -> None:
+    made = planted(make_session)
+    page = open_page(f"/sessions/{made.session_id}/")
+    box = page.locator("#axis [role=slider]").bounding_box()
+    assert box
+    expect(page.locator("#axis svg text").first).to_be_attached()
+    hint = page.locator("#axis [data-axis=hint]")
+    seen = 0
+    for x in range(0, int(box["width"]), 8):
+        page.mouse.move(box["x"] + x, box["y"] + box["height"] / 2)
+        if TURN in (hint.text_content() or ""):
+            seen += 1
+            assert page.evaluate(LEAKS) == []
+    assert seen
+
+
+def test_in_what_the_admin_says_after_an_order_neither(open_page: Open, make_session: Make) -> None:
+    made = planted(make_session)
+    page = open_page("/admin/sessions_app/agentsession/")
+    page.locator("[name=action]").select_option("restore_sessions")
+    page.locator(f".action-select[value='{made.session_id}']").check()
+    page.locator(".actions button").click()
+    expect(page.locator(".messagelist")).to_contain_text(made.session_id[:8])
+    assert TURN in (page.locator(".messagelist").text_content() or "")
+    assert page.evaluate(LEAKS) == []
+
+
+def test_a_saved_view_says_its_name_isolated(operator: Any) -> None:
+    view = SavedView(owner=operator, name=turned("view"))
+    assert str(view) == f"\u2068{TURN}view 60:60\u2069"

@@ -15,6 +15,7 @@ from sessions_app.models import AgentSession as Stored
 from tests.support.dashboard import LiveDashboard, session_cookie
 
 from .conftest import Open
+from .test_list import wait_until_live
 
 Make = Callable[..., AgentSession]
 WRITTEN = '{"class": "8a", "note": "eine Stunde lang getippt"}'
@@ -212,3 +213,133 @@ def test_a_page_that_loses_its_log_in_does_not_leave_while_somebody_writes(
     page.evaluate("dispatchEvent(new Event('pagehide')); dispatchEvent(new Event('online'))")
     expect(said(page)).to_contain_text("Sie sind abgemeldet", timeout=30_000)
     expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
+
+
+def open_bulk(open_page: Open, made: AgentSession) -> Page:
+    page = open_page("/")
+    page.locator("#rows input").first.click()
+    page.locator("#bulk button[value=pause]").click()
+    page.locator("dialog textarea[name=reason]").fill("Mittagspause")
+    expect(said(page)).to_contain_text(SAVED)
+    return page
+
+
+def test_a_bulk_reason_survives_a_session_that_expired_and_a_page_that_was_closed(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_bulk(open_page, made)
+    Session.objects.all().delete()
+    confirm(page)
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
+    expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
+    log_in_again(page, dashboard, operator)
+    page.reload()
+    page.locator("#rows input").first.click()
+    page.locator("#bulk button[value=pause]").click()
+    expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
+    expect(said(page)).to_contain_text("Sie hatten hier schon begonnen")
+    confirm(page)
+    expect(page.locator("dialog [data-job]")).to_be_visible()
+    assert not FormDraft.objects.exists()
+
+
+def open_view(open_page: Open) -> Page:
+    page = open_page("/?type=grader")
+    page.locator(".viewbar summary").first.click()
+    page.locator(".viewbar input[name=name]").fill("Korrekturen der 8a")
+    return page
+
+
+def test_the_name_of_a_view_survives_the_network(open_page: Open, made: AgentSession) -> None:
+    page = open_view(open_page)
+    page.context.set_offline(True)
+    page.locator(".view-form button.primary").click()
+    expect(said(page)).to_contain_text(LOST)
+    expect(page.locator(".viewbar input[name=name]")).to_have_value("Korrekturen der 8a")
+    page.context.set_offline(False)
+    wait_until_live(page)
+    page.locator(".view-form button.primary").click()
+    expect(page.locator(".viewbar strong")).to_have_text("Korrekturen der 8a")
+    assert not FormDraft.objects.exists()
+
+
+def test_the_name_of_a_view_survives_a_session_that_expired(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_view(open_page)
+    Session.objects.all().delete()
+    page.locator(".view-form button.primary").click()
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
+    log_in_again(page, dashboard, operator)
+    page.locator(".view-form button.primary").click()
+    expect(page.locator(".viewbar strong")).to_have_text("Korrekturen der 8a")
+
+
+def test_what_one_person_wrote_is_not_sent_for_another_who_logs_in_in_the_same_browser(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any, viewer: Any
+) -> None:
+    page = open_dialog(open_page, made)
+    viewer.groups.set(operator.groups.all())
+    log_in_again(page, dashboard, viewer)
+    confirm(page)
+    expect(said(page)).to_contain_text("Inzwischen ist jemand anderes angemeldet")
+    page.locator("dialog textarea[name=reason]").press_sequentially(" und Hofpause")
+    expect(said(page)).to_contain_text("nicht für eine andere Person")
+    assert not Stored.objects.get(pk=made.session_id).order_verb
+    page.reload()
+    page.locator("#session-head a[href*='/pauses/']").first.click()
+    expect(page.locator("dialog textarea[name=reason]")).to_have_value("")
+    log_in_again(page, dashboard, operator)
+    page.reload()
+    page.locator("#session-head a[href*='/pauses/']").first.click()
+    written = page.locator("dialog textarea[name=reason]")
+    expect(written).to_have_value("Mittagspause und Hofpause")
+
+
+ADMIN = "/admin/sessions_app/agentsession/"
+
+
+def test_the_admin_s_form_of_a_session_survives_network_and_log_in(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_page(f"{ADMIN}{made.session_id}/change/")
+    page.locator("[name=context]").fill(WRITTEN)
+    page.locator("[name=reason]").fill("Falsche Klasse")
+    expect(said(page)).to_contain_text(SAVED)
+    page.context.set_offline(True)
+    page.locator("[name=_save]").click()
+    expect(said(page)).to_contain_text(LOST)
+    page.context.set_offline(False)
+    Session.objects.all().delete()
+    page.locator("[name=_save]").click()
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
+    expect(page.locator("[name=context]")).to_have_value(WRITTEN)
+    log_in_again(page, dashboard, operator)
+    page.reload()
+    expect(page.locator("[name=context]")).to_have_value(WRITTEN)
+    expect(page.locator("[name=reason]")).to_have_value("Falsche Klasse")
+    page.locator("[name=_save]").click()
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    assert context_of(made) == {"class": "8a", "note": "eine Stunde lang getippt"}
+    assert not FormDraft.objects.exists()
+
+
+def test_the_admin_s_orders_survive_network_and_log_in(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_page(ADMIN)
+    page.locator("[name=action]").select_option("pause_sessions")
+    page.locator(".actions [name=reason]").fill("Mittagspause")
+    page.locator(".action-select").first.check()
+    page.context.set_offline(True)
+    page.locator(".actions button").click()
+    expect(said(page)).to_contain_text(LOST)
+    page.context.set_offline(False)
+    Session.objects.all().delete()
+    page.locator(".actions button").click()
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
+    log_in_again(page, dashboard, operator)
+    page.locator(".actions button").click()
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    assert Stored.objects.get(pk=made.session_id).order_reason == "Mittagspause"
+    assert not FormDraft.objects.exists()

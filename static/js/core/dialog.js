@@ -1,7 +1,7 @@
 // The pages that ask before an order, shown as a dialog. Without scripting they are plain pages.
 
 import { tick } from "./clock.js";
-import { say, send as sendForm, settle } from "../drafts.js";
+import { sayRefused, send as sendForm, settle } from "../drafts.js";
 import { follow } from "./job.js";
 import { toast } from "./toast.js";
 
@@ -28,7 +28,7 @@ async function show(response) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const job = page.querySelector("[data-job]");
   const form = job ?? page.querySelector("[data-order-form]");
-  if (!form) return refused(page.querySelector("h1")?.textContent ?? gettext("That did not work."));
+  if (!form) return refused(page, response.status);
   dialog.replaceChildren(form);
   dialog.classList.toggle("wide", form.classList.contains("wide"));
   tick(dialog);
@@ -38,10 +38,10 @@ async function show(response) {
 }
 
 // An answer without a form: what is typed into the one that is open stays.
-function refused(text) {
-  const form = dialog.open && dialog.querySelector("form[data-draft]");
-  if (!form) return toast(text, { error: true });
-  say(form, `${text}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
+function refused(page, status) {
+  const form = dialog.open && dialog.querySelector("form[data-order-form]");
+  if (form) return sayRefused(form, page, status);
+  toast(page.querySelector("h1")?.textContent ?? gettext("That did not work."), { error: true });
 }
 
 function finish(answer) {
@@ -59,7 +59,7 @@ async function send(event) {
   const button = event.submitter;
   button?.setAttribute("aria-busy", "true");
   try {
-    if (form.dataset.draft) settle(form);
+    settle(form);
     const response = await sendForm(form, event.submitter);
     if (response) await show(response);
   } finally {

@@ -1,5 +1,6 @@
 // A bulk order: its panel is fetched again while the order runs, and until every agent has confirmed it.
 
+import "../drafts.js";
 import { morph, parse } from "./patch.js";
 import * as shell from "./shell.js";
 

@@ -1,5 +1,7 @@
 // The search box completes the word at the caret; what may follow, the server knows.
 
+import { closed } from "../bidi.js";
+
 const WAIT = 90;
 const field = document.getElementById("q");
 const list = document.getElementById("completions");
@@ -49,7 +51,7 @@ function option({ text, hint }, i) {
   item.ariaSelected = "false";
   item.dataset.text = text;
   const code = document.createElement("code");
-  code.textContent = text;
+  code.textContent = closed(text);
   const note = document.createElement("span");
   note.className = "quiet";
   note.textContent = hint;

@@ -1,6 +1,6 @@
 // The command palette: everything the page can do, found by typing. It reads the page; it knows nothing itself.
 
-import { isolate } from "../bidi.js";
+import { isolate, isolated } from "../bidi.js";
 
 const dialog = document.getElementById("palette");
 const field = document.getElementById("palette-text");
@@ -33,9 +33,9 @@ function typed(text) {
   if (ID.test(text) && /\d/.test(text)) {
     const whole = text.replaceAll("-", "").length === 32;
     const address = whole ? `/sessions/${text}/` : `/?q=${encodeURIComponent(`id:${text}`)}`;
-    found.push(command(gettext("Session"), interpolate(gettext("Session %s"), [text]), () => location.assign(address)));
+    found.push(command(gettext("Session"), interpolate(gettext("Session %s"), [isolated(text)]), () => location.assign(address)));
   }
-  if (text) found.push(command(gettext("Search"), interpolate(gettext("Search for %s"), [text]), () => location.assign(`/?q=${encodeURIComponent(text)}`)));
+  if (text) found.push(command(gettext("Search"), interpolate(gettext("Search for %s"), [isolated(text)]), () => location.assign(`/?q=${encodeURIComponent(text)}`)));
   return found;
 }
 

@@ -1,0 +1,78 @@
+"""What was written is kept when a form is sent without its author's log-in, or is refused without its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.csrf import csrf_failure as without_draft
+
+from agent_sessions import StorageUnavailable
+
+from . import tokens
+from .drafts import keep_sent
+
+AWAY = (DatabaseError, InterfaceError, StorageUnavailable)
+
+
+class DraftsMiddleware:
+    """Needs the user. A form is carried out for nobody but its author."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        form = _sent_form(request)
+        if form is None or form.author != request.user.pk:
+            return response
+        if isinstance(response, HttpResponseRedirect):
+            return _redirected(request, response)
+        return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        form = _sent_form(request)
+        if form is None or form.author == request.user.pk:
+            return None
+        kept = keep_sent(request)
+        if request.user.is_authenticated:
+            return render(request, "409_draft.html", {"kept": kept}, status=409)
+        query = urlencode({"next": form.at, "draft": "kept" if kept else "lost"})
+        return HttpResponseRedirect(f"{reverse('login')}?{query}")
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        if not isinstance(error, AWAY):
+            _note_kept(request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Logging in again changes the token of every form that is open."""
+    _note_kept(request)
+    return without_draft(request, reason)
+
+
+def _redirected(request: HttpRequest, response: HttpResponseRedirect) -> HttpResponse:
+    """A script that sent the form goes on itself: otherwise it would use up the messages for the next page."""
+    if "/login/" in response.url:  # the account lost its right to the page
+        keep_sent(request)
+    if request.headers.get("X-Requested-With") == "draft":
+        return JsonResponse({"href": response.url})
+    return response
+
+
+def _note_kept(request: HttpRequest) -> None:
+    """For the error's page, which leads back to the form."""
+    form = _sent_form(request)
+    if form is not None and keep_sent(request):
+        request.draft_kept_at = form.at  # type: ignore[attr-defined]
+
+
+def _sent_form(request: HttpRequest) -> tokens.DraftForm | None:
+    if request.method != "POST" or request.path.startswith("/api/"):
+        return None
+    return tokens.read(request.POST.get(tokens.FIELD, ""))
