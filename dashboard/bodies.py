@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from io import BytesIO
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+
+from dashboard import problems
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,11 +33,13 @@ def refuse_in_daphne() -> None:
     WebRequest.gotLength = _got_length
     WebRequest.handleContentChunk = _handle_chunk
     WebRequest.process = _process
+    WebRequest.basic_error = _basic_error
 
 
 _keep_length = WebRequest.gotLength
 _keep_chunk = WebRequest.handleContentChunk
 _keep_process = WebRequest.process
+_keep_basic_error = WebRequest.basic_error
 
 
 def _got_length(self: Any, length: int | None) -> None:
@@ -67,11 +72,33 @@ def _process(self: Any) -> Any:
 
 def _answer(self: Any) -> None:
     """At once, while the rest still comes: a client that listens stops sending."""
+    kind, said = _said(self.channel._path.decode("latin-1"))  # the request itself has no path yet
     head = (
         "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-        f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(SAID)}\r\n\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(said)}\r\n\r\n"
     )
-    self.channel.transport.write(head.encode() + SAID)
+    self.channel.transport.write(head.encode() + said)
+
+
+def _said(path: str) -> tuple[str, bytes]:
+    """The content type and the body of the refusal."""
+    if path.startswith(problems.API):
+        return problems.CONTENT_TYPE, json.dumps(problems.document(413)).encode()
+    return "text/plain; charset=utf-8", SAID
+
+
+def _basic_error(self: Any, status: int, status_text: bytes, body: str) -> None:
+    """Daphne's own answer to a damaged request, a crash or a time-out: a page, outside the API."""
+    if not self.uri.startswith(problems.API.encode()):
+        _keep_basic_error(self, status, status_text, body)
+        return
+    headers = [
+        (b"Content-Type", problems.CONTENT_TYPE.encode()),
+        (b"Cache-Control", b"no-store"),
+    ]
+    self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
+    said = json.dumps(problems.document(status)).encode()
+    self.handle_reply({"type": "http.response.body", "body": said})
 
 
 def limited(app: App) -> App:
@@ -79,9 +106,10 @@ def limited(app: App) -> App:
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _length(scope) > LONGEST:
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+            kind, said = _said(scope.get("path", ""))
+            headers = [(b"content-type", kind.encode()), (b"connection", b"close")]
             await send({"type": "http.response.start", "status": 413, "headers": headers})
-            await send({"type": "http.response.body", "body": SAID})
+            await send({"type": "http.response.body", "body": said})
         else:
             await app(scope, receive, send)
 

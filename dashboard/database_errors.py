@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
 from django.views import defaults
 
 from agent_sessions import StorageUnavailable
 from dashboard.errors import first_line
+from dashboard.problems import is_for_api, problem
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
 RETRY_SECONDS = "5"
@@ -46,13 +46,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.warning("%s is answered with 503: %s", request.path, first_line(error))
     headers = {"Retry-After": RETRY_SECONDS, "Cache-Control": "no-store"}
-    if request.path.startswith("/api/"):
-        name = "storage-unavailable"
-        body = {"type": f"urn:agent-sessions:{name}", "title": name, "status": 503}
-        body["detail"] = _("The database cannot be reached.")
-        return JsonResponse(
-            body, status=503, content_type="application/problem+json", headers=headers
-        )
+    if is_for_api(request):
+        response = problem(503)
+        response["Retry-After"] = RETRY_SECONDS
+        return response
     again = request.method in ("GET", "HEAD")
     page = render_to_string("503.html", {"again": again and RETRY_SECONDS})
     return HttpResponse(page, status=503, headers=headers)

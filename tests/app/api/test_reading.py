@@ -158,7 +158,7 @@ def test_who_is_not_logged_in_is_asked_to(create, path):
 
 def test_the_description_lists_every_path_and_asks_for_a_log_in(viewer):
     client = Client()
-    assert client.get("/api/openapi.json").status_code == 302
+    assert client.get("/api/openapi.json").status_code == 401
     client.force_login(viewer)
     found = client.get("/api/openapi.json").json()
     nouns = (
