@@ -15,6 +15,13 @@ from sessions_app import actions, manager_portal
 
 Make = Callable[..., AgentSession]
 
+
+@pytest.fixture
+def act(client: Client, operator: Any) -> Client:
+    client.force_login(operator)
+    return client
+
+
 WORDS = {
     "de": (
         "kein Lebenszeichen des Agenten (Zeitüberschreitung)",
