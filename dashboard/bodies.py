@@ -33,13 +33,11 @@ def refuse_in_daphne() -> None:
     WebRequest.gotLength = _got_length
     WebRequest.handleContentChunk = _handle_chunk
     WebRequest.process = _process
-    WebRequest.basic_error = _basic_error
 
 
 _keep_length = WebRequest.gotLength
 _keep_chunk = WebRequest.handleContentChunk
 _keep_process = WebRequest.process
-_keep_basic_error = WebRequest.basic_error
 
 
 def _got_length(self: Any, length: int | None) -> None:
@@ -85,20 +83,6 @@ def _said(path: str) -> tuple[str, bytes]:
     if path.startswith(problems.API):
         return problems.CONTENT_TYPE, json.dumps(problems.document(413)).encode()
     return "text/plain; charset=utf-8", SAID
-
-
-def _basic_error(self: Any, status: int, status_text: bytes, body: str) -> None:
-    """Daphne's own answer to a damaged request, a crash or a time-out: a page, outside the API."""
-    if not self.uri.startswith(problems.API.encode()):
-        _keep_basic_error(self, status, status_text, body)
-        return
-    headers = [
-        (b"Content-Type", problems.CONTENT_TYPE.encode()),
-        (b"Cache-Control", b"no-store"),
-    ]
-    self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
-    said = json.dumps(problems.document(status)).encode()
-    self.handle_reply({"type": "http.response.body", "body": said})
 
 
 def limited(app: App) -> App:
