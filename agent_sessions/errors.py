@@ -42,7 +42,15 @@ class SessionError(Exception):
 
 
 class InvalidInput(SessionError, ValueError):
-    """A value cannot be stored."""
+    """A value cannot be stored. `code` names the rule and `values` what it was applied to, for sentences in another language.
+
+    `code` is empty where a developer has to change the program, not a person the value.
+    """
+
+    def __init__(self, message: str, code: str = "", **values: str | int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.values = values
 
 
 class SessionNotFound(SessionError, LookupError):

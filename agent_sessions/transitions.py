@@ -253,5 +253,6 @@ def checkpoint_number(session_id: str, checkpoint_id: str | int) -> int:
     if owner and owner != session_id:
         raise CheckpointNotFound(text)
     if not number.isascii() or not number.isdigit() or len(number) > 9:
-        raise InvalidInput(f'{text[:60]!r} is no checkpoint id: "{session_id}:n" is needed')
+        said = f'{text[:60]!r} is no checkpoint id: "{session_id}:n" is needed'
+        raise InvalidInput(said, "no_checkpoint_id", value=text[:60])
     return int(number)

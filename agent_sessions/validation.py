@@ -36,26 +36,48 @@ def session_id(value: object) -> str:
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
-        raise InvalidInput(f"{str(value)[:60]!r} is no session id: a UUID is needed") from None
+        shown = str(value)[:60]
+        raise InvalidInput(
+            f"{shown!r} is no session id: a UUID is needed", "no_session_id", value=shown
+        ) from None
 
 
 def text(value: object, what: str, limit: int = MAX_TEXT, *, required: bool = False) -> str:
     """A bounded string that PostgreSQL can store."""
     if not isinstance(value, str):
-        raise InvalidInput(f"{what} must be text, not {type(value).__name__}")
+        kind = type(value).__name__
+        raise InvalidInput(f"{what} must be text, not {kind}", "no_text", what=what)
     if required and not value.strip():
-        raise InvalidInput(f"{what} is missing: write a few words")
+        raise InvalidInput(f"{what} is missing: write a few words", "missing", what=what)
     if len(value) > limit:
-        raise InvalidInput(f"{what} has {len(value)} characters: {limit} are allowed")
+        size = len(value)
+        said = f"{what} has {size} characters: {limit} are allowed"
+        raise InvalidInput(said, "too_long", what=what, size=size, limit=limit)
     if "\x00" in value:
-        raise InvalidInput(f"{what} contains a NUL character: remove it")
+        raise _contains_nul(what)
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InvalidInput(
-            f"{what} contains half a character (a lone surrogate): remove it"
-        ) from None
+        raise _contains_surrogate(what) from None
     return value
+
+
+def _contains_nul(what: str) -> InvalidInput:
+    return InvalidInput(f"{what} contains a NUL character: remove it", "nul", what=what)
+
+
+def _contains_surrogate(what: str) -> InvalidInput:
+    said = f"{what} contains half a character (a lone surrogate): remove it"
+    return InvalidInput(said, "surrogate", what=what)
+
+
+def _too_deep(what: str) -> InvalidInput:
+    said = f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed"
+    return InvalidInput(said, "too_deep", what=what, limit=MAX_DEPTH)
+
+
+def _no_json(what: str, fault: object) -> InvalidInput:
+    return InvalidInput(f"{what} cannot be written as JSON: {fault}", "no_json", what=what)
 
 
 def agent_type(value: object) -> str:
@@ -75,26 +97,28 @@ def encoded(
     `encode` is called for each value that JSON does not know, and returns one that it knows.
     """
     if not isinstance(value, dict):
-        raise InvalidInput(f"{what} must be a dict, not {type(value).__name__}")
+        kind = type(value).__name__
+        raise InvalidInput(f"{what} must be a dict, not {kind}", "no_object", what=what)
     if not value:
         return "{}", value
     text, plain = _text_of(value, what, encode)
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise InvalidInput(
-            f"{what} contains half a character (a lone surrogate): remove it"
-        ) from None
+        raise _contains_surrogate(what) from None
     if size > limit:
-        raise InvalidInput(f"{what} has {size:,} bytes: {limit:,} are allowed")
+        said = f"{what} has {size:,} bytes: {limit:,} are allowed"
+        raise InvalidInput(said, "too_large", what=what, size=size, limit=limit)
     if "\\u0000" in text and _NUL.search(text):
-        raise InvalidInput(f"{what} contains a NUL character: remove it")
+        raise _contains_nul(what)
     if OMITTED in text:
         raise InvalidInput(
-            f"{what} contains {OMITTED}, which stands for a stored value that could not be read: replace it"
+            f"{what} contains {OMITTED}, which stands for a stored value that could not be read: replace it",
+            "omitted",
+            what=what,
         )
     if text.count("{") + text.count("[") > MAX_DEPTH and depth(plain) > MAX_DEPTH:
-        raise InvalidInput(f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed")
+        raise _too_deep(what)
     return text, plain
 
 
@@ -112,7 +136,7 @@ def _text_of(value: dict[str, Any], what: str, encode: Encode | None) -> tuple[s
     except Exception as error:
         raise _refused(value, what, error, encode) from error
     if fault := first_fault(value, encode):
-        raise InvalidInput(f"{what} cannot be written as JSON: {fault}")
+        raise _no_json(what, fault)
     plain: dict[str, Any] = json.loads(text)
     return text, plain
 
@@ -131,7 +155,7 @@ def _require_text_keys(value: dict[str, Any], what: str) -> None:
         Exception
     ) as error:  # for other reasons too: what JSON's encoder took is then looked through
         if fault := first_fault(value):
-            raise InvalidInput(f"{what} cannot be written as JSON: {fault}") from error
+            raise _no_json(what, fault) from error
 
 
 def _refused(
@@ -139,8 +163,8 @@ def _refused(
 ) -> InvalidInput:
     fault = first_fault(value, encode)
     if fault is None and isinstance(error, RecursionError):
-        return InvalidInput(f"{what} is nested too deeply: {MAX_DEPTH} levels are allowed")
-    return InvalidInput(f"{what} cannot be written as JSON: {fault or error}")
+        return _too_deep(what)
+    return _no_json(what, fault or error)
 
 
 def fingerprint(value: Any) -> bytes | None:

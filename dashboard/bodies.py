@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from io import BytesIO
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+
+from dashboard import problems
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -67,11 +70,19 @@ def _process(self: Any) -> Any:
 
 def _answer(self: Any) -> None:
     """At once, while the rest still comes: a client that listens stops sending."""
+    kind, said = _said(self.channel._path.decode("latin-1"))  # the request itself has no path yet
     head = (
         "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-        f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(SAID)}\r\n\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(said)}\r\n\r\n"
     )
-    self.channel.transport.write(head.encode() + SAID)
+    self.channel.transport.write(head.encode() + said)
+
+
+def _said(path: str) -> tuple[str, bytes]:
+    """The content type and the body of the refusal."""
+    if path.startswith(problems.API):
+        return problems.CONTENT_TYPE, json.dumps(problems.document(413)).encode()
+    return "text/plain; charset=utf-8", SAID
 
 
 def limited(app: App) -> App:
@@ -79,9 +90,10 @@ def limited(app: App) -> App:
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _length(scope) > LONGEST:
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+            kind, said = _said(scope.get("path", ""))
+            headers = [(b"content-type", kind.encode()), (b"connection", b"close")]
             await send({"type": "http.response.start", "status": 413, "headers": headers})
-            await send({"type": "http.response.body", "body": SAID})
+            await send({"type": "http.response.body", "body": said})
         else:
             await app(scope, receive, send)
 

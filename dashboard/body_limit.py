@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
+
+from dashboard.problems import is_for_api, problem
 
 # What is typed, what was loaded, and the escapes a program may write for each letter.
 EDITS = re.compile(
@@ -40,12 +41,6 @@ def _limit(request: HttpRequest, small: int) -> int:
 
 
 def too_large(request: HttpRequest) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        name = "too-large"
-        body = {"type": f"urn:agent-sessions:{name}", "title": name, "status": 413}
-        body["detail"] = _("The request is too large.")
-        headers = {"Cache-Control": "no-store"}
-        return JsonResponse(
-            body, status=413, content_type="application/problem+json", headers=headers
-        )
+    if is_for_api(request):
+        return problem(413)
     return render(request, "413.html", status=413)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
 from django.views import defaults
 
 from agent_sessions import StorageUnavailable
 from dashboard.errors import first_line
+from dashboard.problems import is_for_api, problem
 from sessions_app.drafts import tokens
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
@@ -64,13 +64,10 @@ def sent_again(request: HttpRequest) -> dict[str, Any] | None:
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.warning("%s is answered with 503: %s", request.path, first_line(error))
     headers = {"Retry-After": RETRY_SECONDS, "Cache-Control": "no-store"}
-    if request.path.startswith("/api/"):
-        name = "storage-unavailable"
-        body = {"type": f"urn:agent-sessions:{name}", "title": name, "status": 503}
-        body["detail"] = _("The database cannot be reached.")
-        return JsonResponse(
-            body, status=503, content_type="application/problem+json", headers=headers
-        )
+    if is_for_api(request):
+        response = problem(503)
+        response["Retry-After"] = RETRY_SECONDS
+        return response
     again = request.method in ("GET", "HEAD")
     form = None if again else sent_again(request)
     page = render_to_string("503.html", {"again": again and RETRY_SECONDS, "form": form})

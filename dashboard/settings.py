@@ -65,12 +65,13 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "dashboard.monitoring.MonitoringMiddleware",
+    "dashboard.problems.ProblemsMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "dashboard.problems.LanguageMiddleware",
     "dashboard.database_errors.DatabaseErrorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -30,6 +30,7 @@ from agent_sessions import (
 
 from . import manager_portal
 from .bidi import isolated
+from .input_errors import explain_input
 
 logger = structlog.get_logger(__name__)
 ACTIONS = Counter("agent_session_actions", "Actions of people", ["verb", "source", "outcome"])
@@ -182,4 +183,4 @@ def explain(error: SessionError) -> str:
         return _("There is no such session.")
     if isinstance(error, CheckpointNotFound):
         return _("There is no such checkpoint in this session.")
-    return str(error)
+    return explain_input(error) if isinstance(error, InvalidInput) else str(error)

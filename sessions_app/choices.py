@@ -199,6 +199,14 @@ SOURCES = {
 }
 
 
+# What the library and the commands write where a person would write words or a name.
+REASONS = {
+    "heartbeat_timeout": _("no heartbeat from the agent (time-out)"),
+    "purge_sessions": _("emptied from the trash when its time was over"),
+}
+ACTORS = {"sweeper": _("monitor (automatic)")}
+
+
 def as_text(value: Any) -> str:
     """JSON for a person to read, cut where it would fill the page."""
     text = json.dumps(value, ensure_ascii=False, indent=1)

@@ -118,7 +118,7 @@ def as_session_error(error: Exception) -> SessionError:
             f"the database lacks what this library needs: migrate it, or wait for a restore to end ({error})"
         )
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
-        return InvalidInput(f"PostgreSQL refused the value: {error}")
+        return InvalidInput(f"PostgreSQL refused the value: {error}", "refused_value")
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return StorageMisconfigured(
             f"PostgreSQL refused this log-in: {error}; give it a role of agent_sessions"

@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
 from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
@@ -40,7 +39,7 @@ class BrowserSession(APIKeyCookie):
         try:
             return super()._get_key(request)
         except HttpError:
-            raise HttpError(403, _("The CSRF token is missing or wrong.")) from None
+            raise HttpError(403, "The CSRF token is missing or wrong.") from None
 
 
 AUTH = [Token(), BrowserSession()]
@@ -48,9 +47,9 @@ AUTH = [Token(), BrowserSession()]
 
 def require_look(request: HttpRequest) -> None:
     if not may_look(request):
-        raise HttpError(403, _("You may not look at sessions."))
+        raise HttpError(403, "You may not look at sessions.")
 
 
 def require_operate(request: HttpRequest) -> None:
     if not may_operate(request):
-        raise HttpError(403, _("You may look at sessions, but not change them."))
+        raise HttpError(403, "You may look at sessions, but not change them.")

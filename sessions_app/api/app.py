@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from django.views.decorators.http import require_safe
 from ninja.errors import AuthenticationError
 from ninja.parser import Parser
 
 from .. import given_json
 from . import errors
 from .access import AUTH, Token
+from .description import DescribedAPI
 from .export import router as export
 from .orders import router as orders
 from .sessions import router as reading
 
+JSON = re.compile(r"application/(\S+\+)?json")
+
 
 class ObjectParser(Parser):
-    """A key that stands twice is refused. A list where an object belongs would otherwise be taken for an empty one."""
+    """A key that stands twice is refused. A list where an object belongs would otherwise be taken for an empty one.
+
+    So is what says to be no JSON: a form whose text happens to be JSON is a mistake of its sender.
+    """
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        if not JSON.fullmatch(request.content_type or ""):
+            raise errors.UnsupportedMediaType(request.content_type)
         body = given_json.read(request.body)
         if not isinstance(body, dict):
             raise ValueError("no JSON object")
@@ -35,16 +43,15 @@ def for_who_is_known(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if "Authorization" not in request.headers:
-            return login_required(view)(request, *args, **kwargs)
-        if not Token()(request):
+        sent = "Authorization" in request.headers
+        if not (Token()(request) if sent else request.user.is_authenticated):
             return errors.unknown_caller(request, AuthenticationError())
         return view(request, *args, **kwargs)
 
-    return guarded
+    return require_safe(guarded)
 
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="Agent sessions",
     version="1",
     description="Sessions of agents: look, order, export. See docs/api.md.",

@@ -1,12 +1,11 @@
-"""Errors as problem documents (RFC 9457), said in the reader's language."""
+"""Errors as problem documents (RFC 9457), in English."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.translation import gettext as _
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -23,12 +22,12 @@ from agent_sessions import (
     StorageUnavailable,
 )
 from agent_sessions.json_merge import MISSING
+from dashboard.problems import problem
 
 from ..actions import explain
 from ..given_json import RepeatedKey
 
 MAX_CONFLICTS = 100
-CONTENT_TYPE = "application/problem+json"
 
 # What each error is called and which status it has; the first that fits.
 KNOWN: tuple[tuple[type[SessionError], str, int], ...] = (
@@ -43,11 +42,8 @@ KNOWN: tuple[tuple[type[SessionError], str, int], ...] = (
 )
 
 
-def problem(name: str, status: int, detail: str, **more: Any) -> HttpResponse:
-    body = {"type": f"urn:agent-sessions:{name}", "title": name, "status": status, "detail": detail}
-    response = JsonResponse(body | more, status=status, content_type=CONTENT_TYPE)
-    response["Cache-Control"] = "no-store"
-    return response
+class UnsupportedMediaType(ValueError):
+    """The body says that it is something else than JSON."""
 
 
 def install(api: NinjaAPI) -> None:
@@ -70,16 +66,15 @@ def refused(request: HttpRequest, error: SessionError) -> HttpResponse:
     if isinstance(error, Conflict):
         status = 412 if "If-Match" in request.headers else status
         more = _how_it_is_now(error)
-    response = problem(name, status, sentence(error), **more)
+    response = problem(status, name, sentence(error), **more)
     if status == 503:
         response["Retry-After"] = "2"
     return response
 
 
 def sentence(error: SessionError) -> str:
-    if isinstance(error, RequestReused):
-        return _("This Idempotency-Key was used before for another request.")
-    return explain(error)
+    """Empty for the sentence of the problem's kind."""
+    return "" if isinstance(error, RequestReused) else explain(error)
 
 
 def _how_it_is_now(error: Conflict) -> dict[str, Any]:
@@ -103,7 +98,7 @@ def _conflict(found: PathConflict) -> dict[str, Any]:
 def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
     errors = [{"where": _where(e["loc"]), "what": str(e["msg"])} for e in error.errors[:20]]
     return problem(
-        "invalid-input", 422, _("The request cannot be understood; see errors."), errors=errors
+        422, "invalid-input", "The request cannot be understood; see errors.", errors=errors
     )
 
 
@@ -114,9 +109,7 @@ def _where(location: Any) -> str:
 
 
 def unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    response = problem(
-        "not-logged-in", 401, _("Log in, or send a token: “Authorization: Bearer …”.")
-    )
+    response = problem(401)
     response["WWW-Authenticate"] = "Bearer"
     return response
 
@@ -124,16 +117,17 @@ def unknown_caller(request: HttpRequest, error: AuthenticationError) -> HttpResp
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, RepeatedKey):
         return refused(request, error.__cause__)
-    names = {400: "malformed", 403: "forbidden", 413: "too-large"}
+    if isinstance(error.__cause__, UnsupportedMediaType):
+        return problem(415)
     text = str(error)
-    if text == "Cannot parse request body":  # ninja's own words
-        text = _("The body cannot be read: a JSON object is needed.")
-    return problem(names.get(error.status_code, "refused"), error.status_code, text)
+    if text.startswith("Cannot parse request body"):  # ninja's own words
+        text = "The body cannot be read: a JSON object is needed."
+    return problem(error.status_code, detail=text)
 
 
 def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-    return problem("not-found", 404, str(error) or _("There is no such session."))
+    return problem(404, "not-found", str(error) or "There is no such session.")
 
 
 def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return problem("too-large", 413, _("The request is too large."))
+    return problem(413)

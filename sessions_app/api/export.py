@@ -9,14 +9,13 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
-from django.utils.translation import gettext as _
-from ninja import Field, Router, Schema
+from ninja import Field, Path, Router, Schema
 
 from agent_sessions import InvalidInput
 
@@ -36,6 +35,22 @@ FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠]|[\t\r])")
 BOM = "\ufeff"  # without it Excel takes UTF-8 for something else
 
 
+FORMATS = ["csv", "excel.csv", "json"]
+Format = Annotated[str, Path(enum=FORMATS)]
+LIST = {"type": "array", "items": {"$ref": "#/components/schemas/HistoryItem"}}
+FILES = {
+    "responses": {
+        200: {
+            "description": "The file, streamed",
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/json": {"schema": LIST},
+            },
+        }
+    }
+}
+
+
 class HistoryQuery(Schema):
     since: datetime = Field(description="ISO 8601 with an offset")
     until: datetime | None = Field(None, description="up to; without it until now")
@@ -43,8 +58,12 @@ class HistoryQuery(Schema):
     kind: list[str] = Field([], description="order, state, refused, …")
 
 
-@router.get("/sessions/{uuid:id}/history.{format}", summary="All of a session's history as a file")
-def session_history(request: HttpRequest, id: UUID, format: str) -> StreamingHttpResponse:
+@router.get(
+    "/sessions/{uuid:id}/history.{format}",
+    summary="All of a session's history as a file",
+    openapi_extra=FILES,
+)
+def session_history(request: HttpRequest, id: UUID, format: Format) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require_look(request)
     entries = HistoryEntry.objects.filter(session_id=id)
@@ -53,9 +72,13 @@ def session_history(request: HttpRequest, id: UUID, format: str) -> StreamingHtt
     return _file(entries.order_by("version", "at"), format, f"history-{id}")
 
 
-@router.get("/history.{format}", summary="The history of all sessions in a time, as a file")
+@router.get(
+    "/history.{format}",
+    summary="The history of all sessions in a time, as a file",
+    openapi_extra=FILES,
+)
 def whole_history(
-    request: HttpRequest, format: str, asked: FromQuery[HistoryQuery]
+    request: HttpRequest, format: Format, asked: FromQuery[HistoryQuery]
 ) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require_look(request)
@@ -71,13 +94,13 @@ def whole_history(
 
 def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
-        raise InvalidInput(_("Times need an offset, like 2026-01-31T08:00:00+01:00."))
+        raise InvalidInput("Times need an offset, like 2026-01-31T08:00:00+01:00.")
     return moment
 
 
 def _file(entries: QuerySet[HistoryEntry], format: str, name: str) -> StreamingHttpResponse:
     if format not in WRITERS:
-        raise Http404(_("There are .csv, .excel.csv and .json."))
+        raise Http404("There are .csv, .excel.csv and .json.")
     content_type, write = WRITERS[format]
     items = (HistoryItem.of(entry) for entry in entries.iterator(chunk_size=CHUNK))
     return StreamingHttpResponse(

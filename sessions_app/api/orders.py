@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
 from ninja import Header, Router
 from ninja.errors import HttpError
 
@@ -122,7 +121,7 @@ def edit(
 ) -> ActionOut:
     """Needs a reason. With `If-Match` it is refused when someone else changed the same path since."""
     if asked.context is None and asked.metadata is None:
-        raise InvalidInput(_("Give context or metadata."))
+        raise InvalidInput("Give context or metadata.")
     extra = {
         "context": asked.context,
         "metadata": asked.metadata,
@@ -172,5 +171,5 @@ def seen_version(match: str | None) -> int | None:
         return None
     version = whole(text, BIGINT)
     if version is None:
-        raise HttpError(400, _("If-Match must be a version, as ETag gave it."))
+        raise HttpError(400, "If-Match must be a version, as ETag gave it.")
     return version

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.utils.translation import gettext as _
 from ninja import Field, Router, Schema
 
 from agent_sessions import InvalidInput
@@ -72,12 +71,9 @@ def _wanted(query: QueryDict) -> ListFilter:
     known = (*STATES, *CONDITIONS)
     for name in query.getlist("state"):
         if name.lower() not in STATES and not as_condition(name):
-            raise InvalidInput(
-                _("There is no state “%(value)s”. States: %(known)s.")
-                % {"value": name[:60], "known": ", ".join(known)}
-            )
+            raise InvalidInput(f"There is no state “{name[:60]}”. States: {', '.join(known)}.")
     if query.get("sort", SORTS[0]) not in SORTS:
-        raise InvalidInput(_("Sort by one of %(known)s.") % {"known": ", ".join(SORTS)})
+        raise InvalidInput(f"Sort by one of {', '.join(SORTS)}.")
     wanted = ListFilter.from_query(query)
     if wanted.errors:
         raise InvalidInput(" ".join(wanted.errors))
@@ -87,7 +83,7 @@ def _wanted(query: QueryDict) -> ListFilter:
 def _key(text: str) -> Key | None:
     key = Key.parse(text) if text else None
     if text and key is None:
-        raise InvalidInput(_("“%(value)s” is no place in the list.") % {"value": text[:60]})
+        raise InvalidInput(f"“{text[:60]}” is no place in the list.")
     return key
 
 

@@ -217,5 +217,15 @@ def state_word(state: str) -> str:
 
 
 @register.filter
+def reason_word(reason: str) -> str:
+    return str(choices.REASONS.get(reason, reason))
+
+
+@register.filter
+def actor_word(actor: str) -> str:
+    return str(choices.ACTORS.get(actor, actor))
+
+
+@register.filter
 def source_word(source: str) -> str:
     return str(choices.SOURCES.get(source, source))

@@ -127,14 +127,6 @@ def test_a_forbidden_step_names_state_and_verb(olga, create):
     assert found["detail"] == "“Pause” is not possible: the session is completed."
 
 
-def test_it_is_said_in_the_language_asked_for(olga, create):
-    session = create()
-    olga.post(f"/sessions/{session.session_id}/completions")
-    olga.language = "de"
-    english = "“Pause” is not possible: the session is completed."
-    assert olga.post(f"/sessions/{session.session_id}/pauses").json()["detail"] != english
-
-
 def test_a_missing_reason_is_asked_for(olga, create):
     session = create()
     response = olga.post(f"/sessions/{session.session_id}/failures")

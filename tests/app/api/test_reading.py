@@ -159,7 +159,7 @@ def test_who_is_not_logged_in_is_asked_to(create, path):
 
 def test_the_description_lists_every_path_and_asks_for_a_log_in(viewer):
     client = Client()
-    assert client.get("/api/openapi.json").status_code == 302
+    assert client.get("/api/openapi.json").status_code == 401
     client.force_login(viewer)
     found = client.get("/api/openapi.json").json()
     nouns = (
@@ -189,7 +189,7 @@ def test_a_session_says_who_works_on_it(viktor, create):
     assert left["owner"] is None and left["handed_back_at"] is not None
 
 
-async def _entered(manager, session_id):
+async def _entered(manager: Any, session_id: str) -> Any:
     context = manager.attach(session_id, complete=False)
     await context.__aenter__()
     return context

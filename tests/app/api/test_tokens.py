@@ -81,4 +81,4 @@ def test_a_token_opens_the_description_of_the_api(operator):
     answer = Client().get("/api/openapi.json", headers={"authorization": "Bearer ags_x"})
     assert answer.status_code == 401
     assert answer["Content-Type"] == "application/problem+json"
-    assert Client().get("/api/openapi.json").status_code == 302
+    assert Client().get("/api/openapi.json").status_code == 401

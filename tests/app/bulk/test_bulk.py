@@ -141,7 +141,7 @@ def test_without_a_reason_that_can_be_stored_nothing_irreversible_starts(
     long = "x" * 2_001
     answer = act.post(f"/bulk/{job.id}/starts/", {"reason": long}, headers=FETCH)
     assert answer.status_code == 422
-    assert "reason has 2001 characters: 2000 are allowed" in text(answer)
+    assert "Reason: too long with 2,001 characters; 2,000 are allowed." in text(answer)
     assert f">{long}</textarea>" in text(answer)
     job.refresh_from_db()
     assert job.state == "draft"

@@ -213,7 +213,7 @@ def test_what_cannot_be_stored_is_refused_with_a_sentence_and_the_text(
 def test_half_a_character_gets_the_sentence_of_the_api(act: Client, make_session: Make) -> None:
     form = Form(act, make_session())
     form.send('{"a": "\\ud800"}')
-    assert "context contains half a character (a lone surrogate): remove it" in form.page
+    assert "Context: contains half a character. Please remove it." in form.page
 
 
 def test_a_key_that_stands_twice_is_named(act: Client, make_session: Make) -> None:

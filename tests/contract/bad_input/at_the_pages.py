@@ -124,9 +124,9 @@ CASES = [
     Case("1,500 states", gets_raw("/?" + "&".join(f"state={n}" for n in range(1500))), DAMAGED),
     Case("an address of 100,000 characters", gets("/", nobody="y" * 100_000), "200"),
     # --- orders
-    Case("a reason with NUL", posts(f"{S}/pauses/", reason="a\x00b"), "422 reason contains a NUL character: remove it"),
+    Case("a reason with NUL", posts(f"{S}/pauses/", reason="a\x00b"), "422 Reason: contains a character that cannot be stored (NUL). Please remove it."),
     Case("a missing reason", posts(f"{S}/failures/", reason=" "), "422 Please give a reason: it is stored with the action."),
-    Case("a reason of 10,000 characters", posts(f"{S}/failures/", reason=LONG), "422 reason has 10000 characters: 2000 are allowed"),
+    Case("a reason of 10,000 characters", posts(f"{S}/failures/", reason=LONG), "422 Reason: too long with 10,000 characters; 2,000 are allowed."),
     Case("a request id that is none", posts(f"{S}/pauses/", request_id="seven"), "302 Pause ordered.", "paused"),
     Case("a version that is none", posts(f"{S}/pauses/", seen_version="²"), "302 Pause ordered.", "paused"),
     Case("a version of 30 digits", posts(f"{S}/pauses/", seen_version="9" * 30), "302 Pause ordered.", "paused"),
