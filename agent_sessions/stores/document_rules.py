@@ -178,5 +178,5 @@ def writers_since(record: Record, version: int) -> list[Writer]:
         for e in reversed(record.history)
         if e["version"] > version
         and e["kind"] not in ("acknowledged", "refused")
-        and (e["kind"] != "order" or e.get("paths") or e.get("everything"))
+        and (e["kind"] != "order" or e.get("paths") or e.get("restored"))
     ]
