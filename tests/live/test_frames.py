@@ -18,7 +18,8 @@ def row(session_id: str, version: int = 1) -> str:
 
 
 def frames(update: Update, most: int) -> list[dict[str, Any]]:
-    sent, rest = [], update
+    sent: list[dict[str, Any]] = []
+    rest: Update | None = update
     while rest is not None:
         first, rest = rest.split(most)
         sent.append(json.loads("{" + first.body()[1:]))

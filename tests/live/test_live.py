@@ -81,6 +81,10 @@ async def test_a_right_that_is_withdrawn_ends_the_open_socket(
         assert await page.is_closed() == close_codes.NOT_ALLOWED
 
 
+async def is_live(page: Page) -> None:
+    await page.until(lambda: page.is_live)
+
+
 async def test_a_changed_password_ends_every_open_socket_of_that_person_alone(
     live_dashboard: LiveDashboard, cookie: dict[str, Any], viewer: User, operator: User
 ) -> None:
@@ -93,7 +97,7 @@ async def test_a_changed_password_ends_every_open_socket_of_that_person_alone(
         Page(live_dashboard.url, another_s) as other,
     ):
         for page in (one, two, other):
-            await page.until(lambda page=page: page.is_live)
+            await is_live(page)
         viewer.set_password("another")
         await viewer.asave()
         for page in (one, two):
