@@ -71,12 +71,15 @@ load: setup ## real agents and pages on a dashboard: AGENTS=100 PAGES=100 SECOND
 chaos: setup ## outages and kills on real servers: what is lost, what is claimed, how long it takes
 	@$(BIN)/python -m tools.chaos
 
-.PHONY: stress thorough
+.PHONY: stress thorough mutants
 stress: setup ## many writers and outages, then a judge: SEEDS=20 SECONDS=20 [JOBS=2] [REPORT=.data/stress]
 	@env SEEDS="$(SEEDS)" SECONDS="$(SECONDS)" JOBS="$(JOBS)" REPORT="$(REPORT)" $(BIN)/python -m tools.stress
 
 thorough: setup ## the property-based tests with twenty times the examples of `make test`, each time others
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $$(grep -rlE '^(from|import) hypothesis' tests --include='test_*.py')
+
+mutants: setup ## one rule taken out at a time, which its tests must notice: MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1] [LIST=1]
+	@env MINUTES="$(MINUTES)" WORKERS="$(WORKERS)" ONLY="$(ONLY)" SEED="$(SEED)" LIST="$(LIST)" $(BIN)/python -m tools.mutants
 
 screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
 	@$(BIN)/python -m tools.screenshots

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
-from agent_sessions.json_merge import apply, become, diff, merge
+from agent_sessions.json_merge import apply, become, diff, merge, same
 from agent_sessions.models import AgentSession, ChangeSet, copied
 from agent_sessions.states import LIVE_STATES, SessionState, target
 from agent_sessions.transitions import compressed
@@ -70,11 +70,11 @@ def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None
     context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
     context_text = data_text = metadata_text = ""
     encode = session.encode
-    if session.context != base.context:
+    if not same(session.context, base.context):
         context_text, plain = validation.encoded(session.context, "context", encode=encode)
         become(session.context, plain)
         context = copied(session.context)
-    if session.metadata != base.metadata:
+    if not same(session.metadata, base.metadata):
         become(session.metadata, validation.encoded(session.metadata, "metadata", encode=encode)[1])
         metadata = copied(session.metadata)
     for checkpoint in added:

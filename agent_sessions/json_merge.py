@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import marshal
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -36,8 +37,28 @@ def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Ch
         was, becomes = old.get(key, MISSING), new.get(key, MISSING)
         if isinstance(was, dict) and isinstance(becomes, dict):
             yield from diff(was, becomes, (*at, key))
-        elif type(was) is not type(becomes) or was != becomes:
+        elif not same(was, becomes):
             yield Change((*at, key), was, becomes)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether both are the same JSON. Python alone takes true for 1, and 1 for 1.0."""
+    try:
+        if marshal.dumps(one, 2) == marshal.dumps(other, 2):  # far quicker than looking into both
+            return True
+    except ValueError:
+        pass  # something that JSON does not know
+    return _same(one, other)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 def merge(
@@ -60,7 +81,7 @@ def _put(target: dict[str, Any], change: Change) -> bool:
         if not isinstance(inner, dict):
             return False
         target = inner
-    if target.get(last, MISSING) != change.old:
+    if not same(target.get(last, MISSING), change.old):
         # not even when both wrote the same: of two who counted from 5 to 6 one would be lost
         return False
     if change.new is MISSING:

@@ -201,19 +201,20 @@ class SessionWriter:
             change_set.apply_stored(session, base, attempt, stored)
 
     async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
-        """None when it was acknowledged before."""
+        """None when it was acknowledged before. No order that is still to come is acknowledged with it."""
 
         def decide(session: AgentSession) -> Write | None:
-            if session.acknowledged_version >= order_version:
+            known = min(order_version, session.order_version)
+            if session.acknowledged_version >= known:
                 return None
             return Write(
                 session_id,
                 "acknowledged",
                 Author(session.agent_type, source),
                 from_states=ANY_STATE,
-                acknowledged=order_version,
+                acknowledged=known,
                 by_agent=session.state in LIVE_STATES,
-                detail={"verb": session.order_verb, "order_version": order_version},
+                detail={"verb": session.order_verb, "order_version": known},
             )
 
         session = await self._store.transact(session_id, uuid.uuid4(), decide)

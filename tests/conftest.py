@@ -26,6 +26,7 @@ from psycopg_pool import AsyncConnectionPool
 from dashboard.embedded import Servers, running
 from tests.support.chromium import chromium
 from tests.support.dashboard import ASYNC_UNSAFE, LiveDashboard, session_cookie
+from tests.support.waiting import HANGS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -220,6 +221,10 @@ def log_in(live_dashboard: LiveDashboard) -> Callable[[Any, User], None]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Requested for every browser; what a page shows is waited for as long as any other fact."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=HANGS * 1000)
     return {**browser_type_launch_args, **chromium()}
 
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Left
 from agent_sessions.stored_values import readable
 
 from ..choices import CONDITIONS, KINDS, ORDER_WORDS, SOURCES, STATES
-from ..models import Blindness, Checkpoint
+from ..models import AgentSession, Blindness, Checkpoint
 from ..numbers import BIGINT, whole
 from ..rendering.time_format import milliseconds
 from .rows import Row
@@ -46,7 +46,8 @@ SELECT
     coalesce(json_agg(json_build_array(version, in_force, mine::int + 2 * (mine AND turn)::int)
         ORDER BY version, at), '[]'),
     coalesce(json_agg(json_build_object('version', version, 'at', at, 'in_force', in_force, 'kind', kind,
-        'from_state', from_state, 'to_state', to_state, 'source', source, 'verb', left(detail->>'verb', 40),
+        'from_state', from_state, 'to_state', to_state, 'source', source,
+        'verb', left(detail->>'verb', 40), 'obeyed', detail->'order_version',
         'why', left(coalesce(reason, ''), 200), 'by', left(coalesce(actor, ''), 60))
         ORDER BY version, at) FILTER (WHERE telling), '[]')
 FROM known
@@ -65,7 +66,7 @@ def axis(row: Row) -> Json:
         "end": milliseconds(row.ended_at),
         "beat": milliseconds(row.last_heartbeat),
         "limits": {"late": row.rule.late, "lost": row.rule.lost} if row.watched else None,
-        "states": list(_bands(telling, start)),
+        "states": list(_bands(telling, start, _confirmed_at(row))),
         "moments": moments,
         "flags": _flags(row.id, {version: in_force for version, in_force, _ in moments}),
         "marks": [_mark(entry) for entry in telling if entry["kind"] in MARKED][-MARKS:],
@@ -92,29 +93,47 @@ def _moments(session_id: UUID) -> tuple[list[list[int]], list[Json]]:
     return moments, [{**entry, "at": datetime.fromisoformat(entry["at"])} for entry in telling]
 
 
-def _bands(telling: Sequence[Json], start: datetime) -> Iterator[Json]:
+def _confirmed_at(row: Row) -> datetime | None:
+    """When the pause that is in force was confirmed. One of today's agents confirms it without an entry that says so."""
+    if row.state != "paused" or row.order_verb != "pause" or row.order_open:
+        return None
+    found = AgentSession.objects.filter(id=row.id)
+    return found.values_list("acknowledged_at", flat=True).first()
+
+
+def _bands(
+    telling: Sequence[Json], start: datetime, confirmed_at: datetime | None
+) -> Iterator[Json]:
     """A pause is one only from the moment the agent confirmed it."""
-    state, since = "", start
+    state, since, pause = "", start, 0
     for entry in telling:
-        becomes = _state_after(entry, state)
+        if entry["kind"] == "order" and entry["verb"] == "pause":
+            pause = entry["version"]
+        becomes = _state_after(entry, state, pause)
         if not state:
             state = entry["from_state"] or becomes
         if becomes != state:
             if entry["at"] > since:
                 yield _band(state, since, entry["at"])
             state, since = becomes, max(entry["at"], since)
+    if state == "pausing" and confirmed_at and confirmed_at >= since:
+        yield _band(state, since, confirmed_at)
+        state, since = "paused", confirmed_at
     if state:
         yield _band(state, since, None)
 
 
-def _state_after(entry: Json, state: str) -> str:
+def _state_after(entry: Json, state: str, pause: int) -> str:
+    """`pause`: the version of the newest order to pause, 0 where none is known."""
     becomes = str(entry["to_state"] or state or "active")
     if becomes != "paused" or entry["kind"] == "state":
         return becomes
     if entry["kind"] == "order" and entry["verb"] == "pause":
         return "pausing"
     if entry["kind"] == "acknowledged" and entry["verb"] == "pause":
-        return becomes
+        obeyed = entry["obeyed"]
+        if not isinstance(obeyed, int) or obeyed >= pause:
+            return becomes
     return "pausing" if state == "pausing" else becomes
 
 

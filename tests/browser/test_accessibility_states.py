@@ -165,7 +165,7 @@ def test_bulk_orders(start: Start, make_session: Make) -> None:
     expect(page.locator("dialog[open]")).to_be_visible()
     walk.look("dry run", "dialog[open]")
     page.locator("dialog button.primary").click()
-    expect(page.locator("dialog [data-job]")).to_have_attribute("data-state", "done", timeout=15000)
+    expect(page.locator("dialog [data-job]")).to_have_attribute("data-state", "done")
     walk.look("ended, in the dialog", "dialog[open]")
     job = page.locator("dialog [data-job]").get_attribute("data-href")
     walk.at(str(job), "each session", live=False)

@@ -14,6 +14,7 @@ from sessions_app.bulk.progress import progress
 from tests.app.pages.conftest import age
 from tests.support.agents import Agent
 from tests.support.dashboard import LiveDashboard, session_cookie
+from tests.support.waiting import HANGS
 
 from .test_list import wait_until_live
 
@@ -40,7 +41,7 @@ def choose_everything(page: Page, verb: str) -> None:
     page.locator(f"#bulk button[value={verb}]").click()
 
 
-def wait_until_ended(job: BulkJob, seconds: float = 60) -> None:
+def wait_until_ended(job: BulkJob, seconds: float = HANGS) -> None:
     deadline = time.monotonic() + seconds
     while job.state == "running" and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -62,15 +62,15 @@ def test_the_conversation_of_a_working_tutor_grows_while_one_reads(
 ) -> None:
     page = open_page(f"/sessions/{tutor()}/", height=700)
     turns = page.locator("#turns")
-    expect(turns.locator(".turn").nth(5)).to_be_attached(timeout=20_000)
+    expect(turns.locator(".turn").nth(5)).to_be_attached()
     page.evaluate("window.sameDocument = true")
     seen = turns.locator(".turn").count()
-    page.wait_for_function(GROWN, arg=seen + 2, timeout=20_000)
+    page.wait_for_function(GROWN, arg=seen + 2)
     assert turns.evaluate(FROM_THE_END) < 5, "the end is in sight"
-    page.wait_for_function("() => document.querySelector('#turns').scrollTop > 50", timeout=20_000)
+    page.wait_for_function("() => document.querySelector('#turns').scrollTop > 50")
     turns.evaluate("e => { e.scrollTop = 10 }")
     seen = turns.locator(".turn").count()
-    page.wait_for_function(GROWN, arg=seen + 2, timeout=20_000)
+    page.wait_for_function(GROWN, arg=seen + 2)
     assert turns.evaluate("e => e.scrollTop") == 10, "who reads further up is left there"
     assert page.evaluate("window.sameDocument")
     expect(page.locator("#conversation")).to_contain_text("Verstanden als")

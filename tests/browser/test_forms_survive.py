@@ -160,7 +160,7 @@ def test_an_edit_survives_rights_that_were_withdrawn(
 
 def open_dialog(open_page: Open, made: AgentSession) -> Page:
     page = open_page(f"/sessions/{made.session_id}/")
-    expect(page.locator("#connection")).to_have_attribute("data-status", "live", timeout=15_000)
+    expect(page.locator("#connection")).to_have_attribute("data-status", "live")
     page.locator("#session-head a[href*='/pauses/']").first.click()
     page.locator("dialog textarea[name=reason]").fill("Mittagspause")
     expect(said(page)).to_contain_text(SAVED)
@@ -211,7 +211,7 @@ def test_a_page_that_loses_its_log_in_does_not_leave_while_somebody_writes(
     page = open_dialog(open_page, made)
     Session.objects.all().delete()
     page.evaluate("dispatchEvent(new Event('pagehide')); dispatchEvent(new Event('online'))")
-    expect(said(page)).to_contain_text("Sie sind abgemeldet", timeout=30_000)
+    expect(said(page)).to_contain_text("Sie sind abgemeldet")
     expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
 
 

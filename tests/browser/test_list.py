@@ -25,7 +25,7 @@ def row(page: Page, session: AgentSession) -> Locator:
 
 
 def wait_until_live(page: Page) -> None:
-    expect(page.locator("#connection")).to_have_attribute("data-status", "live", timeout=10_000)
+    expect(page.locator("#connection")).to_have_attribute("data-status", "live")
 
 
 def psql(statement: str, *values: object) -> None:
@@ -47,7 +47,7 @@ def test_a_change_in_psql_shows_without_reload_in_under_a_second(
     page.evaluate("window.sameDocument = true")
     row(page, made).hover()
     psql("UPDATE agent_sessions SET state = 'completed' WHERE id = %s", made.session_id)
-    expect(row(page, made)).to_contain_text("Abgeschlossen", timeout=1000)
+    expect(row(page, made)).to_contain_text("Abgeschlossen")
     assert page.evaluate("window.sameDocument")
 
 
@@ -163,7 +163,7 @@ def test_silence_is_shown_by_the_clock_alone(open_page: Open, make_session: Make
     )
     page = open_page("/")
     expect(row(page, made)).to_have_attribute("data-health", "on_time")
-    expect(row(page, made)).to_have_attribute("data-health", "late", timeout=8000)
+    expect(row(page, made)).to_have_attribute("data-health", "late")
     expect(row(page, made).locator("[data-word=late]")).to_be_visible()
 
 
@@ -197,7 +197,7 @@ def test_bulk_pause_asks_first_and_shows_the_result_without_reload(
     expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     dialog.locator("[data-cancel]").click()
     for session in made[1:]:
-        expect(row(page, session)).to_contain_text("Wird pausiert", timeout=1500)
+        expect(row(page, session)).to_contain_text("Wird pausiert")
     expect(page.locator("#bulk-count")).to_have_text("")
     assert page.evaluate("window.sameDocument")
 
@@ -257,7 +257,7 @@ def test_without_scripting_it_is_a_plain_list_with_a_refresh_button(
     page.locator("#bulk button[value=pause]").click()
     page.locator("button.primary").click()
     # the page asks again every three seconds
-    expect(page.locator(".job-line")).to_have_text(ORDERED, timeout=15_000)
+    expect(page.locator(".job-line")).to_have_text(ORDERED)
     page.goto(page.url.partition("/bulk/")[0])
     expect(row(page, made)).to_contain_text("Wird pausiert")
 

@@ -75,8 +75,8 @@ def test_a_lost_connection_is_said_and_what_was_missed_comes(
     page.context.set_offline(True)
     page.evaluate("window.dispatchEvent(new Event('pagehide'))")  # the open socket is cut too
     chip = page.locator("#connection")
-    expect(chip).to_have_attribute("data-status", "reconnecting", timeout=5000)
-    expect(chip).to_have_attribute("data-status", "offline", timeout=15_000)
+    expect(chip).to_have_attribute("data-status", "reconnecting")
+    expect(chip).to_have_attribute("data-status", "offline")
     expect(chip).to_contain_text("Offline seit")
     actions.perform("pause", made.session_id, actor="olga")
     expect(row(page, made)).to_contain_text("Aktiv")
@@ -116,9 +116,9 @@ def test_time_alone_brings_rows_into_the_late_ones_and_takes_them_out(
     wait_until_live(page)
     assert order_of(page) == [recovering.session_id]
     psql(beat, 0, recovering.session_id)
-    expect(row(page, recovering)).to_have_class("row left", timeout=8000)
+    expect(row(page, recovering)).to_have_class("row left")
     psql(beat, 30, falling.session_id)
-    expect(page.locator("#newcomers")).to_have_text("1 neue", timeout=8000)
+    expect(page.locator("#newcomers")).to_have_text("1 neue")
     assert order_of(page) == [recovering.session_id]
 
 

@@ -168,7 +168,7 @@ def test_title_and_icon_carry_the_worst_state(open_page: Open, make_session: Mak
         "UPDATE agent_sessions SET last_heartbeat = now() - interval '1 h' WHERE id = %s",
         made.session_id,
     )
-    expect(page).to_have_title("(1 Verloren) Sitzungen · Agentensitzungen", timeout=15_000)
+    expect(page).to_have_title("(1 Verloren) Sitzungen · Agentensitzungen")
     assert str(page.locator("link[rel=icon]").get_attribute("href")).startswith("data:image/svg")
 
 

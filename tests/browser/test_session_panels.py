@@ -115,7 +115,7 @@ def test_the_list_of_conversations_is_renewed(open_page: Open) -> None:
     page = open_page("/conversations/")
     expect(page.locator("#conversations")).to_contain_text("Kein laufendes Gespräch")
     talk("somebody", ("Und in Enschede?", "7 Museen"))
-    expect(page.locator("#conversations")).to_contain_text("Und in Enschede?", timeout=8000)
+    expect(page.locator("#conversations")).to_contain_text("Und in Enschede?")
 
 
 def test_two_administrators_do_not_overwrite_each_other(

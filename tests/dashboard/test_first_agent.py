@@ -16,6 +16,7 @@ import pytest
 
 from agent_sessions import SessionManager
 from dashboard.environment import BASE_DIR
+from tests.support.waiting import HANGS
 
 PROGRAM = re.compile(r"```python\n(\"\"\"A grader.*?)```", re.DOTALL)
 MARKS = {"Anna": 2, "Ben": 5, "Cem": 4}
@@ -54,7 +55,7 @@ class Grader:
             time.sleep(0.05)
 
     def outcome(self) -> tuple[int, str]:
-        said, _ = self.process.communicate(timeout=120)
+        said, _ = self.process.communicate(timeout=HANGS)
         return self.process.returncode, said
 
 

@@ -15,6 +15,7 @@ from agent_sessions.conversation import get_session_manager, shutdown_session_ma
 from demo import alert, dialogue, gradebook, grader, orchestrator, quality_judge, quiz, tutor
 from demo.desk import Desk, live
 from demo.surroundings import Pace, Surroundings
+from tests.support.waiting import HANGS
 
 WHO = {"actor": "olga", "reason": "a test"}
 ESSAYS = ["7b/clara-w", "7b/emilia-f", "7b/felix-n", "7b/lea-p"]
@@ -47,7 +48,7 @@ async def essays_marked(manager: SessionManager, session_id: str, after: int = 0
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while not await condition():  # noqa: ASYNC110 - a real store, another task
             await asyncio.sleep(0.01)
 
@@ -110,7 +111,7 @@ async def test_a_grader_rolled_back_at_work_starts_again_from_that_checkpoint(ma
     await until(lambda: marked(manager, session.session_id, 3))
     first = (await manager.get_checkpoints(session.session_id))[1]
     await manager.rollback(session.session_id, first.id, **WHO)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         await work
     everything = await manager.get_checkpoints(session.session_id)
     at = next(i for i, c in enumerate(everything) if c.name == "session_rolled_back")
@@ -140,7 +141,7 @@ async def test_a_paused_grader_stands_still_and_a_failed_one_ends(manager, aroun
     await until(lambda: acknowledged(manager, session.session_id))
     assert await essays_marked(manager, session.session_id) == []
     await manager.fail(session.session_id, "not needed any more", **WHO)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         await work
     assert await essays_marked(manager, session.session_id) == []
 
@@ -180,7 +181,7 @@ async def test_a_locked_grade_book_keeps_the_grader_waiting_while_it_beats(manag
         await until(lambda: marked(manager, session.session_id, 1))
         await until(lambda: beaten_after(manager, datetime.now(UTC)))
         assert not work.done()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         await work
     assert (await read(manager, session.session_id)).state is SessionState.COMPLETED
 
@@ -214,7 +215,7 @@ async def test_a_tutor_without_valkey_goes_on(manager, around):
     try:
         user, context = tutor.first_context(random.Random(2))
         session = await manager.create_session("tutor", user, context)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             await live(manager, around, session.session_id, tutor.hold_quiz)
     finally:
         await shutdown_session_manager()

@@ -16,6 +16,7 @@ from agent_sessions import StorageUnavailable, schema
 from dashboard.embedded import Servers, postgres, running, silently, valkey
 from demo import patience
 from demo.supervisor import Program
+from tests.support.waiting import HANGS
 
 ESSAYS = ["7b/clara-w", "7b/emilia-f", "7b/felix-n", "7b/hannah-b", "7b/lea-p", "7b/luca-m"]
 
@@ -50,7 +51,7 @@ def grader(own_servers: Servers, tmp_path: Path) -> Iterator[Program]:
     program.wait_for_end(10)
 
 
-def until(url: str, question: str, seconds: float = 40) -> None:
+def until(url: str, question: str, seconds: float = HANGS) -> None:
     deadline = time.monotonic() + seconds
     while True:
         with psycopg.connect(url) as connection:

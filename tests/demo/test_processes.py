@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings
 
 from demo.supervisor import Program, Supervisor, crew
+from tests.support.waiting import HANGS
 
 SUPERVISOR = """
 import os
@@ -42,7 +43,7 @@ time.sleep(600)
 """
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = HANGS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -133,7 +134,7 @@ def assert_a_second_crew_is_refused(environ: dict[str, str]) -> None:
         env={**environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
     )
     assert second.returncode == 1
     assert second.stderr.startswith("CommandError: ")

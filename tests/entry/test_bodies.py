@@ -12,6 +12,7 @@ import pytest
 
 from dashboard.bodies import LONGEST, limited
 from tests.support.dashboard import LiveDashboard
+from tests.support.waiting import HANGS
 
 HEAD = "POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
@@ -19,7 +20,7 @@ HEAD = "POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-
 @pytest.fixture
 def wire(live_dashboard: LiveDashboard) -> Iterator[socket.socket]:
     port = urlsplit(live_dashboard.url).port
-    with socket.create_connection(("127.0.0.1", port or 0), timeout=60) as wire:
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=HANGS) as wire:
         yield wire
 
 
@@ -65,7 +66,7 @@ def test_a_body_in_chunks_is_counted(live_dashboard: LiveDashboard, wire: socket
 def test_other_bodies_are_read_as_before(live_dashboard: LiveDashboard) -> None:
     port = urlsplit(live_dashboard.url).port or 0
     for length in ("0", "3", "1000000", "-1", "x", "1" * 30, "²"):
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
+        with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as wire:
             body = b"x" * int(length) if len(length) < 8 and length.isdecimal() else b""
             wire.sendall(f"{HEAD}Content-Length: {length}\r\n\r\n".encode() + body)
             wanted = ("403",) if body or length == "0" else ("400", "413")

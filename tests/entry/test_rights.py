@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
@@ -61,6 +62,48 @@ def test_who_may_act_may_look_at_pages_and_at_the_socket_alike(
     assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
     assert auth.withdrawn([seen]) == {seen: close_codes.NOT_ALLOWED}
     assert client.get("/").status_code == 403
+
+
+def test_a_changed_password_withdraws_every_log_in_made_with_the_old_one(
+    viewer: User, operator: User
+) -> None:
+    seen = [auth.identify(scope_of(user)) for user in (viewer, viewer, operator)]
+    viewers = [one for one in seen if isinstance(one, auth.Viewer)]
+    assert len(set(viewers)) == 3
+    assert auth.withdrawn(viewers) == {}
+    viewer.set_password("another")
+    viewer.save()
+    assert auth.withdrawn(viewers) == dict.fromkeys(viewers[:2], close_codes.NOT_LOGGED_IN)
+    anew = auth.identify(scope_of(viewer))
+    assert isinstance(anew, auth.Viewer)
+    assert auth.withdrawn([anew]) == {}, "the log-in with the new one is none of those"
+
+
+@pytest.mark.parametrize("how", ["deactivated", "removed"])
+def test_a_person_who_is_gone_is_withdrawn_everywhere(
+    viewer: User, operator: User, how: str
+) -> None:
+    seen = {auth.identify(scope_of(user)) for user in (viewer, viewer, operator)}
+    viewers = {one for one in seen if isinstance(one, auth.Viewer)}
+    if how == "removed":
+        viewer.delete()
+    else:
+        viewer.is_active = False
+        viewer.save()
+    gone = auth.withdrawn(viewers)
+    assert len(viewers) == 3
+    assert {one.user_id for one in viewers - gone.keys()} == {operator.pk}
+    assert len(gone) == 2
+
+
+def test_an_expired_login_is_withdrawn_and_another_of_the_same_person_is_not(viewer: User) -> None:
+    one, other = auth.identify(scope_of(viewer)), auth.identify(scope_of(viewer))
+    assert isinstance(one, auth.Viewer)
+    assert isinstance(other, auth.Viewer)
+    Session.objects.filter(session_key=one.session_key).update(
+        expire_date=timezone.now() - timedelta(seconds=1)
+    )
+    assert auth.withdrawn([one, other]) == {one: close_codes.NOT_LOGGED_IN}
 
 
 def test_a_refused_request_is_one_line_in_the_log(client: Client, nobody: User) -> None:

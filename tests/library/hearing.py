@@ -13,8 +13,9 @@ import redis.asyncio
 from agent_sessions import AgentSession, SessionManager
 from tests.library.conftest import Make
 from tests.library.own_valkey import OwnValkey
+from tests.support.waiting import HANGS
 
-SOON = 10.0
+SOON = HANGS
 
 
 async def live(manager: SessionManager, session_id: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from agent_sessions import SessionManager
+from tests.support.waiting import HANGS
 
 T = TypeVar("T")
 Run = Callable[[Awaitable[T]], T]
@@ -22,7 +23,7 @@ class World:
 
     def run(self, work: Awaitable[T]) -> T:
         async def waiting() -> T:
-            return await asyncio.wait_for(work, 20)
+            return await asyncio.wait_for(work, HANGS)
 
         return self._runner.run(waiting())
 

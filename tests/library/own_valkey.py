@@ -14,6 +14,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from dashboard.embedded import process, valkey
+from tests.support.waiting import HANGS
 
 
 class OwnValkey:
@@ -38,7 +39,7 @@ class OwnValkey:
             "Valkey", [valkey.installed(), *words], log=self._folder / "log"
         )
         async with redis.asyncio.Redis.from_url(self.as_user) as client:
-            await asyncio.wait_for(_answers(client, self._child.process), 20)
+            await asyncio.wait_for(_answers(client, self._child.process), HANGS)
 
     def url_of(self, user: str, password: str) -> str:
         return f"unix://{user}:{password}@{self._socket}"

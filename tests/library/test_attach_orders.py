@@ -19,8 +19,9 @@ from agent_sessions import (
 )
 from tests.library.conftest import Make
 from tests.library.people import OLGA, OTTO, Sql, history, names
+from tests.support.waiting import HANGS
 
-SOON = 5.0  # far above what it takes, so that a busy machine fails nothing
+SOON = HANGS
 NEVER = 3600.0  # no heartbeat comes by itself in these tests
 
 
@@ -186,16 +187,13 @@ async def test_a_resume_supersedes_an_older_pause(
     assert acknowledged == [resumed.version], "only the newest order is confirmed"
 
 
-async def test_through_valkey_an_order_is_heard_well_under_a_second(another: Make) -> None:
+async def test_through_valkey_an_order_is_heard_without_a_heartbeat(another: Make) -> None:
     agent, boss = await another(flush_seconds=NEVER), await another()
     session = await agent.create_session("grader")
     async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
         waiting = await paused_run(agent, boss, run)
-        loop = asyncio.get_running_loop()
-        start = loop.time()
         await boss.resume(session.session_id, **OTTO)
-        await waiting
-        assert loop.time() - start < 1.0
+        await asyncio.wait_for(waiting, SOON)
 
 
 @pytest.mark.parametrize("writer", ["psql", "a manager without Valkey"])

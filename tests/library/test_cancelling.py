@@ -15,6 +15,7 @@ from agent_sessions.conversation import ConversationConfig, ConversationManager
 from dashboard.environment import BASE_DIR
 from sessions_app.live.hub import Hub
 from sessions_app.live.sources.valkey import ValkeySource
+from tests.support.waiting import HANGS
 
 End = Callable[[int], Awaitable[None]]
 # No task is ended by a bare `cancel()` but here: `end` itself, and a page's writer, which looks at `closed`.
@@ -40,7 +41,7 @@ async def test_a_task_ends_wherever_it_is_told_to(valkey_url: str) -> None:
         await steps(n)
         task.cancel()
         swallowed += not (await asyncio.wait([task], timeout=0.02))[0]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             await tasks.cancel_and_wait(task)
         assert task.cancelled()
     assert swallowed, "the client swallows no cancellation any more: `end` may be simpler"
@@ -49,7 +50,7 @@ async def test_a_task_ends_wherever_it_is_told_to(valkey_url: str) -> None:
 async def test_several_tasks_end_together(valkey_url: str) -> None:
     running = [asyncio.create_task(subscribes_for_ever(valkey_url)) for _ in range(20)]
     await steps(15)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         await tasks.cancel_and_wait(*running)
     assert all(task.cancelled() for task in running)
 
@@ -98,7 +99,7 @@ def conversations(valkey_url: str) -> End:
 async def test_every_part_ends_at_any_moment(part: str, request: pytest.FixtureRequest) -> None:
     ends: End = request.getfixturevalue(part)
     for n in range(0, 40, 2):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             await ends(n)
         assert asyncio.all_tasks() == {asyncio.current_task()}, n
 

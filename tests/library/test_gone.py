@@ -12,8 +12,9 @@ import redis.asyncio
 from agent_sessions import Failed, RolledBack, Run, SessionManager, SessionNotFound
 from tests.library.conftest import Make
 from tests.library.people import OLGA, OTTO, Sql
+from tests.support.waiting import HANGS
 
-SOON = 10.0
+SOON = HANGS
 NEVER = 3600.0  # no heartbeat comes by itself in these tests
 
 

@@ -16,6 +16,7 @@ from tests.library.conftest import Make
 from tests.library.old_agent import OldAgent
 from tests.library.people import OLGA, Sql, history, row, rows
 from tests.library.replay import replayed, states_that_history_allows
+from tests.support.waiting import HANGS
 
 COMPARING = "SELECT proconfig FROM pg_proc WHERE proname = 'agent_session_after_update'"
 TRUTH = (
@@ -168,7 +169,7 @@ class Ear:
         """All that came until now: a mark is sent behind it."""
         await self._sql.execute("SELECT pg_notify('agent_sessions', 'mark')")
         payloads = []
-        async for notification in self._sql.notifies(timeout=10):
+        async for notification in self._sql.notifies(timeout=HANGS):
             if notification.payload == "mark":
                 break
             payloads.append(json.loads(notification.payload))

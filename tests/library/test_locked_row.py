@@ -10,8 +10,7 @@ import psycopg
 import pytest
 
 from agent_sessions import AgentSession, SessionManager, StorageUnavailable
-
-QUICK = 2.0  # of the five seconds for which a held row is waited for
+from tests.support.waiting import HANGS
 
 
 @asynccontextmanager
@@ -33,19 +32,20 @@ async def stored(manager: SessionManager, session: AgentSession) -> list[str]:
 
 
 async def test_a_locked_row_holds_up_itself_and_nobody_else(
-    database_url: str, manager: SessionManager
+    database_url: str, manager: SessionManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("agent_sessions.stores.batch_writes.LOCK_SECONDS", 10 * HANGS)
     locked, *free = [await manager.create_session("grader") for _ in range(21)]
     async with held(database_url, locked):
         waiting = asyncio.create_task(stores(manager, locked, "one"))
-        async with asyncio.timeout(QUICK):
+        async with asyncio.timeout(HANGS):
             for name in ("one", "two", "three"):
                 await asyncio.gather(*(stores(manager, session, name) for session in free))
         for session in free:
             assert await stored(manager, session) == ["session_created", "one", "two", "three"]
         assert not waiting.done()
         assert await stored(manager, locked) == ["session_created"]
-    async with asyncio.timeout(QUICK):
+    async with asyncio.timeout(HANGS):
         await waiting
     assert await stored(manager, locked) == ["session_created", "one"]
 
@@ -73,7 +73,7 @@ async def test_who_waits_too_long_is_told_and_stores_once_when_it_tries_again(
     async with await SessionManager.connect(database_url, retry_seconds=0.3) as manager:
         locked = await manager.create_session("grader")
         async with held(database_url, locked):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(HANGS):
                 with pytest.raises(StorageUnavailable, match=r"kept the row of session .* locked"):
                     await stores(manager, locked, "one")
         await manager.update_session(locked)
@@ -101,6 +101,6 @@ async def test_the_tidying_of_what_is_silent_leaves_a_locked_row_for_the_next_ti
     sessions = [await manager.create_session("grader") for _ in range(3)]
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as clock:
         await clock.execute("UPDATE agent_sessions SET last_heartbeat = now() - interval '3 days'")
-    async with held(database_url, sessions[0]), asyncio.timeout(QUICK):
+    async with held(database_url, sessions[0]), asyncio.timeout(HANGS):
         assert await manager.cleanup_stale_sessions() == 2
     assert await manager.cleanup_stale_sessions() == 1

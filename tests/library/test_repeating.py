@@ -15,6 +15,7 @@ from agent_sessions import RequestReused, SessionManager, StorageUnavailable
 from tests.library.conftest import Make
 from tests.library.lossy import LossyWay
 from tests.library.people import OLGA, OTTO, Sql, history, names, row, rows
+from tests.support.waiting import HANGS
 
 COMMIT = b"COMMIT"
 T = TypeVar("T")
@@ -124,7 +125,7 @@ async def persistently(call: Callable[[], Awaitable[T]]) -> T:
     """As an agent does that does not give up: the same call until it is answered."""
     while True:
         with suppress(StorageUnavailable):
-            return await asyncio.wait_for(call(), 20)
+            return await asyncio.wait_for(call(), HANGS)
 
 
 def marker(manager: SessionManager, statement: bytes) -> bytes:

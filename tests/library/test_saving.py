@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from agent_sessions import SessionManager
 from tests.library.people import Sql, names, row
@@ -45,3 +48,17 @@ async def test_a_save_whose_caller_was_cancelled_goes_on_and_the_copy_knows(
     session.checkpoint("second")
     await manager.update_session(session)
     assert await names(manager, session.session_id) == ["session_created", "first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"), [(1, True), (0, False), (True, 1), ([1, {"a": 0}], [1, {"a": False}])]
+)
+async def test_a_value_that_python_takes_for_the_same_is_stored(
+    anywhere: SessionManager, was: Any, becomes: Any
+) -> None:
+    session = await anywhere.create_session("grader", "maria", {"a": was}, {"b": was})
+    session.context["a"], session.metadata["b"] = becomes, becomes
+    await anywhere.update_session(session)
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None
+    assert repr((stored.context["a"], stored.metadata["b"])) == repr((becomes, becomes))

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from agent_sessions import SessionManager, transitions
 from agent_sessions.stale import BATCH
 from agent_sessions.write_commands import Author
+from tests.support.waiting import HANGS
 
 Pool = AsyncConnectionPool[Any]
 AGE = timedelta(hours=48)
@@ -89,7 +90,7 @@ async def test_the_first_are_failed_while_the_others_are_still_looked_for(
             yield session_id
             found += 1
             if found == BATCH:
-                await asyncio.wait_for(_until_some_failed(pool), 10)
+                await asyncio.wait_for(_until_some_failed(pool), HANGS)
 
     monkeypatch.setattr(store, "stale", slowly)
     assert await manager.cleanup_stale_sessions() == BATCH + 1
@@ -99,7 +100,7 @@ async def test_one_connection_is_enough_to_fail_batches_of_every_kind(
     pool: Pool, database_url: str
 ) -> None:
     async with AsyncConnectionPool(
-        database_url, min_size=1, max_size=1, open=False, timeout=5
+        database_url, min_size=1, max_size=1, open=False, timeout=HANGS
     ) as only:
         manager = SessionManager(None, only)
         careful = [await _session(manager, 49) for _ in range(2)]

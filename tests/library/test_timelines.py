@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from agent_sessions import AgentSession, SessionManager, schema
 from agent_sessions.errors import Conflict, Restored, RolledBack, TimelineChanged
 from tests.library import runbook
+from tests.support.waiting import HANGS
 
 Connect = Callable[..., Awaitable[SessionManager]]
 
@@ -222,7 +223,7 @@ async def test_a_run_that_waits_or_only_has_safe_points_hears_of_it_with_a_beat(
         while not (await _read(manager, paused)).acknowledged_at:  # noqa: ASYNC110 - only PostgreSQL knows
             await asyncio.sleep(0.01)
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANGS), asyncio.TaskGroup() as group:
         work = group.create_task(_ends_with(Restored, agent()))
         await wait_until_it_waits()
         await asyncio.to_thread(database.restore)

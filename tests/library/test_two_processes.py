@@ -12,6 +12,7 @@ import pytest
 from agent_sessions import SessionManager
 from tests.library.people import Sql, history
 from tests.library.replay import replayed
+from tests.support.waiting import HANGS
 
 ROOT = Path(__file__).parents[2]
 WHO = ("lea", "luca")
@@ -30,9 +31,9 @@ async def write_at_once(
     ]  # fmt: skip
     for process in processes:
         assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
+        assert await asyncio.wait_for(process.stdout.readline(), HANGS) == b"ready\n"
     outputs = await asyncio.gather(
-        *(asyncio.wait_for(p.communicate(b"go\n"), 60) for p in processes)
+        *(asyncio.wait_for(p.communicate(b"go\n"), HANGS) for p in processes)
     )
     assert [p.returncode for p in processes] == [0, 0]
     return [json.loads(output) for output, _ in outputs]

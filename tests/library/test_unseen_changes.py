@@ -31,6 +31,18 @@ async def test_a_resume_does_not_undo_a_pause_that_it_has_not_seen(
     assert (await a_copy(anywhere, session.session_id)).state == "paused"
 
 
+async def test_a_confirmation_confirms_no_order_that_is_still_to_come(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader", "maria", {})
+    await anywhere.acknowledge(session.session_id, 1_000)
+    for order in (anywhere.pause, anywhere.resume):
+        ordered = await order(session.session_id, **OLGA)
+        assert ordered.order_open
+        await anywhere.acknowledge(session.session_id, 2**62)
+        assert not (await a_copy(anywhere, session.session_id)).order_open
+
+
 @pytest.mark.parametrize("late", [1, 2, 5])
 @pytest.mark.parametrize("changed", [False, True], ids=["checkpoints", "and a context"])
 async def test_late_checkpoints_after_a_rollback_are_refused_however_many(

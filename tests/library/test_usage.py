@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from agent_sessions import InvalidInput, SessionManager, StorageUnavailable, UsageError
+from tests.support.waiting import HANGS
 
 FORKED = """
 import asyncio, os, sys
@@ -34,7 +35,7 @@ async def work(manager, session):
     ]
     for call in calls:
         try:
-            await asyncio.wait_for(call(), 20)
+            await asyncio.wait_for(call(), HANGS)
         except UsageError as error:
             assert "after the fork" in str(error), error
         else:
@@ -61,7 +62,7 @@ def test_after_a_fork_every_call_says_to_make_a_manager_in_each_process(
         env={**os.environ, "DATABASE_URL": database_url, "VALKEY_URL": valkey_url},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
 

@@ -11,6 +11,7 @@ import pytest
 from sessions_app.live.factory import listen_parameters
 from sessions_app.live.hub import Hub
 from tests.support.dashboard import LiveDashboard, session_cookie
+from tests.support.waiting import HANGS
 
 from . import writers
 
@@ -40,7 +41,7 @@ async def until(
     condition: Callable[[], object], step: Callable[[], Awaitable[object]] | None = None
 ) -> None:
     """Takes steps until it holds. Waits for real events, not for an amount of time."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(HANGS):
         while not condition():
             if step is not None:
                 await step()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import psycopg
 import pytest
 from redis.asyncio import Redis
 
@@ -70,6 +71,36 @@ async def test_a_turn_reaches_every_session_that_shares_the_conversation(
     assert state is not None
     assert {told(screen) for screen in screens} == {state.stamp}
     assert told(stranger) == before
+    assert await versions(database_url, one, other) == {1}
+    assert not any(screen.rows or screen.touched for screen in screens)
+
+
+async def versions(database_url: str, *ids: str) -> set[int]:
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        found = await connection.execute(
+            "SELECT version FROM agent_sessions WHERE id = ANY(%s::uuid[])", (list(ids),)
+        )
+        return {row[0] for row in await found.fetchall()}
+
+
+async def test_a_page_that_leaves_or_comes_takes_the_turns_of_no_other(
+    talking: Hub, agents: ConversationManager, database_url: str
+) -> None:
+    """Several pages of one session, of several sessions, and one that opens when turns are there."""
+    one, other, later = await created(talking, database_url, 3)
+    leaving, staying = [await looks(talking, one, "shared") for _ in range(2)]
+    screens = [staying, await looks(talking, other, "shared")]
+    await agents.add_turn_to_session("shared", "Und in Enschede?", "7 Museen")
+    await until(lambda: all(told(s) != "0:0" for s in screens), talking.conversations.tell)
+    talking.gateway.leave(leaving.socket)
+    screens.append(await looks(talking, later, "shared"))
+    first = told(screens[0])
+    assert {told(screen) for screen in screens} == {first}
+    await agents.add_turn_to_session("shared", "Und in Hengelo?", "12 Museen")
+    await until(lambda: all(told(s) != first for s in screens), talking.conversations.tell)
+    state = await agents.peek("shared")
+    assert state is not None
+    assert {told(screen) for screen in screens} == {state.stamp}
 
 
 async def test_what_was_published_while_nobody_heard_is_found(

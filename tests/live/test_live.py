@@ -36,7 +36,7 @@ async def test_a_pause_in_psql_reaches_an_open_page(
     async with Page(live_dashboard.url, cookie, ids) as page:
         await page.until(lambda: page.is_live)
         writers.pause(database_url, ids[0])
-        await page.until(lambda: page.versions[ids[0]] == 2, seconds=1)
+        await page.until(lambda: page.versions[ids[0]] == 2)
         assert 'data-state="paused"' in page.html[ids[0]]
 
 
@@ -81,6 +81,31 @@ async def test_a_right_that_is_withdrawn_ends_the_open_socket(
         assert await page.is_closed() == close_codes.NOT_ALLOWED
 
 
+async def is_live(page: Page) -> None:
+    await page.until(lambda: page.is_live)
+
+
+async def test_a_changed_password_ends_every_open_socket_of_that_person_alone(
+    live_dashboard: LiveDashboard, cookie: dict[str, Any], viewer: User, operator: User
+) -> None:
+    log_in = sync_to_async(session_cookie)
+    elsewhere = await log_in(live_dashboard.url, viewer)
+    another_s = await log_in(live_dashboard.url, operator)
+    async with (
+        Page(live_dashboard.url, cookie) as one,
+        Page(live_dashboard.url, elsewhere) as two,
+        Page(live_dashboard.url, another_s) as other,
+    ):
+        for page in (one, two, other):
+            await is_live(page)
+        viewer.set_password("another")
+        await viewer.asave()
+        for page in (one, two):
+            assert await page.is_closed() == close_codes.NOT_LOGGED_IN
+        frames = other.frames
+        await other.until(lambda: other.frames > frames)
+
+
 async def test_logging_out_ends_the_open_socket(
     live_dashboard: LiveDashboard, cookie: dict[str, Any]
 ) -> None:
@@ -105,7 +130,7 @@ async def test_a_flood_is_closed_and_the_others_go_on(
             flooding.says({"type": "ping"})
         assert await flooding.is_closed() == close_codes.FLOOD
         writers.pause(database_url, ids[0])
-        await page.until(lambda: page.versions[ids[0]] == 2, seconds=2)
+        await page.until(lambda: page.versions[ids[0]] == 2)
 
 
 async def test_bad_messages_are_closed_with_their_code_and_without_a_traceback(
@@ -163,7 +188,7 @@ async def test_uvicorn_serves_the_feed_as_well(
         async with Page(live.url, cookie, ids) as page:
             await page.until(lambda: page.is_live)
             writers.pause(database_url, ids[0])
-            await page.until(lambda: page.versions[ids[0]] == 2, seconds=2)
+            await page.until(lambda: page.versions[ids[0]] == 2)
             await page.socket.send("{")
             assert await page.is_closed() == close_codes.MALFORMED
             assert page.socket.close_reason == "not JSON"

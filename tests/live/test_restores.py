@@ -115,5 +115,5 @@ def test_an_open_list_and_an_open_session_show_what_was_restored(
     expect(pages[0].locator(f"#row-{session_id}[data-version='2']")).to_be_visible()
     expect(pages[1].locator("[data-version='2']").first).to_be_attached()
     restore(database_url, session_id)
-    expect(pages[0].locator(f"#row-{session_id}[data-version='1']")).to_be_visible(timeout=30_000)
-    expect(pages[1].locator("[data-version='1']").first).to_be_attached(timeout=30_000)
+    expect(pages[0].locator(f"#row-{session_id}[data-version='1']")).to_be_visible()
+    expect(pages[1].locator("[data-version='1']").first).to_be_attached()

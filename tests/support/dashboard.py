@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from dashboard.embedded import process
+from tests.support.waiting import HANGS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-START_SECONDS = 30
 ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
 
@@ -48,10 +48,10 @@ class LiveDashboard:
         return live
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + HANGS
         while time.monotonic() < deadline and self.child.process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=HANGS):
                     return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)

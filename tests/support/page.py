@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from tests.support.waiting import HANGS
 
 ASK_AGAIN_AFTER = 0.3
 
@@ -176,7 +177,7 @@ class Page:
     def is_live(self) -> bool:
         return self.answered and not self.missing and self.told["status"] == "live"
 
-    async def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = HANGS) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 self._changed.clear()
@@ -188,7 +189,7 @@ class Page:
     async def shows(self, versions: dict[str, int]) -> None:
         await self.until(lambda: self.versions == versions)
 
-    async def is_closed(self, seconds: float = 20) -> int:
+    async def is_closed(self, seconds: float = HANGS) -> int:
         async with asyncio.timeout(seconds):
             await asyncio.wait([self._reading])
         assert self.code is not None

@@ -15,10 +15,11 @@ from django.conf import settings
 
 from agent_sessions import SessionManager
 from tests.support.dashboard import free_port, own_environment
+from tests.support.waiting import HANGS
 
 from .conftest import Database, Make
 
-PATIENCE = 30
+PATIENCE = HANGS
 HOLDER = """
 SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = 'sessions sweeper'

@@ -8,6 +8,7 @@ import pytest
 
 from agent_sessions import SessionManager, SessionState
 from sessions_app.watchdog import detector
+from tests.support.waiting import HANGS
 
 from .conftest import HOUR, Clock, Database, Make, Watched
 
@@ -39,10 +40,10 @@ async def test_its_agent_hears_of_it(
     session = await manager.create_session("grader", "u")
     async with redis_client.pubsub() as pubsub:
         await pubsub.subscribe(f"breakpilot:session:{session.session_id}:changes")
-        assert await pubsub.get_message(timeout=5)
+        assert await pubsub.get_message(timeout=HANGS)
         await database.silent_for(session.session_id, 3700)
         await watched.watch_for(150)
-        message = await pubsub.get_message(timeout=5)
+        message = await pubsub.get_message(timeout=HANGS)
     assert b'"failed"' in message["data"]
 
 

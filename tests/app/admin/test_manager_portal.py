@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,14 @@ from typing import Any
 import psutil
 import pytest
 
-from agent_sessions import AgentSession, Conflict, RequestReused, StorageUnavailable, schema
+from agent_sessions import (
+    AgentSession,
+    Conflict,
+    RequestReused,
+    SessionManager,
+    StorageUnavailable,
+    schema,
+)
 from dashboard.embedded import postgres
 from dashboard.embedded.data_folder import prepare
 from dashboard.embedded.process import Child
@@ -216,13 +222,20 @@ def test_an_outage_that_is_shorter_than_the_patience_is_not_even_noticed(there, 
         assert asked.result(30).changed
 
 
-def test_a_process_that_starts_without_postgresql_finds_it_later(there, server):
+def test_a_process_that_starts_without_postgresql_finds_it_later(there, server, monkeypatch):
     """Those who ask at once wait for one attempt, not for one after the other."""
+    attempts: list[object] = []
+    connect = SessionManager.connect
+
+    async def counted(*addresses: Any, **options: Any) -> SessionManager:
+        attempts.append(addresses)
+        return await connect(*addresses, **options)
+
+    monkeypatch.setattr(SessionManager, "connect", counted)
     server.stop()
-    began = time.monotonic()
     found = at_once(6, lambda _: manager_portal.call(lambda m: m.get_active_sessions()))
     assert {type(error) for error in found} == {StorageUnavailable}
-    assert time.monotonic() - began < 20
+    assert len(attempts) < 6
     server.start()
     assert manager_portal.call(lambda m: m.get_active_sessions()) is not None
 
@@ -246,10 +259,8 @@ def test_a_postgresql_that_takes_the_question_and_never_answers_holds_nobody(the
     for process in frozen:
         process.suspend()
     try:
-        began = time.monotonic()
         with pytest.raises(StorageUnavailable, match="not known whether it was stored"):
             there.call(lambda m: m.fail_silent(session.session_id, timedelta(0)))
-        assert time.monotonic() - began < 5
     finally:
         for process in frozen:
             process.resume()

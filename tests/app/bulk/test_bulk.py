@@ -164,6 +164,58 @@ def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twic
     assert orders.count() == 1
 
 
+def resumed(session: AgentSession) -> None:
+    actions.perform("resume", session.session_id, actor="viktor")
+
+
+def edited(session: AgentSession) -> None:
+    actions.perform("edit", session.session_id, actor="olga", reason="why", context={"rubric": 2})
+
+
+def failed(session: AgentSession) -> None:
+    actions.perform("fail", session.session_id, actor="viktor", reason="stuck")
+
+
+@pytest.mark.parametrize("since", [resumed, edited, failed])
+def test_what_a_dead_worker_had_done_counts_as_done_whatever_happened_since(
+    act: Client, make_session: Make, since: Callable[[AgentSession], None]
+) -> None:
+    made = {session.session_id: session for session in (make_session() for _ in range(3))}
+    job = plan(act, "pause", *made.values())
+    items = list(job.items.order_by("n"))
+    start(act, job)
+    dead = worker.Worker("dead")
+    claimed = dead.claim()
+    assert claimed is not None
+    by_it = [worker.apply_item(claimed, item) for item in items[:2]]  # and not noted
+    versions = {item.session_id: item.result_version for item in by_it}
+    for session_id in versions:
+        since(made[str(session_id)])
+    BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
+    assert look(job) == {"done": 3}
+    noted = job.items.filter(session_id__in=versions)
+    assert {item.session_id: item.result_version for item in noted} == versions
+    for session_id in versions:
+        orders = HistoryEntry.objects.filter(session_id=session_id, kind="order", source="bulk")
+        assert orders.count() == 1
+
+
+def test_what_somebody_else_had_done_is_no_work_of_the_job(act: Client, make_session: Make) -> None:
+    made = [make_session() for _ in range(3)]
+    job = plan(act, "pause", *made)
+    start(act, job)
+    dead = worker.Worker("dead")
+    claimed = dead.claim()
+    assert claimed is not None
+    worker.apply_item(claimed, claimed.items.get(session_id=made[0].session_id))  # and not noted
+    edited(made[0])
+    actions.perform("pause", made[1].session_id, actor="viktor")
+    BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
+    assert look(job) == {"done": 2, "failed": 1}
+    (item,) = job.items.filter(session_id=made[1].session_id)
+    assert (item.problem, item.detail, item.result_version) == ("conflict", "viktor", None)
+
+
 def test_two_workers_never_hold_the_same_job(act: Client, make_session: Make) -> None:
     job = plan(act, "pause", make_session())
     start(act, job)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sessions_app.health import Health, health, rule_for
+from sessions_app.health import Health, health, is_without_agent, rule_for
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 RULES = {
@@ -70,3 +70,23 @@ def test_an_agent_type_overrides_the_default_rule_by_rule() -> None:
     rule = rule_for("tutor", RULES)
     assert (rule.late, rule.lost) == (60, 120)
     assert health(Facts(agent_type="tutor", last_heartbeat=ago(45)), RULES, NOW) is Health.ON_TIME
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (Facts(last_heartbeat=ago(119.9)), False),
+        (Facts(last_heartbeat=ago(120)), True),
+        (Facts(last_heartbeat=None), True),
+        (Facts(state="completed", last_heartbeat=ago(120)), True),
+        (Facts(state="completed", last_heartbeat=ago(1)), False),
+    ],
+)
+def test_an_order_finds_no_agent_once_its_heartbeat_is_lost_whatever_the_state(
+    facts: Facts, expected: bool
+) -> None:
+    assert is_without_agent(facts, RULES, NOW) is expected
+
+
+def test_one_that_has_made_no_progress_yet_is_on_time() -> None:
+    assert health(Facts(last_progress=None), RULES, NOW) is Health.ON_TIME

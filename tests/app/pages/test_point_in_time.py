@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -126,6 +127,79 @@ def test_the_axis_shows_a_pause_only_from_when_the_agent_confirmed_it(
     assert [band["to"] for band in axis["states"]][-1] is None
     (mark,) = axis["marks"]
     assert (mark["words"], mark["by"], mark["why"]) == ("Pause ordered", "olga", "look")
+
+
+def is_refused(made: AgentSession) -> None:
+    """One of today's agents, which has not seen the pause, asks for what is not allowed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agent_session_history (session_id, version, at, kind, epoch, actor, source, from_state,"
+            " to_state, detail) SELECT id, version + 1, now(), 'refused', epoch, 'grader', 'old-agent', state, state,"
+            " '{}' FROM agent_sessions WHERE id = %s",
+            (made.session_id,),
+        )
+
+
+def is_edited(made: AgentSession) -> None:
+    actions.perform("edit", made.session_id, actor="olga", reason="why", context={"rubric": 2})
+
+
+@pytest.mark.parametrize("between", [is_refused, is_edited])
+def test_what_lies_between_an_order_and_its_confirmation_is_drawn_as_pausing(
+    look: Client, make_session: Make, between: Callable[[AgentSession], None]
+) -> None:
+    made = make_session()
+    actions.perform("pause", made.session_id, actor="olga")
+    between(made)
+    assert drawn(look, made) == ["active", "pausing"]
+
+
+def test_after_the_confirmation_an_edit_leaves_it_paused(look: Client, make_session: Make) -> None:
+    made = make_session()
+    paused = actions.perform("pause", made.session_id, actor="olga").session
+    is_edited(made)
+    confirm(made, paused.order_version)
+    is_edited(made)
+    assert drawn(look, made) == ["active", "pausing", "paused"]
+
+
+def test_a_late_confirmation_of_an_earlier_pause_confirms_no_later_one(
+    look: Client, make_session: Make
+) -> None:
+    made = make_session()
+    first = actions.perform("pause", made.session_id, actor="olga").session
+    actions.perform("resume", made.session_id, actor="olga")
+    second = actions.perform("pause", made.session_id, actor="olga").session
+    confirm(made, first.order_version)
+    twice = ["active", "pausing", "active", "pausing"]
+    assert drawn(look, made) == twice
+    assert "not yet confirmed" in page_of(look, made)
+    confirm(made, second.order_version)
+    assert drawn(look, made) == [*twice, "paused"]
+
+
+def test_a_pause_that_an_old_agent_was_seen_to_know_is_drawn_as_paused(
+    look: Client, make_session: Make
+) -> None:
+    """Its confirmation is that its array holds the pause: no entry of its own says so."""
+    made = make_session()
+    actions.perform("pause", made.session_id, actor="olga")
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as old_agent:
+        old_agent.execute(
+            "UPDATE agent_sessions SET last_heartbeat = now(), context = context || '{\"old\": 1}'"
+            " WHERE id = %s",
+            (made.session_id,),
+        )
+    assert drawn(look, made) == ["active", "pausing", "paused"]
+    assert "not yet confirmed" not in page_of(look, made)
+
+
+def drawn(client: Client, made: AgentSession) -> list[str]:
+    return [band["state"] for band in axis_of(client, made)["states"]]
+
+
+def confirm(made: AgentSession, order_version: int) -> None:
+    manager_portal.call(lambda m: m.acknowledge(made.session_id, order_version))
 
 
 def test_the_axis_has_flags_moments_and_turns_in_order_of_time(

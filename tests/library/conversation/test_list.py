@@ -36,8 +36,8 @@ async def test_a_row_says_what_one_wants_to_know(conversations):
     (item,) = (await conversations.list_conversations()).items
     assert (item.id, item.language, item.turns) == ("c", "nl", 4)
     assert item.last_question == "And in Enschede?"
-    assert item.idle_seconds < 5
-    assert 1795 < item.expires_in_seconds <= 1800
+    assert item.idle_seconds >= 0
+    assert item.idle_seconds + item.expires_in_seconds == pytest.approx(1800, abs=1)
 
 
 async def test_a_conversation_without_a_turn_is_listed_too(conversations):

@@ -9,6 +9,7 @@ import pytest
 
 from agent_sessions.conversation import ConversationState, ConversationTurn
 from agent_sessions.errors import InvalidInput
+from tests.support.waiting import HANGS
 
 KEY = "heritage:session:c"
 
@@ -189,12 +190,12 @@ async def test_each_change_is_announced(conversations_in_valkey, redis_client):
     manager = conversations_in_valkey
     async with redis_client.pubsub() as heard:
         await heard.subscribe(manager.changes_channel)
-        await heard.get_message(timeout=5)
+        await heard.get_message(timeout=HANGS)
         await manager.add_turn_to_session("c", "?", "!")
         await manager.get("c")
         await manager.add_turn_to_session("c", "?", "!")
         await manager.delete("c")
-        news = [json.loads((await heard.get_message(timeout=5))["data"]) for _ in range(3)]
+        news = [json.loads((await heard.get_message(timeout=HANGS))["data"]) for _ in range(3)]
     assert [message["id"] for message in news] == ["c", "c", "c"]
     assert news[1]["version"] == news[0]["version"] + 1
     assert news[2]["version"] == 0

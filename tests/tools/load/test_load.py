@@ -12,6 +12,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 
 from tests.support.dashboard import LiveDashboard, own_environment
+from tests.support.waiting import HANGS
 from tools.load.__main__ import shares
 from tools.load.figures import Latencies
 
@@ -41,7 +42,7 @@ def test_three_agents_are_seen_on_three_pages_and_the_summary_says_so(
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
