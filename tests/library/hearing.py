@@ -56,7 +56,7 @@ async def words_of(
         return dict(json.loads(message["data"]))
 
     async with client.pubsub() as pubsub:
-        await pubsub.subscribe(f"breakpilot:session:{session_id}:changes")
+        await pubsub.subscribe(f"{{breakpilot:session:{session_id}}}:changes")
         assert (await pubsub.get_message(timeout=SOON))["type"] == "subscribe"
         yield next_word
 
