@@ -6,9 +6,13 @@ import asyncio
 import json
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings as configured
 from django.core.cache import cache
 from redis.asyncio import RedisCluster
 
@@ -16,6 +20,12 @@ from agent_sessions import SessionManager
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from sessions_app import presence
 from sessions_app.live.sources.valkey import Beats, DeferredClient, ValkeySource
+from tests.dashboard.test_valkey_users import (
+    ADMINISTRATOR,
+    LINES,
+    a_conversation,
+    an_agents_day,
+)
 from tests.library.own_cluster import OwnCluster
 from tests.support.dashboard import LiveDashboard
 
@@ -82,7 +92,7 @@ async def test_the_monitor_reads_and_forgets_beats(cluster: OwnCluster) -> None:
 
 
 def test_presence_and_the_cache_of_pages_use_the_cluster(
-    started: OwnCluster, settings: pytest.FixtureRequest
+    started: OwnCluster, settings: Any
 ) -> None:
     for port in started.masters:
         url = started.url_of(port)
@@ -105,3 +115,44 @@ def test_the_dashboard_serves_over_a_cluster(
     live = start_dashboard(VALKEY_URL=started.url)
     with urllib.request.urlopen(f"{live.url}/healthz") as answer:
         assert json.loads(answer.read())["valkey"] == "ok"
+
+
+@dataclass
+class ClusterUsers:
+    cluster: OwnCluster
+
+    def url(self, user: str) -> str:
+        return self.cluster.url_of(self.cluster.masters[0], f"{user}:{user}-password")
+
+
+@pytest.fixture
+async def users(tmp_path: Path) -> AsyncIterator[ClusterUsers]:
+    """A cluster with the users that docs/operations.md gives."""
+    lines = LINES.findall((configured.BASE_DIR / "docs/operations.md").read_text())
+    acl = tmp_path / "users.acl"
+    acl.write_text("\n".join([*lines, ADMINISTRATOR, ""]))
+    cluster = OwnCluster()
+    for node in cluster.nodes.values():
+        node.as_user = node.url_of("root", "root-password")
+    try:
+        await cluster.start(aclfile=str(acl))
+        yield ClusterUsers(cluster)
+    finally:
+        cluster.remove()
+
+
+async def test_the_documented_users_can_do_on_a_cluster_all_that_they_need(
+    users: ClusterUsers, database_url: str
+) -> None:
+    await an_agents_day(users, database_url)
+    await a_conversation(users, "c")
+    async with await SessionManager.connect(None, users.url("agents")) as alone:
+        session = await alone.create_session("grader")
+        assert [s.session_id for s in await alone.get_active_sessions()] == [session.session_id]
+    web = DeferredClient(users.url("web"))
+    assert await web.ping()
+    assert await web.zcard("breakpilot:heartbeats") > 0
+    for port in users.cluster.nodes:
+        with users.cluster.client(port) as client:
+            log = client.acl_log()
+            assert [line for line in log if line["object"] != "client"] == []
