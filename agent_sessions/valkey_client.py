@@ -156,7 +156,8 @@ def without_database(url: str) -> str:
 async def _asked(client: Redis) -> dict[str, str]:
     """What the server says of itself; nothing where it does not. HELLO needs no right of its own, as INFO does."""
     try:
-        return _facts(await client.execute_command("HELLO"))
+        answer = await client.execute_command("HELLO")  # type: ignore[no-untyped-call]
+        return _facts(answer)
     except ResponseError as error:
         logger.debug("the server does not say what it is: %s", error)
         return {}

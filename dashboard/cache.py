@@ -44,7 +44,7 @@ class ClusterClient(RedisCluster):
 class ConnectionFactory(DjangoRedisFactory):  # type: ignore[misc]
     """Where the address is that of a cluster's node, a client of the whole cluster: one for the process, as its pools are."""
 
-    _found: ClassVar[dict[str, ClusterClient | None]] = {}
+    _found: ClassVar[dict[str, Any]] = {}
 
     def get_connection(self, params: dict[str, Any]) -> Any:
         url, _ = split_address(params["url"])

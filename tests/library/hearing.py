@@ -47,7 +47,7 @@ async def served(manager: SessionManager, session_id: str) -> AgentSession:
 
 @asynccontextmanager
 async def words_of(
-    client: redis.asyncio.Redis, session_id: str
+    client: redis.asyncio.Redis | redis.asyncio.RedisCluster, session_id: str
 ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
     """What is told of a session, word by word."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from redis.asyncio import RedisCluster
@@ -77,7 +78,7 @@ async def test_copies_and_announcements_of_many_sessions_at_once_arrive(
     await asyncio.gather(*(manager.pause(s.session_id, **OLGA) for s in made))
     for session in made:
         assert not await client.exists(f"breakpilot:session:{session.session_id}")
-        version = await client.get(f"{{breakpilot:session:{session.session_id}}}:version")
+        version: Any = await client.get(f"{{breakpilot:session:{session.session_id}}}:version")
         assert version is not None and version.startswith(b"2 ")
 
 

@@ -3,13 +3,12 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.commands import AsyncCoreCommands
 
 from agent_sessions.keys import Keys
 from agent_sessions.valkey_client import AWAY, open_client, subscription_client
@@ -39,17 +38,20 @@ async def client(url: str) -> Any:
     )
 
 
-class DeferredClient(AsyncCoreCommands):
-    """Connects with its first command, which finds out whether the server is a node of a cluster."""
+class DeferredClient:
+    """A client that connects with its first command, which finds out whether the server is a node of a cluster."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: Any = None
 
-    async def execute_command(self, *words: Any, **options: Any) -> Any:
-        if self._client is None:
-            self._client = await client(self._url)
-        return await self._client.execute_command(*words, **options)
+    def __getattr__(self, command: str) -> Callable[..., Awaitable[Any]]:
+        async def run(*words: Any, **options: Any) -> Any:
+            if self._client is None:
+                self._client = await client(self._url)
+            return await getattr(self._client, command)(*words, **options)
+
+        return run
 
 
 class ValkeySource:
