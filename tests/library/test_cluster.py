@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import RedisCluster
 
-from agent_sessions import Run, SessionManager, SessionState
+from agent_sessions import SessionManager, SessionState
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from tests.library.conftest import Make
 from tests.library.hearing import live, served, words_of
@@ -82,9 +82,10 @@ async def test_copies_and_announcements_of_many_sessions_at_once_arrive(
         assert version is not None and version.startswith(b"2 ")
 
 
-async def heard_of(state: str, run: Run) -> None:
+async def heard_of(state: str, manager: SessionManager, session_id: str) -> None:
     while True:
-        if run._seen is not None and run._seen.state == state:
+        head = manager._cache.head(session_id)
+        if head is not None and head.state == state:
             return
         await asyncio.sleep(0.01)
 
@@ -107,7 +108,7 @@ async def test_an_order_from_elsewhere_is_heard_without_a_beat(
             await run.checkpoint("essay_marked", {"n": 1})
             await live(agent, session.session_id)
             await boss.pause(session.session_id, **OLGA)
-            await asyncio.wait_for(heard_of("paused", run), SOON)
+            await asyncio.wait_for(heard_of("paused", agent, session.session_id), SOON)
             waiting = asyncio.create_task(run.safe_point())
             await asyncio.wait_for(obeyed(boss, session.session_id), SOON)
             assert not waiting.done()
