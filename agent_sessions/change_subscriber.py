@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 
 from agent_sessions import tasks
+from agent_sessions.keys import Keys
 from agent_sessions.models import Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey_cache import AWAY, Keys
+from agent_sessions.valkey_client import AWAY, is_cluster, subscription_client
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +36,11 @@ class ChangeSubscriber:
         on_lost: Callable[[], None],
         on_live: Callable[[], None],
     ) -> None:
-        self._client = _without_retries(client)
-        self._keys = keys
+        self._source = client
+        self._client: Redis | None = None
+        self._listening = keys.listening
+        # Earlier versions of this library publish to the former channel only. They know no cluster.
+        self._channel = keys.changes if is_cluster(client) else keys.former_changes
         self._on_change = on_change
         self._on_lost = on_lost
         self._on_live = on_live
@@ -59,7 +61,7 @@ class ChangeSubscriber:
 
     def subscribe(self, session_id: str) -> None:
         """Ask for word of this session; `follow` waits until it is sure to come."""
-        channel = self._keys.changes(session_id)
+        channel = self._channel(session_id)
         self.start()
         if channel in self._wanted:
             return
@@ -73,7 +75,7 @@ class ChangeSubscriber:
     async def follow(self, session_id: str) -> bool:
         """True when every later change of this session will be heard."""
         self.subscribe(session_id)
-        heard = self._waiting.get(self._keys.changes(session_id))
+        heard = self._waiting.get(self._channel(session_id))
         if heard is not None and self.live:
             try:
                 async with asyncio.timeout(SILENCE):
@@ -94,12 +96,12 @@ class ChangeSubscriber:
             self._sender = None
 
     def is_subscribed(self, session_id: str) -> bool:
-        channel = self._keys.changes(session_id)
+        channel = self._channel(session_id)
         return self.live and channel in self._wanted and channel not in self._waiting
 
     def unfollow(self, session_id: str) -> None:
         """Done in the background: whoever forgets a session need not wait for it."""
-        channel = self._keys.changes(session_id)
+        channel = self._channel(session_id)
         self._wanted.discard(channel)
         if self.live:
             task = asyncio.create_task(self._unsubscribe(channel))
@@ -118,7 +120,7 @@ class ChangeSubscriber:
             sender = () if self._sender is None else (self._sender,)
             await tasks.cancel_and_wait(self._task, *sender, *self._leaving)
         self._drop()
-        await self._client.aclose()
+        await self._disconnect()
 
     async def _listen(self) -> None:
         pause = 0.05
@@ -136,11 +138,12 @@ class ChangeSubscriber:
             pause = min(pause * 2, 2.0)
 
     async def _connect(self) -> None:
+        self._client = await subscription_client(self._source)
         self._pubsub = self._client.pubsub()
         asked: set[str] = set()
         confirmed: set[str] = set()
         while asked != confirmed or not asked >= self._wanted or not asked:
-            if fresh := {f"{self._keys.namespace}:listening", *self._wanted} - asked:
+            if fresh := {self._listening, *self._wanted} - asked:
                 await self._pubsub.subscribe(*fresh)
                 asked |= fresh
             message = await self._pubsub.get_message(timeout=SILENCE)
@@ -179,8 +182,14 @@ class ChangeSubscriber:
                 await pubsub.aclose()
             except AWAY as error:
                 logger.debug("closing a lost subscription: %s", error)
+        await self._disconnect()
         if was_live:
             self._on_lost()
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     def _heard(self, channel: str) -> None:
         waiting = self._waiting.pop(channel)
@@ -192,19 +201,6 @@ class ChangeSubscriber:
         self._unsent.clear()
         for channel in list(self._waiting):
             self._heard(channel)
-
-
-def _without_retries(client: Any) -> Any:
-    """redis-py reconnects a subscription by itself and does not say that messages were missed."""
-    pool = client.connection_pool
-    settings = {
-        **pool.connection_kwargs,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        "health_check_interval": 0,
-        "socket_timeout": None,
-    }
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **settings))
 
 
 def _read(data: str | bytes) -> Head | None:

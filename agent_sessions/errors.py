@@ -14,7 +14,7 @@ SessionError                  the root: catch it to catch all
 │   ├── SessionEnded          the session is in a final state
 │   └── TimelineChanged       the database was restored or failed over after this copy was read
 ├── StorageUnavailable        nothing is known to be saved; try again
-├── StorageMisconfigured      PostgreSQL lacks tables or rights, or has others than this version needs; run migrate
+├── StorageMisconfigured      PostgreSQL lacks tables or rights, or has others than this version needs, or Valkey is too old
 ├── UsageError                the library was called in a way that cannot work; says what to do instead
 └── OrderReceived             raised at a safe point: what an administrator ordered
     ├── RolledBack            start again from .checkpoint
@@ -189,7 +189,7 @@ class StorageUnavailable(SessionError):
 
 
 class StorageMisconfigured(SessionError):
-    """PostgreSQL answers and refuses: trying again changes nothing until the database is set up."""
+    """PostgreSQL answers and refuses, or Valkey is too old: trying again changes nothing until the server is set up."""
 
 
 class UsageError(SessionError, RuntimeError):

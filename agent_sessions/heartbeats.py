@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from agent_sessions import tasks
-from agent_sessions.errors import StorageUnavailable
+from agent_sessions.errors import SessionNotFound, StorageUnavailable
 from agent_sessions.owner import Lease
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.postgres import PostgresStore
-from agent_sessions.valkey_cache import AWAY
+from agent_sessions.valkey_client import AWAY
 
 logger = logging.getLogger(__name__)
+
+Caller = tuple[
+    str, asyncio.Future[None]
+]  # of which session, and who waits until its beat was taken
 
 
 class Heartbeats:
@@ -37,16 +41,19 @@ class Heartbeats:
         self._waiting: dict[str, datetime] = {}
         self._flushing = asyncio.Lock()
         self._gathered: dict[str, datetime] = {}
-        self._callers: list[asyncio.Future[None]] = []
+        self._callers: list[Caller] = []
         self._sender: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
         cache.on_unpublished = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
-        """While one batch is on its way the next one gathers; of two beats in one batch the newer goes."""
+        """While one batch is on its way the next one gathers; of two beats in one batch the newer goes.
+
+        Raises SessionNotFound where Valkey alone holds the record and has none of this session any more.
+        """
         self._gathered[session_id] = at
         caller = asyncio.get_running_loop().create_future()
-        self._callers.append(caller)
+        self._callers.append((session_id, caller))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_batches(), name="agent_sessions sender")
         await caller
@@ -102,17 +109,19 @@ class Heartbeats:
                 beats, self._gathered = self._gathered, {}
                 callers, self._callers = self._callers, []
                 try:
-                    await self._send(beats)
+                    gone = await self._send(beats)
                 except BaseException as error:
                     _answer(callers, error)
                     if not isinstance(error, Exception):
                         raise
                 else:
-                    _answer(callers, None)
+                    _answer(callers, None, gone)
         finally:
             self._sender = None
 
-    async def _send(self, beats: dict[str, datetime]) -> None:
+    async def _send(self, beats: dict[str, datetime]) -> set[str]:
+        """The sessions that turn out to be gone."""
+        gone: set[str] = set()
         if self._durable:
             self._waiting.update(beats)
             self.start()
@@ -120,13 +129,16 @@ class Heartbeats:
             heads = await self._store.flush_beats(beats, self.leases)
             for head in heads:
                 self._cache.observe(head)
-            for session_id in beats.keys() - {head.session_id for head in heads}:
+            gone = beats.keys() - {head.session_id for head in heads}
+            for session_id in gone:
                 self._cache.forget(session_id)
-        if self._cache.copies is not None:
+                del beats[session_id]
+        if self._cache.copies is not None and beats:
             try:
                 await self._cache.copies.beat(beats)
             except AWAY as error:
                 logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
+        return gone
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -139,11 +151,15 @@ class Heartbeats:
                 logger.exception("heartbeats were not flushed; they are kept for the next time")
 
 
-def _answer(callers: Iterable[asyncio.Future[None]], error: BaseException | None) -> None:
-    for caller in callers:
+def _answer(
+    callers: Iterable[Caller], error: BaseException | None, gone: Collection[str] = ()
+) -> None:
+    for session_id, caller in callers:
         if caller.done():
             continue
-        if error is None:
+        if session_id in gone:
+            caller.set_exception(SessionNotFound(session_id))
+        elif error is None:
             caller.set_result(None)
         else:
             caller.set_exception(error)

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg_pool
-from redis.asyncio import Redis
 
 from agent_sessions import stale, transitions, validation
 from agent_sessions.attach import AttachOptions, attach
@@ -24,6 +23,7 @@ from agent_sessions.errors import (
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
+from agent_sessions.keys import Keys
 from agent_sessions.leases import Leases
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint, new_session, utc_now
 from agent_sessions.persistence import SessionWriter
@@ -37,7 +37,7 @@ from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.document_backends import MemoryBackend, ValkeyBackend
 from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.usage import LoopBinding, require_async_client, require_async_pool
-from agent_sessions.valkey_cache import AWAY, Keys
+from agent_sessions.valkey_client import AWAY, open_client
 from agent_sessions.write_commands import Author
 
 NOWHERE = str(uuid.UUID(int=0))
@@ -46,7 +46,7 @@ NOWHERE = str(uuid.UUID(int=0))
 class SessionManager:
     """Live sessions in Valkey, the durable record in PostgreSQL; in memory with neither.
 
-    `redis_client` is a `redis.asyncio` client, `db_pool` a `psycopg_pool.AsyncConnectionPool`; both stay the
+    `redis_client` is a `redis.asyncio` client (`Redis` or `RedisCluster`), `db_pool` a `psycopg_pool.AsyncConnectionPool`; both stay the
     caller's. Whatever returns has been stored; whatever was not stored raises (see `agent_sessions.errors`).
     `encode` is called for each value that JSON does not know (a datetime, a Decimal) and returns one that it knows:
     that is stored, and the copy holds it from then on.
@@ -80,7 +80,7 @@ class SessionManager:
         if db_pool is not None:
             self._store = PostgresStore(db_pool, clock, retry_seconds=retry_seconds)
         elif redis_client is not None:
-            self._store = DocumentStore(ValkeyBackend(redis_client, namespace, ttl, clock), clock)
+            self._store = DocumentStore(ValkeyBackend(redis_client, self.names, ttl, clock), clock)
         else:
             self._store = DocumentStore(MemoryBackend(), clock)
         durable = db_pool is not None
@@ -101,12 +101,16 @@ class SessionManager:
     ) -> Self:
         """A manager with a pool and a client of its own, closed by `close()`.
 
-        Raises StorageUnavailable when PostgreSQL does not answer; without Valkey it goes on.
+        Raises StorageUnavailable when PostgreSQL does not answer; without Valkey it goes on. The address of any node
+        of a cluster is enough; `?cluster=true` says so where no node may answer yet. Raises StorageMisconfigured for
+        a Valkey before 7.2 or a Redis before 7.
         """
-        pool = await open_pool(database_url) if database_url else None
         client = None
         if valkey_url:
-            client = Redis.from_url(valkey_url, socket_connect_timeout=2.0, socket_timeout=5.0)
+            client = await open_client(
+                valkey_url, checked=True, socket_connect_timeout=2.0, socket_timeout=5.0
+            )
+        pool = await open_pool(database_url) if database_url else None
         manager = cls(client, pool, **settings)
         manager._owned = [thing for thing in (client, pool) if thing is not None]
         return manager

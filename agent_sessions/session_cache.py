@@ -11,9 +11,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent_sessions.change_subscriber import ChangeSubscriber
+from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey_cache import AWAY, Keys, Text, ValkeyCache, copy_in
+from agent_sessions.valkey_cache import Text, ValkeyCache, copy_in
+from agent_sessions.valkey_client import AWAY
 
 if TYPE_CHECKING:
     from agent_sessions.run import Run

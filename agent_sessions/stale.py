@@ -11,7 +11,7 @@ from agent_sessions.models import Head
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.postgres import PostgresStore
-from agent_sessions.valkey_cache import AWAY
+from agent_sessions.valkey_client import AWAY
 from agent_sessions.write_commands import Author, FailSilent
 
 # So many sessions are failed in a statement, and so many statements are on their way at once: two keep two processors

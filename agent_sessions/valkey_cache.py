@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
 from agent_sessions.batching import Batcher, BatchItem
 from agent_sessions.errors import InvalidInput
+from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, Head
+from agent_sessions.valkey_client import AWAY, get_many, is_cluster, publish, run_script
 
 logger = logging.getLogger(__name__)
 
-AWAY = (RedisError, OSError, TimeoutError)
 BEAT_SLOT = 10  # seconds over which received beats are counted
 BEATS_COUNTED_FOR = 25 * 3600  # seconds
 _LATEST = 2**53  # milliseconds; a score beyond it is no time
@@ -36,12 +36,14 @@ end
 """
 _ANNOUNCE = f"""{_IS_NEWEST}
 for i = 1, #KEYS / 2 do
-  local copy, version, announced = KEYS[2 * i - 1], KEYS[2 * i], ARGV[3 * i - 1]
+  local copy, version, announced = KEYS[2 * i - 1], KEYS[2 * i], ARGV[4 * i - 2]
   if is_newest(version, announced) then
     redis.call('SET', version, announced, 'EX', ARGV[1])
     redis.call('DEL', copy)
   end
-  redis.call('PUBLISH', ARGV[3 * i], ARGV[3 * i + 1])
+  for channel = 4 * i - 1, 4 * i do
+    if ARGV[channel] ~= '' then redis.call('PUBLISH', ARGV[channel], ARGV[4 * i + 1]) end
+  end
 end
 """
 _PUT = f"""{_IS_NEWEST}
@@ -56,25 +58,6 @@ end
 
 
 Text = str | bytes  # as the client was told to answer
-
-
-class Keys:
-    """Every key and channel, in one place."""
-
-    def __init__(self, namespace: str) -> None:
-        self.namespace = namespace
-        self.heartbeats = f"{namespace}:heartbeats"
-        self.beats = f"{namespace}:beats"
-        self.beat_counts = f"{namespace}:beats:count"
-
-    def copy(self, session_id: str) -> str:
-        return f"{self.namespace}:session:{session_id}"
-
-    def version(self, session_id: str) -> str:
-        return f"{self.namespace}:session:{session_id}:version"
-
-    def changes(self, session_id: str) -> str:
-        return f"{self.namespace}:session:{session_id}:changes"
 
 
 class ValkeyCache:
@@ -93,10 +76,7 @@ class ValkeyCache:
 
     async def get(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
         """Of each its JSON, where there is any."""
-        copies: Sequence[Text | None] = await self._client.mget(
-            [self._keys.copy(session_id) for session_id in session_ids]
-        )
-        return copies
+        return await get_many(self._client, [self._keys.copy(id) for id in session_ids])
 
     def put_soon(self, session: AgentSession, text: Text) -> None:
         """Nobody waits for a copy. None is made while too many are on their way."""
@@ -159,43 +139,47 @@ class ValkeyCache:
         await self._putting.close()
 
     async def _put_group(self, group: Sequence[BatchItem[tuple[str, Text], None]]) -> None:
-        await self._run(_PUT, group, [part for waiting in group for part in waiting.item])
+        await self._run(_PUT, group, [waiting.item for waiting in group])
         for waiting in group:
             waiting.resolve(None)
 
     async def _announce_group(self, group: Sequence[BatchItem[Head, None]]) -> None:
-        words = [(self._keys.changes(w.key), _message(w.item)) for w in group]
         if self._durable:
-            versions = [_place(waiting.item) for waiting in group]
-            parts = [part for v, word in zip(versions, words, strict=True) for part in (v, *word)]
-            await self._run(_ANNOUNCE, group, parts)
+            words = [(_place(w.item), *self._channels(w.key), _message(w.item)) for w in group]
+            await self._run(_ANNOUNCE, group, words)
         else:
             async with self._client.pipeline(transaction=False) as pipeline:
-                for word in words:
-                    pipeline.publish(*word)
+                for waiting in group:
+                    for channel in filter(None, self._channels(waiting.key)):
+                        publish(pipeline, channel, _message(waiting.item))
                 await pipeline.execute()
         for waiting in group:
             waiting.resolve(None)
 
+    def _channels(self, session_id: str) -> tuple[str, str]:
+        """The second is the earlier version's, which knows no cluster."""
+        former = "" if is_cluster(self._client) else self._keys.former_changes(session_id)
+        return self._keys.changes(session_id), former
+
     async def _run(
-        self, script: str, group: Sequence[BatchItem[Any, None]], arguments: Sequence[Any]
+        self, script: str, group: Sequence[BatchItem[Any, None]], words: Sequence[Sequence[Any]]
     ) -> None:
-        keys = [name(w.key) for w in group for name in (self._keys.copy, self._keys.version)]
-        await self._client.eval(script, len(keys), *keys, self._ttl, *arguments)
+        keys = [(self._keys.copy(w.key), self._keys.version(w.key)) for w in group]
+        await run_script(self._client, script, self._ttl, list(zip(keys, words, strict=True)))
 
     async def beat(self, beats: dict[str, datetime]) -> None:
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
         async with self._client.pipeline(transaction=False) as pipeline:
             pipeline.zadd(self._keys.heartbeats, scores, gt=True)
-            pipeline.publish(self._keys.beats, json.dumps(list(scores.items())))
+            publish(pipeline, self._keys.beats, json.dumps(list(scores.items())))
             slot = _slot(max(scores.values(), default=0) / 1000)
-            pipeline.incrby(f"{self._keys.beat_counts}:{slot}", len(scores))
-            pipeline.expire(f"{self._keys.beat_counts}:{slot}", BEATS_COUNTED_FOR)
+            pipeline.incrby(self._keys.beat_count(slot), len(scores))
+            pipeline.expire(self._keys.beat_count(slot), BEATS_COUNTED_FOR)
             await pipeline.execute()
 
     async def count_beats(self, slots: Sequence[int]) -> list[int]:
         """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch."""
-        counts = await self._client.mget([f"{self._keys.beat_counts}:{s}" for s in slots])
+        counts = await get_many(self._client, [self._keys.beat_count(slot) for slot in slots])
         return [_count(count) for count in counts]
 
     async def last_beats(self, session_ids: Sequence[str]) -> list[float | None]:

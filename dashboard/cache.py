@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
+from django_redis.pool import ConnectionFactory as DjangoRedisFactory
 from django_redis.serializers.base import BaseSerializer
+from redis import RedisCluster, exceptions
+
+from agent_sessions.valkey_client import AWAY, split_address, sync_cluster_url
 
 LONGEST = 64 * 1024  # bytes; all that is cached are small numbers and texts
 
@@ -26,3 +30,30 @@ class JsonSerializer(BaseSerializer):  # type: ignore[misc]
             return msgspec.json.decode(value)
         except (ValueError, RecursionError):
             return None
+
+
+class ClusterClient(RedisCluster):
+    def execute_command(self, *words: Any, **options: Any) -> Any:
+        """django-redis passes over errors of the connection; it knows none of a cluster."""
+        try:
+            return super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
+        except exceptions.RedisClusterException as error:
+            raise exceptions.ConnectionError(str(error)) from error
+
+
+class ConnectionFactory(DjangoRedisFactory):  # type: ignore[misc]
+    """Where the address is that of a cluster's node, a client of the whole cluster: one for the process, as its pools are."""
+
+    _found: ClassVar[dict[str, Any]] = {}
+
+    def get_connection(self, params: dict[str, Any]) -> Any:
+        url, _ = split_address(params["url"])
+        waits = {name: value for name, value in params.items() if name.startswith("socket_")}
+        if params["url"] not in self._found:
+            try:
+                cluster = sync_cluster_url(params["url"], **waits)
+                found = None if cluster is None else ClusterClient.from_url(cluster, **waits)
+                self._found[params["url"]] = found
+            except AWAY:
+                return super().get_connection({**params, "url": url})
+        return self._found[params["url"]] or super().get_connection({**params, "url": url})

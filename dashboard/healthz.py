@@ -13,6 +13,8 @@ import redis
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
+from agent_sessions.keys import Keys
+from agent_sessions.valkey_client import AWAY, open_sync_client
 from dashboard.errors import first_line
 
 PATIENCE = 2
@@ -99,18 +101,18 @@ def _watchdog_state(connection: psycopg.Connection[Any]) -> str:
 
 def valkey_state() -> str:
     """Whether it stores and gives back: one that refuses writes still answers PING."""
-    key, sent = f"{settings.SESSION_NAMESPACE}:web:health", uuid.uuid4().hex
+    sent = uuid.uuid4().hex
     try:
-        with redis.Redis.from_url(
+        with open_sync_client(
             settings.VALKEY_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE
         ) as client:
             client.ping()
-            return _stores(client, f"{key}:{sent}", sent)
-    except (redis.RedisError, OSError) as error:
+            return _stores(client, Keys(settings.SESSION_NAMESPACE).health(sent), sent)
+    except AWAY as error:
         return f"away: {first_line(error)}"
 
 
-def _stores(client: redis.Redis, key: str, value: str) -> str:
+def _stores(client: Any, key: str, value: str) -> str:
     try:
         client.set(key, value, ex=HEALTH_KEY_SECONDS)
         found = client.getdel(key)

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import psycopg
-import redis
 from django.db.utils import OperationalError, ProgrammingError
 
 from agent_sessions.schema import MINIMUM_SERVER_VERSION
+from agent_sessions.valkey_client import AWAY, open_sync_client
 from dashboard.database.address import shown
 from dashboard.errors import SetupError, first_line
 
@@ -82,9 +82,9 @@ def _missing_migrations() -> list[str]:
 
 def warn_without_valkey(url: str) -> None:
     try:
-        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+        with open_sync_client(url, socket_connect_timeout=2, socket_timeout=2) as client:
             client.ping()
-    except (redis.RedisError, OSError, ValueError) as error:
+    except (*AWAY, ValueError) as error:
         print(
             f"warning: Valkey at {address(url)} is away ({first_line(error)}): going on without it, "
             "orders reach agents with their next heartbeat; start it or correct VALKEY_URL",

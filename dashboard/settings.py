@@ -134,6 +134,7 @@ CACHES = {
         "LOCATION": VALKEY_URL,
         "KEY_PREFIX": f"{SESSION_NAMESPACE}:web:cache",  # agents may not write there
         "OPTIONS": {
+            "CONNECTION_FACTORY": "dashboard.cache.ConnectionFactory",
             "SERIALIZER": "dashboard.cache.JsonSerializer",
             "IGNORE_EXCEPTIONS": True,  # Valkey is speed: without it the page is slower, not broken
             "SOCKET_CONNECT_TIMEOUT": 1,

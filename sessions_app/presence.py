@@ -7,10 +7,13 @@ import math
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from uuid import UUID
 
-import redis
 from django.conf import settings
+
+from agent_sessions.keys import Keys
+from agent_sessions.valkey_client import AWAY, open_sync_client
 
 LASTS = 25
 MOST = 20
@@ -34,7 +37,7 @@ def here(session_id: UUID, name: str, doing: str) -> list[Present]:
             pipe.expire(key, LASTS)
             pipe.hscan(key, count=MOST_READ)  # of a small hash all, of a large one a part
             _cursor, found = pipe.execute()[-1]
-    except redis.RedisError:
+    except AWAY:
         return []
     others = (_present(who, said, now) for who, said in sorted(found.items()) if who != name)
     return [one for one in others if one][:MOST]
@@ -43,12 +46,12 @@ def here(session_id: UUID, name: str, doing: str) -> list[Present]:
 def gone(session_id: UUID, name: str) -> None:
     try:
         _client().hdel(_key(session_id), name)
-    except redis.RedisError:
+    except AWAY:
         pass
 
 
 def _key(session_id: UUID) -> str:
-    return f"{settings.SESSION_NAMESPACE}:web:present:{session_id}"
+    return Keys(settings.SESSION_NAMESPACE).present(session_id)
 
 
 def _present(name: str, said: str, now: float) -> Present | None:
@@ -64,8 +67,8 @@ def _present(name: str, said: str, now: float) -> Present | None:
 
 
 @cache
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
+def _client() -> Any:
+    return open_sync_client(
         settings.VALKEY_URL,
         decode_responses=True,
         encoding_errors="replace",

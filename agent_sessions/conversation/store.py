@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.exceptions as refusals
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -20,6 +20,8 @@ from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.scripts import script
 from agent_sessions.conversation.snapshot import Addition, Snapshot, dumps, last_question
 from agent_sessions.errors import InvalidInput
+from agent_sessions.keys import ConversationKeys
+from agent_sessions.valkey_client import AWAY, cluster_url
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,10 @@ class ConversationStore:
         self._config = config
         self._clock = clock
         self._writer = uuid.uuid4().hex
-        self._client = _client(url, config)
+        self._url = url
+        self._client: Any = None
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._keys = ConversationKeys(config.valkey_prefix)
         self._connecting = asyncio.Lock()
         self._name = ""
         self._failures = 0
@@ -77,7 +82,7 @@ class ConversationStore:
 
     @property
     def channel(self) -> str:
-        return f"{self._config.valkey_prefix}changes"
+        return self._keys.changes
 
     async def connect(self) -> None:
         """Raises Unreachable, at once while the next attempt is not due."""
@@ -90,14 +95,29 @@ class ConversationStore:
             return
         if self._clock() < self.retry_at:
             raise Unreachable("the next attempt is not due yet")
-        name = await self._ask_name()
+        name = await self._ask_name(await self._opened())
         if name != self._name:
             self.memory += 1
         self._name, self._failures, self.available = name, 0, True
 
     async def close(self) -> None:
         self.available = False
-        await self._client.aclose()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _opened(self) -> Any:
+        """Raises Unreachable while it is not known what the server is: one server, or a node of a cluster."""
+        if self._client is None:
+            try:
+                found = await cluster_url(self._url, **_patience(self._config))
+            except AWAY as error:
+                raise self._judge(error, "") from error
+            self._client = (
+                _client(self._url, self._config) if found is None else _cluster(found, self._config)
+            )
+            self._keys = ConversationKeys(self._config.valkey_prefix, cluster=found is not None)
+        return self._client
 
     async def read(self, conversation_id: str, stamp: str, *, keep: bool) -> StoredConversation:
         reply = await self._run("read", conversation_id, stamp, int(keep))
@@ -145,10 +165,10 @@ class ConversationStore:
     async def how_many(self, conversation_ids: Sequence[str]) -> int:
         """How many of them are still stored."""
         await self.connect()
-        keys = [f"{self._config.valkey_prefix}{name}" for name in conversation_ids]
+        keys = [self._keys.text(name) for name in conversation_ids]
         try:
             return int(await self._client.exists(*keys)) if keys else 0
-        except (refusals.RedisError, OSError) as error:
+        except AWAY as error:
             raise self._judge(error, "") from error
 
     async def stamps(self, conversation_ids: Sequence[str]) -> list[str]:
@@ -157,11 +177,10 @@ class ConversationStore:
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
                 for name in conversation_ids:
-                    text = f"{self._config.valkey_prefix}{name}"
-                    pipeline.strlen(text)
-                    pipeline.hget(f"{text}#about", "version")
+                    pipeline.strlen(self._keys.text(name))
+                    pipeline.hget(self._keys.about(name), "version")
                 found = _decode(await pipeline.execute())
-        except (refusals.RedisError, OSError) as error:
+        except AWAY as error:
             raise self._judge(error, "") from error
         pairs = zip(found[::2], found[1::2], strict=True)
         return [f"{version or 0}:{size}" if size else NOTHING_STORED for size, version in pairs]
@@ -174,32 +193,30 @@ class ConversationStore:
     ) -> list[Any]:
         """`errors`: what becomes of bytes that are no text, as for `bytes.decode`."""
         await self.connect()
-        prefix = self._config.valkey_prefix
-        text = f"{prefix}{conversation_id}"
-        keys = [text, f"{text}#about", f"{prefix}index", f"{prefix}store"]
+        text = self._keys.text(conversation_id)
+        keys = [text, self._keys.about(conversation_id), self._keys.index, self._keys.store]
         ttl = max(1, int(self._config.ttl_seconds * 1000))
         try:
-            reply: list[Any] = _decode(
-                await self._client.register_script(script(name))(
+            async with self._turns:
+                answer = await self._client.register_script(script(name))(
                     keys, [self._name, conversation_id, ttl, self.channel, *arguments]
-                ),
-                errors,
-            )
+                )
+            reply: list[Any] = _decode(answer, errors)
         except UnicodeDecodeError:
             raise InvalidInput(f"what is stored as {text} is no text") from None
-        except (refusals.RedisError, OSError) as error:
+        except AWAY as error:
             raise self._judge(error, text) from error
         if reply[0] == "other":
             self.available = False
             raise CameBackEmpty
         return reply
 
-    async def _ask_name(self) -> str:
-        key = f"{self._config.valkey_prefix}store"
+    async def _ask_name(self, client: Any) -> str:
+        key = self._keys.store
         try:
-            await self._client.set(key, uuid.uuid4().hex, nx=True)
-            return str(_decode(await self._client.get(key)))
-        except (refusals.RedisError, OSError) as error:
+            await client.set(key, uuid.uuid4().hex, nx=True)
+            return str(_decode(await client.get(key)))
+        except AWAY as error:
             raise self._judge(error, key) from error
 
     def _judge(self, error: Exception, key: str) -> Exception:
@@ -243,12 +260,24 @@ def _client(url: str, config: ConversationConfig) -> Redis:
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=None,
-        socket_timeout=config.valkey_timeout_seconds,
-        socket_connect_timeout=config.valkey_timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
+        **_patience(config),
     )
     pool.connection_kwargs["db"] = config.valkey_db
     return Redis.from_pool(pool)
+
+
+def _cluster(url: str, config: ConversationConfig) -> RedisCluster:
+    """Of a cluster's databases there is only one."""
+    return RedisCluster.from_url(url, **_patience(config))
+
+
+def _patience(config: ConversationConfig) -> dict[str, Any]:
+    seconds = config.valkey_timeout_seconds
+    return {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
 
 
 def _decode(reply: Any, errors: str = "strict") -> Any:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from redis.exceptions import RedisError
-
 from agent_sessions import validation
 from agent_sessions.errors import InvalidInput, StorageUnavailable
+from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES
+from agent_sessions.valkey_client import AWAY
 
 
 @dataclass
@@ -122,37 +122,25 @@ if stored then
 end
 if revision ~= tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-redis.call('ZADD', KEYS[2], 0, ARGV[4])
 return 1
 """
 
 
 class ValkeyBackend:
     def __init__(
-        self, client: Any, namespace: str, ttl: timedelta, clock: Callable[[], datetime]
+        self, client: Any, keys: Keys, ttl: timedelta, clock: Callable[[], datetime]
     ) -> None:
         self._client = client
-        self._namespace = namespace
+        self._keys = keys
         self._ttl = int(ttl.total_seconds())
         self._clock = clock
-
-    def _key(self, session_id: str) -> str:
-        return f"{self._namespace}:session:{session_id}"
-
-    @property
-    def _index(self) -> str:
-        return f"{self._namespace}:sessions"
-
-    @property
-    def _heartbeats(self) -> str:
-        return f"{self._namespace}:heartbeats"
 
     async def load(self, session_id: str) -> Record | None:
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.get(self._key(session_id)).zscore(self._heartbeats, session_id)
+                pipeline.get(self._keys.copy(session_id)).zscore(self._keys.heartbeats, session_id)
                 text, beaten = await pipeline.execute()
-        except (RedisError, OSError) as error:
+        except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
         if not text:
             return None
@@ -162,32 +150,37 @@ class ValkeyBackend:
         return record
 
     async def beat(self, beats: dict[str, datetime]) -> None:
-        """Keeps the records too: a session that does nothing but beat lives on."""
+        """Keeps the records too: a session that does nothing but beat lives on. Of one that is gone nothing is kept."""
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.zadd(self._heartbeats, scores, gt=True)
+                pipeline.zadd(self._keys.heartbeats, scores, gt=True)
                 for session_id in beats:
-                    pipeline.expire(self._key(session_id), self._ttl)
-                await pipeline.execute()
-        except (RedisError, OSError) as error:
+                    pipeline.expire(self._keys.copy(session_id), self._ttl)
+                _, *kept = await pipeline.execute()
+            gone = [id for id, was_there in zip(beats, kept, strict=True) if not was_there]
+            if gone:
+                await self._client.zrem(self._keys.heartbeats, *gone)
+        except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
 
     async def save(self, record: Record) -> bool:
         before, record.revision = record.revision, record.revision + 1
         session_id = record.session.session_id
         try:
-            saved = await self._client.eval(
-                _SAVE, 2, self._key(session_id), self._index,
-                before, record.to_json(), self._ttl, session_id,
-            )  # fmt: skip
-        except (RedisError, OSError) as error:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.zadd(self._keys.sessions, {session_id: 0})
+                pipeline.eval(
+                    _SAVE, 1, self._keys.copy(session_id), before, record.to_json(), self._ttl
+                )
+                _, saved = await pipeline.execute()
+        except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
         return bool(saved)
 
     async def ids(self) -> AsyncIterator[str]:
         start = 0
-        while page := await self._client.zrange(self._index, start, start + 499):
+        while page := await self._client.zrange(self._keys.sessions, start, start + 499):
             for session_id in page:
                 yield session_id.decode() if isinstance(session_id, bytes) else session_id
             start += 500

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from agent_sessions.keys import Keys
 from sessions_app.health import Rules, rule_for
 from sessions_app.watchdog.outages import Outage
 
@@ -51,7 +52,7 @@ class Detector:
         self, leader: Leader, valkey: Any, rules: Rules, namespace: str, *, page: int = PAGE
     ) -> None:
         self._leader, self._valkey, self._rules = leader, valkey, rules
-        self._heartbeats = f"{namespace}:heartbeats"
+        self._heartbeats = Keys(namespace).heartbeats
         self._page = page
         self._candidates = Candidates()
         self._after = NOWHERE

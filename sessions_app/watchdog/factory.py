@@ -10,7 +10,7 @@ from django.conf import settings
 
 from agent_sessions import SessionManager
 from sessions_app.live.factory import listen_parameters
-from sessions_app.live.sources.valkey import client
+from sessions_app.live.sources.valkey import DeferredClient
 
 from .leader import Leader
 from .maintenance import Maintenance, chores
@@ -21,7 +21,7 @@ def watchdog(**parts: Any) -> Watchdog:
     """`parts` replace those from the settings: rules, connect, monotonic, valkey, leader."""
     namespace = settings.SESSION_NAMESPACE
     leader = parts.pop("leader", None) or Leader(parameters)
-    valkey = parts.pop("valkey", None) or client(settings.VALKEY_URL)
+    valkey = parts.pop("valkey", None) or DeferredClient(settings.VALKEY_URL)
     connect: Connect = parts.pop("connect", None) or connect_manager
     rules = parts.pop("rules", settings.HEARTBEAT_RULES)
     parts.setdefault("maintenance", Maintenance(chores(leader, valkey, namespace)))

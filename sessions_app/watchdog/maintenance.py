@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg
 from django.db import DatabaseError, connection
-from redis.exceptions import RedisError
 
+from agent_sessions.keys import Keys
+from agent_sessions.valkey_client import AWAY
 from sessions_app.bulk.maintenance import prune_jobs, take_up_orphans
 from sessions_app.drafts.drafts import forget_old
 from sessions_app.watchdog import retention
@@ -54,7 +55,7 @@ class Maintenance:
             chore.due = steady + chore.every
             try:
                 await chore.do()
-            except (psycopg.Error, DatabaseError, RedisError) as error:
+            except (psycopg.Error, DatabaseError, *AWAY) as error:
                 logger.warning("%s did not succeed: %s", chore.name, error)
 
 
@@ -74,7 +75,7 @@ def chores(leader: Leader, valkey: Any, namespace: str) -> list[Chore]:
 async def forget_beats(leader: Leader, valkey: Any, namespace: str) -> int:
     """Beats this old are in PostgreSQL; without this the ended sessions' would be kept for ever."""
     oldest = (await leader.clock() - BEATS_KEPT_DAYS * DAY) * 1000
-    return int(await valkey.zremrangebyscore(f"{namespace}:heartbeats", "-inf", f"({oldest:.0f}"))
+    return int(await valkey.zremrangebyscore(Keys(namespace).heartbeats, "-inf", f"({oldest:.0f}"))
 
 
 def empty_trash() -> None:

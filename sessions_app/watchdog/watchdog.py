@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from agent_sessions import SessionManager, SessionNotFound, StorageUnavailable
+from agent_sessions.valkey_client import AWAY
 from sessions_app.health import Rules
 from sessions_app.watchdog.outages import JUMP, Outage, OutageTracker
 
@@ -33,7 +34,6 @@ SLOW_CLOCK = JUMP / 2
 SLOW_LOOK = 10.0
 
 RESTART, POSTGRESQL, VALKEY = "restart", "postgresql", "valkey"
-AWAY = (RedisError, OSError, TimeoutError)
 
 Connect = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
 
@@ -180,7 +180,7 @@ class Watchdog:
             expired = await self._detector.look(self._now, blind, self._began_at, most=MOST_FAILED)
             for session_id, seconds in expired:
                 await self._fail(session_id, seconds)
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             logger.warning("beats could not be read, nobody is judged: %s", error)
         except StorageUnavailable as error:
             logger.warning("who is lost could not be failed yet: %s", error)

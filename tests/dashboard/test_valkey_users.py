@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import redis
@@ -63,7 +63,11 @@ async def users(tmp_path: Path) -> AsyncIterator[Users]:
     server.remove()
 
 
-async def an_agents_day(users: Users, database_url: str) -> str:
+class HasUrls(Protocol):
+    def url(self, user: str) -> str: ...
+
+
+async def an_agents_day(users: HasUrls, database_url: str) -> str:
     """All that an agent does with Valkey; the id of its session."""
     manager = await SessionManager.connect(database_url, users.url("agents"))
     other = await SessionManager.connect(database_url, users.url("web"))
@@ -87,7 +91,7 @@ async def an_agents_day(users: Users, database_url: str) -> str:
         await other.close()
 
 
-async def a_conversation(users: Users, id: str) -> None:
+async def a_conversation(users: HasUrls, id: str) -> None:
     manager = ConversationManager(ConversationConfig(valkey_url=users.url("agents")))
     await manager.start()
     try:

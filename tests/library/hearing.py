@@ -48,7 +48,7 @@ async def served(manager: SessionManager, session_id: str) -> AgentSession:
 
 @asynccontextmanager
 async def words_of(
-    client: redis.asyncio.Redis, session_id: str
+    client: redis.asyncio.Redis | redis.asyncio.RedisCluster, session_id: str
 ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
     """What is told of a session, word by word."""
 
@@ -57,7 +57,7 @@ async def words_of(
         return dict(json.loads(message["data"]))
 
     async with client.pubsub() as pubsub:
-        await pubsub.subscribe(f"breakpilot:session:{session_id}:changes")
+        await pubsub.subscribe(f"{{breakpilot:session:{session_id}}}:changes")
         assert (await pubsub.get_message(timeout=SOON))["type"] == "subscribe"
         yield next_word
 

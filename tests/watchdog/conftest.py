@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sessions_app.live.sources.valkey import client
+from sessions_app.live.sources.valkey import DeferredClient
 from sessions_app.watchdog.factory import watchdog
 from sessions_app.watchdog.leader import Leader
 from sessions_app.watchdog.observed_silence import Moment
@@ -123,7 +123,7 @@ async def make(database_url: str, valkey_url: str, clock: Clock) -> AsyncIterato
             "monotonic": lambda: clock.steady,
             **parts,
         }
-        watching = watchdog(valkey=client(url), **parts)
+        watching = watchdog(valkey=DeferredClient(url), **parts)
         made.append(watching)
         return Watched(watching, clock)
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from agent_sessions import SessionManager
-from sessions_app.live.sources.valkey import client
+from sessions_app.live.sources.valkey import DeferredClient
 from sessions_app.watchdog.leader import Leader
 from sessions_app.watchdog.maintenance import FOLD, PREPARE, Chore, Maintenance, forget_beats
 
@@ -129,7 +129,7 @@ async def test_beats_of_days_ago_are_forgotten_and_newer_ones_kept(
     await redis_client.zadd("breakpilot:heartbeats", {"old": now - 3 * 86_400_000, "new": now})
     leader = Leader(lambda: {"conninfo": database_url})
     await leader.acquire()
-    valkey = client(valkey_url)
+    valkey = DeferredClient(valkey_url)
     assert await forget_beats(leader, valkey, "breakpilot") == 1
     await valkey.aclose()
     await leader.release()

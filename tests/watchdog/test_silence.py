@@ -39,7 +39,7 @@ async def test_its_agent_hears_of_it(
 ):
     session = await manager.create_session("grader", "u")
     async with redis_client.pubsub() as pubsub:
-        await pubsub.subscribe(f"breakpilot:session:{session.session_id}:changes")
+        await pubsub.subscribe(f"{{breakpilot:session:{session.session_id}}}:changes")
         assert await pubsub.get_message(timeout=HANGS)
         await database.silent_for(session.session_id, 3700)
         await watched.watch_for(150)

@@ -12,7 +12,7 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
-from agent_sessions.valkey_cache import Keys
+from agent_sessions.keys import Keys
 
 ROW = """
 SELECT state, version, epoch, context, context_version, checkpoint_count, refused_writes

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+
+from agent_sessions.keys import Keys
+from agent_sessions.valkey_client import AWAY, open_client, subscription_client
 
 from .. import metrics
 from .backoff import Backoff
@@ -24,9 +26,9 @@ LATEST = 2**53  # milliseconds; a browser counts no further
 Beats = list[tuple[str, int]]
 
 
-def client(url: str) -> Redis:
+async def client(url: str) -> Any:
     """Never reconnects by itself: a gap that nobody notices is a wrong claim on a page."""
-    return Redis.from_url(
+    return await open_client(
         url,
         socket_timeout=3.0,
         socket_connect_timeout=3.0,
@@ -34,6 +36,22 @@ def client(url: str) -> Redis:
         decode_responses=True,
         encoding_errors="replace",
     )
+
+
+class DeferredClient:
+    """A client that connects with its first command, which finds out whether the server is a node of a cluster."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: Any = None
+
+    def __getattr__(self, command: str) -> Callable[..., Awaitable[Any]]:
+        async def run(*words: Any, **options: Any) -> Any:
+            if self._client is None:
+                self._client = await client(self._url)
+            return await getattr(self._client, command)(*words, **options)
+
+        return run
 
 
 class ValkeySource:
@@ -50,18 +68,18 @@ class ValkeySource:
     ) -> None:
         """`others`: further channels, and who is told of their messages."""
         self._url, self._others = url, dict(others)
-        self._channel, self._set = f"{namespace}:beats", f"{namespace}:heartbeats"
+        self._keys = Keys(namespace)
         self._on_message, self._on_connected, self._on_lost = heard, connected, lost
         self._monotonic = monotonic
         self._backoff = Backoff()
-        self._client: Redis | None = None
+        self._client: Any = None
         self.live = False
 
     async def run(self) -> None:
         while True:
             try:
                 await self._listen()
-            except (RedisError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 self._went_away(error)
             await asyncio.sleep(self._backoff.next())
 
@@ -73,10 +91,10 @@ class ValkeySource:
         self._on_lost()
 
     async def _listen(self) -> None:
-        self._client = client(self._url)
+        self._client = await client(self._url)
         try:
-            async with self._client.pubsub() as pubsub:
-                await pubsub.subscribe(*self._others, self._channel)
+            async with await subscription_client(self._client) as own, own.pubsub() as pubsub:
+                await pubsub.subscribe(*self._others, self._keys.beats)
                 await self._hear(pubsub)
         finally:
             gone, self._client = self._client, None
@@ -110,13 +128,13 @@ class ValkeySource:
         try:
             for start in range(0, len(ids), BATCH):
                 batch = list(ids[start : start + BATCH])
-                scores = await self._client.zmscore(self._set, batch)
+                scores = await self._client.zmscore(self._keys.heartbeats, batch)
                 found.update(
                     (i, int(s))
                     for i, s in zip(batch, scores, strict=True)
                     if s is not None and 0 < s < LATEST
                 )
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             log.debug("beats could not be read: %s", error)
         return found
 
