@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg_pool
-from redis.asyncio import Redis
 
 from agent_sessions import stale, transitions, validation
 from agent_sessions.editing import Editing
@@ -35,7 +34,7 @@ from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.document_backends import MemoryBackend, ValkeyBackend
 from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.usage import LoopBinding, require_async_client, require_async_pool
-from agent_sessions.valkey_cache import AWAY, Keys
+from agent_sessions.valkey_cache import AWAY, Keys, close_client, open_client
 from agent_sessions.write_commands import Author
 
 NOWHERE = str(uuid.UUID(int=0))
@@ -90,7 +89,7 @@ class SessionManager:
         self._writer = SessionWriter(self._store, self._cache, clock)
         self._stale_sweeper = StaleSweeper(self._store, self._cache, clock)
         self._editing = Editing(self._store)
-        self._owned: list[Any] = []
+        self._owned = AsyncExitStack()
 
     @classmethod
     async def connect(
@@ -98,28 +97,32 @@ class SessionManager:
     ) -> Self:
         """A manager with a pool and a client of its own, closed by `close()`.
 
-        Raises StorageUnavailable when PostgreSQL does not answer; without Valkey it goes on.
+        Raises InvalidInput for what is no address, StorageUnavailable when PostgreSQL does not answer; without
+        Valkey it goes on.
         """
+        client = open_client(valkey_url) if valkey_url else None
         pool = await open_pool(database_url) if database_url else None
-        client = None
-        if valkey_url:
-            client = Redis.from_url(valkey_url, socket_connect_timeout=2.0, socket_timeout=5.0)
-        manager = cls(client, pool, **settings)
-        manager._owned = [thing for thing in (client, pool) if thing is not None]
+        async with AsyncExitStack() as owned:
+            if pool is not None:
+                owned.push_async_callback(pool.close)
+            if client is not None:
+                owned.push_async_callback(close_client, client)
+            manager = cls(client, pool, **settings)
+            manager._owned = owned.pop_all()
         return manager
 
     async def close(self) -> None:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
-        try:
+        async with (
+            self._owned,
+            AsyncExitStack() as stack,
+        ):  # each is closed, whatever the others raise
+            stack.push_async_callback(self._cache.close)
+            stack.push_async_callback(self._store.close)
+            stack.push_async_callback(self._reader.close)
+            stack.push_async_callback(self._heartbeats.close)
+            stack.push_async_callback(self._cache.settle)
             await self._writer.close()
-            await self._cache.settle()
-            await self._heartbeats.close()
-            await self._reader.close()
-            await self._store.close()
-        finally:
-            await self._cache.close()
-            for thing in self._owned:
-                await (thing.aclose() if hasattr(thing, "aclose") else thing.close())
 
     async def __aenter__(self) -> Self:
         return self

@@ -239,6 +239,8 @@ async def attach(
         await leave(run, None, complete)
     finally:
         run.parts.leave()
-        await run.confirm_what_is_owed()
-        await tasks.cancel_and_wait(beats)
-        cache.remove_listener(run)
+        try:
+            await run.confirm_what_is_owed()
+        finally:
+            cache.remove_listener(run)
+            await tasks.cancel_and_wait(beats)

@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from agent_sessions.batching import Batcher, BatchItem
@@ -53,6 +55,19 @@ for i = 1, #KEYS / 2 do
   end
 end
 """
+
+
+def open_client(url: str) -> Redis:
+    """Connects when it is used first. Raises InvalidInput for what is no address."""
+    try:
+        return Redis.from_url(url, socket_connect_timeout=2.0, socket_timeout=5.0)
+    except ValueError as error:
+        raise InvalidInput(f"Valkey's address cannot be read: {error}") from None
+
+
+async def close_client(client: Redis) -> None:
+    with suppress(*AWAY):
+        await client.aclose()
 
 
 Text = str | bytes  # as the client was told to answer
