@@ -83,9 +83,11 @@ async def _running(
                 yield run
     finally:
         run.parts.leave()
-        await run.confirm_what_is_owed()
-        await tasks.cancel_and_wait(beats)
-        cache.remove_listener(run)
+        try:
+            await run.confirm_what_is_owed()
+        finally:
+            cache.remove_listener(run)
+            await tasks.cancel_and_wait(beats)
 
 
 @asynccontextmanager

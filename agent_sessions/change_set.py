@@ -146,6 +146,9 @@ def apply_ack(
 ) -> None:
     """After the fast way: what was attempted is stored; what was changed here meanwhile is not."""
     head = written.head
+    if head.epoch != base.epoch:
+        _stay(session, base, attempt)
+        return
     _number(session, attempt, written.checkpoint_count)
     if session.state == attempt.state:
         session.state = head.state
@@ -172,14 +175,18 @@ def apply_stored(
     objects: an agent may hold on to them.
     """
     if stored.epoch != base.epoch:
-        # ordered since then: the copy stays what it was, so that the agent hears of it
-        base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
-        _number(session, attempt, None)
+        _stay(session, base, attempt)
         return
     _number(session, attempt, stored.checkpoint_count)
     _become(session, attempt, stored)
     own = {c.id: c for c in attempt.added if c.id}
     session.checkpoints = [own.get(c.id or "", c) for c in session.checkpoints]
+
+
+def _stay(session: AgentSession, base: AgentSession, attempt: ChangeSet) -> None:
+    """It was stored, and ordered since then: the copy stays what it was, so that the agent hears of the order."""
+    base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
+    _number(session, attempt, None)
 
 
 def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -120,7 +121,8 @@ class ChangeSubscriber:
             sender = () if self._sender is None else (self._sender,)
             await tasks.cancel_and_wait(self._task, *sender, *self._leaving)
         self._drop()
-        await self._disconnect()
+        with suppress(*AWAY):
+            await self._disconnect()
 
     async def _listen(self) -> None:
         pause = 0.05

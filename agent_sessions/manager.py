@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -37,7 +37,7 @@ from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.document_backends import MemoryBackend, ValkeyBackend
 from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.usage import LoopBinding, require_async_client, require_async_pool
-from agent_sessions.valkey_client import AWAY, open_client
+from agent_sessions.valkey_client import AWAY, close_client, open_client
 from agent_sessions.write_commands import Author
 
 NOWHERE = str(uuid.UUID(int=0))
@@ -93,7 +93,7 @@ class SessionManager:
         self._writer = SessionWriter(self._store, self._cache, clock)
         self._stale_sweeper = StaleSweeper(self._store, self._cache, clock)
         self._editing = Editing(self._store)
-        self._owned: list[Any] = []
+        self._owned = AsyncExitStack()
 
     @classmethod
     async def connect(
@@ -101,32 +101,37 @@ class SessionManager:
     ) -> Self:
         """A manager with a pool and a client of its own, closed by `close()`.
 
-        Raises StorageUnavailable when PostgreSQL does not answer; without Valkey it goes on. The address of any node
-        of a cluster is enough; `?cluster=true` says so where no node may answer yet. Raises StorageMisconfigured for
-        a Valkey before 7.2 or a Redis before 7.
+        Raises InvalidInput for what is no address, StorageUnavailable when PostgreSQL does not answer; without Valkey
+        it goes on. The address of any node of a cluster is enough; `?cluster=true` says so where no node may answer
+        yet. Raises StorageMisconfigured for a Valkey before 7.2 or a Redis before 7.
         """
         client = None
         if valkey_url:
             client = await open_client(
                 valkey_url, checked=True, socket_connect_timeout=2.0, socket_timeout=5.0
             )
-        pool = await open_pool(database_url) if database_url else None
-        manager = cls(client, pool, **settings)
-        manager._owned = [thing for thing in (client, pool) if thing is not None]
+        async with AsyncExitStack() as owned:
+            if client is not None:
+                owned.push_async_callback(close_client, client)
+            pool = await open_pool(database_url) if database_url else None
+            if pool is not None:
+                owned.push_async_callback(pool.close)
+            manager = cls(client, pool, **settings)
+            manager._owned = owned.pop_all()
         return manager
 
     async def close(self) -> None:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
-        try:
+        async with (
+            self._owned,
+            AsyncExitStack() as stack,
+        ):  # each is closed, whatever the others raise
+            stack.push_async_callback(self._cache.close)
+            stack.push_async_callback(self._store.close)
+            stack.push_async_callback(self._reader.close)
+            stack.push_async_callback(self._heartbeats.close)
+            stack.push_async_callback(self._cache.settle)
             await self._writer.close()
-            await self._cache.settle()
-            await self._heartbeats.close()
-            await self._reader.close()
-            await self._store.close()
-        finally:
-            await self._cache.close()
-            for thing in self._owned:
-                await (thing.aclose() if hasattr(thing, "aclose") else thing.close())
 
     async def __aenter__(self) -> Self:
         return self

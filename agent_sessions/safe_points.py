@@ -16,6 +16,7 @@ from agent_sessions.errors import (
     OrderReceived,
     Restored,
     RolledBack,
+    SessionError,
     SessionNotFound,
     StorageUnavailable,
     TakenOver,
@@ -220,7 +221,7 @@ class SafePoints:
         if self._owed is not None:
             try:
                 await self._acknowledge(self._owed)
-            except StorageUnavailable as error:
+            except SessionError as error:  # it must not take the place of the order
                 logger.warning("an order could not be confirmed: %s", error)
 
     def raise_if_ended(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -14,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
-from agent_sessions.errors import StorageMisconfigured
+from agent_sessions.errors import InvalidInput, StorageMisconfigured
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ async def open_client(url: str, *, checked: bool = False, **settings: Any) -> An
     """
     try:
         found = await cluster_url(url, checked=checked, **settings)
+    except ValueError as error:
+        raise InvalidInput(f"Valkey's address cannot be read: {error}") from None
     except AWAY as error:
         logger.debug("the server could not be asked what it is: %s", error)
         found = None
@@ -55,6 +58,12 @@ async def cluster_url(url: str, *, checked: bool = False, **settings: Any) -> st
     if checked:
         check_server(facts)
     return address if cluster or facts.get("mode") == CLUSTER else None
+
+
+async def close_client(client: Any) -> None:
+    """A server that is away needs no goodbye."""
+    with suppress(*AWAY):
+        await client.aclose()
 
 
 def open_sync_client(url: str, **settings: Any) -> Any:

@@ -13,6 +13,7 @@ from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
 from agent_sessions.conversation.write_behind import WriteBehind
+from agent_sessions.errors import SessionError
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +48,12 @@ class Maintenance:
             await tasks.cancel_and_wait(task)
         if self._store:
             self._store.retry_at = self._clock()
-            await self._send_waiting()
+            try:
+                await self._send_waiting()
+            finally:
+                await self._store.close()
             if waiting := self._local.waiting:
                 logger.error("%d conversations hold turns that Valkey never got", len(waiting))
-            await self._store.close()
 
     async def tick(self) -> None:
         await self._send_waiting()
@@ -90,6 +93,9 @@ class Maintenance:
         try:
             await self._store.connect()
         except Unreachable:
+            return False
+        except SessionError as error:
+            logger.error("conversations are kept in memory: %s", error)
             return False
         return True
 

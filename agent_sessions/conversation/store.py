@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.scripts import script
 from agent_sessions.conversation.snapshot import Addition, Snapshot, dumps, last_question
-from agent_sessions.errors import InvalidInput
+from agent_sessions.errors import InvalidInput, StorageUnavailable
 from agent_sessions.keys import ConversationKeys
 from agent_sessions.valkey_client import AWAY, cluster_url
 
@@ -179,7 +179,7 @@ class ConversationStore:
                 for name in conversation_ids:
                     pipeline.strlen(self._keys.text(name))
                     pipeline.hget(self._keys.about(name), "version")
-                found = _decode(await pipeline.execute())
+                found = _decode(await pipeline.execute(), "replace")
         except AWAY as error:
             raise self._judge(error, "") from error
         pairs = zip(found[::2], found[1::2], strict=True)
@@ -215,17 +215,18 @@ class ConversationStore:
         key = self._keys.store
         try:
             await client.set(key, uuid.uuid4().hex, nx=True)
-            return str(_decode(await client.get(key)))
+            return str(_decode(await client.get(key), "replace"))
         except AWAY as error:
             raise self._judge(error, key) from error
 
     def _judge(self, error: Exception, key: str) -> Exception:
-        """A broken connection or a server that cannot write is waited for; anything else is said as it is."""
+        """A broken connection or a server that cannot write is waited for; anything else is the caller's to hear."""
         message = str(error)
         if not _is_about_the_server(error):
             if "WRONGTYPE" in message:
-                return InvalidInput(f"what is stored as {key} is no conversation")
-            return error
+                what = f"what is stored as {key}" if key else "what is stored under one of the keys"
+                return InvalidInput(f"{what} is no conversation: remove it, or use another prefix")
+            return StorageUnavailable(f"Valkey could not do it: {message}")
         longest = self._config.retry_longest_seconds
         delay = min(longest, self._config.retry_first_seconds * 2 ** min(self._failures, 20))
         self.retry_at = self._clock() + delay * random.uniform(0.5, 1)  # noqa: S311

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TypeVar
 
-from redis.exceptions import RedisError
-
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.snapshot import Addition, Snapshot
 from agent_sessions.conversation.stats import Counts
@@ -19,7 +17,7 @@ from agent_sessions.conversation.store import (
     ConversationStore,
     Unreachable,
 )
-from agent_sessions.errors import InvalidInput
+from agent_sessions.errors import InvalidInput, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +99,7 @@ class WriteBehind:
             batch = list(islice(entry.pending, BATCH))
             try:
                 appended = await self._append(entry, batch)
-            except (InvalidInput, RedisError) as error:
+            except (InvalidInput, StorageUnavailable) as error:
                 self._refuse(entry, batch, error)
             else:
                 await self._confirm(entry, batch, appended)
@@ -181,4 +179,6 @@ def _went_back(known: str, stored: str) -> bool:
 
 
 def _version(stamp: str) -> int:
-    return int(stamp.partition(":")[0] or 0)
+    """0 for what is no number: another program may have written it."""
+    number = stamp.partition(":")[0]
+    return int(number) if number.isascii() and number.isdigit() else 0

@@ -16,6 +16,8 @@ from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.valkey_client import AWAY
 
+PAGE = 500  # ids that are fetched at once
+
 
 @dataclass
 class Record:
@@ -54,13 +56,24 @@ class Record:
         session.clock = clock
         if rest is None:
             return cls.adopted(session)
+        try:
+            return cls._numbered(session, rest)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InvalidInput(
+                f"what Valkey holds is no session: its record cannot be read ({error})"
+            ) from None
+
+    @classmethod
+    def _numbered(cls, session: AgentSession, rest: dict[str, Any]) -> Record:
+        """Raises TypeError, ValueError or AttributeError for what this library did not write."""
+        history = [dict(entry) for entry in rest.get("history", [])]
         return cls(
             session.mark_clean(),
             [(SessionCheckpoint.from_dict(c), v) for c, v in rest.get("checkpoints", [])],
-            {int(k): v for k, v in rest.get("past_contexts", {}).items()},
-            rest.get("history", []),
-            rest.get("revision", 0),
-            rest.get("lease_seconds", 0.0),
+            {int(k): dict(v) for k, v in rest.get("past_contexts", {}).items()},
+            history,
+            int(rest.get("revision", 0)),
+            float(rest.get("lease_seconds", 0.0)),
         )
 
     @classmethod
@@ -180,10 +193,23 @@ class ValkeyBackend:
 
     async def ids(self) -> AsyncIterator[str]:
         start = 0
-        while page := await self._client.zrange(self._keys.sessions, start, start + 499):
+        while page := await self._page(start):
             for session_id in page:
-                yield session_id.decode() if isinstance(session_id, bytes) else session_id
-            start += 500
+                yield (
+                    session_id
+                    if isinstance(session_id, str)
+                    else session_id.decode(errors="replace")
+                )
+            start += PAGE
+
+    async def _page(self, start: int) -> list[str | bytes]:
+        try:
+            page: list[str | bytes] = await self._client.zrange(
+                self._keys.sessions, start, start + PAGE - 1
+            )
+        except AWAY as error:
+            raise StorageUnavailable(f"Valkey did not answer: {error}") from error
+        return page
 
 
 def _beaten(record: Record, at: datetime) -> None:

@@ -49,6 +49,10 @@ class OwnValkey:
         if self._child is not None:
             self._child.process.send_signal(signal.SIGSTOP)
 
+    def block_snapshots(self, name: str) -> None:
+        """A folder stands where the snapshot would be written."""
+        (self._folder / name / "in the way").mkdir(parents=True)
+
     def kill(self) -> None:
         if self._child is not None:
             self._child.process.kill()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from agent_sessions import RequestReused, SessionManager, StorageUnavailable
+from agent_sessions import RequestReused, SessionManager, StaleEpoch, StorageUnavailable
 from tests.library.conftest import Make
 from tests.library.lossy import LossyWay
 from tests.library.people import OLGA, OTTO, Sql, history, names, row, rows
@@ -175,6 +175,25 @@ async def test_an_order_whose_commit_was_not_answered_is_given_once(
     way.lose(COMMIT)
     assert await manager.delete_session(session.session_id) is True, "it was this call that did it"
     assert (await row(sql, session.session_id))["version"] == restored.version + 1
+
+
+async def test_a_copy_whose_write_is_answered_after_an_order_stays_what_it_was(
+    manager: SessionManager, way: LossyWay, another: Make
+) -> None:
+    session = await manager.create_session("grader")
+    way.stay_closed(True)
+    way.lose(marker(manager, b"locked AS MATERIALIZED"))
+    session.checkpoint("essay_marked", {"essay": 1})
+    saving = asyncio.create_task(manager.update_session(session))
+    await way.lost.wait()
+    failed = await (await another()).fail(session.session_id, "why", **OLGA)
+    way.stay_closed(False)
+    await saving
+    assert failed.epoch == 1
+    assert (session.state, session.epoch, session.order_version) == ("active", 0, 0)
+    session.checkpoint("essay_marked", {"essay": 2})
+    with pytest.raises(StaleEpoch):
+        await manager.update_session(session)
 
 
 @pytest.mark.parametrize("metadata", [False, True], ids=["fast", "careful"])

@@ -23,7 +23,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 def wrong_copies(record: Record, calls: Sequence[Call]) -> Findings:
     """What a call returned is what the record had at that version."""
     for call in calls:
-        if call.copy is not None and (what := _wrong(record, call.copy, call.name in RUN_CALLS)):
+        if call.copy is not None and (what := _wrong(record, call.copy, _newer(record, call))):
             yield (
                 f"{call.name} of {call.who} returned a copy of version {call.copy['version']} {what}",
                 [call],
@@ -32,11 +32,31 @@ def wrong_copies(record: Record, calls: Sequence[Call]) -> Findings:
 
 def wrong_copy_in_valkey(record: Record, calls: Sequence[Call]) -> Findings:
     copy = record.valkey
-    if copy is not None and "version" in copy and (what := _wrong(record, copy, False)):
+    if copy is not None and "version" in copy and (what := _wrong(record, copy, [])):
         yield f"Valkey keeps a copy of version {copy['version']} {what}", []
 
 
-def _wrong(record: Record, copy: dict[str, Any], in_a_run: bool) -> str | None:
+def _newer(record: Record, call: Call) -> list[Entry] | None:
+    """Later entries that the copy may have its state from; None: from any.
+
+    A copy's version is that of the context it holds. A write of checkpoints alone brings the state and the order of
+    the moment in which it was stored, and leaves the context with its version as they were.
+    """
+    if (
+        call.name in RUN_CALLS
+    ):  # a run's session follows the order that it obeys before it is read again
+        return None
+    stored = [c.version for c in record.checkpoints if c.token in call.facts.get("tokens", ())]
+    if call.name != "update_session" or not stored or call.facts.get("wants"):
+        return []
+    return [
+        entry
+        for entry in record.history
+        if entry.version >= max(stored) and entry.at <= call.end + ROUNDING
+    ]
+
+
+def _wrong(record: Record, copy: dict[str, Any], newer: Sequence[Entry] | None) -> str | None:
     entry = record.entry(copy["version"])
     if entry is None:
         return "that never was"
@@ -44,8 +64,8 @@ def _wrong(record: Record, copy: dict[str, Any], in_a_run: bool) -> str | None:
     if copy["context"] != context:
         keys = ", ".join(differences(context or {}, copy["context"]))
         return f"whose context is not of that version: {keys}"
-    # a run's session follows the order that it obeys before it is read again
-    if not in_a_run and (copy["state"], copy["epoch"]) != (entry.to_state, entry.epoch):
+    states = {(e.to_state, e.epoch) for e in (entry, *(newer or ()))}
+    if newer is not None and (copy["state"], copy["epoch"]) not in states:
         return f"that says {copy['state']}, epoch {copy['epoch']}: it was {entry.to_state}, {entry.epoch}"
     return None
 

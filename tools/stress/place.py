@@ -22,7 +22,7 @@ from tools.chaos.world import signal_all
 from tools.stress.plan import AGENT_PROCESSES, PROCESSES
 from tools.stress.proxy import Proxy
 
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 90.0
 URL = "postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable&gssencmode=disable"
 
 
@@ -130,7 +130,10 @@ class Place:
 
     async def start_workers(self) -> None:
         sockets = socket_folder(self.folder)
-        targets = {"postgresql": sockets / ".s.PGSQL.5432", "valkey": sockets / "redis.sock"}
+        targets = {
+            "postgresql": sockets / ".s.PGSQL.5432",
+            "valkey": sockets / valkey.OPTIONS["unixsocket"],
+        }
         for name in PROCESSES:
             proxies = {server: Proxy(target) for server, target in targets.items()}
             for proxy in proxies.values():

@@ -187,6 +187,15 @@ def test_a_copy_of_another_state_or_epoch_is_found(story: Story) -> None:
     assert story.found() == ["copy"]
 
 
+def test_a_write_of_checkpoints_may_bring_the_state_in_which_they_were_stored(story: Story) -> None:
+    """The copy's version stays that of the context that it holds."""
+    story.calls["w"].facts |= {"wants": {}, "tokens": ["a2"]}
+    story.calls["w"].copy = copy(4, ONE, "active")
+    assert "copy" not in story.found()
+    story.calls["w"].copy = copy(6, ONE, "paused")
+    assert "copy" in story.found()
+
+
 def test_a_copy_of_a_version_that_never_was_is_found(story: Story) -> None:
     story.calls["read"].copy = copy(12, ONE)
     assert story.found() == ["copy"]
