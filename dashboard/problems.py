@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
@@ -68,7 +69,7 @@ def document(status: int, title: str = "", detail: str = "", **more: Any) -> dic
 
 def problem(status: int, title: str = "", detail: str = "", **more: Any) -> HttpResponse:
     return HttpResponse(
-        json.dumps(document(status, title, detail, **more)),
+        json.dumps(document(status, title, detail, **more), cls=DjangoJSONEncoder),
         status=status,
         content_type=CONTENT_TYPE,
         headers={"Cache-Control": "no-store"},

@@ -117,7 +117,8 @@ def test_what_web_processes_cache_has_a_prefix_of_its_own(
     session = make_session(context={"class": "7b"})
     cached_key(valkey, viktor)
     viktor.post(f"/sessions/{session.session_id}/presence/", {"doing": ""})
-    theirs = (f"{NAMESPACE}:session:", f"{NAMESPACE}:heartbeats", f"{NAMESPACE}:beats")
+    session_keys = (f"{NAMESPACE}:session:", f"{{{NAMESPACE}:session:")
+    theirs = (*session_keys, f"{NAMESPACE}:heartbeats", f"{NAMESPACE}:beats")
     for key in valkey.keys("*"):
         name = key.decode()
         assert name.startswith((f"{NAMESPACE}:web:", *theirs)), name
