@@ -210,6 +210,6 @@ def parse_moment(text: str) -> datetime | None:
         if (number := whole(text, BIGINT)) is not None:
             return readable(datetime.fromtimestamp(number / 1000, UTC))
         moment = datetime.fromisoformat(text)
-        return readable(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return readable((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC))
     except (ValueError, OverflowError, OSError):
         return None

@@ -102,7 +102,8 @@ def test_one_command_serves_and_ctrl_c_leaves_no_process(start: Start) -> None:
     run = start()
     words = run.read_until("Ctrl-C")
     assert f"http://127.0.0.1:{run.port}/" in words
-    assert run.answer("/healthz") == {"status": "ok", "database": "ok", "valkey": "ok"}
+    health = run.answer("/healthz")
+    assert {"status": "ok", "database": "ok", "valkey": "ok"}.items() <= health.items()
     processes = run.everything()
     assert run.end(signal.SIGINT) == 0
     assert [each for each in processes if each.is_running()] == []

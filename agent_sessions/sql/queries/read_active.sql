@@ -3,6 +3,7 @@ SELECT s.id, s.agent_type, s.user_id, s.state, s.context, s.metadata, s.created_
     s.version, s.epoch, s.context_version, s.last_progress, s.ended_at, s.state_before_deletion,
     s.order_version, s.order_verb, s.order_actor, s.order_reason, s.ordered_at, s.order_checkpoint,
     s.acknowledged_version, s.acknowledged_at, s.parts, s.parts_at_work, s.refused_writes, s.change_actor, s.change_id,
+    s.owner_id, s.owner_name, s.owner_since, s.lease_until, s.failed_attempts, s.handed_back_at,
     (SELECT agent_session_timeline()) AS timeline,
     coalesce(s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints))) AS checkpoint_count,
     coalesce(s.checkpoints_through, s.checkpoint_count, jsonb_array_length(agent_session_array(s.checkpoints)))

@@ -9,6 +9,7 @@ import pytest
 from django.utils import translation
 
 from agent_sessions import InvalidInput, validation
+from agent_sessions.stored_values import OMITTED
 from agent_sessions.transitions import checkpoint_number
 from sessions_app import actions, given_json
 from sessions_app.input_errors import SENTENCES
@@ -51,6 +52,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str, str]] = {
         lambda: validation.json_object({"a": "\x00"}, "context"),
         "Context: contains a character that cannot be stored (NUL). Please remove it.",
         "Kontext: enthält ein unzulässiges Zeichen (NUL). Bitte entfernen Sie es.",
+    ),
+    "omitted": (
+        lambda: validation.json_object({"a": OMITTED}, "context"),
+        "Context: contains a mark for a stored value that could not be read. Please replace it.",
+        (
+            "Kontext: enthält eine Markierung für einen gespeicherten Wert, der nicht gelesen werden konnte."
+            " Bitte ersetzen Sie sie."
+        ),
     ),
     "surrogate": (
         lambda: validation.json_object({"a": "\ud800"}, "metadata"),
