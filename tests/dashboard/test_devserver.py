@@ -273,7 +273,7 @@ def test_a_server_by_hand_without_migrations(server: tuple[str, ...], unmigrated
 def test_a_server_by_hand_without_a_database() -> None:
     done = by_hand(*DAPHNE, DATABASE_URL=f"postgresql://127.0.0.1:{free_port()}/none")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: The database at postgresql://me@127.0.0.1:")
+    assert done.stderr.startswith("error: The database at postgresql://127.0.0.1:")
     assert done.stderr.count("\n") == 1
 
 
@@ -282,7 +282,7 @@ def test_a_command_without_a_database() -> None:
         "manage.py", "migrate", DATABASE_URL=f"postgresql://127.0.0.1:{free_port()}/none"
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("error: The database at postgresql://me@127.0.0.1:")
+    assert done.stderr.startswith("error: The database at postgresql://127.0.0.1:")
     assert done.stderr.count("\n") == 1
 
 
@@ -381,4 +381,4 @@ def test_the_health_check_of_a_container(migrated: str) -> None:
                 break
             time.sleep(0.5)
         web.terminate()
-    assert done.stdout.strip() == '{"status": "ok", "database": "ok", "valkey": "ok"}'
+    assert done.stdout.startswith('{"status": "ok", "database": "ok", "valkey": "ok"')

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from agent_sessions import SessionManager
@@ -71,9 +72,7 @@ TAKEN_BY_HAND = [
     "checkpoints = '[]'",
     "user_id = NULL",
     "last_heartbeat = NULL",
-    "created_at = NULL, updated_at = NULL",
-    "metadata = '[]'",
-    "metadata = 'null'",
+    "updated_at = NULL",
     "last_heartbeat = now() + interval '5 years'",
     "order_verb = 'dance', order_version = 99",
     "state_before_deletion = 'nowhere'",
@@ -92,6 +91,17 @@ async def test_a_deleted_row_that_forgot_where_it_came_from_is_restored_as_activ
             (before, session.session_id),
         )
         assert (await durable.restore(session.session_id, **OLGA)).state == "active"
+
+
+@pytest.mark.parametrize(
+    "edit", ["created_at = NULL", "metadata = '[]'", "metadata = 'null'", "state = NULL"]
+)
+async def test_what_no_program_could_read_is_refused_by_the_table(
+    another: Make, sql: Sql, edit: str
+) -> None:
+    session = await (await another()).create_session("grader")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await sql.execute(f"UPDATE agent_sessions SET {edit} WHERE id = %s", (session.session_id,))
 
 
 @pytest.mark.parametrize("edit", TAKEN_BY_HAND)

@@ -93,9 +93,14 @@ class ValkeySource:
     async def _listen(self) -> None:
         self._client = await client(self._url)
         try:
-            async with await subscription_client(self._client) as own, own.pubsub() as pubsub:
-                await pubsub.subscribe(*self._others, self._keys.beats)
-                await self._hear(pubsub)
+            own = await subscription_client(self._client)
+            try:
+                async with own.pubsub() as pubsub:
+                    await pubsub.subscribe(*self._others, self._keys.beats)
+                    await self._hear(pubsub)
+            finally:
+                # its own `async with` shields this: a task would outlive a cancellation
+                await own.aclose()
         finally:
             gone, self._client = self._client, None
             await gone.aclose()
