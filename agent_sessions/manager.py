@@ -557,6 +557,7 @@ class SessionManager:
         until it was the `attempts`th. `stop_on_sigterm`: SIGTERM hands the session back at the next safe point.
         `interrupt`: what ends the work cancels the block at once instead of at its next safe point.
         """
+        self._binding.check()
         options = AttachOptions(
             interval, complete, wait, take_over, retry_on, attempts, stop_on_sigterm, interrupt
         )
