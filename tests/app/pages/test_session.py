@@ -323,7 +323,7 @@ def test_the_same_error_after_a_rollback_is_named_and_another_way_is_offered(
         fails_after_rollback(made, "RateLimitError", to=4)
     page = page_of(act, made)
     assert "The same error, 3 times in a row, each after a rollback." in page
-    assert "The checkpoint before that is second" in page
+    assert "The checkpoint before that is <bdi>second</bdi>" in page
     assert "Correct the context" in page
 
 
