@@ -9,8 +9,8 @@ import pytest
 from django.utils import translation
 
 from agent_sessions import InvalidInput, validation
-from agent_sessions.stored_values import OMITTED
 from agent_sessions.transitions import checkpoint_number
+from agent_sessions.validation import OMITTED
 from sessions_app import actions, given_json
 from sessions_app.input_errors import SENTENCES
 
