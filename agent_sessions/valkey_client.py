@@ -48,13 +48,16 @@ async def cluster_url(url: str, *, checked: bool = False, **settings: Any) -> st
     """The address for a cluster's client; None for one server. Raises one of AWAY while it is not known."""
     url, cluster = split_address(url)
     address = without_database(url)
+    client = Redis.from_url(address, **{**settings, **_HELLO})
     try:
-        async with Redis.from_url(address, **{**settings, **_HELLO}) as client:
-            facts = await _asked(client)
+        facts = await _asked(client)
     except AWAY:
         if cluster:
             return address
         raise
+    finally:
+        # its own `async with` shields this: a task would outlive a cancellation
+        await close_client(client)
     if checked:
         check_server(facts)
     return address if cluster or facts.get("mode") == CLUSTER else None

@@ -79,6 +79,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=in_browser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """The thread that a page started would look for bulk jobs in the database of later tests."""
+    from sessions_app.bulk.worker import background
+
+    background.stop()
+
+
 @pytest.fixture(autouse=True)
 def _database_beside_playwright(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

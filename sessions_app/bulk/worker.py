@@ -168,12 +168,14 @@ class Background:
     def __init__(self, look: Callable[[], bool]) -> None:
         self._look = look
         self._woken = threading.Event()
+        self._stopped = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
+                self._stopped.clear()
                 self._thread = threading.Thread(target=self._run, name="bulk", daemon=True)
                 self._thread.start()
 
@@ -181,16 +183,26 @@ class Background:
         self._woken.set()
         self.start()
 
+    def stop(self) -> None:
+        """Returns when the thread has ended: after the job that it works on."""
+        self._stopped.set()
+        self._woken.set()
+        with self._starting:
+            if self._thread is not None:
+                self._thread.join()
+                self._thread = None
+
     def _run(self) -> None:
         while True:
             self._woken.clear()
-            pause = self.tick()
-            self._woken.wait(pause)
+            if self._stopped.is_set():  # after the clearing, which would otherwise undo what `stop` set
+                return
+            self._woken.wait(self.tick())
 
     def tick(self) -> float:
         """Works off what there is; returns after how many seconds to look again."""
         try:
-            while self._look():
+            while not self._stopped.is_set() and self._look():
                 pass
             return LOOK_EVERY
         except (DatabaseError, InterfaceError) as error:

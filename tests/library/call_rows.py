@@ -161,6 +161,12 @@ async def _(scene: Scene) -> Call:
     return lambda: scene.manager.update_session(session)
 
 
+@row(SessionManager, "count_attempt")
+async def _(scene: Scene) -> Call:
+    session = await scene.session()
+    return lambda: scene.manager.count_attempt(session, 1, {"error": "broken"})
+
+
 @row(SessionManager, "renew")
 async def _(scene: Scene) -> Call:
     session = await scene.session()
@@ -209,6 +215,12 @@ async def _beaten(run: Run) -> None:
             await run.beat()
 
 
+async def _watched(run: Run) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await run.until_over()
+
+
 async def _stepped(run: Run) -> None:
     async with run.step("marking"):
         await run.save()
@@ -217,6 +229,7 @@ async def _stepped(run: Run) -> None:
 of_run("beat", _beaten)
 of_run("checkpoint", lambda run: run.checkpoint("marked", {"n": 2}))
 of_run("complete", lambda run: run.complete({"mark": 1}))
+of_run("count_attempt", lambda run: run.count_attempt("broken", 3))
 of_run("confirm_what_is_owed", lambda run: run.confirm_what_is_owed())
 of_run("context", lambda run: run.context)
 of_run("discard", lambda run: run.discard(run.session.checkpoint("given up")))
@@ -230,7 +243,9 @@ of_run("raise_if_ended", lambda run: run.raise_if_ended())
 of_run("safe_point", lambda run: run.safe_point())
 of_run("save", lambda run: run.save())
 of_run("step", _stepped)
+of_run("stop", lambda run: run.stop())
 of_run("tick", lambda run: run.tick())
+of_run("until_over", _watched)
 
 
 # --- ConversationManager --------------------------------------------------------------------------------------------
