@@ -195,7 +195,8 @@ class Background:
     def _run(self) -> None:
         while True:
             self._woken.clear()
-            if self._stopped.is_set():  # after the clearing, which would otherwise undo what `stop` set
+            # after the clearing, which would otherwise undo what `stop` set
+            if self._stopped.is_set():
                 return
             self._woken.wait(self.tick())
 
