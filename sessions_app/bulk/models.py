@@ -67,7 +67,14 @@ class BulkItem(models.Model):
 
     job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="items")
     n = models.IntegerField()
-    session_id = models.UUIDField()
+    # Without a constraint: a job still tells what became of a session that was removed for good.
+    session = models.ForeignKey(
+        "sessions_app.AgentSession",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="bulk_items",
+    )
     agent_type = models.CharField(max_length=50)
     version = models.BigIntegerField()
     checkpoint_n = models.IntegerField(null=True)
@@ -78,7 +85,7 @@ class BulkItem(models.Model):
     at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["job", "session_id"], name="bulk_item_once")]
+        constraints = [models.UniqueConstraint(fields=["job", "session"], name="bulk_item_once")]
         indexes = [models.Index(fields=["job", "outcome", "n"], name="bulk_item_outcome")]
 
     def __str__(self) -> str:

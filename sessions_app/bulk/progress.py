@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models import Count, F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -145,14 +145,12 @@ def progress(job: BulkJob) -> Progress:
 
 def confirmations(job: BulkJob, given_to: int) -> Confirmations:
     """Of the sessions that got the order. One that another one followed before it was confirmed is superseded."""
-    done = job.items.filter(outcome=Outcome.DONE)
-    given = done.filter(session_id=OuterRef("id")).values("result_version")[:1]
     confirmed = Q(acknowledged_version__gte=F("given"))
     superseded = ~confirmed & Q(order_version__gt=F("given"))
     silent = silent_q(settings.HEARTBEAT_RULES)
     found = (
-        AgentSession.objects.filter(id__in=done.values("session_id"))
-        .annotate(given=Subquery(given))
+        AgentSession.objects.filter(bulk_items__job=job, bulk_items__outcome=Outcome.DONE)
+        .annotate(given=F("bulk_items__result_version"))
         .aggregate(
             known=Count("id"),
             confirmed=Count("id", filter=confirmed),
