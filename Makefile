@@ -39,6 +39,11 @@ test: setup chromium lint types ## everything that is checked, the browser inclu
 	@echo "==> tests"
 	@$(BIN)/python -m pytest -n 2
 
+.PHONY: frameworks
+frameworks: .venv/development ## the tests with DSPy, which `make test` leaves out: 68 packages, 400 MB
+	@$(INSTALL) requirements-frameworks.txt
+	@$(BIN)/python -m pytest tests/frameworks
+
 lint: setup ## ruff and the import contract
 	@echo "==> ruff"
 	@$(BIN)/ruff check .

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ from dashboard.embedded import Servers, running
 from tests.support.chromium import chromium
 from tests.support.dashboard import ASYNC_UNSAFE, LiveDashboard, session_cookie
 from tests.support.waiting import HANGS
+
+# `make frameworks` installs what these need.
+collect_ignore = [] if importlib.util.find_spec("dspy") else ["frameworks"]
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -52,14 +52,6 @@ def test_an_empty_conversation_has_an_empty_history(without_dspy):
     assert ConversationState().to_dspy_history().messages == []
 
 
-def test_with_dspy_it_is_a_real_history(state):
-    dspy = pytest.importorskip("dspy")
-    history_type.cache_clear()
-    history = state.to_dspy_history()
-    assert isinstance(history, dspy.History)
-    assert history.messages == LAST_SIX
-
-
 PAIRS = [{"asked": f"how many in {n}?", "told": f"{n}"} for n in (2, 3, 4)]
 
 
@@ -67,17 +59,3 @@ def test_named_after_a_signature_each_answered_question_is_one_message(state, wi
     state.add_turn(ConversationTurn("user", "unanswered"))
     state.turns.pop(0)
     assert state.to_dspy_history(question="asked", answer="told").messages == PAIRS[1:]
-
-
-def test_the_model_gets_to_see_the_conversation_through_dspys_own_adapter(state):
-    dspy = pytest.importorskip("dspy")
-    history_type.cache_clear()
-    signature = dspy.Signature("asked: str, history: dspy.History -> told: str")
-    inputs = {
-        "asked": "and now?",
-        "history": state.to_dspy_history(question="asked", answer="told"),
-    }
-    messages = dspy.ChatAdapter().format(signature, [], inputs)[1:]
-    assert [message["role"] for message in messages] == ["user", "assistant"] * 3 + ["user"]
-    assert "how many in 2?" in messages[0]["content"]
-    assert "None" not in "".join(message["content"] for message in messages)
