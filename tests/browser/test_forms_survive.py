@@ -299,10 +299,23 @@ def test_what_one_person_wrote_is_not_sent_for_another_who_logs_in_in_the_same_b
 ADMIN = "/admin/sessions_app/agentsession/"
 
 
+@pytest.fixture
+def fresh(start_dashboard: Callable[..., LiveDashboard]) -> LiveDashboard:
+    """The admin logs changes by the ids of content types, which a server keeps and emptied tables give anew."""
+    return start_dashboard()
+
+
+def open_admin(open_page: Open, fresh: LiveDashboard, person: Any, path: str = ADMIN) -> Page:
+    page = open_page("/")
+    log_in_again(page, fresh, person)
+    page.goto(f"{fresh.url}{path}")
+    return page
+
+
 def test_the_admin_s_form_of_a_session_survives_network_and_log_in(
-    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+    open_page: Open, made: AgentSession, fresh: LiveDashboard, operator: Any
 ) -> None:
-    page = open_page(f"{ADMIN}{made.session_id}/change/")
+    page = open_admin(open_page, fresh, operator, f"{ADMIN}{made.session_id}/change/")
     page.locator("[name=context]").fill(WRITTEN)
     page.locator("[name=reason]").fill("Falsche Klasse")
     expect(said(page)).to_contain_text(SAVED)
@@ -314,7 +327,7 @@ def test_the_admin_s_form_of_a_session_survives_network_and_log_in(
     page.locator("[name=_save]").click()
     expect(said(page)).to_contain_text("Sie sind abgemeldet")
     expect(page.locator("[name=context]")).to_have_value(WRITTEN)
-    log_in_again(page, dashboard, operator)
+    log_in_again(page, fresh, operator)
     page.reload()
     expect(page.locator("[name=context]")).to_have_value(WRITTEN)
     expect(page.locator("[name=reason]")).to_have_value("Falsche Klasse")
@@ -325,9 +338,9 @@ def test_the_admin_s_form_of_a_session_survives_network_and_log_in(
 
 
 def test_the_admin_s_orders_survive_network_and_log_in(
-    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+    open_page: Open, made: AgentSession, fresh: LiveDashboard, operator: Any
 ) -> None:
-    page = open_page(ADMIN)
+    page = open_admin(open_page, fresh, operator)
     page.locator("[name=action]").select_option("pause_sessions")
     page.locator(".actions [name=reason]").fill("Mittagspause")
     page.locator(".action-select").first.check()
@@ -338,7 +351,7 @@ def test_the_admin_s_orders_survive_network_and_log_in(
     Session.objects.all().delete()
     page.locator(".actions button").click()
     expect(said(page)).to_contain_text("Sie sind abgemeldet")
-    log_in_again(page, dashboard, operator)
+    log_in_again(page, fresh, operator)
     page.locator(".actions button").click()
     expect(page.locator(".messagelist .success")).to_be_visible()
     assert Stored.objects.get(pk=made.session_id).order_reason == "Mittagspause"
