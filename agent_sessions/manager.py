@@ -512,10 +512,11 @@ class SessionManager:
         )
 
     async def restart_point(self, session: AgentSession) -> SessionCheckpoint | None:
-        """Where the agent starts again after the rollback that was ordered last."""
-        n = session.order_checkpoint
+        """Where the agent starts again: its own newest checkpoint that counts, whatever was ordered since a rollback."""
+        self._binding.check()
+        n = transitions.rolled_back_to(session.checkpoints)
         if n is None:
-            return None
+            return transitions.newest_own(session.checkpoints)
         known = await self._store.checkpoint(session.session_id, n)
         if known is not None and not transitions.is_automatic(known[0]):
             return known[0]

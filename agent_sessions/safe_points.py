@@ -7,7 +7,6 @@ import logging
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
     Completed,
     Deleted,
@@ -21,10 +20,10 @@ from agent_sessions.errors import (
     StorageUnavailable,
     TakenOver,
 )
-from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.models import AgentSession, Head
 from agent_sessions.parts import Count, Parts
 from agent_sessions.states import LIVE_STATES, SessionState
-from agent_sessions.transitions import is_automatic
+from agent_sessions.transitions import newest_own
 
 if TYPE_CHECKING:
     from agent_sessions.manager import SessionManager
@@ -202,7 +201,7 @@ class SafePoints:
             self.order = end(session)
         elif session.timeline != self.session.timeline:
             # an order that the restored row holds was not given to this work, and is not confirmed by its end
-            self.order = Restored(session, _newest_own(session))
+            self.order = Restored(session, newest_own(session.checkpoints))
             return self.order
         elif others or session.order_version == self.session.order_version:
             self.order = TakenOver(session)
@@ -227,8 +226,3 @@ class SafePoints:
     def raise_if_ended(self) -> None:
         if self.session.state not in LIVE_STATES:
             raise _ENDS[self.session.state](self.session)
-
-
-def _newest_own(session: AgentSession) -> SessionCheckpoint | None:
-    own = (c for c in reversed(effective(session.checkpoints)) if not is_automatic(c))
-    return next(own, None)
