@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import enum
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -378,3 +379,29 @@ async def test_what_json_changes_is_what_the_documentation_says(manager: Session
     assert str(stored.context["mm"]) == "0.0"
     assert type(stored.context["one"]) is float
     assert type(stored.context["large"]) is int
+
+
+LARGEST = sys.float_info.max
+
+
+@pytest.mark.parametrize("number", [1e308, LARGEST, -LARGEST, 10**308, -int(LARGEST), 5e-324])
+async def test_the_largest_numbers_come_back(anywhere: SessionManager, number: float) -> None:
+    session = await anywhere.create_session("grader", context={"n": number})
+    async with anywhere.attach(session.session_id) as run:
+        run.context["beside"] = 1
+        await run.checkpoint("counted", {"n": number})
+    stored = await anywhere.read(session.session_id)
+    copy = await anywhere.get_session(session.session_id)
+    assert stored is not None and copy is not None
+    last = stored.get_last_checkpoint("counted")
+    assert last is not None
+    read = [stored.context["n"], copy.context["n"], last.data["n"]]
+    assert [type(number)(one) for one in read] == [number] * 3
+
+
+async def test_a_whole_number_that_could_not_be_read_again_is_named_with_its_path(
+    anywhere: SessionManager,
+) -> None:
+    for number in (10**309, -(10**400), 10**4000, 10**5000):
+        with pytest.raises(InvalidInput, match=r"sums\.0"):
+            await anywhere.create_session("grader", context={"sums": [number]})
