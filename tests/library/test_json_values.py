@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent_sessions import AgentSession, CheckpointManager, InvalidInput, SessionManager
+from agent_sessions import AgentSession, CheckpointManager, InvalidInput, SessionManager, json_merge
 from agent_sessions.conversation import ConversationManager, ConversationState, ConversationTurn
 from agent_sessions.errors import Failed
 from tests.library.conftest import Make
@@ -405,3 +405,30 @@ async def test_a_whole_number_that_could_not_be_read_again_is_named_with_its_pat
     for number in (10**309, -(10**400), 10**4000, 10**5000):
         with pytest.raises(InvalidInput, match=r"sums\.0"):
             await anywhere.create_session("grader", context={"sums": [number]})
+
+
+class Level(enum.IntEnum):
+    ONE, TWO = 1, 2
+
+
+AS_JSON_READS = [((1, 2), (1, 3)), (Level.ONE, Level.TWO), (1e16, 2e16), ([(1,)], [(2,)])]
+
+
+@pytest.mark.parametrize(("before", "after"), AS_JSON_READS)
+async def test_an_edit_of_another_key_is_no_conflict_whatever_python_holds(
+    anywhere: SessionManager, before: Any, after: Any
+) -> None:
+    session = await anywhere.create_session("grader", context={"own": before})
+    async with anywhere.attach(session.session_id) as run:
+        run.context["own"] = before
+        await run.checkpoint("begun")
+        stored = await anywhere.read(session.session_id)
+        assert stored is not None
+        await anywhere.edit(
+            session.session_id, context={**stored.context, "note": "hurry"}, actor="olga"
+        )
+        run.context["own"] = after
+        await run.checkpoint("done")
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None and stored.context["note"] == "hurry"
+    assert json_merge.same(stored.context["own"], after)
