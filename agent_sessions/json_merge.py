@@ -105,7 +105,7 @@ def _put(target: dict[str, Any], change: Change) -> bool:
 
 
 def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
-    """Make every change, whatever was in its place before. Objects that do not change stay the same objects."""
+    """Make every change, whatever was in its place before. Dicts and lists stay the same objects: an agent may hold on to them."""
     for change in list(changes):
         *parents, last = change.path
         place = target
@@ -116,6 +116,8 @@ def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
             place = inner
         if change.new is MISSING:
             place.pop(last, None)
+        elif isinstance(held := place.get(last), list) and isinstance(change.new, list):
+            held[:] = copy.deepcopy(change.new)
         else:
             place[last] = copy.deepcopy(change.new)
 
