@@ -87,7 +87,7 @@ async def _running(
             async with _left_as_it_ended(run, options):
                 yield run
     finally:
-        run.parts.leave()
+        run.leave()
         try:
             await run.confirm_what_is_owed()
         finally:

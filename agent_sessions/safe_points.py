@@ -19,6 +19,7 @@ from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
     TakenOver,
+    UsageError,
 )
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.parts import Count, Parts
@@ -56,7 +57,7 @@ class SafePoints:
         self.order: OrderReceived | None = None  # that ended the work of this run
         self.parts = Parts(self, calls, self._wake)
         self._manager = manager
-        self._asked_to_stop = False
+        self._asked_to_stop = self._left = False
         self._seen: Head | None = None
         # How often something was heard, so that no task misses what another one reacts to.
         self._news = 0
@@ -73,6 +74,22 @@ class SafePoints:
         """Leave at the next safe point with `HandedBack`: the session stays open for the next owner."""
         self._asked_to_stop = True
         self._wake()
+
+    def leave(self) -> None:
+        self.parts.leave()
+        self._left = True
+
+    def _require_inside(self) -> None:
+        """Whoever was left behind works without the lease: on a session that is open, beside its next owner."""
+        if not self._left or self.session.state not in LIVE_STATES:
+            return
+        if isinstance(self.order, HandedBack):
+            raise self.order.again()
+        if self.order is None:
+            raise UsageError(
+                f"the block of attach was left, and with it session {self.session.session_id}: nothing was stored;"
+                " await every task that shares the run inside of the block"
+            )
 
     async def until_over(self) -> None:
         """Until an order has ended the work, or somebody took the session over."""
@@ -113,6 +130,7 @@ class SafePoints:
         return bool(done)
 
     async def _apply_orders(self) -> None:
+        self._require_inside()
         task = self.parts.called()
         try:
             await self._obey_in(task)
