@@ -37,6 +37,11 @@ class AttachOptions:
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise InvalidInput(f"attempts must be 1 or more, not {self.attempts}")
+        kinds = self.retry_on if isinstance(self.retry_on, tuple) else (self.retry_on,)
+        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+            raise InvalidInput(
+                f"retry_on must be an exception's class or a tuple of such classes, not {self.retry_on!r}"
+            )
 
 
 @asynccontextmanager
@@ -82,7 +87,7 @@ async def _running(
             async with _left_as_it_ended(run, options):
                 yield run
     finally:
-        run.parts.leave()
+        run.leave()
         try:
             await run.confirm_what_is_owed()
         finally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from agent_sessions.json_merge import MISSING, Change, Path, apply, diff
+from agent_sessions.json_merge import MISSING, Change, Path, apply, diff, same
 from agent_sessions.models import AgentSession
 
 MAX_PATHS = 50
@@ -134,17 +134,6 @@ def _at(value: Any, path: Path) -> Any:
 
 def _has_parents(value: dict[str, Any], path: Path) -> bool:
     return len(path) == 1 or isinstance(_at(value, path[:-1]), dict)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1, 1.0 and True are three values."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
 
 
 def signed(conflicts: Iterable[PathConflict], writers: Sequence[Writer]) -> list[PathConflict]:

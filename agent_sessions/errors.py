@@ -219,6 +219,8 @@ class OrderReceived(SessionError):
 class RolledBack(OrderReceived):
     """Start again from `checkpoint`; its `data` is what was stored with it."""
 
+    verb = "rollback"
+
     def __init__(self, session: AgentSession, checkpoint: SessionCheckpoint | None) -> None:
         super().__init__(session)
         self.checkpoint = checkpoint

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +14,8 @@ Place = tuple[Any, ...]
 DEEPEST = 200  # levels: more are refused anyway, and `encode` may add one for ever
 SHOWN = 60  # characters of a key
 SHOWN_PATH = 200
+DIGITS = 308  # of a whole number that is read again; of one digit more those that are no more than the largest float
+LARGEST = int(sys.float_info.max)
 ENCODED_AGAIN = 100  # times that `encode` may answer with something JSON does not know either
 
 
@@ -45,6 +49,16 @@ def key_fault(place: Place) -> str:
     )
 
 
+def has_long_number(text: str) -> bool:
+    """Of every long number two digits stand at two such places, so that most texts are not searched."""
+    return bool(_TWO_DIGITS.search(text[::_STEP]) and _LONG_NUMBER.search(text))
+
+
+def fits(number: float) -> bool:
+    """Whether it is read again as it was."""
+    return -LARGEST <= number <= LARGEST
+
+
 def path_of(place: Place) -> str:
     path = ".".join(part if isinstance(part, str) else str(part) for part in place)
     path = path.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
@@ -59,7 +73,13 @@ def _value_fault(
     place: Place, item: Any, encode: Encode | None, waiting: list[tuple[Place, Any]]
 ) -> str | None:
     """What `encode` makes of it is looked at next."""
-    if item is None or isinstance(item, str | int):
+    if isinstance(item, int):
+        return (
+            None
+            if fits(item)
+            else f"{path_of(place)} is a whole number of more than {DIGITS} digits"
+        )
+    if item is None or isinstance(item, str):
         return None
     if isinstance(item, float):
         return (
@@ -79,6 +99,9 @@ def _value_fault(
     return f"{path_of(place)} is of type {kind}, of which encode makes nothing that JSON knows"
 
 
+_STEP = DIGITS // 2
+_TWO_DIGITS = re.compile(r"\d\d")
+_LONG_NUMBER = re.compile(rf"\d{{{DIGITS + 1}}}")
 _REMEDY = "convert it, or give SessionManager a function as `encode`"
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import marshal
+import math
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 Path = tuple[Any, ...]  # of keys as they are: what cannot be stored may be no text
+LARGE = 1e16  # from here on Python writes a float with an exponent
 
 
 class _Missing:
@@ -42,7 +45,7 @@ def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Ch
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether both are the same JSON. Python alone takes true for 1, and 1 for 1.0."""
+    """Whether both are the same JSON once they are stored. Python alone takes true for 1, and 1 for 1.0; JSON alone a tuple for a list."""
     try:
         if marshal.dumps(one, 2) == marshal.dumps(other, 2):  # far quicker than looking into both
             return True
@@ -52,13 +55,23 @@ def same(one: Any, other: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
+    if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
+    one, other = _as_read(one), _as_read(other)
+    return _kind(one) is _kind(other) and bool(one == other)
+
+
+def _as_read(value: Any) -> Any:
+    """A large float comes back from PostgreSQL as the whole number that it was written as."""
+    large = isinstance(value, float) and LARGE <= abs(value) < math.inf
+    return int(Decimal(repr(value))) if large else value
+
+
+def _kind(value: Any) -> type:
+    """In JSON: a member of an enumeration is its text or its number."""
+    return next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), type(value))
 
 
 def merge(
@@ -92,7 +105,7 @@ def _put(target: dict[str, Any], change: Change) -> bool:
 
 
 def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
-    """Make every change, whatever was in its place before. Objects that do not change stay the same objects."""
+    """Make every change, whatever was in its place before. Dicts and lists stay the same objects: an agent may hold on to them."""
     for change in list(changes):
         *parents, last = change.path
         place = target
@@ -103,6 +116,8 @@ def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
             place = inner
         if change.new is MISSING:
             place.pop(last, None)
+        elif isinstance(held := place.get(last), list) and isinstance(change.new, list):
+            held[:] = copy.deepcopy(change.new)
         else:
             place[last] = copy.deepcopy(change.new)
 

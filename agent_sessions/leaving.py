@@ -46,26 +46,36 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
             await run.complete()
     elif is_made_of(error, LEAVE_OPEN):
         _say_that_it_stays_open(run, error)
-    elif is_made_of(error, options.retry_on):
+    elif is_made_of(error, (*LEAVE_OPEN, *_each(options.retry_on))):
         await _fail_or_count(run, error, options.attempts)
     else:
         await _fail_with(run, error)
 
 
-def is_made_of(error: BaseException, kinds: Kinds) -> bool:
+def is_made_of(
+    error: BaseException | None, kinds: Kinds, seen: tuple[BaseException, ...] = ()
+) -> bool:
     """One of these, or what a framework or a task group made of nothing else."""
     if isinstance(error, kinds):
         return True
+    # `raise error.__cause__ from error` makes a circle
+    if error is None or any(error is one for one in seen):
+        return False
+    seen = (*seen, error)
     if isinstance(error, BaseExceptionGroup):
-        return all(is_made_of(part, kinds) for part in error.exceptions)
-    return error.__cause__ is not None and is_made_of(error.__cause__, kinds)
+        return all(is_made_of(part, kinds, seen) for part in error.exceptions)
+    return is_made_of(error.__cause__, kinds, seen)
+
+
+def _each(kinds: Kinds) -> tuple[type[Exception], ...]:
+    return kinds if isinstance(kinds, tuple) else (kinds,)
 
 
 def _say_that_it_stays_open(run: Run, error: Exception) -> None:
     if isinstance(error, OrderReceived) or run.session.state not in LIVE_STATES:
         return
     error.add_note(f"session {run.session.session_id} stays open: attach again to go on")
-    logger.warning("session %s stays open after %s", run.session.session_id, error)
+    logger.warning("session %s stays open after %s", run.session.session_id, _told(error))
 
 
 async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
@@ -83,7 +93,11 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
 
 
 def _told(error: Exception) -> str:
-    return _storable(f"{type(error).__name__}: {error}")[: validation.MAX_TEXT]
+    try:
+        said = str(error)
+    except Exception as broken:  # the agent's own error is the one that must be seen
+        said = f"what it says cannot be read ({type(broken).__name__})"
+    return _storable(f"{type(error).__name__}: {said}")[: validation.MAX_TEXT]
 
 
 async def _standing(run: Run, error: Exception | None) -> OrderReceived | None:

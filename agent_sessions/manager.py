@@ -189,6 +189,7 @@ class SessionManager:
 
         Where both changed the same part of the context, the copy keeps its own and its next update raises Conflict.
         """
+        self._binding.check()
         validation.session_id(session.session_id)
         await self._writer.renew(session)
 
@@ -278,6 +279,7 @@ class SessionManager:
         self._binding.check()
         if known := self._cache.head(session_id):
             return known
+        session_id = validation.session_id(session_id)
         followed = await self._cache.follow(session_id)
         head = await self._store.head(session_id)
         if head is None:
@@ -296,6 +298,7 @@ class SessionManager:
 
         A slot is named by its first second since the epoch; a day and an hour are kept.
         """
+        self._binding.check()
         if self._cache.copies is None:
             return None
         try:
@@ -388,6 +391,7 @@ class SessionManager:
         was loaded is `seen_metadata`. Raises EditConflict when one of the changed paths was changed by someone
         else; lists count as one value. Without both, context and metadata replace what is there.
         """
+        self._binding.check()
         if context is not None:
             _, context = self._encoded(context, "context")
         if metadata is not None:
@@ -412,6 +416,8 @@ class SessionManager:
         seen_metadata: dict[str, Any] | None = None,
     ) -> EditPreview:
         """What `edit` would do now, conflicts included; nothing is stored."""
+        self._binding.check()
+        session_id = validation.session_id(session_id)
         wanted = await self._editing.wanted(
             session_id, context, metadata, seen_version, seen_metadata
         )
@@ -420,6 +426,7 @@ class SessionManager:
     async def acknowledge(self, session_id: str, order_version: int) -> None:
         """The agent has obeyed the order that this version made."""
         self._binding.check()
+        session_id = validation.session_id(session_id)
         head = await self._writer.acknowledge(session_id, order_version, self.source)
         if head is not None:
             await self._cache.publish(head)
@@ -428,6 +435,7 @@ class SessionManager:
         self, session: AgentSession, attempts: int, detail: dict[str, Any]
     ) -> None:
         """So many attempts of this session's work have failed and left it open."""
+        self._binding.check()
         head = await self._writer.count_attempt(session, attempts, detail, self.source)
         await self._cache.publish(head)
 
@@ -435,6 +443,7 @@ class SessionManager:
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
         """The run has so many parts, and so many of them keep the order from being confirmed."""
+        self._binding.check()
         counted = parts, at_work
         head = await self._writer.report_parts(session_id, order_version, counted, self.source)
         await self._cache.publish(head)
@@ -512,10 +521,11 @@ class SessionManager:
         )
 
     async def restart_point(self, session: AgentSession) -> SessionCheckpoint | None:
-        """Where the agent starts again after the rollback that was ordered last."""
-        n = session.order_checkpoint
+        """Where the agent starts again: its own newest checkpoint that counts, whatever was ordered since a rollback."""
+        self._binding.check()
+        n = transitions.rolled_back_to(session.checkpoints)
         if n is None:
-            return None
+            return transitions.newest_own(session.checkpoints)
         known = await self._store.checkpoint(session.session_id, n)
         if known is not None and not transitions.is_automatic(known[0]):
             return known[0]

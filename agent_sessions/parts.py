@@ -11,9 +11,18 @@ import asyncio
 import gc
 import sys
 from asyncio import Task
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, ContextVar, Token
-from types import CodeType, FrameType, FunctionType
+from functools import cache, partial
+from itertools import islice
+from types import (
+    AsyncGeneratorType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+)
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,7 +33,12 @@ AnyTask = Task[Any]
 # By what the tasks that are started in a block are known: a new task takes over the context of its starter.
 _BLOCKS: ContextVar[tuple[object, ...]] = ContextVar("agent_sessions_blocks", default=())
 # By what code is known to call a run; one that only looks at it keeps no order from being confirmed.
-_CALL_NAMES = frozenset({"checkpoint", "save", "safe_point", "step", "complete", "fail", "_obey"})
+_CALL_NAMES = frozenset({"checkpoint", "save", "safe_point", "step", "complete", "fail"})
+DEPTH = 3  # attributes of attributes in which a run is looked for
+LOOKED_INTO = 100  # values of one container
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+# What `async for` awaits, and what closes a generator.
+_STEPS_OF_GENERATORS = frozenset({"async_generator_asend", "async_generator_athrow"})
 _JOIN: CodeType = asyncio.Queue.join.__code__
 
 
@@ -129,32 +143,68 @@ def _context_of(task: AnyTask) -> Context | None:
 
 
 def _frames(task: AnyTask) -> Iterator[FrameType]:
-    """Of the coroutines that the task is in, the outermost first."""
+    """Of the coroutines and generators that the task is in, the outermost first."""
     at: Any = task.get_coro()
     while at is not None:
-        frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
+        if type(at).__name__ in _STEPS_OF_GENERATORS:  # which do not say whose they are
+            at = next((o for o in gc.get_referents(at) if isinstance(o, AsyncGeneratorType)), None)
+        frame = _first(at, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             yield frame
-        at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
+        at = _first(at, "cr_await", "gi_yieldfrom", "ag_await")
+
+
+def _first(value: Any, *names: str) -> Any:
+    return next(filter(None, (getattr(value, name, None) for name in names)), None)
 
 
 def _will_call(frame: FrameType, run: SafePoints) -> bool:
-    """Its code names a call, and has the run: as a variable, as an attribute, or inside of a function that it holds."""
-    names = frame.f_code.co_names
-    calls = not _CALL_NAMES.isdisjoint(names)
-    for value in frame.f_locals.values():
-        if isinstance(value, FunctionType):
-            if _CALL_NAMES.isdisjoint(value.__code__.co_names):
-                continue
-            held = [_content(cell) for cell in value.__closure__ or ()]
-        elif calls:
-            attributes = getattr(value, "__dict__", {})
-            held = [value, *(attributes.get(name) for name in names if attributes)]
-        else:
-            continue
-        if any(one is run for one in held):
-            return True
-    return False
+    """Its code names a call and has the run, or it holds a function that does, or a call itself."""
+    names = _names(frame.f_code)
+    named = (frame.f_globals.get(name) for name in frame.f_code.co_names)
+    return any(_holds(value, run, names, DEPTH) for value in (*frame.f_locals.values(), *named))
+
+
+def _holds(value: Any, run: SafePoints, names: frozenset[str], depth: int) -> bool:
+    """The run, as a value, as an attribute that the code names, in a container, or inside of a function."""
+    if value is run:
+        return not _CALL_NAMES.isdisjoint(names)
+    if isinstance(value, MethodType) and value.__self__ is run:
+        return value.__name__ in _CALL_NAMES
+    if not depth or type(value) in _PLAIN:
+        return False
+    held: Iterable[Any]
+    if isinstance(value, FunctionType):
+        names, held = _names(value.__code__), map(_content, value.__closure__ or ())
+    elif isinstance(value, partial):
+        held = (value.func, *value.args, *value.keywords.values())
+    elif isinstance(value, dict | list | tuple):
+        depth = 1
+        held = islice(value.values() if isinstance(value, dict) else value, LOOKED_INTO)
+    else:
+        held = _attributes(value, names)
+    return any(_holds(one, run, names, depth - 1) for one in held)
+
+
+def _attributes(value: Any, names: frozenset[str]) -> Iterator[Any]:
+    """Those that the code names; for a property, which is not called here, all of the object's own."""
+    own = getattr(value, "__dict__", None)
+    own = own if isinstance(own, dict) else {}
+    for name in names:
+        kept = getattr(type(value), name, None)
+        if isinstance(kept, MemberDescriptorType):
+            yield getattr(value, name, None)
+        elif isinstance(kept, property):
+            yield from list(own.values())
+        elif name in own:
+            yield own[name]
+
+
+@cache
+def _names(code: CodeType) -> frozenset[str]:
+    """What the code and the functions inside of it name."""
+    inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
+    return frozenset(code.co_names).union(*inner)
 
 
 def _content(cell: Any) -> object:

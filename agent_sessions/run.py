@@ -106,6 +106,7 @@ class Run(SafePoints):
         await self._apply_orders()
 
     async def _store(self) -> None:
+        self._require_inside()
         try:
             await self._manager.update_session(self.session)
         except (WriteRefused, InvalidTransition) as refusal:
@@ -127,6 +128,7 @@ class Run(SafePoints):
         await self._end(lambda: self.session.fail(error, error_details))
 
     async def _end(self, transition: Any) -> None:
+        self._require_inside()
         known = list(self.session.checkpoints)
         transition()
         made = [c for c in self.session.checkpoints if not any(c is k for k in known)]

@@ -7,7 +7,6 @@ import logging
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
     Completed,
     Deleted,
@@ -20,11 +19,12 @@ from agent_sessions.errors import (
     SessionNotFound,
     StorageUnavailable,
     TakenOver,
+    UsageError,
 )
-from agent_sessions.models import AgentSession, Head, SessionCheckpoint
+from agent_sessions.models import AgentSession, Head
 from agent_sessions.parts import Count, Parts
 from agent_sessions.states import LIVE_STATES, SessionState
-from agent_sessions.transitions import is_automatic
+from agent_sessions.transitions import newest_own
 
 if TYPE_CHECKING:
     from agent_sessions.manager import SessionManager
@@ -57,7 +57,7 @@ class SafePoints:
         self.order: OrderReceived | None = None  # that ended the work of this run
         self.parts = Parts(self, calls, self._wake)
         self._manager = manager
-        self._asked_to_stop = False
+        self._asked_to_stop = self._left = False
         self._seen: Head | None = None
         # How often something was heard, so that no task misses what another one reacts to.
         self._news = 0
@@ -74,6 +74,22 @@ class SafePoints:
         """Leave at the next safe point with `HandedBack`: the session stays open for the next owner."""
         self._asked_to_stop = True
         self._wake()
+
+    def leave(self) -> None:
+        self.parts.leave()
+        self._left = True
+
+    def _require_inside(self) -> None:
+        """Whoever was left behind works without the lease: on a session that is open, beside its next owner."""
+        if not self._left or self.session.state not in LIVE_STATES:
+            return
+        if isinstance(self.order, HandedBack):
+            raise self.order.again()
+        if self.order is None:
+            raise UsageError(
+                f"the block of attach was left, and with it session {self.session.session_id}: nothing was stored;"
+                " await every task that shares the run inside of the block"
+            )
 
     async def until_over(self) -> None:
         """Until an order has ended the work, or somebody took the session over."""
@@ -114,6 +130,7 @@ class SafePoints:
         return bool(done)
 
     async def _apply_orders(self) -> None:
+        self._require_inside()
         task = self.parts.called()
         try:
             await self._obey_in(task)
@@ -202,7 +219,7 @@ class SafePoints:
             self.order = end(session)
         elif session.timeline != self.session.timeline:
             # an order that the restored row holds was not given to this work, and is not confirmed by its end
-            self.order = Restored(session, _newest_own(session))
+            self.order = Restored(session, newest_own(session.checkpoints))
             return self.order
         elif others or session.order_version == self.session.order_version:
             self.order = TakenOver(session)
@@ -227,8 +244,3 @@ class SafePoints:
     def raise_if_ended(self) -> None:
         if self.session.state not in LIVE_STATES:
             raise _ENDS[self.session.state](self.session)
-
-
-def _newest_own(session: AgentSession) -> SessionCheckpoint | None:
-    own = (c for c in reversed(effective(session.checkpoints)) if not is_automatic(c))
-    return next(own, None)

@@ -45,8 +45,9 @@ def _install() -> None:
 
 def _remove() -> None:
     asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
-    for before in filter(callable, _before):
-        signal.signal(signal.SIGTERM, before)
+    for before in _before:
+        if before is not None:  # it was set by C code
+            signal.signal(signal.SIGTERM, before)
 
 
 def _stop_all() -> None:

@@ -13,18 +13,15 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from agent_sessions.json_faults import DIGITS, fits, has_long_number
 from agent_sessions.validation import OMITTED, depth
 
 LEVELS = 200  # what is nested deeper ends the recursion of what reads it
-DIGITS = 308  # a float has no more before its point
 EARLIEST = datetime(
     2, 1, 1, tzinfo=UTC
 )  # one time zone away from the first and the last that Python knows
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
-_STEP = DIGITS // 2
-_TWO_DIGITS = re.compile(r"\d\d")
-_LONG_NUMBER = re.compile(rf"\d{{{DIGITS + 1}}}")
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
@@ -41,22 +38,22 @@ def read_json(stored: str | bytes) -> Any:
 
 
 def _read(text: str) -> Any:
-    if _has_long_number(text):
+    if has_long_number(text):
         return json.loads(text, parse_int=_whole_number, parse_float=_number)
     return json.loads(text)
 
 
-def _has_long_number(text: str) -> bool:
-    """Of every long number two digits stand at two such places, so that most texts are not searched."""
-    return bool(_TWO_DIGITS.search(text[::_STEP]) and _LONG_NUMBER.search(text))
-
-
 def _whole_number(digits: str) -> int | str:
-    return int(digits) if len(digits) <= DIGITS else _omitted_number(digits)
+    if len(digits) <= DIGITS:
+        return int(digits)
+    if len(digits.lstrip("-")) <= DIGITS + 1 and fits(number := int(digits)):
+        return number
+    return _omitted_number(digits)
 
 
 def _number(digits: str) -> float | str:
-    return float(digits) if len(digits.partition(".")[0]) <= DIGITS else _omitted_number(digits)
+    number = float(digits)
+    return number if fits(number) else _omitted_number(digits)
 
 
 def _omitted_number(digits: str) -> str:

@@ -235,9 +235,24 @@ def compressed(session: AgentSession, added: tuple[SessionCheckpoint, ...]) -> l
 
 def restart_point(checkpoints: list[SessionCheckpoint], n: int) -> SessionCheckpoint | None:
     """Where an agent starts again after a rollback to `n`: its own newest checkpoint that counted then."""
-    then = effective([c for c in checkpoints if c.n is not None and c.n <= n])
-    own = (c for c in reversed(then) if not is_automatic(c))
+    return newest_own([c for c in checkpoints if c.n is not None and c.n <= n])
+
+
+def newest_own(checkpoints: list[SessionCheckpoint]) -> SessionCheckpoint | None:
+    """The newest of the agent's own work that counts."""
+    own = (c for c in reversed(effective(checkpoints)) if not is_automatic(c))
     return next(own, None)
+
+
+def rolled_back_to(checkpoints: list[SessionCheckpoint]) -> int | None:
+    """The number that the last rollback led to, where the agent has done no work of its own since."""
+    for checkpoint in reversed(checkpoints):
+        if checkpoint.name == CHECKPOINT_NAMES["rollback"]:
+            to = checkpoint.data.get("n")
+            return to if isinstance(to, int) else None
+        if not is_automatic(checkpoint):
+            return None
+    return None
 
 
 def is_automatic(checkpoint: SessionCheckpoint) -> bool:

@@ -36,13 +36,18 @@ class LoopBinding:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def check(self) -> None:
-        """Raises UsageError in another process or on another loop."""
+        """Raises UsageError in another process, on another loop or without one."""
         if os.getpid() != self._process:
             raise UsageError(
                 f"this manager was made in process {self._process} and copied by a fork: make one in each"
                 " process after the fork (Celery: worker_process_init; gunicorn: post_fork)"
             )
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise UsageError(
+                "there is no event loop here: call it inside the asyncio.run that uses the manager"
+            ) from None
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agent_sessions.errors import InvalidInput
-from agent_sessions.json_faults import Encode, first_fault
+from agent_sessions.json_faults import Encode, first_fault, has_long_number
 
 MAX_CONTEXT_BYTES = 4 * 1024 * 1024
 MAX_DATA_BYTES = 1024 * 1024
@@ -117,6 +117,8 @@ def encoded(
             "omitted",
             what=what,
         )
+    if has_long_number(text) and (fault := first_fault(plain)):
+        raise _no_json(what, fault)
     if text.count("{") + text.count("[") > MAX_DEPTH and depth(plain) > MAX_DEPTH:
         raise _too_deep(what)
     return text, plain

@@ -245,3 +245,45 @@ async def test_an_agent_that_attaches_while_paused_waits_at_the_door(
     await boss.resume(session.session_id, **OTTO)
     await asyncio.wait_for(inside.wait(), SOON)
     await asyncio.wait_for(task, SOON)
+
+
+SECOND_ORDERS = [["pause"], ["pause", "resume"], ["edit"]]
+
+
+@pytest.mark.parametrize("then", SECOND_ORDERS, ids="-".join)
+async def test_a_rollback_says_where_to_start_again_whatever_was_ordered_after_it(
+    pair: tuple[SessionManager, SessionManager], then: list[str]
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader")
+    with pytest.raises(RolledBack) as left:
+        async with agent.attach(session.session_id, interval=NEVER) as run:
+            for n in range(1, 4):
+                await run.checkpoint("essay_marked", {"number": n})
+            await boss.rollback(session.session_id, 3, **OTTO)
+            for verb in then:
+                more: dict[str, Any] = {"context": {"note": "again"}} if verb == "edit" else {}
+                await getattr(boss, verb)(session.session_id, **OLGA, **more)
+            await run.checkpoint("late")
+    assert left.value.data == {"number": 2}
+    assert left.value.actor in (OTTO["actor"], None)
+    if then == ["pause"]:
+        await boss.resume(session.session_id, **OLGA)
+    async with agent.attach(session.session_id, interval=NEVER) as run:
+        assert run.restarted_from is not None
+        assert run.restarted_from.data == {"number": 2}
+
+
+async def test_a_session_that_was_deleted_and_restored_goes_on_from_its_newest_checkpoint(
+    pair: tuple[SessionManager, SessionManager],
+) -> None:
+    agent, boss = pair
+    session = await agent.create_session("grader")
+    with pytest.raises(RolledBack) as left:
+        async with agent.attach(session.session_id, interval=NEVER) as run:
+            for n in range(1, 4):
+                await run.checkpoint("essay_marked", {"number": n})
+            await boss.delete(session.session_id, **OTTO)
+            await boss.restore(session.session_id, **OLGA)
+            await run.checkpoint("late")
+    assert left.value.data == {"number": 3}

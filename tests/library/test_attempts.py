@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from agent_sessions import Failed, InvalidInput, SessionManager
+from agent_sessions import Conflict, Failed, InvalidInput, SessionManager
 from tests.library.people import OLGA
 from tests.library.test_owners import read
 
@@ -119,3 +121,56 @@ async def test_a_bound_below_one_is_refused(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     with pytest.raises(InvalidInput, match="attempts must be 1 or more"):
         anywhere.attach(session.session_id, attempts=0)
+
+
+async def test_parts_that_each_leave_the_session_open_leave_it_open_together(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    mixed = ExceptionGroup("two parts", [BUSY, Conflict(None, ["marks.Anna"])])
+    with pytest.raises(ExceptionGroup):
+        await attempt(anywhere, session.session_id, mixed)
+    found = await read(anywhere, session.session_id)
+    assert (found.state, found.failed_attempts) == ("active", 1)
+
+
+@pytest.mark.parametrize("group", [False, True])
+async def test_an_error_that_is_the_cause_of_its_own_cause_fails_the_session(
+    anywhere: SessionManager, group: bool
+) -> None:
+    """As `raise error.__cause__ from error` makes it, or `raise group.exceptions[0] from group`."""
+    session = await anywhere.create_session("grader")
+    inner, wrapper = KeyError("essay"), RuntimeError("a tool failed")
+    inner.__cause__, wrapper.__cause__ = wrapper, inner
+    if group:
+        inner.__cause__ = ExceptionGroup("a part", [inner])
+    with pytest.raises(KeyError):
+        await attempt(anywhere, session.session_id, inner)
+    found = await read(anywhere, session.session_id)
+    assert found.state == "failed"
+    assert found.checkpoints[-1].data["error"] == "KeyError: 'essay'"
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise AttributeError("response")
+
+
+@pytest.mark.parametrize("error", [Speechless(), ConnectionError(Speechless())])
+async def test_an_error_that_cannot_be_told_is_the_one_that_is_seen(
+    anywhere: SessionManager, error: Exception
+) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(type(error)):
+        await attempt(anywhere, session.session_id, error)
+    found = await read(anywhere, session.session_id)
+    assert found.state == "failed" or found.failed_attempts == 1
+
+
+@pytest.mark.parametrize("kinds", [[ConnectionError], "ConnectionError", (ConnectionError, 429)])
+async def test_what_is_no_kind_of_error_is_refused_before_the_work_begins(
+    anywhere: SessionManager, kinds: Any
+) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(InvalidInput, match="retry_on must be"):
+        anywhere.attach(session.session_id, retry_on=kinds)

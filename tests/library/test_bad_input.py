@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from agent_sessions import SessionManager
+from agent_sessions import InvalidInput, SessionManager
 from tests.library.conftest import Make
 from tests.library.people import OLGA, Sql, row, rows
 
@@ -128,3 +128,18 @@ async def test_a_row_that_was_edited_into_nonsense_is_still_read_and_steered(
     ours.checkpoint("essay_marked")
     ours.context["b"] = 2
     await manager.update_session(ours)
+
+
+async def test_an_id_in_capitals_is_the_same_session_in_every_call(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    written = session.session_id.upper()
+    for call in (anywhere.get_session, anywhere.heartbeat, anywhere.head, anywhere.read):
+        found = await call(written)
+        assert found is not None and found.session_id == session.session_id
+    ordered = await anywhere.pause(written, **OLGA)
+    await anywhere.acknowledge(written, ordered.order_version)
+    assert not (await anywhere.head(session.session_id)).order_open
+    with pytest.raises(InvalidInput, match="no session id"):
+        await anywhere.head("the grader of 7b")

@@ -263,3 +263,21 @@ async def test_what_is_too_large_only_together_is_refused(anywhere: SessionManag
             made.session_id, context={"mine": "y" * 2_500_000}, seen_version=1, **OLGA
         )
     assert list((await stored(anywhere, made)).context) == ["theirs"]
+
+
+async def test_a_list_that_was_edited_is_the_one_that_the_agent_holds(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("tutor", context={"turns": ["first"], "step": 0})
+    async with anywhere.attach(session.session_id, complete=False) as run:
+        turns = run.context["turns"]
+        await anywhere.edit(
+            session.session_id, context={"turns": ["first", "edited"], "step": 0}, **OLGA
+        )
+        run.context["step"] = 1
+        await run.checkpoint("edited meanwhile")
+        turns.append("own")
+        await run.checkpoint("appended")
+    found = await anywhere.read(session.session_id)
+    assert found is not None
+    assert found.context == {"turns": ["first", "edited", "own"], "step": 1}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import copy
+import enum
 from typing import Any
 
 import pytest
 
-from agent_sessions.json_merge import MISSING, Change, apply, become, diff, merge
+from agent_sessions.json_merge import MISSING, Change, apply, become, diff, merge, same
 
 TRUE: Any = True
 
@@ -111,3 +113,36 @@ def test_what_is_no_json_becomes_what_was_stored_of_it_in_the_same_objects() -> 
 
 def test_a_key_that_is_no_text_has_a_name() -> None:
     assert Change(("a", 7), 1, 2).name == "a.7"
+
+
+class Grade(enum.StrEnum):
+    GOOD = "good"
+
+
+class Level(enum.IntEnum):
+    TWO = 2
+
+
+STORED_AS = [
+    ((1, (2,)), [1, [2]]),
+    (Grade.GOOD, "good"),
+    (Level.TWO, 2),
+    (1e16, 10**16),
+    (1e23, 10**23),
+    (-1e300, -(10**300)),
+    ([{"at": (1, Grade.GOOD)}], [{"at": [1, "good"]}]),
+    ([collections.defaultdict(int, a=1)], [{"a": 1}]),
+]
+
+
+@pytest.mark.parametrize(("value", "stored"), STORED_AS)
+def test_a_value_is_the_same_as_what_is_stored_of_it(value: Any, stored: Any) -> None:
+    assert same(value, stored) and same(stored, value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, True), (1, 1.0), (Level.TWO, True), ("1", 1), (1.5e15, 15 * 10**14), ((1,), [1.0]), ([], {}), (None, 0), ((), "")],
+)  # fmt: skip
+def test_values_that_are_stored_differently_are_different(one: Any, other: Any) -> None:
+    assert not same(one, other) and not same(other, one)

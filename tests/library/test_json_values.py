@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import enum
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from agent_sessions import AgentSession, CheckpointManager, InvalidInput, SessionManager
+from agent_sessions import AgentSession, CheckpointManager, InvalidInput, SessionManager, json_merge
 from agent_sessions.conversation import ConversationManager, ConversationState, ConversationTurn
 from agent_sessions.errors import Failed
 from tests.library.conftest import Make
@@ -378,3 +379,56 @@ async def test_what_json_changes_is_what_the_documentation_says(manager: Session
     assert str(stored.context["mm"]) == "0.0"
     assert type(stored.context["one"]) is float
     assert type(stored.context["large"]) is int
+
+
+LARGEST = sys.float_info.max
+
+
+@pytest.mark.parametrize("number", [1e308, LARGEST, -LARGEST, 10**308, -int(LARGEST), 5e-324])
+async def test_the_largest_numbers_come_back(anywhere: SessionManager, number: float) -> None:
+    session = await anywhere.create_session("grader", context={"n": number})
+    async with anywhere.attach(session.session_id) as run:
+        run.context["beside"] = 1
+        await run.checkpoint("counted", {"n": number})
+    stored = await anywhere.read(session.session_id)
+    copy = await anywhere.get_session(session.session_id)
+    assert stored is not None and copy is not None
+    last = stored.get_last_checkpoint("counted")
+    assert last is not None
+    read = [stored.context["n"], copy.context["n"], last.data["n"]]
+    assert [type(number)(one) for one in read] == [number] * 3
+
+
+async def test_a_whole_number_that_could_not_be_read_again_is_named_with_its_path(
+    anywhere: SessionManager,
+) -> None:
+    for number in (10**309, -(10**400), 10**4000, 10**5000):
+        with pytest.raises(InvalidInput, match=r"sums\.0"):
+            await anywhere.create_session("grader", context={"sums": [number]})
+
+
+class Level(enum.IntEnum):
+    ONE, TWO = 1, 2
+
+
+AS_JSON_READS = [((1, 2), (1, 3)), (Level.ONE, Level.TWO), (1e16, 2e16), ([(1,)], [(2,)])]
+
+
+@pytest.mark.parametrize(("before", "after"), AS_JSON_READS)
+async def test_an_edit_of_another_key_is_no_conflict_whatever_python_holds(
+    anywhere: SessionManager, before: Any, after: Any
+) -> None:
+    session = await anywhere.create_session("grader", context={"own": before})
+    async with anywhere.attach(session.session_id) as run:
+        run.context["own"] = before
+        await run.checkpoint("begun")
+        stored = await anywhere.read(session.session_id)
+        assert stored is not None
+        await anywhere.edit(
+            session.session_id, context={**stored.context, "note": "hurry"}, actor="olga"
+        )
+        run.context["own"] = after
+        await run.checkpoint("done")
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None and stored.context["note"] == "hurry"
+    assert json_merge.same(stored.context["own"], after)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from agent_sessions import AgentSession, Completed, Run, SessionManager, SessionOwned, TakenOver
+from agent_sessions import (
+    AgentSession,
+    Completed,
+    HandedBack,
+    Run,
+    SessionManager,
+    SessionOwned,
+    TakenOver,
+    UsageError,
+)
 from tests.library import owner_process
 from tests.library.conftest import Make
 from tests.library.people import OLGA, Sql, history, row
@@ -225,3 +234,27 @@ async def test_a_session_that_ended_is_said_to_have_ended_whoever_has_it(
     with pytest.raises(Completed):
         async with durable.attach(session.session_id):
             pass
+
+
+@pytest.mark.parametrize("handed_back", [False, True])
+async def test_a_task_that_was_left_behind_does_not_work_beside_the_next_owner(
+    anywhere: SessionManager, handed_back: bool
+) -> None:
+    session = await anywhere.create_session("grader", context={"n": 0})
+    left: Run | None = None
+    with suppress(HandedBack):
+        async with anywhere.attach(session.session_id, complete=False) as left:
+            await left.checkpoint("begun")
+            if handed_back:
+                left.stop()
+                await left.safe_point()
+    assert left is not None
+    async with anywhere.attach(session.session_id, complete=False, wait=0) as run:
+        left.context["n"] = 1
+        for call in (left.checkpoint("late"), left.save(), left.safe_point(), left.complete()):
+            with pytest.raises(HandedBack if handed_back else UsageError):
+                await call
+        await run.checkpoint("next")
+    found = await read(anywhere, session.session_id)
+    assert (found.context, found.state) == ({"n": 0}, "active")
+    assert [c.name for c in found.checkpoints] == ["session_created", "begun", "next"]

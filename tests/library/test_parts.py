@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.waiting import HANGS
 
 SOON = HANGS
 OFTEN = 0.05  # seconds between heartbeats
+SHARED: dict[str, Run] = {}
 
 
 @pytest.fixture(params=["valkey", "heartbeat"])
@@ -170,6 +172,82 @@ async def nested(scene: Scene, run: Run) -> None:
     await asyncio.gather(scene.quick(run), outer())
 
 
+async def that_was_given_a_call(scene: Scene, run: Run) -> None:
+    async def slow(store: Callable[[str], Awaitable[object]]) -> None:
+        scene.started.set()
+        await scene.go.wait()
+        await store("slow")
+
+    await asyncio.gather(scene.quick(run), slow(run.checkpoint))
+
+
+async def that_was_given_part_of_a_call(scene: Scene, run: Run) -> None:
+    async def slow(store: Callable[[], Awaitable[object]]) -> None:
+        scene.started.set()
+        await scene.go.wait()
+        await store()
+
+    await asyncio.gather(scene.quick(run), slow(partial(run.checkpoint, "slow")))
+
+
+async def of_an_object_of_an_object(scene: Scene, run: Run) -> None:
+    class Tools:
+        __slots__ = ("run",)
+
+        def __init__(self) -> None:
+            self.run = run
+
+    class Grader:
+        def __init__(self) -> None:
+            self._tools = Tools()
+
+        @property
+        def tools(self) -> Tools:
+            return self._tools
+
+        async def slow(self) -> None:
+            scene.started.set()
+            await scene.go.wait()
+            await self.tools.run.checkpoint("slow")
+
+    await asyncio.gather(scene.quick(run), Grader().slow())
+
+
+async def of_a_module(scene: Scene, run: Run) -> None:
+    SHARED["run"] = run
+    await asyncio.gather(scene.quick(run), with_the_shared_run(scene))
+
+
+async def with_the_shared_run(scene: Scene) -> None:
+    scene.started.set()
+    await scene.go.wait()
+    await SHARED["run"].checkpoint("slow")
+
+
+async def in_a_generator(scene: Scene, run: Run) -> None:
+    async def tokens() -> AsyncIterator[int]:
+        scene.started.set()
+        await scene.go.wait()
+        for n in range(3):
+            await run.safe_point()
+            yield n
+
+    async def slow(stream: AsyncIterator[int]) -> None:
+        async for _ in stream:
+            pass
+
+    await asyncio.gather(scene.quick(run), slow(tokens()))
+
+
+async def by_a_function_inside(scene: Scene, run: Run) -> None:
+    async def slow() -> None:
+        scene.started.set()
+        await scene.go.wait()
+        await (lambda: run.checkpoint("slow"))()
+
+    await asyncio.gather(scene.quick(run), slow())
+
+
 async def in_a_step(scene: Scene, run: Run) -> None:
     """Work that does not know the run."""
 
@@ -192,6 +270,12 @@ BLOCKS = [
     of_an_object,
     that_called_before,
     nested,
+    that_was_given_a_call,
+    that_was_given_part_of_a_call,
+    of_an_object_of_an_object,
+    of_a_module,
+    in_a_generator,
+    by_a_function_inside,
     in_a_step,
 ]
 

@@ -75,6 +75,18 @@ async def test_sigterm_is_as_before_once_no_run_wants_it(manager: SessionManager
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+async def test_a_sigterm_that_was_ignored_before_is_ignored_again() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        async with SessionManager() as manager:
+            session = await manager.create_session("grader")
+            async with manager.attach(session.session_id, stop_on_sigterm=True):
+                assert signal.getsignal(signal.SIGTERM) != signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_outside_of_the_main_thread_it_is_said_what_to_do() -> None:
     async def work() -> None:
         async with SessionManager() as manager:

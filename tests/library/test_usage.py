@@ -6,6 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -13,7 +15,13 @@ import psycopg_pool
 import pytest
 import redis
 
-from agent_sessions import InvalidInput, SessionManager, StorageUnavailable, UsageError
+from agent_sessions import (
+    AgentSession,
+    InvalidInput,
+    SessionManager,
+    StorageUnavailable,
+    UsageError,
+)
 from tests.support.waiting import HANGS
 
 FORKED = """
@@ -72,6 +80,40 @@ def test_one_manager_in_two_event_loops_is_refused() -> None:
     session = asyncio.run(manager.create_session("grader"))
     with pytest.raises(UsageError, match=r"one asyncio\.run for all"):
         asyncio.run(manager.heartbeat(session.session_id))
+
+
+CALLS_IN_ANOTHER_LOOP: list[Callable[[SessionManager, AgentSession], Awaitable[object]]] = [
+    lambda m, s: m.edit(s.session_id, context={}, seen_version=1, actor="olga"),
+    lambda m, s: m.preview_edit(s.session_id, context={}, seen_version=1),
+    lambda m, s: m.preview_rollback(s.session_id, 1),
+    lambda m, s: m.renew(s),
+    lambda m, s: m.restart_point(s),
+    lambda m, s: m.count_beats([0]),
+    lambda m, s: m.count_attempt(s, 1, {}),
+    lambda m, s: m.report_parts(s.session_id, 1, 1, 1),
+    lambda m, s: m.fail_silent(s.session_id, timedelta(hours=1)),
+]
+
+
+@pytest.mark.parametrize("call", CALLS_IN_ANOTHER_LOOP)
+def test_every_call_in_another_loop_is_refused(
+    call: Callable[[SessionManager, AgentSession], Awaitable[object]],
+) -> None:
+    manager = SessionManager()
+    session = asyncio.run(manager.create_session("grader"))
+
+    async def elsewhere() -> None:
+        await call(manager, session)
+
+    with pytest.raises(UsageError, match=r"one asyncio\.run for all"):
+        asyncio.run(elsewhere())
+
+
+def test_attach_outside_of_an_event_loop_says_where_it_belongs() -> None:
+    manager = SessionManager()
+    session = asyncio.run(manager.create_session("grader"))
+    with pytest.raises(UsageError, match="no event loop"):
+        manager.attach(session.session_id)
 
 
 class PoolOfAnotherLibrary:
