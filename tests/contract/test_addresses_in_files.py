@@ -20,7 +20,10 @@ WRITTEN = re.compile(
 
 
 def files() -> Iterator[Path]:
-    for folder, kinds in (("templates", ("*.html", "*.txt")), ("static", ("*.js", "*.css", "*.svg", "*.json"))):
+    for folder, kinds in (
+        ("templates", ("*.html", "*.txt")),
+        ("static", ("*.js", "*.css", "*.svg", "*.json")),
+    ):
         for kind in kinds:
             for file in sorted((BASE_DIR / folder).rglob(kind)):
                 if "vendor" not in file.parts:

@@ -106,7 +106,10 @@ def test_what_the_pages_load_is_there(ask: Ask) -> None:
         ("/", "/agents/login/?next=/agents/"),
         ("/bulk", "/agents/bulk/"),
         ("/admin/", "/agents/admin/login/?next=/agents/admin/"),
-        ("/sessions/00000000-0000-0000-0000-000000000000/?at=x", "/agents/login/?next=/agents/sess"),
+        (
+            "/sessions/00000000-0000-0000-0000-000000000000/?at=x",
+            "/agents/login/?next=/agents/sess",
+        ),
         ("/oidc/callback/", "/agents/login/"),
     ],
 )

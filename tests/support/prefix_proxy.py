@@ -2,85 +2,91 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+import socket
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import takewhile
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.parse import urlsplit
 
 REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) (HTTP/1\.[01])\r\n")
 NOT_OURS = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+class Server(ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+
 class PrefixProxy:
     """Forwards what is below the prefix, with the prefix or without it, and refuses and notes everything else."""
 
     def __init__(self, target: str, prefix: str, *, strips: bool) -> None:
-        self._target, self.prefix, self._strips = urlsplit(target), prefix, strips
+        parts = urlsplit(target)
+        self._target = (str(parts.hostname), int(parts.port or 80))
+        self._prefix, self._strips = prefix.encode(), strips
         self.outside: list[str] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        serving = asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
-        self._server = asyncio.run_coroutine_threadsafe(serving, self._loop).result()
-        self.host = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        self.url = f"{self.host}{prefix}"
+        self._server = Server(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{prefix}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._server.shutdown()
+        self._server.server_close()
 
-    async def _end(self) -> None:
-        self._server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _handler(self) -> type[StreamRequestHandler]:
+        proxy = self
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request a connection: the head is rewritten, everything after it is passed on as it is."""
-        with suppress(OSError, asyncio.IncompleteReadError):
-            head = self._rewritten(await reader.readuntil(b"\r\n\r\n"))
-            if head is None:
-                writer.write(NOT_OURS)
-                await writer.drain()
-            else:
-                await self._forward(head, reader, writer)
-        writer.close()
+        class Handler(StreamRequestHandler):
+            """One request a connection: the head is rewritten, everything after it is passed on as it is."""
 
-    def _rewritten(self, head: bytes) -> bytes | None:
-        line = REQUEST_LINE.match(head)
+            def handle(self) -> None:
+                with suppress(OSError):
+                    head = proxy._rewritten(list(takewhile(lambda line: line.strip(), self.rfile)))
+                    if head is None:
+                        self.wfile.write(NOT_OURS)
+                    else:
+                        proxy._forward(head, self)
+
+        return Handler
+
+    def _rewritten(self, lines: list[bytes]) -> bytes | None:
+        line = REQUEST_LINE.fullmatch(lines[0]) if lines else None
         if line is None:
             return None
         method, path, version = line.groups()
-        prefix = self.prefix.encode()
-        if not path.startswith(prefix + b"/"):
+        if not path.startswith(self._prefix + b"/"):
             self.outside.append(path.decode("latin-1"))
             return None
-        passed = path.removeprefix(prefix) if self._strips else path
-        rest = head[line.end() :]
-        if b"\r\nupgrade: websocket" not in b"\r\n" + rest.lower():
-            rest = b"Connection: close\r\n" + re.sub(rb"(?im)^connection:.*\r\n", b"", rest)
-        return b"%s %s %s\r\n%s" % (method, passed, version, rest)
+        passed = path.removeprefix(self._prefix) if self._strips else path
+        head = b"%s %s %s\r\n" % (method, passed, version)
+        return head + b"".join(_for_one_request(lines[1:])) + b"\r\n"
 
-    async def _forward(
-        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        there = await asyncio.open_connection(self._target.hostname, self._target.port)
-        there[1].write(head)
-        try:
-            async with asyncio.TaskGroup() as group:
-                up = group.create_task(_pass_on(reader, there[1]))
-                await _pass_on(there[0], writer)
-                up.cancel()
-        finally:
-            there[1].close()
+    def _forward(self, head: bytes, handler: StreamRequestHandler) -> None:
+        with socket.create_connection(self._target) as there:
+            there.sendall(head)
+            up = threading.Thread(target=_pass_body, args=(handler, there), daemon=True)
+            up.start()
+            while data := there.recv(65536):
+                handler.connection.sendall(data)
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def _for_one_request(headers: Iterable[bytes]) -> list[bytes]:
+    kept = list(headers)
+    if any(line.lower().startswith(b"upgrade: websocket") for line in kept):
+        return kept
+    return [line for line in kept if not line.lower().startswith(b"connection:")] + [
+        b"Connection: close\r\n"
+    ]
+
+
+def _pass_body(handler: StreamRequestHandler, there: socket.socket) -> None:
+    """Until the browser goes; then the dashboard is told."""
+    with suppress(OSError, ValueError):
+        while data := handler.rfile.read1(65536):  # type: ignore[attr-defined]
+            there.sendall(data)
     with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+        there.shutdown(socket.SHUT_WR)
