@@ -33,7 +33,7 @@ def is_of_a_value(error: Exception) -> bool:
 
 
 def is_for_admin(request: HttpRequest) -> bool:
-    return request.path.startswith("/admin/")
+    return request.path_info.startswith("/admin/")
 
 
 def _asked(request: HttpRequest) -> str:

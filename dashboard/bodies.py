@@ -8,8 +8,9 @@ from io import BytesIO
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+from django.conf import settings
 
-from dashboard import problems
+from dashboard import problems, url_prefix
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -80,7 +81,7 @@ def _answer(self: Any) -> None:
 
 def _said(path: str) -> tuple[str, bytes]:
     """The content type and the body of the refusal."""
-    if path.startswith(problems.API):
+    if url_prefix.without(settings.URL_PREFIX, path).startswith(problems.API):
         return problems.CONTENT_TYPE, json.dumps(problems.document(413)).encode()
     return "text/plain; charset=utf-8", SAID
 

@@ -186,7 +186,7 @@ def served(url: str) -> bool:
 def announce(settings: Environment, password: str, servers: Servers) -> None:
     kept = "" if settings.admin_password else f"   (kept in {settings.data_dir}/admin-password)"
     facts = {
-        "Dashboard": url_of(settings.host, settings.port),
+        "Dashboard": url_of(settings.host, settings.port, settings.url_prefix),
         "User": "admin",
         "Password": f"{password}{kept}" if password else "as you changed it",
         "Agents": "these two lines lead them here; `make env` prints them again",

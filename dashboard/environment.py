@@ -35,6 +35,7 @@ OIDC_REQUIRED = (
 )
 
 HOST = re.compile(r"[^\s/:@]+|\[[0-9a-fA-F:.]+\]")
+PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 ORIGIN = re.compile(r"https?://(?:[^\s/:@?#]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
 
 YEAR = 365 * 24 * 3600
@@ -60,6 +61,7 @@ class Environment:
     data_dir: Path
     host: str
     port: int
+    url_prefix: str
     admin_password: str
     secret_key: str
     debug: bool
@@ -94,6 +96,7 @@ def _read_all() -> Environment:
         data_dir=(BASE_DIR / _text("DATA_DIR", ".data")).resolve(),
         host=_text("HOST", "127.0.0.1"),
         port=_number("PORT", 8000, 1, 65535),
+        url_prefix=_prefix(),
         admin_password=_text("DASHBOARD_ADMIN_PASSWORD", ""),
         secret_key=_secret_key(),
         debug=_flag("DEBUG", default=False),
@@ -147,6 +150,19 @@ def _list(name: str, allowed: re.Pattern[str], expected: str) -> list[str]:
         if not allowed.fullmatch(each):
             raise BadSetting(name, each, expected)
     return names
+
+
+def _prefix() -> str:
+    """Without a slash at its end; empty where the dashboard has the host for itself."""
+    given = _text("URL_PREFIX", "")
+    prefix = given.removesuffix("/")
+    if prefix and not PREFIX.fullmatch(prefix):
+        raise BadSetting(
+            "URL_PREFIX",
+            given,
+            "give a path like /agents, of letters, digits and . _ ~ -, without scheme or host",
+        )
+    return prefix
 
 
 def _secret_key() -> str:

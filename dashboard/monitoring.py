@@ -14,8 +14,8 @@ class MonitoringMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path == "/healthz":
+        if request.path_info == "/healthz":
             return healthz.healthz()
-        if request.path == "/metrics" and metrics.has_token(request):
+        if request.path_info == "/metrics" and metrics.has_token(request):
             return metrics.export(request)
         return self.get_response(request)

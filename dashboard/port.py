@@ -11,9 +11,10 @@ from dashboard.errors import SetupError
 PATIENCE = 3.0  # a run that was killed a moment ago is still letting go of it
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, prefix: str = "") -> str:
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{reachable}]:{port}/" if ":" in reachable else f"http://{reachable}:{port}/"
+    name = f"[{reachable}]" if ":" in reachable else reachable
+    return f"http://{name}:{port}{prefix}/"
 
 
 def check_port(host: str, port: int, patience: float = PATIENCE) -> None:

@@ -123,6 +123,9 @@ def address(url: str) -> str:
 def check_before_serving() -> None:
     from django.conf import settings
 
+    from dashboard import url_prefix
+
+    url_prefix.check(settings.URL_PREFIX)
     check_database(settings.DATABASE_URL, settings.ENVIRONMENT.startup_wait)
     check_notifications(settings.LISTEN_DATABASE_URL or settings.DATABASE_URL)
     check_migrations()

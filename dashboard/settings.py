@@ -42,6 +42,8 @@ ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts or [
     *("localhost", "127.0.0.1", "[::1]", socket.gethostname().lower(), ENVIRONMENT.host)
 ]
 CSRF_TRUSTED_ORIGINS = ENVIRONMENT.trusted_origins
+URL_PREFIX: str = ENVIRONMENT.url_prefix
+FORCE_SCRIPT_NAME = URL_PREFIX or None
 
 # -- The application -----------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -155,8 +157,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "/"
-LOGOUT_REDIRECT_URL = "/login/"
+LOGIN_REDIRECT_URL = "sessions"
+LOGOUT_REDIRECT_URL = "login"
 OIDC_ENABLED = bool(ENVIRONMENT.oidc)
 if OIDC_ENABLED:
     INSTALLED_APPS.append("mozilla_django_oidc")
@@ -164,8 +166,17 @@ if OIDC_ENABLED:
     OIDC_RP_SIGN_ALGO = "RS256"
     OIDC_RP_SCOPES = "openid email profile"
     OIDC_TIMEOUT = 10  # seconds
-    LOGIN_REDIRECT_URL_FAILURE = "/login/"
+    LOGIN_REDIRECT_URL_FAILURE = f"{URL_PREFIX}/login/"
     globals().update(ENVIRONMENT.oidc)
+
+# -- Cookies -------------------------------------------------------------------------------------
+# A browser also sends what another program of this host has set for "/": under the same name Django would read that.
+COOKIE_SUFFIX = URL_PREFIX.replace("/", "_")
+SESSION_COOKIE_NAME = f"sessionid{COOKIE_SUFFIX}"
+CSRF_COOKIE_NAME = f"csrftoken{COOKIE_SUFFIX}"
+LANGUAGE_COOKIE_NAME = f"django_language{COOKIE_SUFFIX}"
+THEME_COOKIE_NAME = f"theme{COOKIE_SUFFIX}"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{URL_PREFIX}/"
 
 # -- Security ------------------------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
@@ -212,7 +223,7 @@ USE_I18N = True
 USE_TZ = True
 
 # -- Static files: from their folders as they are, or collected and hashed by `collectstatic` -----
-STATIC_URL = "/static/"
+STATIC_URL = f"{URL_PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()

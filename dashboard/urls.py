@@ -3,12 +3,13 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
 
 from dashboard.metrics import metrics
 from sessions_app.entry.forms import AdminLoginForm, LoginView
 
 admin.site.login_form = AdminLoginForm
+admin.site.site_url = reverse_lazy("sessions")
 handler500 = "dashboard.database_errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", LoginView.as_view(), name="login"),

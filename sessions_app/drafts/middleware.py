@@ -73,6 +73,6 @@ def _note_kept(request: HttpRequest) -> None:
 
 
 def _sent_form(request: HttpRequest) -> tokens.DraftForm | None:
-    if request.method != "POST" or request.path.startswith("/api/"):
+    if request.method != "POST" or request.path_info.startswith("/api/"):
         return None
     return tokens.read(request.POST.get(tokens.FIELD, ""))

@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import get_script_prefix
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,6 +17,7 @@ from django.utils.safestring import SafeString
 from sessions_app import bidi, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import tokens
+from sessions_app.live.sockets.path import FEED
 from sessions_app.rendering import fragments, time_format
 from sessions_app.selectors.rows import Row, render_row
 from sessions_app.selectors.session import CheckpointItem, HistoryItem
@@ -38,6 +41,12 @@ def icon(name: str, classes: str = "") -> SafeString:
         static("img/icons.svg"),
         name,
     )
+
+
+@register.inclusion_tag("_addresses.html")
+def addresses() -> dict[str, Any]:
+    """Where scripts find pages, data and cookies: none of them knows an address itself."""
+    return {"feed": f"{get_script_prefix()}{FEED}", "settings": settings}
 
 
 @register.simple_tag(takes_context=True)
@@ -190,7 +199,7 @@ def _time(when: datetime, text: str, kind: str) -> SafeString:
 @register.simple_tag(takes_context=True)
 def theme(context: dict[str, Any]) -> str:
     request: HttpRequest | None = context.get("request")
-    chosen = request.COOKIES.get("theme", "") if request else ""
+    chosen = request.COOKIES.get(settings.THEME_COOKIE_NAME, "") if request else ""
     return chosen if chosen in THEMES else THEMES[0]
 
 

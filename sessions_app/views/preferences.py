@@ -1,6 +1,8 @@
 """How a person wants the pages to look."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -14,14 +16,20 @@ def theme(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(back(request))
     chosen = request.POST.get("theme", "")
     if chosen in THEMES:
-        response.set_cookie("theme", chosen, max_age=A_YEAR, samesite="Lax")
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME,
+            chosen,
+            max_age=A_YEAR,
+            path=settings.SESSION_COOKIE_PATH,
+            samesite="Lax",
+        )
     return response
 
 
-def back(request: HttpRequest, otherwise: str = "/") -> str:
+def back(request: HttpRequest, otherwise: str = "") -> str:
     """The page the form was on, if it is one of ours."""
     wanted = request.POST.get("next", "")
     ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if ours else otherwise
+    return wanted if ours else otherwise or reverse("sessions")

@@ -1,6 +1,7 @@
 // What is typed into a form stays: in the page whatever becomes of network, log-in and server, and for its author on the
 // server, which fills the form again. Such a form has a field `draft`, which the server has signed.
 
+import { addresses, leadsToLogin, readCookie } from "./core/addresses.js";
 import { toast } from "./core/toast.js";
 
 const WAIT = 800;
@@ -10,8 +11,7 @@ const timers = new WeakMap();
 let sending = false;
 
 const isDraft = (form) => form?.elements?.draft instanceof HTMLInputElement;
-const cookie = () => document.cookie.match(/(?:^|; )(?:__\w+-)?csrftoken=([^;]+)/)?.[1];
-const loggedOut = (response) => response.redirected && new URL(response.url).pathname.startsWith("/login");
+const cookie = () => readCookie(addresses.csrfCookie);
 const isJson = (response) => response.headers.get("Content-Type")?.startsWith("application/json");
 
 // Logging in again changes the token; the cookie has the newest.
@@ -38,7 +38,7 @@ export async function send(form, submitter, as = "fetch") {
     say(form, gettext("No answer came; what you wrote is still here. Send it again: it will not be done twice."), true);
     return null;
   }
-  if (!loggedOut(response)) return response;
+  if (!leadsToLogin(response)) return response;
   sayLoggedOut(form);
   return null;
 }
@@ -66,8 +66,8 @@ export function keepsThePage() {
 async function keep(form) {
   if (!form.isConnected || form.getAttribute("aria-busy")) return;
   try {
-    const response = await fetch("/drafts/", { method: "POST", headers: { "X-Requested-With": "fetch" }, body: bodyOf(form) });
-    if (loggedOut(response)) return sayLoggedOut(form);
+    const response = await fetch(addresses.drafts, { method: "POST", headers: { "X-Requested-With": "fetch" }, body: bodyOf(form) });
+    if (leadsToLogin(response)) return sayLoggedOut(form);
     if (response.status === 409) return say(form, gettext("Somebody else is logged in now. What you wrote is still here, but it is not sent for another person."), true);
     if (response.ok) return say(form, gettext("Your draft is saved."));
   } catch {

@@ -7,11 +7,16 @@ import pytest
 from dashboard import environment
 from dashboard.errors import SetupError
 
+BAD_PREFIXES = (
+    *("agents", "//agents", "/a//b", "/a b", "/..", "/a/../b", "/.hidden", "https://host/agents"),
+    *("/agents?x", "/agents#x", "/ümlaut", "/%2e", "/a;b", "/agents//", "/a\\b", '/"><script>'),
+)
 KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 EVERY_NAME = (
     *("DATABASE_URL", "VALKEY_URL", "DATA_DIR", "HOST", "PORT", "DEBUG", "DEMO", "SECRET_KEY"),
     *("HEARTBEAT_RULES", "SESSION_NAMESPACE", "STARTUP_WAIT", *environment.OIDC_REQUIRED),
     *("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "BEHIND_HTTPS", "TRASH_DAYS"),
+    "URL_PREFIX",
     *("HSTS_SECONDS", "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "LOG_LEVEL", "LOG_FORMAT"),
 )
 
@@ -48,6 +53,7 @@ def test_with_nothing_set_everything_has_a_value() -> None:
         ("HEARTBEAT_RULES", '{"tutor": {"latest": 5}}', "tutor has the unknown key latest"),
         ("HEARTBEAT_RULES", '{"tutor": {"late": 500}}', "tutor needs interval < late < lost"),
         ("STARTUP_WAIT", "-1", "from 0 to 3600"),
+        *(("URL_PREFIX", bad, "cannot be used: give a path like /agents") for bad in BAD_PREFIXES),
         ("SECRET_KEY_FILE", "/nowhere/at/all", "SECRET_KEY cannot be read"),
         ("OIDC_RP_CLIENT_ID", "dashboard", "set OIDC_RP_CLIENT_SECRET, "),
         ("HSTS_SECONDS", "-1", "HSTS_SECONDS=-1 cannot be used: give a whole number from 0 to"),
@@ -240,3 +246,14 @@ def test_what_browsers_would_not_take_of_hsts_is_refused(
     with pytest.raises(SetupError) as caught:
         environment.read()
     assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("", ""), ("/", ""), ("/agents", "/agents"), ("/agents/", "/agents"), ("/a/b-c_d.e~1", None)],
+)
+def test_a_prefix_is_taken_with_or_without_a_slash_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, given: str, read: str | None
+) -> None:
+    monkeypatch.setenv("URL_PREFIX", given)
+    assert environment.read().url_prefix == (given if read is None else read)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from dashboard.embedded import process
 from tests.support.waiting import HANGS
@@ -75,6 +76,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def give_password(user: User, password: str) -> None:
+    """One that a dashboard of its own knows: it does not take the tests' quick hashes."""
+    user.password = PBKDF2PasswordHasher().encode(password, "salt", iterations=1)
+    user.save(update_fields=["password"])
 
 
 def session_cookie(url: str, user: User) -> dict[str, Any]:

@@ -16,12 +16,13 @@ def free_port() -> int:
 
 
 class Wire:
-    """Lives in a thread of its own. Set `cut_every` to lose the answer of every n-th commit."""
+    """Lives in a thread of its own. Set `cut_every` to lose the answer of every n-th commit, `is_deaf` to lose notifications."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.port = free_port()
         self.cut_every = 0
+        self.is_deaf = False
         self.cuts = 0
         self._commits = 0
         self._lines: set[Line] = set()
@@ -105,6 +106,8 @@ class Line:
         """ReadyForQuery comes after the commit: whoever waits for it has its outcome, who does not has not."""
         try:
             while message := await _message(server):
+                if message[0] == b"A" and self._wire.is_deaf:
+                    continue
                 if not self._swallows:
                     self._client.write(_bytes(*message))
                     await self._client.drain()

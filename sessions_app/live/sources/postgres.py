@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,20 @@ log = logging.getLogger(__name__)
 CHANNEL = "agent_sessions"
 QUIET = 1.0
 ANSWER = 3.0
+# A pooler invents process ids; a table without its triggers is changed in silence.
+PROOF = """
+SELECT pg_backend_pid() = %(pid)s AS direct, pg_notify(%(channel)s, %(word)s) IS NULL,
+    3 = (SELECT count(*) FROM pg_trigger
+         WHERE tgrelid = to_regclass('agent_sessions') AND tgenabled IN ('O', 'A')
+           AND tgname IN ('agent_session_after_insert', 'agent_session_after_update',
+                          'agent_session_after_delete')) AS announced
+"""
 
 Changes = list[tuple[str, int]]
 
 
 class PostgresSource:
-    """`proven_at` is when the server last answered: everything committed before has been heard."""
+    """`proven_at` is when a notification to ourselves was sent that has arrived: what was committed before it came too."""
 
     def __init__(
         self,
@@ -40,6 +49,8 @@ class PostgresSource:
         self._backoff = Backoff()
         self.proven_at: float | None = None
         self.backend_pid: int | None = None
+        self._words = count()
+        self._awaited: tuple[str, float] | None = None
 
     async def run(self) -> None:
         while True:
@@ -69,20 +80,41 @@ class PostgresSource:
 
     async def _listen(self) -> None:
         async with self._connection() as connection:
-            await self._ask(connection, f"LISTEN {CHANNEL}")
+            self._awaited = None
+            own = f"{CHANNEL}_{connection.info.backend_pid}"
+            async with asyncio.timeout(ANSWER):
+                await connection.execute(f"LISTEN {CHANNEL}; LISTEN {own}")
             self.backend_pid = connection.info.backend_pid
-            self._on_connected()
-            self._backoff.reset()
             while True:
+                await self._ask_for_proof(connection, own)
                 async with aclosing(connection.notifies(timeout=QUIET)) as notifies:
                     async for notify in notifies:
-                        self._on_message(parse(notify.payload))
-                await self._ask(connection, "SELECT 1")
+                        self._hear(notify)
 
-    async def _ask(self, connection: psycopg.AsyncConnection[Any], question: str) -> None:
+    async def _ask_for_proof(self, connection: psycopg.AsyncConnection[Any], own: str) -> None:
+        """Raises TimeoutError when the last one has not come: what others committed would not come either."""
+        now = self._monotonic()
+        if self._awaited is not None and now - self._awaited[1] > ANSWER:
+            raise TimeoutError("notifications do not arrive")
+        if self._awaited is None:
+            self._awaited = (str(next(self._words)), now)
+        words = {"pid": connection.info.backend_pid, "channel": own, "word": self._awaited[0]}
         async with asyncio.timeout(ANSWER):
-            await connection.execute(question)
-        self.proven_at = self._monotonic()
+            found = await (await connection.execute(PROOF, words)).fetchone()
+        if not found or not found[0]:
+            raise psycopg.OperationalError("a pooler is between us: notifications do not arrive")
+        if not found[2]:
+            raise psycopg.OperationalError("agent_sessions lacks triggers: changes are not told")
+
+    def _hear(self, notify: psycopg.Notify) -> None:
+        if notify.channel == CHANNEL:
+            self._on_message(parse(notify.payload))
+        elif self._awaited is not None and notify.payload == self._awaited[0]:
+            self.proven_at, connected = self._awaited[1], self.proven_at is not None
+            self._awaited = None
+            if not connected:
+                self._backoff.reset()
+                self._on_connected()
 
 
 def parse(payload: str) -> Changes:

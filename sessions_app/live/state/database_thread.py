@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import load_backend
+from django.urls import set_script_prefix
 
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import Row, RowParts, load_rows, render_row_in, row_parts
@@ -32,6 +34,12 @@ class DatabaseUnavailable(Exception):
     """The database could not be read; what was to be read has to be read again."""
 
 
+def _prepare_thread() -> None:
+    """Rows are drawn here, outside any request: their links need the path prefix too."""
+    set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
+    _connect_outside_the_pool()
+
+
 def _connect_outside_the_pool() -> None:
     """This thread's own connection: pages that exhaust or lose their pool do not blind the feed."""
     given = copy.deepcopy(connections["default"].settings_dict)
@@ -49,7 +57,7 @@ class DatabaseThread:
         self._one = asyncio.Lock()
 
     def _new_thread(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1, self._name, initializer=_connect_outside_the_pool)
+        return ThreadPoolExecutor(1, self._name, initializer=_prepare_thread)
 
     async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Raises DatabaseUnavailable instead of whatever the driver says, and drops the connection."""

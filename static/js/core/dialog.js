@@ -1,5 +1,6 @@
 // The pages that ask before an order, shown as a dialog. Without scripting they are plain pages.
 
+import { leadsToLogin } from "./addresses.js";
 import { tick } from "./clock.js";
 import { sayRefused, send as sendForm, settle } from "../drafts.js";
 import { follow } from "./job.js";
@@ -15,7 +16,7 @@ export async function ask(address, options, done) {
   afterwards = done;
   try {
     const response = await fetch(address, { headers: HEADERS, ...options });
-    if (response.redirected && new URL(response.url).pathname.startsWith("/login")) return location.reload();
+    if (leadsToLogin(response)) return location.reload();
     await show(response);
   } catch {
     toast(gettext("The server cannot be reached. Nothing was done."), { error: true });

@@ -7,6 +7,7 @@
 //   onStatus({state, since, beatsSince, code})   state: live | catching-up | reconnecting | offline
 //   feed.hello()     after the page shows other rows; feed.close() for good
 
+import { addresses } from "./addresses.js";
 import { keepsThePage } from "../drafts.js";
 import { KnownVersions } from "./known_versions.js";
 
@@ -30,7 +31,7 @@ export function connect(options) {
 }
 
 class Feed {
-  constructor({ hello, onFrame, onStatus, url = "/ws/sessions/", login = "/login/" }) {
+  constructor({ hello, onFrame, onStatus, url = addresses.feed, login = addresses.login }) {
     Object.assign(this, { describe: hello, onFrame, onStatus, url, login });
     this.socket = null;
     this.failures = 0;

@@ -1,5 +1,6 @@
 // What every page has: menus that close, the theme, the copy buttons.
 
+import { addresses } from "./addresses.js";
 import { copy } from "./toast.js";
 import * as watchdogStatus from "./watchdog_status.js";
 
@@ -15,7 +16,7 @@ function chooseTheme(event) {
   const chosen = event.submitter?.value;
   if (!(chosen in THEMES)) return;
   event.preventDefault();
-  document.cookie = `theme=${chosen}; path=/; max-age=31536000; samesite=lax`;
+  document.cookie = `${addresses.themeCookie}=${chosen}; path=${addresses.cookiePath}; max-age=31536000; samesite=lax`;
   document.documentElement.dataset.theme = chosen;
   for (const button of event.target.querySelectorAll("[name=theme]")) {
     button.setAttribute("aria-pressed", String(button.value === chosen));

@@ -1,6 +1,7 @@
 // The search box completes the word at the caret; what may follow, the server knows.
 
 import { closed } from "../bidi.js";
+import { addresses } from "../core/addresses.js";
 
 const WAIT = 90;
 const field = document.getElementById("q");
@@ -22,7 +23,7 @@ function word() {
 async function ask() {
   const mine = ++asked;
   const { text } = word();
-  const response = await fetch(`/completions/?${new URLSearchParams({ word: text })}`).catch(() => null);
+  const response = await fetch(`${addresses.completions}?${new URLSearchParams({ word: text })}`).catch(() => null);
   const found = response?.ok ? (await response.json()).suggestions : [];
   if (mine !== asked || document.activeElement !== field || word().text !== text) return;
   show(found.filter((one) => one.text !== text));

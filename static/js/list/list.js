@@ -1,5 +1,6 @@
 // The list, live: cells change in place, rows never move; newcomers wait for the reader.
 
+import { addresses } from "../core/addresses.js";
 import * as titleBadge from "./title_badge.js";
 import * as chart from "./chart.js";
 import { showHeld, showStatus } from "../core/connection_status.js";
@@ -187,7 +188,7 @@ palette.start(() => [
   [held ? gettext("Go on") : gettext("Hold"), toggleHold],
   [gettext("Keys and search"), () => by("help").showModal()],
   [gettext("Clear selection"), selection.clear],
-  [gettext("Bulk orders"), () => location.assign("/bulk/")],
-  [gettext("Wall board"), () => location.assign("/wall/")],
+  [gettext("Bulk orders"), () => location.assign(addresses.bulk)],
+  [gettext("Wall board"), () => location.assign(addresses.wall)],
 ]);
 shortcuts.start({ refresh, hold: toggleHold, tick: selection.toggle, clear: selection.clear });

@@ -1,6 +1,7 @@
 // The command palette: everything the page can do, found by typing. It reads the page; it knows nothing itself.
 
 import { isolate, isolated } from "../bidi.js";
+import { addresses, sessionAddress } from "../core/addresses.js";
 
 const dialog = document.getElementById("palette");
 const field = document.getElementById("palette-text");
@@ -10,6 +11,7 @@ let commands = [];
 let shown = [];
 let at = 0;
 
+const searchAddress = (text) => `${addresses.list}?q=${encodeURIComponent(text)}`;
 const clean = (node) => node.textContent.replace(/\s+/g, " ").trim();
 
 function collect(acts) {
@@ -32,10 +34,10 @@ function typed(text) {
   const found = [];
   if (ID.test(text) && /\d/.test(text)) {
     const whole = text.replaceAll("-", "").length === 32;
-    const address = whole ? `/sessions/${text}/` : `/?q=${encodeURIComponent(`id:${text}`)}`;
+    const address = whole ? sessionAddress(text) : searchAddress(`id:${text}`);
     found.push(command(gettext("Session"), interpolate(gettext("Session %s"), [isolated(text)]), () => location.assign(address)));
   }
-  if (text) found.push(command(gettext("Search"), interpolate(gettext("Search for %s"), [isolated(text)]), () => location.assign(`/?q=${encodeURIComponent(text)}`)));
+  if (text) found.push(command(gettext("Search"), interpolate(gettext("Search for %s"), [isolated(text)]), () => location.assign(searchAddress(text))));
   return found;
 }
 

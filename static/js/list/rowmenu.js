@@ -1,5 +1,6 @@
 // One menu for all rows; it stands outside the table, so that a row may change under it.
 
+import { sessionAddress } from "../core/addresses.js";
 
 const POSSIBLE = {
   active: ["pause", "complete", "fail", "delete"],
@@ -18,7 +19,7 @@ function items() {
 
 function open(button) {
   const { id, state } = button.closest(".row").dataset;
-  const address = `/sessions/${id}/`;
+  const address = sessionAddress(id);
   menu.querySelector("[data-open]").href = address;
   menu.querySelector("[data-copy]").dataset.copy = id;
   for (const item of menu.querySelectorAll("[data-verb]")) {

@@ -1,5 +1,7 @@
 // Saved views' counts, and the look of the list: both follow without a reload.
 
+import { addresses } from "../core/addresses.js";
+
 const SOON = 2000;
 const EVERY = 20_000;
 let asked = null;
@@ -8,7 +10,7 @@ async function count() {
   clearTimeout(asked);
   asked = null;
   if (document.hidden || !document.querySelector("[data-view-count]")) return;
-  const response = await fetch("/views/counts/").catch(() => null);
+  const response = await fetch(addresses.viewCounts).catch(() => null);
   if (!response?.ok) return;
   const counts = await response.json();
   for (const item of document.querySelectorAll("[data-view-count]")) {

@@ -1,0 +1,3 @@
+"""Where the feed stands, below the path prefix."""
+
+FEED = "ws/sessions/"
