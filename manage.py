@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from dashboard.errors import exit_with_message
 
@@ -25,13 +26,20 @@ def execute() -> None:
     from dashboard.preflight import check_database, explained
 
     if needs_servers(sys.argv):
-        check_database(settings.DATABASE_URL)
+        check_database(*address_for(sys.argv[1], settings))
     try:
         execute_from_command_line(sys.argv)
     except DatabaseError as error:
         if problem := explained(error):
             raise problem from None
         raise
+
+
+def address_for(command: str, settings: Any) -> tuple[str, str]:
+    """Where this command writes, and the setting that says so."""
+    if command == "migrate" and settings.ENVIRONMENT.migrate_database_url:
+        return settings.ENVIRONMENT.migrate_database_url, "MIGRATE_DATABASE_URL"
+    return settings.DATABASE_URL, "DATABASE_URL"
 
 
 if __name__ == "__main__":

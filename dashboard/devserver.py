@@ -16,7 +16,18 @@ from types import FrameType
 from typing import NoReturn
 
 from dashboard import environment
-from dashboard.embedded import Servers, addresses, postgres, process, running, valkey
+from dashboard.embedded import (
+    Servers,
+    addresses,
+    database_url,
+    of_environment,
+    postgres,
+    process,
+    running,
+    valkey,
+    valkey_url,
+)
+from dashboard.embedded.log_ins import LogIn
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
 from dashboard.environment import without_password as hidden
@@ -50,7 +61,7 @@ def main() -> None:
         process.die_with_parent(signal.SIGTERM)
     check_port(settings.host, settings.port)
     try:
-        with stopping_on_signals(), embedded_servers(settings) as servers:
+        with stopping_on_signals(), running(of_environment(settings, tell)) as servers:
             password = prepare(settings)
             with Programs() as programs:
                 programs.start("daphne", daphne(settings), patience=5)
@@ -84,25 +95,8 @@ def _heard_already(_number: int, _frame: FrameType | None) -> None:
     pass
 
 
-@contextmanager
-def embedded_servers(settings: Environment) -> Iterator[Servers]:
-    servers = Servers(
-        settings.data_dir,
-        database=not settings.database_url,
-        valkey=not settings.valkey_url,
-        tell=tell,
-    )
-    with running(servers):
-        os.environ["DATABASE_URL"] = settings.database_url or postgres.url(settings.data_dir)
-        os.environ["VALKEY_URL"] = settings.valkey_url or valkey.url(settings.data_dir)
-        yield servers
-
-
 def kept_servers(servers: Servers) -> list[SupervisedProcess]:
-    again = {
-        "PostgreSQL": partial(postgres.start, servers.data_dir, tell, durable=servers.durable),
-        "Valkey": partial(valkey.start, servers.data_dir, tell),
-    }
+    again = {"PostgreSQL": servers.start_postgres, "Valkey": servers.start_valkey}
     return [
         SupervisedProcess(servers.children, child, again[child.name]) for child in servers.children
     ]
@@ -110,8 +104,8 @@ def kept_servers(servers: Servers) -> list[SupervisedProcess]:
 
 def prepare(settings: Environment) -> str:
     """Database, translations, administrator; returns the administrator's password."""
-    check_database(os.environ["DATABASE_URL"], settings.startup_wait)
-    warn_without_valkey(os.environ["VALKEY_URL"])
+    check_database(database_url(settings, LogIn.DASHBOARD), wait=settings.startup_wait)
+    warn_without_valkey(valkey_url(settings, LogIn.DASHBOARD))
     compile_messages(BASE_DIR / "locale")
     import django
     from django.core.management import call_command
@@ -198,8 +192,12 @@ def announce(settings: Environment, password: str, servers: Servers) -> None:
 def lines_to_show(settings: Environment, servers: Servers) -> str:
     """A password of an address that was given stays out of the terminal."""
     return addresses.lines(
-        postgres.url(servers.data_dir) if servers.database else hidden(settings.database_url),
-        valkey.url(servers.data_dir) if servers.valkey else hidden(settings.valkey_url),
+        postgres.url(servers.data_dir, LogIn.AGENTS)
+        if servers.database
+        else hidden(settings.database_url),
+        valkey.url(servers.data_dir, LogIn.AGENTS)
+        if servers.valkey
+        else hidden(settings.valkey_url),
     )
 
 

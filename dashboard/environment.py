@@ -56,6 +56,7 @@ class Hsts:
 @dataclass(frozen=True)
 class Environment:
     database_url: str
+    migrate_database_url: str
     listen_database_url: str
     valkey_url: str
     data_dir: Path
@@ -91,6 +92,7 @@ def read() -> Environment:
 def _read_all() -> Environment:
     return Environment(
         database_url=_database("DATABASE_URL"),
+        migrate_database_url=_database("MIGRATE_DATABASE_URL"),
         listen_database_url=_database("LISTEN_DATABASE_URL"),
         valkey_url=_url("VALKEY_URL", ("redis", "rediss", "unix", "valkey"), "redis://host:6379/0"),
         data_dir=(BASE_DIR / _text("DATA_DIR", ".data")).resolve(),

@@ -15,10 +15,14 @@ from agent_sessions.valkey_client import AWAY, open_sync_client
 from dashboard.database.address import shown
 from dashboard.errors import SetupError, first_line
 
-HINT = "start it or correct DATABASE_URL (without one, an embedded server is used)"
+HINT = "start it or correct {} (without one, an embedded server is used)"
+NOT_THE_OWNER = (
+    "This log-in may not change the tables: set MIGRATE_DATABASE_URL to the address of their owner, "
+    "which `migrate` then uses"
+)
 
 
-def check_database(url: str, wait: int = 0) -> None:
+def check_database(url: str, setting: str = "DATABASE_URL", *, wait: int = 0) -> None:
     """Reachable and new enough; waits `wait` seconds for one that is still starting."""
     deadline = time.monotonic() + wait
     while True:
@@ -27,10 +31,10 @@ def check_database(url: str, wait: int = 0) -> None:
                 check_version(connection.info.server_version)
             return
         except psycopg.ProgrammingError as error:
-            raise SetupError(f"DATABASE_URL cannot be used: {first_line(error)}") from None
+            raise SetupError(f"{setting} cannot be used: {first_line(error)}") from None
         except psycopg.OperationalError as error:
             if time.monotonic() >= deadline:
-                raise unreachable(url, error) from None
+                raise unreachable(url, error, setting) from None
             time.sleep(0.5)
 
 
@@ -93,9 +97,9 @@ def warn_without_valkey(url: str) -> None:
         )
 
 
-def unreachable(url: str, error: Exception) -> SetupError:
+def unreachable(url: str, error: Exception, setting: str = "DATABASE_URL") -> SetupError:
     return SetupError(
-        f"The database at {shown(url)} cannot be reached: {first_line(error)}; {HINT}"
+        f"The database at {shown(url)} cannot be reached: {first_line(error)}; {HINT.format(setting)}"
     )
 
 
@@ -111,7 +115,16 @@ def explained(error: Exception) -> SetupError | None:
         return SetupError(
             "The database lacks tables: run `python manage.py migrate`, then try again"
         )
+    if _right_is_missing(error):
+        return SetupError(f"{NOT_THE_OWNER} ({first_line(error)})")
     return None
+
+
+def _right_is_missing(error: BaseException | None) -> bool:
+    """Django wraps it, once more where its own table of migrations is missing."""
+    while error is not None and not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def address(url: str) -> str:
@@ -126,7 +139,7 @@ def check_before_serving() -> None:
     from dashboard import url_prefix
 
     url_prefix.check(settings.URL_PREFIX)
-    check_database(settings.DATABASE_URL, settings.ENVIRONMENT.startup_wait)
+    check_database(settings.DATABASE_URL, wait=settings.ENVIRONMENT.startup_wait)
     check_notifications(settings.LISTEN_DATABASE_URL or settings.DATABASE_URL)
     check_migrations()
     warn_without_valkey(settings.VALKEY_URL)

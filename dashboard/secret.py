@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 
-from dashboard.embedded.data_folder import prepare
+from dashboard.embedded.log_ins import kept
 
 
 def secret_key(data_dir: Path) -> str:
@@ -16,19 +14,3 @@ def secret_key(data_dir: Path) -> str:
 
 def admin_password(data_dir: Path) -> str:
     return kept(data_dir, "admin-password", lambda: secrets.token_urlsafe(12))
-
-
-def kept(data_dir: Path, name: str, make: Callable[[], str]) -> str:
-    """The secret of this name; whoever comes first makes it, and all read the same one."""
-    prepare(data_dir)
-    path = data_dir / name
-    if not path.exists():
-        new = data_dir / f".{name}.{os.getpid()}"
-        new.touch(mode=0o600)
-        new.write_text(make() + "\n")
-        try:
-            os.link(new, path)
-        except FileExistsError:
-            pass
-        new.unlink()
-    return path.read_text().strip()

@@ -15,7 +15,8 @@ from psycopg_pool import ConnectionPool
 
 from dashboard import environment
 from dashboard.database import address
-from dashboard.embedded import postgres, valkey
+from dashboard.embedded import database_url, valkey_url
+from dashboard.embedded.log_ins import LogIn
 from dashboard.logging import logging_config
 from dashboard.secret import secret_key
 
@@ -26,10 +27,10 @@ BASE_DIR = environment.BASE_DIR
 
 # -- What the environment says -------------------------------------------------------------------
 DATA_DIR: Path = ENVIRONMENT.data_dir
-DATABASE_URL: str = ENVIRONMENT.database_url or postgres.url(DATA_DIR)
+DATABASE_URL: str = database_url(ENVIRONMENT, LogIn.DASHBOARD)
 # LISTEN and session locks need PostgreSQL itself; with an address of their own DATABASE_URL may lead through a pooler.
 LISTEN_DATABASE_URL: str = ENVIRONMENT.listen_database_url
-VALKEY_URL: str = ENVIRONMENT.valkey_url or valkey.url(DATA_DIR)
+VALKEY_URL: str = valkey_url(ENVIRONMENT, LogIn.DASHBOARD)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
 HEARTBEAT_RULES: environment.Rules = ENVIRONMENT.heartbeat_rules
 TRASH_DAYS: int = ENVIRONMENT.trash_days

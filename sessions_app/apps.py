@@ -4,11 +4,13 @@ import logging
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.db import connections
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 import agent_sessions.schema
+from sessions_app.checks import check_log_ins
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +21,7 @@ class SessionsAppConfig(AppConfig):
 
     def ready(self) -> None:
         # Sent once for each app: the last one has seen every table of this migrate.
+        register(check_log_ins, Tags.security, deploy=True)
         post_migrate.connect(grant_roles, dispatch_uid="sessions_app.grant_roles")
 
 

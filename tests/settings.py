@@ -12,18 +12,23 @@ _folder = tempfile.mkdtemp(prefix="dash-")
 Path(_folder).chmod(0o711)
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
-for _name in ("DATABASE_URL", "VALKEY_URL", "HEARTBEAT_RULES", "ALLOWED_HOSTS", "DEBUG"):
+for _name in (
+    *("DATABASE_URL", "MIGRATE_DATABASE_URL", "VALKEY_URL"),
+    *("HEARTBEAT_RULES", "ALLOWED_HOSTS", "DEBUG"),
+):
     os.environ.pop(_name, None)
     os.environ.pop(f"{_name}_FILE", None)
 os.environ["DATA_DIR"] = _folder
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 
+from dashboard.embedded import postgres, valkey  # noqa: E402
+
+# Tests empty tables and look behind every right: they log in as the owner, and so do programs that they start.
+os.environ["DATABASE_URL"] = postgres.url(Path(_folder))
+os.environ["VALKEY_URL"] = valkey.url(Path(_folder))
+
 from dashboard.settings import *  # noqa: E402, F403
 from dashboard.translations import compile_messages  # noqa: E402
-
-# Programs that a test starts meet the same servers.
-os.environ["DATABASE_URL"] = DATABASE_URL  # noqa: F405
-os.environ["VALKEY_URL"] = VALKEY_URL  # noqa: F405
 
 # Tables are emptied under servers that may still answer a page just closed. When each waits for the other,
 # PostgreSQL ends the one that looks first: not the emptying, which waits longer than the servers' second.

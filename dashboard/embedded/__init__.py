@@ -1,7 +1,8 @@
 """PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and tests.
 
 They are started where DATABASE_URL or VALKEY_URL is unset, listen on Unix sockets in a folder that
-only their account may enter, and belong to the one process that holds the data folder's lock.
+only their account may enter, know log-ins with a secret each, and belong to the one process that
+holds the data folder's lock.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from pathlib import Path
 from dashboard import environment
 from dashboard.embedded import addresses, postgres, valkey
 from dashboard.embedded.data_folder import Lock, prepare
+from dashboard.embedded.log_ins import LogIn
 from dashboard.embedded.process import Child
+from dashboard.embedded.valkey_users import DEFAULT_NAMESPACE
+from dashboard.environment import Environment
 
 NEEDS_NO_SERVER = {
     *("help", "--help", "-h", "version", "--version", "check", "collectstatic", "findstatic"),
@@ -34,30 +38,57 @@ class Servers:
     database: bool = True
     valkey: bool = True
     durable: bool = True
+    namespace: str = DEFAULT_NAMESPACE
     tell: Callable[[str], None] = silently
     children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
         try:
             if self.database:
-                self.children.append(postgres.start(self.data_dir, self.tell, durable=self.durable))
+                self.children.append(self.start_postgres())
             if self.valkey:
-                self.children.append(valkey.start(self.data_dir, self.tell))
+                self.children.append(self.start_valkey())
         except BaseException:
             self.stop()
             raise
 
-    def lines(self) -> str:
-        """The two lines that an agent's author exports."""
+    def start_postgres(self) -> Child:
+        return postgres.start(self.data_dir, self.tell, durable=self.durable)
+
+    def start_valkey(self) -> Child:
+        return valkey.start(self.data_dir, self.tell, namespace=self.namespace)
+
+    def lines(self, log_in: LogIn = LogIn.AGENTS) -> str:
+        """The two lines that an agent's author exports; those of another log-in for other work."""
         given = environment.read()
         return addresses.lines(
-            postgres.url(self.data_dir) if self.database else given.database_url,
-            valkey.url(self.data_dir) if self.valkey else given.valkey_url,
+            postgres.url(self.data_dir, log_in) if self.database else given.database_url,
+            valkey.url(self.data_dir, log_in) if self.valkey else given.valkey_url,
         )
 
     def stop(self) -> None:
         while self.children:
             self.children.pop().stop()
+
+
+def database_url(given: Environment, log_in: LogIn) -> str:
+    """The address that was given; else that of the embedded server for this log-in."""
+    return given.database_url or postgres.url(given.data_dir, log_in)
+
+
+def valkey_url(given: Environment, log_in: LogIn) -> str:
+    return given.valkey_url or valkey.url(given.data_dir, log_in)
+
+
+def of_environment(given: Environment, tell: Callable[[str], None] = silently) -> Servers:
+    """Those that have no address of their own."""
+    return Servers(
+        given.data_dir,
+        database=not given.database_url,
+        valkey=not given.valkey_url,
+        tell=tell,
+        namespace=given.namespace,
+    )
 
 
 @contextmanager
@@ -83,9 +114,7 @@ def needs_servers(argv: Sequence[str]) -> bool:
 def for_command(argv: Sequence[str]) -> Iterator[None]:
     """The servers for a management command, unless it needs none or they run already."""
     settings = environment.read()
-    servers = Servers(
-        settings.data_dir, database=not settings.database_url, valkey=not settings.valkey_url
-    )
+    servers = of_environment(settings)
     if not (needs_servers(argv) and (servers.database or servers.valkey)):
         yield
         return

@@ -1,6 +1,7 @@
 """`python -m dashboard.embedded`: the addresses of the servers, which it starts where none run.
 
 Those that run already are left alone. Those it starts run until Ctrl-C. `--print` starts none.
+The addresses are those for agents; `--log-in owner` prints those for a backup or psql.
 """
 
 from __future__ import annotations
@@ -9,30 +10,37 @@ import argparse
 import signal
 
 from dashboard import environment
-from dashboard.embedded import Servers, addresses, running
+from dashboard.embedded import Servers, addresses, of_environment, running
+from dashboard.embedded.log_ins import LogIn
 from dashboard.errors import SetupError, exit_with_message
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dashboard.embedded", description=__doc__)
     parser.add_argument("--print", action="store_true", help="print the addresses, start nothing")
-    only_print = parser.parse_args().print
-    data_dir = environment.read().data_dir
-    if found := addresses.of_running_servers(data_dir):
-        print(found, end="")
-    elif only_print:
+    parser.add_argument(
+        "--log-in",
+        choices=[str(log_in) for log_in in LogIn],
+        default=str(LogIn.AGENTS),
+        help="whose addresses are printed; the default is agents",
+    )
+    asked = parser.parse_args()
+    given, log_in = environment.read(), LogIn(asked.log_in)
+    if found := addresses.of_running_servers(given.data_dir):
+        print(found if log_in == LogIn.AGENTS else of_environment(given).lines(log_in), end="")
+    elif asked.print:
         raise SetupError(
-            f"No servers run in {data_dir}: start them with `make run` "
+            f"No servers run in {given.data_dir}: start them with `make run` "
             "or `python -m dashboard.embedded`"
         )
     else:
-        serve(Servers(data_dir))
+        serve(Servers(given.data_dir, namespace=given.namespace), log_in)
 
 
-def serve(servers: Servers) -> None:
+def serve(servers: Servers, log_in: LogIn) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running(servers):
-        print(servers.lines(), end="", flush=True)
+        print(servers.lines(log_in), end="", flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:

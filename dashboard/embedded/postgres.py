@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -13,15 +14,16 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from dashboard.embedded import process, programs
+from dashboard.embedded import postgres_roles, process, programs
 from dashboard.embedded.account import Account, server_account
 from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
+from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.embedded.process import Child
 from dashboard.errors import SetupError
 
 VERSION = "18"
 DATABASE = "agent_sessions"
-SUPERUSER = "postgres"
+SUPERUSER = postgres_roles.NAMES[LogIn.OWNER]
 SOCKET = ".s.PGSQL.5432"
 START_SECONDS = 60
 
@@ -37,8 +39,22 @@ OPTIONS = {
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def url(data_dir: Path, database: str = DATABASE) -> str:
-    return f"postgresql://{SUPERUSER}@{quote(str(socket_folder(data_dir)), safe='')}/{database}"
+def url(data_dir: Path, log_in: LogIn = LogIn.OWNER, database: str = DATABASE) -> str:
+    return _url(data_dir, log_in, secret(data_dir, "postgres", log_in), database)
+
+
+def url_through(data_dir: Path, port: int) -> str:
+    """The owner's address by way of a proxy on this port of the machine."""
+    password = secret(data_dir, "postgres", LogIn.OWNER)
+    return (
+        f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{DATABASE}"
+        "?sslmode=disable&gssencmode=disable"
+    )
+
+
+def _url(data_dir: Path, log_in: LogIn, password: str, database: str) -> str:
+    name, folder = postgres_roles.NAMES[log_in], quote(str(socket_folder(data_dir)), safe="")
+    return f"postgresql://{name}:{password}@{folder}/{database}"
 
 
 def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) -> Child:
@@ -50,10 +66,15 @@ def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) 
         _create(folder, cluster, account)
     _check_version(cluster)
     process.stop_leftover(cluster / "postmaster.pid", "postgres", signal.SIGINT)
+    roles_are_set = postgres_roles.are_set(cluster, data_dir)
+    if not roles_are_set:
+        postgres_roles.open_for_setting(cluster, account)
     tell("starting PostgreSQL …")
     child = _launch(folder, cluster, sockets, account, durable)
     try:
         _wait(child, data_dir)
+        if not roles_are_set:
+            postgres_roles.set_all(cluster, data_dir, account, partial(_connect, data_dir))
         _ensure_database(data_dir)
     except BaseException:
         child.stop()
@@ -86,7 +107,7 @@ def _create(folder: Path, cluster: Path, account: Account) -> None:
     done = process.run(
         [
             *(folder / "initdb", "-D", as_seen_by(account, new), "-U", SUPERUSER),
-            *("--auth=trust", "--no-sync"),
+            *("--auth=reject", "--no-sync"),
             *("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--locale=C",),
         ],
@@ -144,7 +165,7 @@ def _wait(child: Child, data_dir: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            psycopg.connect(url(data_dir, "postgres"), connect_timeout=5).close()
+            _connect(data_dir, secret(data_dir, "postgres", LogIn.OWNER)).close()
             return
         except psycopg.OperationalError as error:
             if child.process.poll() is not None:
@@ -155,8 +176,14 @@ def _wait(child: Child, data_dir: Path) -> None:
         time.sleep(0.05)
 
 
+def _connect(data_dir: Path, password: str) -> psycopg.Connection:
+    """As the owner, past the database of ours, which may not be there yet."""
+    address = _url(data_dir, LogIn.OWNER, password, "postgres")
+    return psycopg.connect(address, connect_timeout=5)
+
+
 def _ensure_database(data_dir: Path) -> None:
-    with psycopg.connect(url(data_dir, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(url(data_dir, database="postgres"), autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
         if known.fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

@@ -87,14 +87,19 @@ def start(
 
 
 def run(
-    command: Sequence[str | Path], account: Account, cwd: Path
+    command: Sequence[str | Path],
+    account: Account,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
+    """`env`: what the program finds in its environment beside ours."""
     return subprocess.run(
         list(map(str, command)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         cwd=cwd,
+        env={**os.environ, **(env or {})},
         check=False,
         user=account.new_uid,
         group=account.new_gid,

@@ -11,17 +11,19 @@ from urllib.parse import quote
 
 import redis
 
-from dashboard.embedded import process, programs
+from dashboard.embedded import process, programs, valkey_users
 from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
+from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.embedded.process import Child
+from dashboard.embedded.valkey_users import DEFAULT_NAMESPACE
 from dashboard.errors import SetupError
 
 START_SECONDS = 30
 PROGRAM = "valkey-server"
 
 # Relative to the folder of the sockets, in which the server starts: no path may lead there for its
-# account. Only that account may enter the folder, so no other can connect, and no password is needed.
+# account.
 OPTIONS = {
     "port": "0",
     "unixsocket": "valkey.sock",
@@ -30,16 +32,26 @@ OPTIONS = {
     "appendonly": "no",
     "dir": ".",
     "pidfile": "valkey.pid",
+    "aclfile": valkey_users.FILE,
     "daemonize": "no",
     "loglevel": "warning",
 }
 
 
-def url(data_dir: Path) -> str:
-    return f"unix://{quote(str(socket_folder(data_dir) / OPTIONS['unixsocket']))}?db=0"
+def url(data_dir: Path, log_in: LogIn = LogIn.OWNER) -> str:
+    path = quote(str(socket_folder(data_dir) / OPTIONS["unixsocket"]))
+    return f"unix://{log_in}:{secret(data_dir, 'valkey', log_in)}@{path}?db=0"
 
 
-def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
+def url_through(data_dir: Path, port: int) -> str:
+    """The owner's address by way of a proxy on this port of the machine."""
+    return f"redis://{LogIn.OWNER}:{secret(data_dir, 'valkey', LogIn.OWNER)}@127.0.0.1:{port}/0"
+
+
+def start(
+    data_dir: Path, tell: Callable[[str], None], *, namespace: str = DEFAULT_NAMESPACE
+) -> Child:
+    """`namespace`: where the keys begin that agents and dashboard may use."""
     account = server_account()
     folder = installed().parent
     program = programs.reachable(
@@ -48,6 +60,7 @@ def start(data_dir: Path, tell: Callable[[str], None]) -> Child:
     )
     sockets = own_folder(socket_folder(data_dir), account)
     process.stop_leftover(sockets / OPTIONS["pidfile"], PROGRAM, signal.SIGTERM)
+    valkey_users.write(sockets, data_dir, namespace, account)
     tell("starting Valkey …")
     log = data_dir / "valkey.log"
     process.keep_log_small(log)

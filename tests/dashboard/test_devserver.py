@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
+import redis
 
-from dashboard.embedded import Servers
+from dashboard.embedded import Servers, log_ins, postgres, valkey
+from dashboard.embedded.log_ins import LogIn
 from tests.dashboard.old_postgres import OldPostgres
 from tests.support.dashboard import free_port, own_environment
 from tests.support.waiting import HANGS
@@ -109,6 +112,36 @@ def test_one_command_serves_and_ctrl_c_leaves_no_process(start: Start) -> None:
     assert [each for each in processes if each.is_running()] == []
     assert run.words.rstrip().endswith("==> stopped")
     assert "Traceback" not in run.words
+
+
+WHO = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE datname = current_database()"
+
+
+def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(start: Start) -> None:
+    run = start(DEMO="1", DEMO_PACE="0.1")
+    words = run.read_until("Ctrl-C")
+    data_dir = Path(words.split("(kept in ")[1].split("/admin-password")[0])
+    assert f"export DATABASE_URL={postgres.url(data_dir, LogIn.AGENTS)}\n" in words
+    assert f"export VALKEY_URL='{valkey.url(data_dir, LogIn.AGENTS)}'\n" in words
+    with psycopg.connect(postgres.url(data_dir), autocommit=True, dbname="postgres") as sql:
+        asked = WHO.replace("current_database()", f"'{postgres.DATABASE}'")
+        seen: set[str] = set()
+        deadline = time.monotonic() + HANGS
+        while not seen >= {"dashboard", "agents"} and time.monotonic() < deadline:
+            seen |= {name for (name,) in sql.execute(asked.encode()).fetchall()}
+            time.sleep(0.1)
+    assert seen == {"dashboard", "agents"}
+    with redis.Redis.from_url(valkey.url(data_dir)) as client:
+        users = {line["user"] for line in client.client_list()}
+    assert users == {"owner", "dashboard", "agents"}
+    owners = log_ins.secret(data_dir, "postgres", LogIn.OWNER)
+    children = run.everything()
+    assert [each for each in children if owners in str(each.environ())] == []
+    every = [log_ins.secret(data_dir, "postgres", each) for each in LogIn]
+    every += [log_ins.secret(data_dir, "valkey", each) for each in LogIn]
+    assert [each for each in children for one in every if one in command_of(each)] == []
+    assert run.end(signal.SIGINT) == 0
+    assert [one for one in every if one in run.words.replace(words, "")] == []
 
 
 def test_a_terminal_that_is_gone_stops_everything_too(start: Start) -> None:

@@ -136,8 +136,10 @@ async def test_a_checkpoint_that_is_inserted_past_the_library_names_no_person(
 ) -> None:
     session = await manager.create_session("grader")
     row = as_agent.execute(
-        "INSERT INTO agent_session_checkpoints (session_id, n, name, at, version, actor, source)"
-        " VALUES (%s, 9, 'x', now(), 1, 'olga', 'page') RETURNING actor, source",
+        "WITH counted AS (UPDATE agent_sessions SET version = version + 1, change_kind = 'checkpoint',"
+        " checkpoint_count = checkpoint_count + 1 WHERE id = %s RETURNING id, version, checkpoint_count)"
+        " INSERT INTO agent_session_checkpoints (session_id, n, name, at, version, actor, source)"
+        " SELECT id, checkpoint_count, 'x', now(), version, 'olga', 'page' FROM counted RETURNING actor, source",
         (session.session_id,),
     ).fetchone()
     assert row == (None, "agent")

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from dashboard.embedded import postgres, process, silently
+from dashboard.embedded import log_ins, postgres, process, silently
 from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
 from tools.chaos.crew import Crew
@@ -30,6 +30,7 @@ def add(world: World) -> None:
     cluster = folder / "postgres"
     account = server_account()
     own_folder(cluster, account)
+    shutil.copy2(world.folder / log_ins.FILE, folder / log_ins.FILE)  # its roles are copied too
     done = process.run(
         [
             *(_programs() / "pg_basebackup", "-D", cluster, "-R", "-X", "stream"),
@@ -37,6 +38,7 @@ def add(world: World) -> None:
         ],
         account,
         cwd=cluster,
+        env={"PGPASSWORD": log_ins.secret(folder, "postgres", log_ins.LogIn.OWNER)},
     )
     if done.returncode:
         raise RuntimeError(f"no standby could be made: {done.stderr}")

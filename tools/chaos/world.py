@@ -63,7 +63,7 @@ class World:
     def database_url(self) -> str:
         if self.wire is None:
             return self.direct_url
-        return f"postgresql://postgres@127.0.0.1:{self.wire.port}/{postgres.DATABASE}?sslmode=disable&gssencmode=disable"
+        return postgres.url_through(self.cluster, self.wire.port)
 
     @property
     def valkey_url(self) -> str:

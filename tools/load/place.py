@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from dashboard.embedded import postgres, process, valkey
+from dashboard.embedded.log_ins import LogIn
 from dashboard.environment import BASE_DIR
 
 START_SECONDS = 120
@@ -86,7 +87,10 @@ def _of_our_own() -> Iterator[Place]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(url, child.process, log)
-            servers = {"DATABASE_URL": postgres.url(data), "VALKEY_URL": valkey.url(data)}
+            servers = {
+                "DATABASE_URL": postgres.url(data, LogIn.AGENTS),
+                "VALKEY_URL": valkey.url(data, LogIn.AGENTS),
+            }
             yield Place(url, {**environment, **servers}, "admin", password)
         finally:
             child.stop()

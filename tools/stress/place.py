@@ -23,7 +23,6 @@ from tools.stress.plan import AGENT_PROCESSES, PROCESSES
 from tools.stress.proxy import Proxy
 
 ANSWER_SECONDS = 90.0
-URL = "postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable&gssencmode=disable"
 
 
 @dataclass
@@ -56,8 +55,8 @@ class Worker:
         attempt = int(command.get("attempt", 0)) + 1
         log = folder / f"{self.name}-{attempt}.jsonl"
         urls = {
-            "database_url": URL.format(self.proxies["postgresql"].port, postgres.DATABASE),
-            "valkey_url": f"redis://127.0.0.1:{self.proxies['valkey'].port}/0",
+            "database_url": postgres.url_through(self.folder, self.proxies["postgresql"].port),
+            "valkey_url": valkey.url_through(self.folder, self.proxies["valkey"].port),
         }
         self.command = command | urls | {"do": "begin", "attempt": attempt, "log": str(log)}
         self.send(self.command)

@@ -13,6 +13,8 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.embedded import database_url, valkey_url
+from dashboard.embedded.log_ins import LogIn
 from demo.supervisor import Supervisor, crew
 
 
@@ -69,9 +71,10 @@ def check_table() -> None:
 
 def environment(graders: int, pace: float | None) -> dict[str, str]:
     """What the agents need, and nothing of Django."""
+    given = settings.ENVIRONMENT
     added = {
-        "DATABASE_URL": str(settings.DATABASE_URL),
-        "VALKEY_URL": str(settings.VALKEY_URL),
+        "DATABASE_URL": database_url(given, LogIn.AGENTS),
+        "VALKEY_URL": valkey_url(given, LogIn.AGENTS),
         "SESSION_NAMESPACE": str(settings.SESSION_NAMESPACE),
         "DEMO_DIR": os.environ.get("DEMO_DIR") or str(settings.DATA_DIR / "demo"),
         "DEMO_GRADERS": str(graders),

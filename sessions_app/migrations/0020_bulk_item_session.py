@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0018_stored")]
+    dependencies = [("sessions_app", "0019_forgery")]
     operations = [
         migrations.SeparateDatabaseAndState(
             state_operations=[

@@ -1,0 +1,60 @@
+"""The log-ins of the embedded servers, each with a secret of its own: made once, kept in the data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from dashboard.embedded.data_folder import prepare
+from dashboard.errors import SetupError
+
+FILE = "log-ins"
+
+
+class LogIn(StrEnum):
+    """Who logs in: the owner migrates, the dashboard serves pages and watches, agents work."""
+
+    OWNER = "owner"
+    DASHBOARD = "dashboard"
+    AGENTS = "agents"
+
+
+def secret(data_dir: Path, server: str, log_in: LogIn) -> str:
+    """The same for every process of this data folder."""
+    text = kept(data_dir, FILE, _new_secrets)
+    try:
+        return str(json.loads(text)[server][log_in])
+    except (ValueError, LookupError, TypeError):
+        raise SetupError(
+            f"{data_dir / FILE} cannot be read: stop what runs there and remove the file; "
+            "the next start gives every log-in a new secret"
+        ) from None
+
+
+def _new_secrets() -> str:
+    return json.dumps(
+        {
+            server: {str(log_in): secrets.token_urlsafe(32) for log_in in LogIn}
+            for server in ("postgres", "valkey")
+        }
+    )
+
+
+def kept(data_dir: Path, name: str, make: Callable[[], str]) -> str:
+    """The secret of this name; the first process makes it, and all read the same one."""
+    prepare(data_dir)
+    path = data_dir / name
+    if not path.exists():
+        new = data_dir / f".{name}.{os.getpid()}"
+        new.touch(mode=0o600)
+        new.write_text(make() + "\n")
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass
+        new.unlink()
+    return path.read_text().strip()

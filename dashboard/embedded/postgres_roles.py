@@ -1,0 +1,113 @@
+"""The roles of the embedded PostgreSQL: each log-in gives its secret, on the socket and over TCP.
+
+Set at the first start, and at the next start of a data folder that an older version made or whose
+secrets were removed: for that moment the server asks for no secret, on a socket in a folder that
+only its account may enter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from dashboard.embedded.account import Account
+from dashboard.embedded.log_ins import LogIn, secret
+from dashboard.errors import SetupError
+
+NAMES = {LogIn.OWNER: "postgres", LogIn.DASHBOARD: "dashboard", LogIn.AGENTS: "agents"}
+GROUPS = {
+    LogIn.DASHBOARD: "agent_sessions_dashboard",
+    LogIn.AGENTS: "agent_sessions_agent",
+}
+CLOSED = """\
+# Written at the start: every log-in gives its secret.
+local all         all     scram-sha-256
+local replication all     scram-sha-256
+host  all         all all scram-sha-256
+host  replication all all scram-sha-256
+"""
+OPEN = "# While the secrets are being set.\nlocal all postgres trust\n"
+RELOAD_SECONDS = 30
+
+Connect = Callable[[str], psycopg.Connection]
+
+
+def are_set(cluster: Path, data_dir: Path) -> bool:
+    hba, mark = cluster / "pg_hba.conf", _mark(cluster)
+    return (
+        hba.read_text() == CLOSED and mark.exists() and mark.read_text() == _fingerprint(data_dir)
+    )
+
+
+def open_for_setting(cluster: Path, account: Account) -> None:
+    _write(cluster / "pg_hba.conf", OPEN, account)
+
+
+def set_all(cluster: Path, data_dir: Path, account: Account, connect: Connect) -> None:
+    """`connect` gives a connection of the owner with the given password."""
+    with connect(secret(data_dir, "postgres", LogIn.OWNER)) as connection:
+        for log_in in LogIn:
+            _set(connection, log_in, secret(data_dir, "postgres", log_in))
+        connection.commit()
+        _write(cluster / "pg_hba.conf", CLOSED, account)
+        connection.execute("SELECT pg_reload_conf()")
+    _until_closed(connect)
+    _write(_mark(cluster), _fingerprint(data_dir), account)
+
+
+def _set(connection: psycopg.Connection, log_in: LogIn, password: str) -> None:
+    """What is sent, and so could stand in a log, is a verifier: nobody can log in with it."""
+    name, group = NAMES[log_in], GROUPS.get(log_in)
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), name.encode(), b"scram-sha-256"
+    ).decode()
+    for each in filter(None, (group, name)):
+        if not connection.execute("SELECT to_regrole(%s)", (each,)).fetchone()[0]:  # type: ignore[index]
+            connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(each)))
+    connection.execute(
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+            sql.Identifier(name), sql.Literal(verifier)
+        )
+    )
+    if group:
+        connection.execute(
+            sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(name))
+        )
+
+
+def _until_closed(connect: Connect) -> None:
+    """The server reads its file a moment after it was asked to."""
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            connect("wrong").close()
+        except psycopg.OperationalError:
+            return
+        time.sleep(0.02)
+    raise SetupError("The embedded PostgreSQL does not take the secrets of its log-ins")
+
+
+def _mark(cluster: Path) -> Path:
+    return cluster / "log-ins.sha256"
+
+
+def _fingerprint(data_dir: Path) -> str:
+    """Of secrets with 256 bits of chance each."""
+    secrets = " ".join(secret(data_dir, "postgres", log_in) for log_in in LogIn)
+    return hashlib.sha256(secrets.encode()).hexdigest()
+
+
+def _write(path: Path, text: str, account: Account) -> None:
+    """Whole or not at all, and readable by the server."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(text)
+    os.chown(new, account.uid, account.gid)
+    new.replace(path)

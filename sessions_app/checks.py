@@ -1,0 +1,69 @@
+"""What `manage.py check --deploy` says about who logs in to PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Info, Warning
+from django.db import DatabaseError, connection
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+# A superuser that owns nothing here (a backup, monitoring) is not counted. Which log-in a connection has, every role may see.
+LOG_INS = """
+SELECT session_user::text, pg_has_role(session_user, c.relowner, 'MEMBER'), pg_get_userbyid(c.relowner)::text,
+       (SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+        WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+          AND (r.oid = c.relowner OR (NOT r.rolsuper AND pg_has_role(r.oid, c.relowner, 'MEMBER'))))
+FROM pg_class c WHERE c.oid = to_regclass('agent_sessions')
+"""
+
+
+def check_log_ins(*_args: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """The tables belong to a log-in that migrates and does nothing else."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(LOG_INS)
+            found = cursor.fetchone()
+    except DatabaseError as error:
+        said = _("Who logs in to PostgreSQL was not looked at: %(error)s")
+        return [Info(said % {"error": str(error).strip().split("\n")[0]}, id="sessions_app.I001")]
+    if found is None:  # not migrated yet
+        return []
+    log_in, owns, owner, as_owner = found
+    if owns:
+        return [_pages_are_owner(log_in)]
+    return [_connected_as_owner(owner, as_owner)] if as_owner else []
+
+
+def _pages_are_owner(log_in: str) -> CheckMessage:
+    return Warning(
+        _(
+            "DATABASE_URL logs in as “%(log_in)s”, which may do all that the owner of the tables may:"
+            " agents that share this log-in are believed whatever they claim."
+        )
+        % {"log_in": log_in},
+        hint=_(
+            "Give web processes, watchdog and agents log-ins of their own and migrate with"
+            " MIGRATE_DATABASE_URL: docs/operations.md, “Roles in PostgreSQL”."
+        ),
+        id="sessions_app.W001",
+    )
+
+
+def _connected_as_owner(owner: str, connections: int) -> CheckMessage:
+    return Warning(
+        ngettext(
+            "%(count)d connection is logged in as the owner of the tables (“%(owner)s”) at this moment:"
+            " an agent that writes so is believed whatever it claims.",
+            "%(count)d connections are logged in as the owner of the tables (“%(owner)s”) at this"
+            " moment: agents that write so are believed whatever they claim.",
+            connections,
+        )
+        % {"count": connections, "owner": owner},
+        hint=_(
+            "Change their DATABASE_URL to a log-in that is a member of agent_sessions_agent:"
+            " docs/operations.md, “Roles in PostgreSQL”."
+        ),
+        id="sessions_app.W002",
+    )
