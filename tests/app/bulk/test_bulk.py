@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -106,7 +107,7 @@ def test_more_than_the_most_are_cut_and_the_plan_says_so(
     asked = act.post("/bulk/", {"verb": "pause", "all": "yes"}, headers=FETCH)
     assert "More than 10,000 match" in text(asked)
     assert BulkItem.objects.count() == 2
-    assert not BulkItem.objects.filter(session_id=made[0].session_id).exists()
+    assert not BulkItem.objects.filter(session=UUID(made[0].session_id)).exists()
 
 
 def test_what_an_operator_changed_after_the_plan_is_left_alone(
@@ -156,7 +157,7 @@ def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twic
     dead = worker.Worker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    worker.apply_item(claimed, claimed.items.get(session_id=made[0].session_id))  # and not noted
+    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))  # and not noted
     assert worker.Worker().claim() is None
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
     assert look(job) == {"done": 3}
@@ -207,12 +208,12 @@ def test_what_somebody_else_had_done_is_no_work_of_the_job(act: Client, make_ses
     dead = worker.Worker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    worker.apply_item(claimed, claimed.items.get(session_id=made[0].session_id))  # and not noted
+    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))  # and not noted
     edited(made[0])
     actions.perform("pause", made[1].session_id, actor="viktor")
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
     assert look(job) == {"done": 2, "failed": 1}
-    (item,) = job.items.filter(session_id=made[1].session_id)
+    (item,) = job.items.filter(session=UUID(made[1].session_id))
     assert (item.problem, item.detail, item.result_version) == ("conflict", "viktor", None)
 
 
