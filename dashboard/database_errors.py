@@ -78,7 +78,8 @@ def away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.warning("%s is answered with 503: %s", request.path, first_line(error))
     headers = {"Retry-After": RETRY_SECONDS, "Cache-Control": "no-store"}
     if is_for_api(request):
-        response = problem(503)
+        detail = "The database stores nothing: it can only be read." if is_read_only(error) else ""
+        response = problem(503, detail=detail)
         response["Retry-After"] = RETRY_SECONDS
         return response
     again = request.method in ("GET", "HEAD")

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from psycopg.conninfo import make_conninfo
 
 from agent_sessions import AgentSession
+from sessions_app.api import tokens
 from tests.app.pages.conftest import _a_manager_of_its_own, make_session
 from tests.support.dashboard import LiveDashboard, session_cookie
 from tests.support.waiting import HANGS
@@ -97,3 +98,18 @@ def test_a_log_in_is_refused_as_not_stored(dashboard: LiveDashboard, operator: U
         answer = send(stranger, dashboard.url, to="/login/", username="olga", password="olga")
     assert answer.status_code == 503
     assert "The database stores nothing at the moment" in answer.text
+
+
+def test_orders_of_pages_and_programs_are_refused_as_not_stored(
+    visitor: requests.Session, dashboard: LiveDashboard, make_session: Make, operator: User
+) -> None:
+    session = make_session()
+    page = send(visitor, dashboard.url, to=f"/sessions/{session.session_id}/pauses/", reason="x")
+    assert "Nothing is known to be saved" in page.text
+    headers = {"Authorization": f"Bearer {tokens.make(operator, 'probe')}"}
+    url = f"{dashboard.url}/api/sessions/{session.session_id}/pauses"
+    answer = requests.post(url, json={}, headers=headers, timeout=HANGS)
+    assert answer.status_code == 503
+    assert answer.json()["title"] == "storage-unavailable"
+    seen = requests.get(f"{dashboard.url}/api/sessions", headers=headers, timeout=HANGS)
+    assert seen.status_code == 200
