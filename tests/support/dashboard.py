@@ -49,7 +49,7 @@ class LiveDashboard:
         live._wait(ready)
         return live
 
-    def _wait(self, ready: str) -> None:
+    def _wait(self, ready: str = "/healthz") -> None:
         deadline = time.monotonic() + HANGS
         while time.monotonic() < deadline and self.child.process.poll() is None:
             try:
