@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
+from psycopg.errors import ReadOnlySqlTransaction
 
 from agent_sessions import StorageUnavailable
 from dashboard.errors import first_line
@@ -37,13 +38,25 @@ class DatabaseErrorsMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return away(request, error) if isinstance(error, AWAY) else None
+        return away(request, error) if is_away(error) else None
+
+
+def is_away(error: BaseException | None) -> TypeGuard[Exception]:
+    return isinstance(error, AWAY) or is_read_only(error)
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """PostgreSQL refused to write, so nothing was stored: a setting, or a standby that is none any more."""
+    seen = error
+    while seen is not None and not isinstance(seen, ReadOnlySqlTransaction):
+        seen = seen.__cause__
+    return seen is not None and isinstance(error, (DatabaseError, StorageUnavailable))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: the database may also go while a middleware asks it, before the view or after it."""
     error = sys.exc_info()[1]
-    if isinstance(error, AWAY):
+    if is_away(error):
         return away(request, error)
     if hasattr(request, "draft_kept_at"):
         page = render_to_string("500.html", {"draft_kept_at": request.draft_kept_at})
@@ -65,10 +78,12 @@ def away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.warning("%s is answered with 503: %s", request.path, first_line(error))
     headers = {"Retry-After": RETRY_SECONDS, "Cache-Control": "no-store"}
     if is_for_api(request):
-        response = problem(503)
+        detail = "The database stores nothing: it can only be read." if is_read_only(error) else ""
+        response = problem(503, detail=detail)
         response["Retry-After"] = RETRY_SECONDS
         return response
     again = request.method in ("GET", "HEAD")
     form = None if again else sent_again(request)
-    page = render_to_string("503.html", {"again": again and RETRY_SECONDS, "form": form})
+    facts = {"again": again and RETRY_SECONDS, "form": form, "read_only": is_read_only(error)}
+    page = render_to_string("503.html", facts)
     return HttpResponse(page, status=503, headers=headers)

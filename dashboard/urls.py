@@ -9,7 +9,7 @@ from dashboard.metrics import metrics
 from sessions_app.entry.forms import AdminLoginForm, LoginView
 
 admin.site.login_form = AdminLoginForm
-admin.site.site_url = reverse_lazy("sessions")
+admin.site.site_url = reverse_lazy("sessions")  # type: ignore[assignment]  # evaluated when shown
 handler500 = "dashboard.database_errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", LoginView.as_view(), name="login"),

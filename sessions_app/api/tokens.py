@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
+
+from dashboard.database_errors import is_read_only
 
 from ..models import ApiToken
 
@@ -31,10 +34,19 @@ def user_of(token: str) -> User | None:
     found = ApiToken.objects.select_related("user").filter(usable, digest=_digest(token)).first()
     if found is None or not found.user.is_active:
         return None
-    ApiToken.objects.filter(pk=found.pk).exclude(last_used_at__gt=now - NOTED_EVERY).update(
-        last_used_at=now
-    )
+    _note_use(found, now)
     return found.user
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    """A database that only reads is no reason to refuse what only reads."""
+    try:
+        ApiToken.objects.filter(pk=token.pk).exclude(last_used_at__gt=now - NOTED_EVERY).update(
+            last_used_at=now
+        )
+    except DatabaseError as error:
+        if not is_read_only(error):
+            raise
 
 
 def _digest(token: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, Request, WebSocket, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebSocket, expect
 
 from agent_sessions import AgentSession
 from sessions_app import actions
@@ -34,11 +34,15 @@ class Visit:
         self.complaints: list[str] = []
         page.on("request", self._note)
         page.on("websocket", self._note)
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("console", self._note_error)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _note(self, request: Request | WebSocket) -> None:
         self.asked.append(request.url)
+
+    def _note_error(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(said.text)
 
     def open(self, path: str) -> None:
         self.page.goto(f"{self.proxy.url}{path}")

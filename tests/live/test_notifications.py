@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from sessions_app.live.factory import listen_parameters
 from sessions_app.live.hub import Hub
@@ -42,8 +42,7 @@ def wire(database_url: str) -> Iterator[Wire]:
 @pytest.fixture
 async def through(wire: Wire, database_url: str, valkey_url: str) -> AsyncIterator[Hub]:
     """A hub that hears PostgreSQL through the wire."""
-    given = conninfo_to_dict(database_url)
-    led = make_conninfo(**{**given, "host": "127.0.0.1", "port": wire.port, "sslmode": "disable"})
+    led = make_conninfo(database_url, host="127.0.0.1", port=wire.port, sslmode="disable")
     hub = Hub(lambda: {**listen_parameters(), "conninfo": led}, valkey_url, NAMESPACE)
     hub.listen()
     yield hub

@@ -32,7 +32,8 @@ class LiveDashboard:
     log: Path
 
     @classmethod
-    def start(cls, log: Path, env: Mapping[str, str]) -> LiveDashboard:
+    def start(cls, log: Path, env: Mapping[str, str], ready: str = "/healthz") -> LiveDashboard:
+        """`ready`: what answers once it serves."""
         port = free_port()
         child = process.start(
             "daphne",
@@ -45,14 +46,14 @@ class LiveDashboard:
             env=own_environment(env),
         )
         live = cls(f"http://127.0.0.1:{port}", child, log)
-        live._wait()
+        live._wait(ready)
         return live
 
-    def _wait(self) -> None:
+    def _wait(self, ready: str = "/healthz") -> None:
         deadline = time.monotonic() + HANGS
         while time.monotonic() < deadline and self.child.process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/healthz", timeout=HANGS):
+                with urllib.request.urlopen(f"{self.url}{ready}", timeout=HANGS):
                     return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 time.sleep(0.05)

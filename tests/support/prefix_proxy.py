@@ -86,7 +86,7 @@ def _for_one_request(headers: Iterable[bytes]) -> list[bytes]:
 def _pass_body(handler: StreamRequestHandler, there: socket.socket) -> None:
     """Until the browser goes; then the dashboard is told."""
     with suppress(OSError, ValueError):
-        while data := handler.rfile.read1(65536):  # type: ignore[attr-defined]
+        while data := handler.rfile.read1(65536):
             there.sendall(data)
     with suppress(OSError):
         there.shutdown(socket.SHUT_WR)
