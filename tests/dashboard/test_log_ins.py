@@ -91,7 +91,10 @@ def test_every_way_into_postgresql_asks_for_a_secret(started: Servers) -> None:
 
 
 async def test_an_agent_works_with_the_two_lines_that_it_is_given(started: Servers) -> None:
-    urls = [postgres.url(started.data_dir, LogIn.AGENTS), valkey.url(started.data_dir, LogIn.AGENTS)]
+    urls = [
+        postgres.url(started.data_dir, LogIn.AGENTS),
+        valkey.url(started.data_dir, LogIn.AGENTS),
+    ]
     assert started.lines() == addresses.lines(*urls)
     async with await SessionManager.connect(*urls) as manager:
         session = await manager.create_session("grader", "frau.keller")
@@ -179,9 +182,7 @@ def empty_database(started: Servers) -> Iterator[dict[str, str]]:
     owner = postgres.url(started.data_dir)
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("CREATE DATABASE another")
-        yield {
-            str(log_in): postgres.url(started.data_dir, log_in, "another") for log_in in LogIn
-        }
+        yield {str(log_in): postgres.url(started.data_dir, log_in, "another") for log_in in LogIn}
         connection.execute("DROP DATABASE another WITH (FORCE)")
 
 
@@ -251,7 +252,9 @@ def test_the_owners_addresses_are_printed_when_they_are_asked_for(started: Serve
 def test_without_a_user_and_a_secret_valkey_lets_nobody_in(started: Servers) -> None:
     address = valkey.url(started.data_dir)
     with pytest.raises(redis.RedisError):
-        redis.Redis.from_url(address.split("@")[0].split("//")[0] + "//" + address.split("@")[1]).ping()
+        redis.Redis.from_url(
+            address.split("@")[0].split("//")[0] + "//" + address.split("@")[1]
+        ).ping()
     with pytest.raises(redis.RedisError):
         redis.Redis.from_url(address.replace("owner:", "owner:x")).ping()
 

@@ -110,7 +110,9 @@ FORGERIES = {
 }  # fmt: skip
 
 
-async def prepared(manager: SessionManager, connection: psycopg.AsyncConnection[Any], how: str) -> str:
+async def prepared(
+    manager: SessionManager, connection: psycopg.AsyncConnection[Any], how: str
+) -> str:
     session = await manager.create_session("grader")
     id = session.session_id
     match how:
@@ -125,7 +127,9 @@ async def prepared(manager: SessionManager, connection: psycopg.AsyncConnection[
         case "fenced":
             await manager.rollback(id, session.checkpoints[0].id, actor="olga")
         case "refused":
-            await connection.execute("UPDATE agent_sessions SET refused_writes = 3 WHERE id = %s", [id])
+            await connection.execute(
+                "UPDATE agent_sessions SET refused_writes = 3 WHERE id = %s", [id]
+            )
         case "owned":
             await connection.execute(
                 "UPDATE agent_sessions SET owner_id = 'a run', owner_name = 'h', owner_since = now(),"
@@ -280,6 +284,8 @@ async def test_the_order_rule_of_the_database_is_that_of_the_library(
         for was in SessionState:
             for becomes in SessionState:
                 cursor = await sql.execute(ask, [verb, was.value, becomes.value])
-                assert await cursor.fetchone() == (allowed.get(was) == becomes,), (verb, was, becomes)
-
-
+                assert await cursor.fetchone() == (allowed.get(was) == becomes,), (
+                    verb,
+                    was,
+                    becomes,
+                )
