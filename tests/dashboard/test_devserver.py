@@ -114,7 +114,10 @@ def test_one_command_serves_and_ctrl_c_leaves_no_process(start: Start) -> None:
     assert "Traceback" not in run.words
 
 
-WHO = "SELECT DISTINCT usename::text FROM pg_stat_activity WHERE datname = current_database()"
+WHO = (
+    "SELECT DISTINCT usename::text FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename IS NOT NULL"
+)
 
 
 def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(start: Start) -> None:
