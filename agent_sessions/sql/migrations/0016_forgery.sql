@@ -330,3 +330,11 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- Replaced functions lose their owner's rights, and agents write before grants.sql is run again.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION agent_session_after_update() SECURITY DEFINER SET search_path = %I, pg_temp',
+                   current_schema());
+END
+$$;
