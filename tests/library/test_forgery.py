@@ -126,7 +126,7 @@ async def prepared(
             if how == "confirmed":
                 await manager.acknowledge(id, ordered.order_version)
         case "fenced":
-            await manager.rollback(id, session.checkpoints[0].id, actor="olga")
+            await manager.rollback(id, 1, actor="olga")
         case "refused":
             await connection.execute(
                 "UPDATE agent_sessions SET refused_writes = 3 WHERE id = %s", [id]
