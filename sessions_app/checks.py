@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Info, Warning
+from django.core import checks
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,7 +19,7 @@ FROM pg_class c WHERE c.oid = to_regclass('agent_sessions')
 """
 
 
-def check_log_ins(*_args: Any, **_kwargs: Any) -> list[CheckMessage]:
+def check_log_ins(*_args: Any, **_kwargs: Any) -> list[checks.CheckMessage]:
     """The tables belong to a log-in that migrates and does nothing else."""
     try:
         with connection.cursor() as cursor:
@@ -27,7 +27,9 @@ def check_log_ins(*_args: Any, **_kwargs: Any) -> list[CheckMessage]:
             found = cursor.fetchone()
     except DatabaseError as error:
         said = _("Who logs in to PostgreSQL was not looked at: %(error)s")
-        return [Info(said % {"error": str(error).strip().split("\n")[0]}, id="sessions_app.I001")]
+        return [
+            checks.Info(said % {"error": str(error).strip().split("\n")[0]}, id="sessions_app.I001")
+        ]
     if found is None:  # not migrated yet
         return []
     log_in, owns, owner, as_owner = found
@@ -36,8 +38,8 @@ def check_log_ins(*_args: Any, **_kwargs: Any) -> list[CheckMessage]:
     return [_connected_as_owner(owner, as_owner)] if as_owner else []
 
 
-def _pages_are_owner(log_in: str) -> CheckMessage:
-    return Warning(
+def _pages_are_owner(log_in: str) -> checks.CheckMessage:
+    return checks.Warning(
         _(
             "DATABASE_URL logs in as “%(log_in)s”, which may do all that the owner of the tables may:"
             " agents that share this log-in are believed whatever they claim."
@@ -51,8 +53,8 @@ def _pages_are_owner(log_in: str) -> CheckMessage:
     )
 
 
-def _connected_as_owner(owner: str, connections: int) -> CheckMessage:
-    return Warning(
+def _connected_as_owner(owner: str, connections: int) -> checks.CheckMessage:
+    return checks.Warning(
         ngettext(
             "%(count)d connection is logged in as the owner of the tables (“%(owner)s”) at this moment:"
             " an agent that writes so is believed whatever it claims.",

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from dashboard.embedded import Servers, postgres, running, valkey
+from dashboard.embedded.log_ins import LogIn
 from tests.support.dashboard import own_environment
 
 
@@ -67,7 +68,10 @@ def test_a_path_with_a_blank_and_a_quote_is_exported_whole(data_dir: Path) -> No
     odd = data_dir.parent / "it's a $HOME"
     with running(Servers(odd, durable=False)):
         urls = exported(ask(odd).stdout)
-        assert urls == {"database": postgres.url(odd), "valkey": valkey.url(odd)}
+        assert urls == {
+            "database": postgres.url(odd, LogIn.AGENTS),
+            "valkey": valkey.url(odd, LogIn.AGENTS),
+        }
 
 
 def test_an_address_that_was_given_is_printed_as_it_was_given(
@@ -78,7 +82,7 @@ def test_an_address_that_was_given_is_printed_as_it_was_given(
         urls = exported(ask(data_dir).stdout)
     assert urls == {
         "database": "postgresql://me:geheim@db/agents",
-        "valkey": valkey.url(data_dir),
+        "valkey": valkey.url(data_dir, LogIn.AGENTS),
     }
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql as pgsql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from agent_sessions import SessionManager
+from agent_sessions import SessionManager, schema
 from agent_sessions.states import TRANSITIONS, SessionState
 from tests.library.test_roles import agents, as_agent, logins  # noqa: F401
 
@@ -125,7 +126,7 @@ async def prepared(
             if how == "confirmed":
                 await manager.acknowledge(id, ordered.order_version)
         case "fenced":
-            await manager.rollback(id, session.checkpoints[0].id, actor="olga")
+            await manager.rollback(id, 1, actor="olga")
         case "refused":
             await connection.execute(
                 "UPDATE agent_sessions SET refused_writes = 3 WHERE id = %s", [id]
@@ -289,3 +290,19 @@ async def test_the_order_rule_of_the_database_is_that_of_the_library(
                     was,
                     becomes,
                 )
+
+
+def test_agents_can_write_between_the_migration_and_its_grants(migrated: str) -> None:
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE between")
+    try:
+        with psycopg.connect(make_conninfo(migrated, dbname="between")) as connection:
+            for name in schema.migrations():
+                schema.apply(connection.cursor(), name)
+            found = connection.execute(
+                "SELECT prosecdef, proconfig FROM pg_proc WHERE proname = 'agent_session_after_update'"
+            ).fetchone()
+        assert found == (True, ["search_path=public, pg_temp"])
+    finally:
+        with psycopg.connect(migrated, autocommit=True) as connection:
+            connection.execute("DROP DATABASE between")

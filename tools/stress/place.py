@@ -31,14 +31,15 @@ class Worker:
 
     name: str
     proxies: dict[str, Proxy]
+    data_dir: Path
     process: asyncio.subprocess.Process
     spare: asyncio.subprocess.Process | None = None  # takes the place of a killed one at once
     command: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    async def started(cls, name: str, proxies: dict[str, Proxy]) -> Worker:
+    async def started(cls, name: str, proxies: dict[str, Proxy], data_dir: Path) -> Worker:
         spare = await _process() if name in AGENT_PROCESSES else None
-        return cls(name, proxies, await _process(), spare)
+        return cls(name, proxies, data_dir, await _process(), spare)
 
     async def start_again(self) -> None:
         await _kill(self.process)
@@ -55,8 +56,8 @@ class Worker:
         attempt = int(command.get("attempt", 0)) + 1
         log = folder / f"{self.name}-{attempt}.jsonl"
         urls = {
-            "database_url": postgres.url_through(self.folder, self.proxies["postgresql"].port),
-            "valkey_url": valkey.url_through(self.folder, self.proxies["valkey"].port),
+            "database_url": postgres.url_through(self.data_dir, self.proxies["postgresql"].port),
+            "valkey_url": valkey.url_through(self.data_dir, self.proxies["valkey"].port),
         }
         self.command = command | urls | {"do": "begin", "attempt": attempt, "log": str(log)}
         self.send(self.command)
@@ -137,7 +138,7 @@ class Place:
             proxies = {server: Proxy(target) for server, target in targets.items()}
             for proxy in proxies.values():
                 await proxy.start()
-            self.workers[name] = await Worker.started(name, proxies)
+            self.workers[name] = await Worker.started(name, proxies, self.folder)
 
     async def restart_workers(self) -> None:
         for worker in self.workers.values():

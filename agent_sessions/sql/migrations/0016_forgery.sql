@@ -1,7 +1,8 @@
 -- The agents' log-in may write what the library and agents of the old kind write, and nothing beyond: a statement past
 -- them cannot bring an ended session back, confirm an order that was never given, move a fence, take over unseen or
 -- count what is not there. Refused is what no agent means; what is only inaccurate (a beat in the future) is corrected.
--- No row is handed to a function: that would read a context that is stored out of line.
+-- No row is handed to a function: that would read a context that is stored out of line. Whether the writer is an agent is
+-- asked in the functions: in the condition of a trigger it would be planned anew for each statement.
 
 CREATE FUNCTION agent_session_refuse(what text) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -27,15 +28,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         END, false)
 $$;
 
--- A write that makes a version.
-CREATE FUNCTION agent_session_check_writer() RETURNS trigger
+-- A write that makes a version: judged, then named as before.
+CREATE OR REPLACE FUNCTION agent_session_name_writer() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
     was text := agent_session_state(OLD.state);
     ordered boolean := NEW.order_version <> OLD.order_version;
     fenced boolean := NEW.epoch <> OLD.epoch;
+    actor text := CASE WHEN NEW.change_kind IN ('order', 'edit') THEN session_user ELSE OLD.agent_type END;
+    source text := CASE WHEN NEW.change_source = 'old-agent' THEN 'old-agent' ELSE 'agent' END;
 BEGIN
-    IF NEW.version <> OLD.version + 1 OR NEW.context_version NOT IN (OLD.context_version, NEW.version)
+    IF NOT agent_session_writer_is_agent() THEN
+        RETURN NEW;
+    ELSIF NEW.version <> OLD.version + 1 OR NEW.context_version NOT IN (OLD.context_version, NEW.version)
        OR NEW.resent_version NOT IN (OLD.resent_version, NEW.version) THEN
         PERFORM agent_session_refuse('leave out versions or go back');
     ELSIF (NEW.id, NEW.agent_type, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.agent_type, OLD.created_at) THEN
@@ -95,20 +100,35 @@ BEGIN
     IF NEW.lease_until > now() + interval '1 day' THEN
         NEW.lease_until := now() + interval '1 day';
     END IF;
+    IF NEW.last_heartbeat > now() OR NEW.last_heartbeat < OLD.last_heartbeat THEN
+        NEW.last_heartbeat := least(greatest(NEW.last_heartbeat, OLD.last_heartbeat), now());
+    END IF;
+    IF NEW.last_progress > now() OR NEW.last_progress < OLD.last_progress THEN
+        NEW.last_progress := least(greatest(NEW.last_progress, OLD.last_progress), now());
+    END IF;
+    NEW.order_actor := CASE WHEN ordered THEN session_user ELSE OLD.order_actor END;
+    IF NEW.change_actor IS DISTINCT FROM actor OR NEW.change_source IS DISTINCT FROM source THEN
+        NEW.change_detail := coalesce(NEW.change_detail, '{}') || jsonb_build_object(
+            'claimed', jsonb_build_object('actor', left(NEW.change_actor, 320), 'source', left(NEW.change_source, 40)));
+    END IF;
+    NEW.change_actor := actor;
+    NEW.change_source := source;
     RETURN NEW;
 END
 $$;
--- Before agent_session_writer_of_update, which names the writer; after the guard for agents of the old kind.
-CREATE TRIGGER agent_session_writer_may_update BEFORE UPDATE ON agent_sessions
-    FOR EACH ROW WHEN (NEW.version <> OLD.version AND agent_session_writer_is_agent())
-    EXECUTE FUNCTION agent_session_check_writer();
+-- Triggers of one kind run in the order of their names: after agent_session_before_update.
+DROP TRIGGER agent_session_writer_of_update ON agent_sessions;
+CREATE TRIGGER agent_session_writer_of_update BEFORE UPDATE ON agent_sessions
+    FOR EACH ROW WHEN (NEW.version <> OLD.version) EXECUTE FUNCTION agent_session_name_writer();
 
--- A write that makes no version leaves no entry in the history. The guard for agents of the old kind has judged those
+-- A write that makes no version may not touch the last one either, nor its order, as before. It leaves no entry in the history. The guard for agents of the old kind has judged those
 -- that leave checkpoints_through alone.
-CREATE FUNCTION agent_session_check_silent_writer() RETURNS trigger
+CREATE OR REPLACE FUNCTION agent_session_keep_writer() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state NOT IN (OLD.state, agent_session_state(OLD.state))
+    IF NOT agent_session_writer_is_agent() THEN
+        RETURN NEW;
+    ELSIF NEW.state NOT IN (OLD.state, agent_session_state(OLD.state))
        OR (NEW.id, NEW.agent_type, NEW.created_at, NEW.epoch, NEW.context_version, NEW.resent_version, NEW.failed_attempts)
           IS DISTINCT FROM
           (OLD.id, OLD.agent_type, OLD.created_at, OLD.epoch, OLD.context_version, OLD.resent_version, OLD.failed_attempts)
@@ -119,9 +139,19 @@ BEGIN
            AND (NEW.context, NEW.metadata, NEW.user_id) IS DISTINCT FROM (OLD.context, OLD.metadata, OLD.user_id)) THEN
         PERFORM agent_session_refuse('change a session without a version');
     END IF;
+    NEW.change_kind := OLD.change_kind;
+    NEW.change_actor := OLD.change_actor;
+    NEW.change_reason := OLD.change_reason;
+    NEW.change_source := OLD.change_source;
+    NEW.change_id := OLD.change_id;
+    NEW.order_version := OLD.order_version;
+    NEW.order_verb := OLD.order_verb;
+    NEW.order_actor := OLD.order_actor;
+    NEW.order_reason := OLD.order_reason;
+    NEW.ordered_at := OLD.ordered_at;
+    NEW.order_checkpoint := OLD.order_checkpoint;
     NEW.ended_at := OLD.ended_at;
     NEW.state_before_deletion := OLD.state_before_deletion;
-    NEW.order_checkpoint := OLD.order_checkpoint;
     IF NEW.acknowledged_version = OLD.acknowledged_version THEN
         NEW.acknowledged_at := OLD.acknowledged_at;
     END IF;
@@ -132,18 +162,35 @@ BEGIN
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER agent_session_writer_may_update_without_version BEFORE UPDATE OF
+DROP TRIGGER agent_session_writer_of_update_without_version ON agent_sessions;
+CREATE TRIGGER agent_session_writer_of_update_without_version BEFORE UPDATE OF
+    change_kind, change_actor, change_reason, change_source, change_id,
+    order_version, order_verb, order_actor, order_reason, ordered_at, order_checkpoint,
     id, agent_type, user_id, state, context, metadata, created_at, epoch, context_version, resent_version, failed_attempts,
     checkpoint_count, acknowledged_version, acknowledged_at, refused_writes, ended_at, state_before_deletion,
-    order_checkpoint, parts, parts_at_work ON agent_sessions
-    FOR EACH ROW WHEN (NEW.version = OLD.version AND agent_session_writer_is_agent())
-    EXECUTE FUNCTION agent_session_check_silent_writer();
+    parts, parts_at_work ON agent_sessions
+    FOR EACH ROW WHEN (NEW.version = OLD.version) EXECUTE FUNCTION agent_session_keep_writer();
 
 -- Taking a free lease, renewing one's own, and leaving a session that has ended. What takes one from an owner that may
--- live, or leaves a live session open, makes a version and is judged there.
+-- live, or leaves a live session open, makes a version and is judged there. Nobody lives in the future, and no beat takes an
+-- earlier one back.
 CREATE FUNCTION agent_session_check_lease() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    -- What comes with every beat is let through with one look, whoever writes.
+    IF NEW.version <> OLD.version OR (
+        NEW.last_heartbeat BETWEEN OLD.last_heartbeat AND now()
+        AND (NEW.lease_until BETWEEN OLD.lease_until AND now() + interval '1 day' OR num_nulls(NEW.lease_until, OLD.lease_until) = 2)
+        AND (NEW.owner_id, NEW.owner_name, NEW.owner_since, NEW.owner_timeline, NEW.handed_back_at, NEW.last_progress)
+            IS NOT DISTINCT FROM
+            (OLD.owner_id, OLD.owner_name, OLD.owner_since, OLD.owner_timeline, OLD.handed_back_at, OLD.last_progress))
+       OR NOT agent_session_writer_is_agent() THEN
+        RETURN NEW;
+    END IF;
+    NEW.last_heartbeat := least(greatest(NEW.last_heartbeat, OLD.last_heartbeat), now());
+    IF NEW.last_progress > now() OR NEW.last_progress < OLD.last_progress THEN
+        NEW.last_progress := least(greatest(NEW.last_progress, OLD.last_progress), now());
+    END IF;
     IF NEW.owner_id IS NULL AND OLD.owner_id IS NOT NULL THEN
         IF agent_session_state(OLD.state) IN ('active', 'paused') THEN
             PERFORM agent_session_refuse('end a lease without handing the session back');
@@ -167,37 +214,20 @@ BEGIN
     RETURN NEW;
 END
 $$;
--- A renewal, which comes with every beat, is let through without a call.
-CREATE TRIGGER agent_session_writer_may_lease BEFORE UPDATE OF
-    owner_id, owner_name, owner_since, owner_timeline, lease_until, handed_back_at ON agent_sessions
-    FOR EACH ROW WHEN (NEW.version = OLD.version AND (
-        (NEW.owner_id, NEW.owner_name, NEW.owner_since, NEW.owner_timeline, NEW.handed_back_at)
-        IS DISTINCT FROM (OLD.owner_id, OLD.owner_name, OLD.owner_since, OLD.owner_timeline, OLD.handed_back_at)
-        OR (NEW.lease_until BETWEEN OLD.lease_until AND now() + interval '1 day') IS NOT TRUE
-            AND NEW.lease_until IS DISTINCT FROM OLD.lease_until) AND agent_session_writer_is_agent())
-    EXECUTE FUNCTION agent_session_check_lease();
-
--- Nobody lives in the future, and no beat takes an earlier one back.
-CREATE FUNCTION agent_session_correct_beat() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.last_heartbeat := least(greatest(NEW.last_heartbeat, OLD.last_heartbeat), now());
-    IF coalesce(NEW.last_progress, OLD.last_progress) IS NOT NULL THEN
-        NEW.last_progress := least(greatest(NEW.last_progress, OLD.last_progress), now());
-    END IF;
-    RETURN NEW;
-END
-$$;
-CREATE TRIGGER agent_session_writer_of_beat BEFORE UPDATE OF last_heartbeat, last_progress ON agent_sessions
-    FOR EACH ROW WHEN ((NEW.last_heartbeat > now() OR NEW.last_heartbeat < OLD.last_heartbeat
-        OR NEW.last_progress > now() OR NEW.last_progress < OLD.last_progress) AND agent_session_writer_is_agent())
-    EXECUTE FUNCTION agent_session_correct_beat();
+CREATE TRIGGER agent_session_writer_of_lease BEFORE UPDATE OF
+    last_heartbeat, last_progress, owner_id, owner_name, owner_since, owner_timeline, lease_until, handed_back_at ON agent_sessions
+    FOR EACH ROW EXECUTE FUNCTION agent_session_check_lease();
 
 -- A new session has no past. An upsert of one that is there names no kind, and is judged as an update.
-CREATE FUNCTION agent_session_check_new() RETURNS trigger
+CREATE FUNCTION agent_session_name_creator() RETURNS trigger
 LANGUAGE plpgsql AS $$
+DECLARE
+    actor text := CASE WHEN NEW.change_kind IN ('order', 'edit') THEN session_user ELSE NEW.agent_type END;
+    source text := CASE WHEN NEW.change_source = 'old-agent' THEN 'old-agent' ELSE 'agent' END;
 BEGIN
-    IF (NEW.version, NEW.epoch, NEW.context_version, NEW.order_version, NEW.acknowledged_version, NEW.resent_version,
+    IF NOT agent_session_writer_is_agent() THEN
+        RETURN NEW;
+    ELSIF (NEW.version, NEW.epoch, NEW.context_version, NEW.order_version, NEW.acknowledged_version, NEW.resent_version,
         NEW.refused_writes, NEW.failed_attempts) <> (1, 0, 1, 0, 0, 0, 0, 0)
        OR num_nonnulls(NEW.order_verb, NEW.order_reason, NEW.ordered_at, NEW.order_checkpoint, NEW.acknowledged_at,
         NEW.owner_id, NEW.owner_name, NEW.lease_until, NEW.handed_back_at) > 0
@@ -209,18 +239,28 @@ BEGIN
         NEW.last_heartbeat := least(NEW.last_heartbeat, now());
         NEW.last_progress := CASE WHEN NEW.last_progress > now() THEN now() ELSE NEW.last_progress END;
     END IF;
+    IF NEW.change_actor IS DISTINCT FROM actor OR NEW.change_source IS DISTINCT FROM source THEN
+        NEW.change_detail := coalesce(NEW.change_detail, '{}') || jsonb_build_object(
+            'claimed', jsonb_build_object('actor', left(NEW.change_actor, 320), 'source', left(NEW.change_source, 40)));
+    END IF;
+    NEW.change_actor := actor;
+    NEW.change_source := source;
+    NEW.order_actor := NULL;
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER agent_session_writer_may_insert BEFORE INSERT ON agent_sessions
-    FOR EACH ROW WHEN (agent_session_writer_is_agent()) EXECUTE FUNCTION agent_session_check_new();
+DROP TRIGGER agent_session_writer_of_insert ON agent_sessions;
+CREATE TRIGGER agent_session_writer_of_insert BEFORE INSERT ON agent_sessions
+    FOR EACH ROW EXECUTE FUNCTION agent_session_name_creator();
 
 -- A checkpoint comes with the version of its session that counts it. Those that the triggers above bring themselves,
 -- one level deeper, are counted by them.
 CREATE OR REPLACE FUNCTION agent_session_name_checkpoint_writer() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF pg_trigger_depth() = 1 AND NOT EXISTS (
+    IF NOT agent_session_writer_is_agent() THEN
+        RETURN NEW;
+    ELSIF pg_trigger_depth() = 1 AND NOT EXISTS (
         SELECT FROM agent_sessions s
         WHERE s.id = NEW.session_id AND s.version = NEW.version AND NEW.n <= s.checkpoint_count) THEN
         PERFORM agent_session_refuse('add a checkpoint past its session');
@@ -230,6 +270,9 @@ BEGIN
     RETURN NEW;
 END
 $$;
+DROP TRIGGER agent_session_writer_of_checkpoint ON agent_session_checkpoints;
+CREATE TRIGGER agent_session_writer_of_checkpoint BEFORE INSERT ON agent_session_checkpoints
+    FOR EACH ROW EXECUTE FUNCTION agent_session_name_checkpoint_writer();
 
 -- As before, and: an agent's write brings each checkpoint that it counts.
 CREATE OR REPLACE FUNCTION agent_session_after_update() RETURNS trigger
@@ -285,5 +328,13 @@ BEGIN
         PERFORM agent_session_notify(changed);
     END IF;
     RETURN NULL;
+END
+$$;
+
+-- Replaced functions lose their owner's rights, and agents write before grants.sql is run again.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION agent_session_after_update() SECURITY DEFINER SET search_path = %I, pg_temp',
+                   current_schema());
 END
 $$;
