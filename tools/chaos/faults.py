@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import psycopg
 import redis
 
 from tools.chaos import disk, standby
 from tools.chaos.crew import Crew
+from tools.chaos.fault import Fault
 from tools.chaos.world import World, kill, signal_all
-
-Act = Callable[[World, Crew], None]
-
-
-def nothing(_world: World, _crew: Crew) -> None:
-    """It was over at once."""
-
-
-def no_note(_world: World) -> str:
-    return ""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`away` is what nobody can reach while it lasts; `at_most` bounds the recovery."""
-
-    name: str
-    begin: Act
-    end: Act = nothing
-    seconds: float = 0.0
-    away: str = ""
-    world: str = "plain"
-    at_most: float = 20.0
-    note: Callable[[World], str] = no_note
-
 
 def stop_valkey(world: World, _crew: Crew) -> None:
     world.stop_valkey()
