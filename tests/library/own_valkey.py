@@ -35,9 +35,7 @@ class OwnValkey:
             **more,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._child = process.start(
-            "Valkey", [valkey.installed(), *words], log=self.folder / "log"
-        )
+        self._child = process.start("Valkey", [valkey.installed(), *words], log=self.folder / "log")
         async with redis.asyncio.Redis.from_url(self.as_user) as client:
             await asyncio.wait_for(_answers(client, self._child.process), HANGS)
 

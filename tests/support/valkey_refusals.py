@@ -15,6 +15,12 @@ _RESCUE = "ACL SETUSER rescue on >rescue ~* &* +@all"
 _PUT_OUT = ("CLIENT KILL TYPE pubsub", "CLIENT KILL TYPE normal")
 SNAPSHOT = "dump.rdb"
 PATIENCE = 20
+STORED = "True"
+REFUSED = (
+    redis.ResponseError,
+    redis.exceptions.AuthenticationError,
+    redis.exceptions.BusyLoadingError,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,20 @@ def end(url: str, refusal: Refusal) -> None:
     """By the user that may always do so, where the state needed one."""
     rescued = _RESCUE in refusal.begin
     tell(url.replace("://", "://rescue:rescue@", 1) if rescued else url, refusal.end)
+
+
+def answer(client: Any) -> str:
+    """What it says to a write, as soon as it can be connected to."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return str(client.set("x", "1"))
+        except REFUSED as error:
+            return f"{type(error).__name__.upper()} {error}"
+        except redis.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def fail_to_save(url: str, folder: Path) -> None:

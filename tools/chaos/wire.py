@@ -89,7 +89,7 @@ class Line:
         self._wire, self._client, self._server = wire, client, server
         self._writers: set[bytes] = set()
         self._in_transaction = False
-        self._swallows = False
+        self._swallows = self._is_late = False
         self._answered = asyncio.Event()
 
     def cut(self) -> None:
@@ -121,13 +121,12 @@ class Line:
             if (more := await _message(client)) is None:
                 return
             held.append(more)
+        self._swallows = self._is_late = True
         self._client.transport.abort()
         await asyncio.sleep(self._wire.hold_seconds)
-        self._swallows = True
         for one in held:
             self._server.write(_bytes(*one))
         await self._server.drain()
-        self._wire.held += 1
         await self._answered.wait()
 
     async def answer(self, server: asyncio.StreamReader) -> None:
@@ -140,7 +139,8 @@ class Line:
                     self._client.write(_bytes(*message))
                     await self._client.drain()
                 elif message[0] == b"Z":
-                    self._wire.cuts += 1
+                    self._wire.cuts += not self._is_late
+                    self._wire.held += self._is_late
                     break
         except (OSError, EOFError):
             pass

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from agent_sessions import SessionManager
-from tools.chaos.agent import STEP, Ledger
-from tools.chaos.crew import Agent, Crew, read
+from tools.chaos.crew import Agent, Crew
+from tools.chaos.ledger import STEP, Ledger, read
 from tools.chaos.page import Claim, Page
 from tools.chaos.truth import Timeline, Window, effects, unexplained, writes, wrong_claims
 
@@ -129,7 +129,7 @@ def test_a_pause_that_is_shown_as_confirmed_while_the_agent_writes_is_a_wrong_cl
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Agent("s", tmp_path / "ledger")
-    monkeypatch.setattr("tools.chaos.agent.time.time", lambda: 120.05)
+    monkeypatch.setattr("tools.chaos.ledger.time.time", lambda: 120.05)
     Ledger(agent.ledger).note("try", n=1, kind=STEP)
     shown = page_saying(claim(120, "live", 2, paused="s"))
     crew = Crew([agent])
