@@ -121,7 +121,12 @@ class SessionManager:
         return manager
 
     async def close(self) -> None:
-        """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
+        """Write what is still to be written, then stop every task. Raises when the last beats are not stored.
+
+        Without effect in a child that a fork made: what it would close is its parent's.
+        """
+        if self._binding.is_copy:
+            return
         async with (
             self._owned,
             AsyncExitStack() as stack,
