@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+import psycopg
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
@@ -18,6 +19,8 @@ from dashboard.problems import is_for_api, problem
 from sessions_app.drafts import tokens
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
+# While a restore into a new database has not come to it yet. A start without migrations ends before any request.
+LACKING = psycopg.errors.UndefinedTable
 RETRY_SECONDS = "5"
 WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 log = logging.getLogger(__name__)
@@ -37,13 +40,19 @@ class DatabaseErrorsMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return away(request, error) if isinstance(error, AWAY) else None
+        return away(request, error) if is_away(error) else None
+
+
+def is_away(error: Exception) -> bool:
+    return isinstance(error, AWAY) or (
+        isinstance(error, ProgrammingError) and isinstance(error.__cause__, LACKING)
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: the database may also go while a middleware asks it, before the view or after it."""
     error = sys.exc_info()[1]
-    if isinstance(error, AWAY):
+    if isinstance(error, Exception) and is_away(error):
         return away(request, error)
     if hasattr(request, "draft_kept_at"):
         page = render_to_string("500.html", {"draft_kept_at": request.draft_kept_at})

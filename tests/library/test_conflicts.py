@@ -128,7 +128,7 @@ async def test_a_rollback_meets_an_agent_that_stores_at_that_moment(
         change = "UPDATE agent_sessions SET context = %s WHERE id = %s"
         await agent.execute(change, (Jsonb({"essay": 2}), session.session_id))
         rolling_back = asyncio.create_task(durable.rollback(session.session_id, 1, **OLGA))
-        while not await rows(sql, WAITS):
+        while not await rows(sql, WAITS):  # noqa: ASYNC110
             await asyncio.sleep(0)
     rolled_back = await rolling_back
     assert (rolled_back.context, rolled_back.epoch) == ({"essay": 1}, 1)
