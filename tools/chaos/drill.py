@@ -49,6 +49,17 @@ class Result:
         return fine and self.recovery <= self.at_most
 
 
+@dataclass(frozen=True)
+class Moments:
+    """The fault was about to begin, had begun, was about to end, had ended; then all was right again."""
+
+    began: float
+    gone: float
+    returns: float
+    over: float
+    right: float
+
+
 async def until(condition: Callable[[], bool], seconds: float) -> float:
     """When it came true; never, when it took longer."""
     deadline = time.time() + seconds
@@ -89,6 +100,19 @@ class Drill:
             for agent in self.crew.ordered
         }
         looking = [asyncio.create_task(look) for look in (self._look(), self._health.look())]
+        moments = await self._go_wrong(forms)
+        await asyncio.sleep(1)  # what is right must stay right
+        said = " → ".join(self.pages[0].said(moments.began, moments.right + 0.3))
+        resumed_at = await self._resume()
+        self.problems += await asyncio.to_thread(self.fault.last, self.world, self.crew)
+        for look in looking:
+            look.cancel()
+        await asyncio.to_thread(self.crew.stop)
+        await self._judge(forms, moments)
+        return self._result(moments, said, resumed_at)
+
+    async def _go_wrong(self, forms: dict[str, dict[str, str]]) -> Moments:
+        """The fault, the orders in the middle of it, and its end; returns when all is right again."""
         began = time.time()
         await self._by_hand(self.fault.begin)
         gone = time.time()
@@ -99,22 +123,7 @@ class Drill:
         over = time.time()
         right = await self._everything_is_right(over)
         await ordering
-        await asyncio.sleep(1)  # what is right must stay right
-        said = [f"{' → '.join(self.pages[0].said(began, right + 0.3))}"]
-        resumed_at = await self._resume()
-        self.problems += await asyncio.to_thread(self.fault.last, self.world, self.crew)
-        for look in looking:
-            look.cancel()
-        await asyncio.to_thread(self.crew.stop)
-        if await until(self._pages_equal_database, 10) == NEVER:
-            self._complain("a page stayed behind")
-        self._judge_orders(forms)
-        self.problems += await asyncio.to_thread(truth.wrong_copies, self.world, self.crew)
-        self.problems += self.fault.judge(self.world, self.crew)
-        self.problems += self._health.wrong(self.fault.unwell, gone, returns)
-        restored_at = self.world.lost[1] if self.world.lost else 0.0
-        window = Window(self.fault.away, gone, returns, self.fault.grace, restored_at)
-        return self._result(over - began, right - over, said, window, resumed_at)
+        return Moments(began, gone, returns, over, right)
 
     async def _by_hand(self, act: Act) -> None:
         loop = asyncio.get_running_loop()
@@ -200,17 +209,22 @@ class Drill:
     def _complain(self, words: str) -> None:
         self.problems.append(words)
 
-    def _judge_orders(self, forms: dict[str, dict[str, str]]) -> None:
+    async def _judge(self, forms: dict[str, dict[str, str]], moments: Moments) -> None:
+        if await until(self._pages_equal_database, 10) == NEVER:
+            self._complain("a page stayed behind")
         for session_id, form in forms.items():
             if (n := truth.effects(self.world, session_id, form["request_id"])) != 1:
                 self._complain(f"the order had {n} effects")
         if n := truth.unexplained(self.world, self.crew):
             self._complain(f"the history does not explain {n} sessions")
+        self.problems += await asyncio.to_thread(truth.wrong_copies, self.world, self.crew)
+        self.problems += self.fault.judge(self.world, self.crew)
+        self.problems += self._health.wrong(self.fault.unwell, moments.gone, moments.returns)
 
-    def _result(
-        self, seconds: float, recovery: float, said: list[str], away: Window, resumed_at: float
-    ) -> Result:
+    def _result(self, moments: Moments, said: str, resumed_at: float) -> Result:
         timeline = Timeline.of(self.world, self.crew)
+        restored_at = self.world.lost[1] if self.world.lost else 0.0
+        away = Window(self.fault.away, moments.gone, moments.returns, self.fault.grace, restored_at)
         wrong = [
             words
             for page in self.pages
@@ -218,13 +232,13 @@ class Drill:
         ]
         return Result(
             self.fault.name,
-            seconds,
+            moments.over - moments.began,
             truth.writes(self.world, self.crew),
             wrong,
-            recovery,
+            moments.right - moments.over,
             self.fault.at_most,
             self.crew.errors(),
-            said,
+            [said],
             self.answers,
             self.problems,
             self.fault.note(self.world),
