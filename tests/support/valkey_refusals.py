@@ -61,7 +61,7 @@ def tell(url: str, commands: Sequence[str]) -> None:
     """On one connection."""
     with redis.Redis.from_url(url) as client:
         for command in commands:
-            client.execute_command(*command.split(" "))  # type: ignore[no-untyped-call]
+            client.execute_command(*command.split(" "))
 
 
 def end(url: str, refusal: Refusal) -> None:

@@ -47,4 +47,4 @@ def _of_valkey(said: dict[str, Any]) -> bool:
 
 
 def _of_database(said: dict[str, Any]) -> bool:
-    return said["code"] == 200 or said["database"] == "ok"
+    return bool(said["code"] == 200) or said["database"] == "ok"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from agent_sessions import Run
 from tools.chaos.agent import PACE, Writer, short
@@ -65,9 +64,7 @@ class Wrapping(Writer):
 
 class Gathering(Wrapping):
     async def wrapped(self, run: Run) -> None:
-        found: list[Any] = await asyncio.gather(
-            self.step(run), self.step(run), return_exceptions=True
-        )
+        found = await asyncio.gather(self.step(run), self.step(run), return_exceptions=True)
         for error in found:
             if isinstance(error, Exception):
                 raise RuntimeError("a tool failed") from error
