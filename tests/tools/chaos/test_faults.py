@@ -18,7 +18,6 @@ QUICK = {
     "answers of commits lost": 2.0,
     "a second owner": 0.0,
     "orders to two tasks": 0.0,
-    "Valkey refuses: READONLY": 0.5,
 }
 
 
