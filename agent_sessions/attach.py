@@ -88,11 +88,12 @@ async def _running(
                 yield run
     finally:
         run.leave()
-        try:
-            await run.confirm_what_is_owed()
-        finally:
-            cache.remove_listener(run)
-            await tasks.cancel_and_wait(beats)
+        if not lease.is_copy:
+            try:
+                await run.confirm_what_is_owed()
+            finally:
+                cache.remove_listener(run)
+                await tasks.cancel_and_wait(beats)
 
 
 @asynccontextmanager

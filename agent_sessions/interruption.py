@@ -31,7 +31,7 @@ class Interruption:
 
     async def end(self, error: BaseException | None) -> bool:
         """True when this cancellation, and nobody else's, is what ended the block."""
-        if self._watch is None or self._task is None:
+        if self._watch is None or self._task is None or self._run.lease.is_copy:
             return False
         self._ended = True
         if self._cancelled:

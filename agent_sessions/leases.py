@@ -68,7 +68,9 @@ class Leases:
         return True
 
     async def release(self, session_id: str, lease: Lease, why: str) -> None:
-        """Without effect when somebody else has it by now."""
+        """Without effect when somebody else has it by now, and in a child that a fork made."""
+        if lease.is_copy:
+            return
         if self.heartbeats.leases.get(session_id) == lease:
             del self.heartbeats.leases[session_id]
         try:

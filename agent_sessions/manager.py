@@ -18,6 +18,7 @@ from agent_sessions.editing import Editing
 from agent_sessions.edits import EditPreview
 from agent_sessions.errors import (
     CheckpointNotFound,
+    Conflict,
     EditConflict,
     SessionNotFound,
 )
@@ -121,7 +122,12 @@ class SessionManager:
         return manager
 
     async def close(self) -> None:
-        """Write what is still to be written, then stop every task. Raises when the last beats are not stored."""
+        """Write what is still to be written, then stop every task. Raises when the last beats are not stored.
+
+        Without effect in a child that a fork made: what it would close is its parent's.
+        """
+        if self._binding.is_copy:
+            return
         async with (
             self._owned,
             AsyncExitStack() as stack,
@@ -366,10 +372,16 @@ class SessionManager:
     ) -> AgentSession:
         """Back to a checkpoint: context restored where it was captured, epoch raised, agent told to restart."""
         session_id = validation.session_id(session_id)
-        to, version, past = await self._target(session_id, checkpoint_id)
-        decision = transitions.rollback(
-            self._author(actor, reason, source), self.clock(), to, version, past
-        )
+        target = await self._target(session_id, checkpoint_id)
+        author, now = self._author(actor, reason, source), self.clock()
+        decision = transitions.rollback(author, now, *target)
+        try:
+            return await self._operate(session_id, decision, request_id, seen_version)
+        except Conflict as error:
+            if error.about != "context":
+                raise
+        # The checkpoint's context was still the session's when it was read, and the agent has replaced it since.
+        decision = transitions.rollback(author, now, *await self._target(session_id, checkpoint_id))
         return await self._operate(session_id, decision, request_id, seen_version)
 
     async def edit(

@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,12 @@ class Lease:
     owner_id: str
     owner_name: str
     seconds: float
+    process: int = field(default_factory=os.getpid, compare=False)
+
+    @property
+    def is_copy(self) -> bool:
+        """A fork copied it: it is the parent's, which goes on with it."""
+        return os.getpid() != self.process
 
 
 @dataclass(frozen=True)

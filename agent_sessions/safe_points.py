@@ -63,7 +63,7 @@ class SafePoints:
         self._news = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._reported: tuple[int, Count] | None = None
-        self._owed: Head | None = None  # an order that ends the work, while parts are still at it
+        self._owed: Head | None = None  # an order that ends the work, until the block is left
 
     def on_head(self, head: Head | None) -> None:
         """This is how the session is now; None when that has to be found out."""
@@ -225,16 +225,12 @@ class SafePoints:
             self.order = TakenOver(session)
         else:
             self.order = RolledBack(session, await self._manager.restart_point(session))
-        if others:  # the order is for the owner to confirm
-            return self.order
-        if self.parts.count(asyncio.current_task()).at_work:
+        if not others:  # else the order is for the owner to confirm
             self._owed = session.head
-        else:
-            await self._acknowledge(session.head)
         return self.order
 
     async def confirm_what_is_owed(self) -> None:
-        """The block is left, and with it the work that an order ended."""
+        """The block is left, and with it the work that an order ended: until then code may swallow the order and go on."""
         if self._owed is not None:
             try:
                 await self._acknowledge(self._owed)

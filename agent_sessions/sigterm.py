@@ -28,7 +28,7 @@ def stops(run: Run, wanted: bool) -> Iterator[None]:
         yield
     finally:
         _runs.discard(run)
-        if not _runs:
+        if not _runs and not run.lease.is_copy:
             _remove()
 
 

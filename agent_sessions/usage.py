@@ -35,9 +35,14 @@ class LoopBinding:
         self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def is_copy(self) -> bool:
+        """A fork copied it: its connections are the parent's, which must be neither used nor closed here."""
+        return os.getpid() != self._process
+
     def check(self) -> None:
         """Raises UsageError in another process, on another loop or without one."""
-        if os.getpid() != self._process:
+        if self.is_copy:
             raise UsageError(
                 f"this manager was made in process {self._process} and copied by a fork: make one in each"
                 " process after the fork (Celery: worker_process_init; gunicorn: post_fork)"

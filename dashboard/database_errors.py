@@ -7,11 +7,17 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
 
 from agent_sessions import StorageUnavailable
 from dashboard.errors import first_line
@@ -19,6 +25,8 @@ from dashboard.problems import is_for_api, problem
 from sessions_app.drafts import tokens
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
+# While a restore into a new database has not come to it yet. A start without migrations ends before any request.
+LACKING = UndefinedTable
 RETRY_SECONDS = "5"
 WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 log = logging.getLogger(__name__)
@@ -42,7 +50,7 @@ class DatabaseErrorsMiddleware:
 
 
 def is_away(error: BaseException | None) -> TypeGuard[Exception]:
-    return isinstance(error, AWAY) or is_read_only(error)
+    return isinstance(error, AWAY) or is_read_only(error) or _lacks_table(error)
 
 
 def is_read_only(error: BaseException | None) -> bool:
@@ -51,6 +59,10 @@ def is_read_only(error: BaseException | None) -> bool:
     while seen is not None and not isinstance(seen, ReadOnlySqlTransaction):
         seen = seen.__cause__
     return seen is not None and isinstance(error, (DatabaseError, StorageUnavailable))
+
+
+def _lacks_table(error: BaseException | None) -> bool:
+    return isinstance(error, ProgrammingError) and isinstance(error.__cause__, LACKING)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -52,6 +52,22 @@ def start(
     data_dir: Path, tell: Callable[[str], None], *, namespace: str = DEFAULT_NAMESPACE
 ) -> Child:
     """`namespace`: where the keys begin that agents and dashboard may use."""
+    child = launch(data_dir, tell, namespace)
+    try:
+        _wait(child, data_dir)
+    except BaseException:
+        child.stop()
+        raise
+    return child
+
+
+def launch(
+    data_dir: Path,
+    tell: Callable[[str], None],
+    namespace: str = DEFAULT_NAMESPACE,
+    **more: str,
+) -> Child:
+    """Does not wait until it answers. `more` are further options of the server."""
     account = server_account()
     folder = installed().parent
     program = programs.reachable(
@@ -65,15 +81,9 @@ def start(
     log = data_dir / "valkey.log"
     process.keep_log_small(log)
     command: list[str | Path] = [program]
-    for name, value in OPTIONS.items():
+    for name, value in {**OPTIONS, **more}.items():
         command += [f"--{name}", value]
-    child = process.start("Valkey", command, account=account, log=log, cwd=sockets)
-    try:
-        _wait(child, data_dir)
-    except BaseException:
-        child.stop()
-        raise
-    return child
+    return process.start("Valkey", command, account=account, log=log, cwd=sockets)
 
 
 def installed() -> Path:

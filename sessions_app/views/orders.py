@@ -14,7 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from agent_sessions import CheckpointNotFound, Conflict, InvalidInput, SessionError
+from agent_sessions import (
+    CheckpointNotFound,
+    Conflict,
+    InvalidInput,
+    SessionError,
+    StorageUnavailable,
+)
 from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, manager_portal
@@ -159,12 +165,17 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
     except Conflict as error:
         return _conflict(request, verb, asked, row, error)
     except SessionError as error:
-        status = 422 if isinstance(error, InvalidInput) else 409
         form = _form(verb, _row_or_404(row.id), asked, error=actions.explain(error))
-        return _ask(request, form, status)
+        return _ask(request, form, _status_of(error))
     drafts.forget(cast(User, request.user), draft_name(verb, row.id))
     text = str(verb.done) if outcome.changed else _("It was so already; nothing was changed.")
     return _done(request, text, [row.id])
+
+
+def _status_of(error: SessionError) -> int:
+    if isinstance(error, StorageUnavailable):
+        return 503  # a database that can be read and takes no writes
+    return 422 if isinstance(error, InvalidInput) else 409
 
 
 def _conflict(

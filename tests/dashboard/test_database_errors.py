@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.utils import translation
 
@@ -67,6 +68,22 @@ def test_wherever_in_a_request_the_database_goes_the_answer_is_503(
     answer = client.get("/login/")
     assert answer.status_code == 503
     assert "The database cannot be reached" in answer.content.decode()
+
+
+@pytest.mark.parametrize("table", ["agent_sessions", "django_session"])
+def test_while_a_restore_has_not_come_to_a_table_the_answer_is_503(
+    transactional_db: None, viewer: Any, client: Client, table: str
+) -> None:
+    client.force_login(viewer)
+    client.raise_request_exception = False
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO not_yet")
+    try:
+        assert client.get("/").status_code == 503
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE not_yet RENAME TO {table}")
+    assert client.get("/").status_code == 200
 
 
 def test_an_error_of_another_kind_is_500(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

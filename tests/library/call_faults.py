@@ -16,6 +16,8 @@ from psycopg import sql as pgsql
 from redis.exceptions import RedisError
 
 from tests.library.own_valkey import OwnValkey
+from tests.support import valkey_refusals
+from tests.support.valkey_refusals import Refusal
 
 STRANGER = "a_stranger"  # a role that was given nothing
 TRIGGER = """
@@ -142,10 +144,9 @@ async def _no_trigger(servers: Servers) -> None:
     await servers.run("DROP TRIGGER refuse_all ON agent_sessions")
 
 
-def _told(*commands: str) -> Act:
+def _refuses(refusal: Refusal) -> Act:
     async def begin(servers: Servers) -> None:
-        for command in commands:
-            await servers.tell_valkey(*command.split(" "))
+        await asyncio.to_thread(valkey_refusals.tell, servers.valkey.as_user, refusal.begin)
 
     return begin
 
@@ -164,21 +165,13 @@ async def _freeze_valkey(servers: Servers) -> None:
 
 
 async def _fail_to_save(servers: Servers) -> None:
-    """MISCONF: it cannot write its snapshot, and takes no writes until it can."""
-    servers.valkey.kill()
-    await servers.valkey.start(dbfilename="dump", save="3600 1")
-    servers.valkey.block_snapshots("dump")
-    await servers.tell_valkey("SET", "x", "1")
-    await servers.tell_valkey("BGSAVE")
-    async with redis.asyncio.Redis.from_url(servers.valkey.url) as client:
-        await _until_snapshots_fail(client)
+    valkey = servers.valkey
+    await asyncio.to_thread(valkey_refusals.fail_to_save, valkey.url, valkey.folder)
 
 
-async def _until_snapshots_fail(client: Any) -> None:
-    while True:
-        if (await client.info("persistence"))["rdb_last_bgsave_status"] == "err":
-            return
-        await asyncio.sleep(0.02)
+async def _save_again(servers: Servers) -> None:
+    valkey = servers.valkey
+    await asyncio.to_thread(valkey_refusals.save_again, valkey.url, valkey.folder)
 
 
 async def _cut_valkey_while_asked(servers: Servers) -> None:
@@ -235,17 +228,11 @@ FAULTS = (
     Fault("Valkey stopped", _kill_valkey, _fresh, of_valkey=True),
     Fault("Valkey restarted", _fresh, of_valkey=True, slow=True),
     Fault("Valkey frozen", _freeze_valkey, _fresh, of_valkey=True, slow=True),
-    Fault("READONLY", _told("REPLICAOF 127.0.0.1 1"), _fresh, of_valkey=True),
-    Fault(
-        "MASTERDOWN",
-        _told("CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 1"),
-        _fresh,
-        of_valkey=True,
+    *(
+        Fault(r.name, _refuses(r), _fresh, of_valkey=True, slow=r is valkey_refusals.NOAUTH)
+        for r in valkey_refusals.BY_COMMAND
     ),
-    Fault("OOM", _told("CONFIG SET maxmemory 1"), _fresh, of_valkey=True),
-    Fault("MISCONF", _fail_to_save, _fresh, of_valkey=True, slow=True),
-    Fault("NOPERM", _told("ACL SETUSER default -@all +auth +hello"), _fresh, of_valkey=True),
-    Fault("NOAUTH", _told("CONFIG SET requirepass other"), _fresh, of_valkey=True, slow=True),
+    Fault("MISCONF", _fail_to_save, _save_again, of_valkey=True, slow=True),
     Fault("WRONGTYPE", _spoil, _fresh, of_valkey=True),
     Fault("Valkey cut in mid-answer", nothing, _fresh, _cut_valkey_while_asked, of_valkey=True),
 )

@@ -19,8 +19,8 @@ from tests.support.waiting import HANGS
 
 class OwnValkey:
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="vk-"))
-        self._socket = self._folder / "s"
+        self.folder = Path(tempfile.mkdtemp(prefix="vk-"))
+        self._socket = self.folder / "s"
         self._child: process.Child | None = None
         self.url = f"unix://{self._socket}"
         self.as_user = self.url  # how a server with users of its own is asked whether it answers
@@ -31,13 +31,11 @@ class OwnValkey:
             "port": "0",
             "unixsocket": str(self._socket),
             "save": "",
-            "dir": str(self._folder),
+            "dir": str(self.folder),
             **more,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._child = process.start(
-            "Valkey", [valkey.installed(), *words], log=self._folder / "log"
-        )
+        self._child = process.start("Valkey", [valkey.installed(), *words], log=self.folder / "log")
         async with redis.asyncio.Redis.from_url(self.as_user) as client:
             await asyncio.wait_for(_answers(client, self._child.process), HANGS)
 
@@ -49,10 +47,6 @@ class OwnValkey:
         if self._child is not None:
             self._child.process.send_signal(signal.SIGSTOP)
 
-    def block_snapshots(self, name: str) -> None:
-        """A folder stands where the snapshot would be written."""
-        (self._folder / name / "in the way").mkdir(parents=True)
-
     def kill(self) -> None:
         if self._child is not None:
             self._child.process.kill()
@@ -61,7 +55,7 @@ class OwnValkey:
 
     def remove(self) -> None:
         self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 async def _answers(client: Any, server: subprocess.Popen[bytes]) -> None:

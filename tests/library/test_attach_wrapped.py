@@ -213,3 +213,23 @@ async def test_what_another_agent_ended_is_met_as_that_end(
             session.complete()
             await manager.update_session(session)
             await getattr(run, end)("no ink")
+
+
+@orders
+async def test_an_order_that_was_swallowed_stays_unconfirmed_until_the_block_is_left(
+    anywhere: SessionManager, verb: str, arguments: list[Any], error: type[OrderReceived]
+) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(error):
+        async with anywhere.attach(session.session_id, interval=NEVER) as run:
+            await run.checkpoint("one")
+            await getattr(anywhere, verb)(session.session_id, *arguments, **OLGA)
+            for _ in range(2):
+                with pytest.raises(error):
+                    await run.checkpoint("two")
+                stored = await anywhere.read(session.session_id)
+                assert stored is not None
+                assert stored.order_open
+    stored = await anywhere.read(session.session_id)
+    assert stored is not None
+    assert not stored.order_open

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from agent_sessions import AgentSession, Conflict, SessionManager
-from tests.library.people import OLGA, OTTO
+from tests.library.people import OLGA, OTTO, Sql, rows
+
+WAITS = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def copy_of(manager: SessionManager, session_id: str) -> AgentSession:
@@ -111,3 +118,17 @@ async def test_a_transition_names_who_ordered_the_other_one(anywhere: SessionMan
     mine.pause()
     with pytest.raises(Conflict, match="state was changed meanwhile by otto"):
         await anywhere.update_session(mine)
+
+
+async def test_a_rollback_meets_an_agent_that_stores_at_that_moment(
+    durable: SessionManager, database_url: str, sql: Sql
+) -> None:
+    session = await durable.create_session("grader", context={"essay": 1})
+    async with await psycopg.AsyncConnection.connect(database_url) as agent:
+        change = "UPDATE agent_sessions SET context = %s WHERE id = %s"
+        await agent.execute(change, (Jsonb({"essay": 2}), session.session_id))
+        rolling_back = asyncio.create_task(durable.rollback(session.session_id, 1, **OLGA))
+        while not await rows(sql, WAITS):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    rolled_back = await rolling_back
+    assert (rolled_back.context, rolled_back.epoch) == ({"essay": 1}, 1)

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent_sessions import AgentSession, SessionManager, schema
 from agent_sessions.errors import Conflict, Restored, RolledBack, TimelineChanged
-from tests.library import runbook
+from tests.support import runbook
 from tests.support.waiting import HANGS
 
 Connect = Callable[..., Awaitable[SessionManager]]

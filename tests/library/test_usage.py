@@ -65,14 +65,80 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_after_a_fork_every_call_says_to_make_a_manager_in_each_process(
     database_url: str, valkey_url: str
 ) -> None:
+    run_alone(FORKED, database_url, valkey_url)
+
+
+CLOSED = """
+import asyncio, os, sys
+from agent_sessions import SessionManager
+
+async def child(manager):
+    async with asyncio.timeout(20):
+        await manager.close()
+
+async def main():
+    async with await SessionManager.connect(os.environ["DATABASE_URL"], os.environ["VALKEY_URL"]) as manager:
+        session = await manager.create_session("fork")
+        async with manager.attach(session.session_id, interval=0.1, complete=False) as run:
+            await run.checkpoint("one", {})
+            pid = os.fork()
+            if pid == 0:
+                asyncio.run(child(manager))
+                os._exit(0)
+            assert await asyncio.to_thread(os.waitpid, pid, 0) == (pid, 0)
+            await run.checkpoint("two", {})
+
+asyncio.run(main())
+"""
+LEFT = """
+import asyncio, os, sys
+from agent_sessions import SessionManager
+
+async def main():
+    async with await SessionManager.connect(os.environ["DATABASE_URL"], os.environ["VALKEY_URL"]) as manager:
+        session = await manager.create_session("fork")
+        async with manager.attach(session.session_id, complete=False, OPTIONS) as run:
+            await run.checkpoint("one", {})
+            pid = os.fork()
+            if pid == 0:
+                LEAVE
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            assert code == CODE, code
+            assert (await manager.read(session.session_id)).owner_id == run.lease.owner_id
+            await run.checkpoint("two", {})
+
+asyncio.run(main())
+"""
+LEAVINGS = {
+    "sys.exit(0)": 0,
+    "raise ValueError('of the child')": 1,
+}
+
+
+def run_alone(program: str, database_url: str, valkey_url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FORKED],
+        [sys.executable, "-c", program],
         env={**os.environ, "DATABASE_URL": database_url, "VALKEY_URL": valkey_url},
         capture_output=True,
         text=True,
         timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_child_that_closes_its_parents_manager_closes_nothing(
+    database_url: str, valkey_url: str
+) -> None:
+    run_alone(CLOSED, database_url, valkey_url)
+
+
+@pytest.mark.parametrize("options", ["interval=1", "stop_on_sigterm=True, interrupt=True"])
+@pytest.mark.parametrize("leave", LEAVINGS)
+def test_a_child_that_leaves_its_parents_block_gives_nothing_back(
+    database_url: str, valkey_url: str, leave: str, options: str
+) -> None:
+    program = LEFT.replace("LEAVE", leave).replace("CODE", str(LEAVINGS[leave]))
+    run_alone(program.replace("OPTIONS", options), database_url, valkey_url)
 
 
 def test_one_manager_in_two_event_loops_is_refused() -> None:

@@ -68,9 +68,9 @@ async def test_a_proxy_that_delivers_no_notifications_is_noticed(
     through: Hub, wire: Wire, database_url: str
 ) -> None:
     await until(lambda: status(through) == "live", through.tick)
-    wire.is_deaf = True
+    wire.keeps_notifications = True
     await until(lambda: status(through) == "blind", through.tick)
-    wire.is_deaf = False
+    wire.keeps_notifications = False
     await until(lambda: status(through) == "live", through.tick)
     await created(through, database_url)
 
@@ -78,7 +78,7 @@ async def test_a_proxy_that_delivers_no_notifications_is_noticed(
 async def test_a_server_that_never_delivered_any_is_never_called_live(
     through: Hub, wire: Wire
 ) -> None:
-    wire.is_deaf = True
+    wire.keeps_notifications = True
     seen: set[str] = set()
     await until(lambda: seen.add(status(through)) or through.listener._backoff.failures >= 2)  # type: ignore[func-returns-value]
     assert seen == {"blind"}

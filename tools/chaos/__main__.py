@@ -12,7 +12,8 @@ from rich.console import Console
 
 from tools.chaos import disk, report, standby
 from tools.chaos.drill import Drill, Result
-from tools.chaos.faults import BY_NAME, Fault
+from tools.chaos.fault import Fault
+from tools.chaos.faults import BY_NAME
 from tools.chaos.served import ServedWorld
 from tools.chaos.world import World
 

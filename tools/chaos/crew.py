@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from agent_sessions import SessionManager
 from dashboard.embedded import process
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR
+from tools.chaos.ledger import read
 from tools.chaos.world import World
 
 
@@ -19,21 +20,33 @@ from tools.chaos.world import World
 class Agent:
     session_id: str
     ledger: Path
+    kind: str = "plain"
     child: Child | None = None
+    former: list[Child] = field(default_factory=list)  # processes beside the newest one
 
-    def start(self, world: World) -> None:
+    def start(self, world: World, kind: str = "") -> None:
+        if self.child is not None and self.child.process.poll() is None:
+            self.former.append(self.child)
         self.child = process.start(
             "agent",
-            [sys.executable, "-m", "tools.chaos.agent", self.session_id, self.ledger],
+            [
+                *(sys.executable, "-m", "tools.chaos.agent"),
+                *(self.session_id, self.ledger, kind or self.kind),
+            ],
             log=self.ledger.with_suffix(".log"),
             cwd=BASE_DIR,
             env=world.environment,
             patience=8,
         )
 
+    @property
+    def newest(self) -> int:
+        """The process that was started last."""
+        return self.child.process.pid if self.child is not None else 0
+
     def stop(self) -> None:
-        if self.child is not None:
-            self.child.stop()
+        for child in filter(None, [*self.former, self.child]):
+            child.stop()
 
     def entries(self, what: str) -> list[dict[str, Any]]:
         return [entry for entry in read(self.ledger) if entry["what"] == what]
@@ -45,16 +58,9 @@ class Agent:
         return any(e["what"] == "stored" and e["n"] in begun for e in entries)
 
 
-def read(ledger: Path) -> list[dict[str, Any]]:
-    if not ledger.exists():
-        return []
-    lines = ledger.read_text("utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines if line]
-
-
 @dataclass
 class Crew:
-    """`steady` agents only write; `ordered` is the one an administrator pauses in the middle of it."""
+    """`steady` agents only write; `ordered` are those that an administrator pauses in the middle of it."""
 
     steady: list[Agent] = field(default_factory=list)
     ordered: list[Agent] = field(default_factory=list)
@@ -68,14 +74,15 @@ class Crew:
         return [agent.session_id for agent in self.agents]
 
     @classmethod
-    async def hired(cls, world: World, *, steady: int = 2) -> Crew:
+    async def hired(cls, world: World, steady: Sequence[str], ordered: Sequence[str]) -> Crew:
+        """By their kinds."""
         async with await SessionManager.connect(world.direct_url, world.valkey_url) as manager:
             agents = []
-            for _ in range(steady + 1):
+            for kind in (*steady, *ordered):
                 session = await manager.create_session("grader", "chaos", {"saves": {}})
                 ledger = world.folder / f"{session.session_id}.ledger"
-                agents.append(Agent(session.session_id, ledger))
-        crew = cls(agents[:steady], agents[steady:])
+                agents.append(Agent(session.session_id, ledger, kind))
+        crew = cls(agents[: len(steady)], agents[len(steady) :])
         for agent in crew.agents:
             agent.start(world)
         return crew

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from tools.chaos import truth
 from tools.chaos.crew import Crew
-from tools.chaos.faults import Act, Fault
+from tools.chaos.fault import Act, Fault
+from tools.chaos.health import Health
 from tools.chaos.page import Page
 from tools.chaos.truth import Timeline, Window, Writes
 from tools.chaos.visitor import Visitor
@@ -48,6 +49,17 @@ class Result:
         return fine and self.recovery <= self.at_most
 
 
+@dataclass(frozen=True)
+class Moments:
+    """The fault was about to begin, had begun, was about to end, had ended; then all was right again."""
+
+    began: float
+    gone: float
+    returns: float
+    over: float
+    right: float
+
+
 async def until(condition: Callable[[], bool], seconds: float) -> float:
     """When it came true; never, when it took longer."""
     deadline = time.time() + seconds
@@ -66,10 +78,12 @@ class Drill:
         self.answers: Counter[str] = Counter()
         self.problems: list[str] = []
         self._looks: list[tuple[float, int]] = []
+        self._health = Health(self.visitor)
 
     async def run(self) -> Result:
         await asyncio.to_thread(self.visitor.log_in)
-        self.crew = await Crew.hired(self.world)
+        self.world.lost = None
+        self.crew = await Crew.hired(self.world, self.fault.steady, self.fault.ordered)
         try:
             async with AsyncExitStack() as stack:
                 for _ in range(PAGES):
@@ -81,29 +95,35 @@ class Drill:
 
     async def _run(self) -> Result:
         await self._everybody_works()
-        (ordered,) = self.crew.ordered
-        form = await asyncio.to_thread(self.visitor.form, ordered.session_id, "pauses")
-        looking = asyncio.create_task(self._look())
+        forms = {
+            agent.session_id: await asyncio.to_thread(self.visitor.form, agent.session_id, "pauses")
+            for agent in self.crew.ordered
+        }
+        looking = [asyncio.create_task(look) for look in (self._look(), self._health.look())]
+        moments = await self._go_wrong(forms)
+        await asyncio.sleep(1)  # what is right must stay right
+        said = " → ".join(self.pages[0].said(moments.began, moments.right + 0.3))
+        resumed_at = await self._resume()
+        self.problems += await asyncio.to_thread(self.fault.last, self.world, self.crew)
+        for look in looking:
+            look.cancel()
+        await asyncio.to_thread(self.crew.stop)
+        await self._judge(forms, moments)
+        return self._result(moments, said, resumed_at)
+
+    async def _go_wrong(self, forms: dict[str, dict[str, str]]) -> Moments:
+        """The fault, the orders in the middle of it, and its end; returns when all is right again."""
         began = time.time()
         await self._by_hand(self.fault.begin)
         gone = time.time()
-        ordering = asyncio.create_task(self._order(ordered.session_id, "pauses", form))
+        ordering = asyncio.gather(*(self._order(i, "pauses", form) for i, form in forms.items()))
         await asyncio.sleep(self.fault.seconds)
         returns = time.time()
         await self._by_hand(self.fault.end)
         over = time.time()
         right = await self._everything_is_right(over)
         await ordering
-        await asyncio.sleep(1)  # what is right must stay right
-        said = [f"{' → '.join(self.pages[0].said(began, right + 0.3))}"]
-        resumed_at = await self._resume(ordered.session_id)
-        looking.cancel()
-        await asyncio.to_thread(self.crew.stop)
-        if await until(self._pages_equal_database, 10) == NEVER:
-            self._complain("a page stayed behind")
-        self._judge_order(ordered.session_id, form["request_id"])
-        window = Window(self.fault.away, gone, returns)
-        return self._result(over - began, right - over, said, window, resumed_at)
+        return Moments(began, gone, returns, over, right)
 
     async def _by_hand(self, act: Act) -> None:
         loop = asyncio.get_running_loop()
@@ -135,12 +155,13 @@ class Drill:
 
     async def _everything_is_right(self, over: float) -> float:
         """When agents write, pages are live and complete, the list opens and the order is confirmed."""
-        (ordered,) = self.crew.ordered
+        paused = {agent.session_id for agent in self.crew.ordered}
         conditions: list[Awaitable[float]] = [
             *(until(lambda a=agent: a.stored_after(over), 60) for agent in self.crew.steady),  # type: ignore[misc]
-            *(until(lambda p=page: ordered.session_id in p.shown.confirmed_paused, 60) for page in self.pages),  # type: ignore[misc]
+            *(until(lambda p=page: paused <= p.shown.confirmed_paused, 60) for page in self.pages),  # type: ignore[misc]
             self._pages_follow(over),
             until(lambda: any(at > over and status == 200 for at, status in self._looks), 60),
+            until(lambda: self._health.is_well(over), 60),
         ]  # fmt: skip
         return max(await asyncio.gather(*conditions))
 
@@ -174,29 +195,36 @@ class Drill:
         versions = self._versions()
         return all(page.shown.versions == versions for page in self.pages)
 
-    async def _resume(self, session_id: str) -> float:
-        """The paused agent goes on when it is told to: nothing of the fault is left in its process."""
+    async def _resume(self) -> float:
+        """The paused agents go on when they are told to: nothing of the fault is left in their processes."""
         resumed_at = time.time()
-        form = await asyncio.to_thread(self.visitor.form, session_id, "resumes")
-        await self._order(session_id, "resumes", form)
-        (ordered,) = self.crew.ordered
-        if await until(lambda: ordered.stored_after(resumed_at), 15) == NEVER:
-            self._complain("the paused agent did not go on after its resume")
+        for agent in self.crew.ordered:
+            form = await asyncio.to_thread(self.visitor.form, agent.session_id, "resumes")
+            await self._order(agent.session_id, "resumes", form)
+        for agent in self.crew.ordered:
+            if await until(lambda a=agent: a.stored_after(resumed_at), 15) == NEVER:  # type: ignore[misc]
+                self._complain(f"the paused agent ({agent.kind}) did not go on after its resume")
         return resumed_at
 
     def _complain(self, words: str) -> None:
         self.problems.append(words)
 
-    def _judge_order(self, session_id: str, request_id: str) -> None:
-        if (n := truth.effects(self.world, session_id, request_id)) != 1:
-            self._complain(f"the order had {n} effects")
+    async def _judge(self, forms: dict[str, dict[str, str]], moments: Moments) -> None:
+        if await until(self._pages_equal_database, 10) == NEVER:
+            self._complain("a page stayed behind")
+        for session_id, form in forms.items():
+            if (n := truth.effects(self.world, session_id, form["request_id"])) != 1:
+                self._complain(f"the order had {n} effects")
         if n := truth.unexplained(self.world, self.crew):
             self._complain(f"the history does not explain {n} sessions")
+        self.problems += await asyncio.to_thread(truth.wrong_copies, self.world, self.crew)
+        self.problems += self.fault.judge(self.world, self.crew)
+        self.problems += self._health.wrong(self.fault.unwell, moments.gone, moments.returns)
 
-    def _result(
-        self, seconds: float, recovery: float, said: list[str], away: Window, resumed_at: float
-    ) -> Result:
+    def _result(self, moments: Moments, said: str, resumed_at: float) -> Result:
         timeline = Timeline.of(self.world, self.crew)
+        restored_at = self.world.lost[1] if self.world.lost else 0.0
+        away = Window(self.fault.away, moments.gone, moments.returns, self.fault.grace, restored_at)
         wrong = [
             words
             for page in self.pages
@@ -204,13 +232,13 @@ class Drill:
         ]
         return Result(
             self.fault.name,
-            seconds,
+            moments.over - moments.began,
             truth.writes(self.world, self.crew),
             wrong,
-            recovery,
+            moments.right - moments.over,
             self.fault.at_most,
             self.crew.errors(),
-            said,
+            [said],
             self.answers,
             self.problems,
             self.fault.note(self.world),

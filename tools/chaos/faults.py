@@ -4,40 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import psycopg
 import redis
 
-from tools.chaos import disk, standby
+from tools.chaos import agents, disk, network, refusing, restore, standby
 from tools.chaos.crew import Crew
+from tools.chaos.fault import Fault
 from tools.chaos.world import World, kill, signal_all
-
-Act = Callable[[World, Crew], None]
-
-
-def nothing(_world: World, _crew: Crew) -> None:
-    """It was over at once."""
-
-
-def no_note(_world: World) -> str:
-    return ""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """`away` is what nobody can reach while it lasts; `at_most` bounds the recovery."""
-
-    name: str
-    begin: Act
-    end: Act = nothing
-    seconds: float = 0.0
-    away: str = ""
-    world: str = "plain"
-    at_most: float = 20.0
-    note: Callable[[World], str] = no_note
 
 
 def stop_valkey(world: World, _crew: Crew) -> None:
@@ -138,32 +113,33 @@ def start_agents(world: World, crew: Crew) -> None:
         agent.start(world)
 
 
-def cut_commits(world: World, _crew: Crew) -> None:
-    if world.wire is not None:
-        world.wire.cut_every = 4
+def make_read_only(world: World, _crew: Crew) -> None:
+    """For the connections that there are as well."""
+    world.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    world.sql("SELECT pg_reload_conf()")
 
 
-def cut_no_more(world: World, _crew: Crew) -> None:
-    if world.wire is not None:
-        world.wire.cut_every = 0
-
-
-def answers_lost(world: World) -> str:
-    return f"{world.wire.cuts} answers" if world.wire is not None else ""
+def make_writable(world: World, _crew: Crew) -> None:
+    world.sql("ALTER SYSTEM RESET default_transaction_read_only")
+    world.sql("SELECT pg_reload_conf()")
 
 
 ALL = (
-    Fault("Valkey stopped", stop_valkey, start_valkey, 8, away="valkey"),
+    Fault("Valkey stopped", stop_valkey, start_valkey, 8, away="valkey", unwell="valkey"),
     Fault("Valkey restarted", restart_valkey),
     Fault("Valkey flushed", flush_valkey),
-    Fault("PostgreSQL stopped", stop_postgres, start_postgres, 8, away="database"),
+    *refusing.ALL,
+    Fault("PostgreSQL stopped", stop_postgres, start_postgres, 8, away="database", unwell="database"),
     Fault("PostgreSQL restarted", restart_postgres),
-    Fault("PostgreSQL killed", kill_postgres, start_postgres, 2, away="database"),
-    Fault("out of connections", HOG.take_all, HOG.let_go, 7, away="database"),
-    Fault("PostgreSQL slow", freeze_postgres, thaw_postgres, 7, away="database"),
+    Fault("PostgreSQL killed", kill_postgres, start_postgres, 2, away="database", unwell="database"),
+    Fault("PostgreSQL read-only", make_read_only, make_writable, 8, unwell="database"),
+    Fault("out of connections", HOG.take_all, HOG.let_go, 7, away="database", unwell="database"),
+    Fault("PostgreSQL slow", freeze_postgres, thaw_postgres, 7, away="database", unwell="database"),
+    *restore.ALL,
     Fault("web process killed", kill_web, start_web, 1, away="web"),
     Fault("agents killed", kill_agents, start_agents, 1),
-    Fault("answers of commits lost", cut_commits, cut_no_more, 6, world="wired", note=answers_lost),
+    *agents.ALL,
+    *network.ALL,
     Fault(
         "PostgreSQL fails over",
         standby.kill_primary,
@@ -174,5 +150,5 @@ ALL = (
         note=standby.how,
     ),
     Fault("disk full", disk.fill, disk.empty, 6, world="small disk", note=disk.how),
-)
+)  # fmt: skip
 BY_NAME = {fault.name: fault for fault in ALL}

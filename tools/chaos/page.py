@@ -19,6 +19,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
 SILENCE, OFFLINE_AFTER, ASK_AGAIN_AFTER, LOOK = 12.0, 6.0, 0.3, 0.1
 
 
+class Reload(Exception):
+    """The database was restored or failed over: the page loads itself anew."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """What the page said at one moment."""
@@ -61,6 +65,8 @@ class Page:
         self.shown = Shown(dict.fromkeys(rows, 0))
         self.claims: list[Claim] = []
         self.codes: list[int] = []
+        self.reloads = 0
+        self._timeline: str | None = None
         self._socket: ClientConnection | None = None
         self._failures = self._seq = 0
         self._lost_at = self._heard_at = time.time()
@@ -87,6 +93,10 @@ class Page:
                 await self._visit()
             except (OSError, websockets.WebSocketException, TimeoutError):
                 pass
+            except Reload:
+                self.reloads += 1
+                self.shown = Shown(dict.fromkeys(self.shown.versions, 0))
+                self._timeline, self._failures = None, 0
             if self._socket is not None:
                 self.codes.append(self._socket.close_code or 0)
                 self._socket, self._lost_at = None, time.time()
@@ -121,6 +131,7 @@ class Page:
             await self._ask_again()
         if frame["n"] > self._last:
             self._note(frame)
+            self._compare_timeline(frame)
         self.shown.take(frame.get("rows", {}))
         if self.shown.touch(frame.get("touched", {})) and self._answered:
             await self._ask_again()
@@ -135,6 +146,14 @@ class Page:
         self._last, self._told = frame["n"], frame["feed"]
         self._more = frame.get("more") is True
         self._answered = self._answered or frame.get("hello") == self._seq
+
+    def _compare_timeline(self, frame: dict[str, Any]) -> None:
+        if timeline := frame.get("timeline"):
+            changed = self._timeline not in (None, timeline)
+            self._timeline = timeline
+            if changed or frame.get("reload"):
+                self._answered = False
+                raise Reload
 
     async def _look(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from tools.chaos.agent import STEP
+from agent_sessions import SessionManager
 from tools.chaos.crew import Agent, Crew
+from tools.chaos.fault import GRACE
+from tools.chaos.ledger import STEP
 from tools.chaos.page import Claim, Page
 from tools.chaos.world import World
-
-GRACE = 6.0  # seconds in which a page may still say "live" before it must know better
 
 STEPS = """
 SELECT (data->>'n')::int FROM agent_session_checkpoints WHERE session_id = %s AND name = %s
@@ -24,6 +25,9 @@ SELECT split_part(path, '.', 2)::int FROM agent_session_history, unnest(paths) A
 WHERE session_id = %s AND path LIKE 'saves.%%'
 """
 KEPT = "SELECT jsonb_object_keys(context->'saves')::int FROM agent_sessions WHERE id = %s"
+ROLLED_BACK = (
+    "SELECT 1 FROM agent_session_checkpoints WHERE session_id = %s AND name = 'session_rolled_back'"
+)
 COMMITS = """
 SELECT session_id::text, version,
        extract(epoch FROM coalesce(pg_xact_commit_timestamp(xmin), at))::float8
@@ -52,13 +56,36 @@ def writes(world: World, crew: Crew) -> Writes:
 
 def _writes_of(world: World, agent: Agent) -> tuple[int, int, int, int]:
     tried = {(entry["kind"], entry["n"]) for entry in agent.entries("try")}
-    told = {(entry["kind"], entry["n"]) for entry in agent.entries("stored")}
+    told = {(e["kind"], e["n"]) for e in agent.entries("stored") if not _was_lost(world, e["at"])}
     stored = Counter((STEP, n) for (n,) in world.sql(STEPS, agent.session_id, STEP))
     stored.update(("save", int(str(n))) for (n,) in world.sql(SAVES, agent.session_id))
-    kept = {("save", n) for (n,) in world.sql(KEPT, agent.session_id)}
-    kept |= {key for key in stored if key[0] == STEP}
+    if world.sql(ROLLED_BACK, agent.session_id):  # which took back contexts, and no history
+        kept = set(stored)
+    else:
+        kept = {("save", int(str(n))) for (n,) in world.sql(KEPT, agent.session_id)}
+        kept |= {key for key in stored if key[0] == STEP}
     twice = sum(n - 1 for n in stored.values())
     return len(tried), len(told), len(told - kept), twice
+
+
+def _was_lost(world: World, at: float) -> bool:
+    """Taken back by a restore, as its dump says."""
+    return world.lost is not None and world.lost[0] < at < world.lost[1]
+
+
+def wrong_copies(world: World, crew: Crew) -> list[str]:
+    """What a process that comes now is told of a session, out of Valkey, and what PostgreSQL has."""
+    return asyncio.run(_wrong_copies(world, crew.session_ids))
+
+
+async def _wrong_copies(world: World, session_ids: list[str]) -> list[str]:
+    async with await SessionManager.connect(world.direct_url, world.valkey_url) as manager:
+        wrong = []
+        for session_id in session_ids:
+            shown, stored = await manager.get_session(session_id), await manager.read(session_id)
+            if shown is None or stored is None or shown.to_dict() != stored.to_dict():
+                wrong.append("a copy is not what is stored")
+        return wrong
 
 
 def unexplained(world: World, crew: Crew) -> int:
@@ -101,9 +128,11 @@ class Window:
     away: str
     since: float
     until: float
+    grace: float = GRACE
+    restored_at: float = 0.0  # claims of before are of a timeline that is lost
 
     def lasted(self, at: float) -> bool:
-        return self.since + GRACE < at < self.until
+        return self.since + self.grace < at < self.until
 
 
 def wrong_claims(
@@ -114,7 +143,13 @@ def wrong_claims(
 
     def is_stale(claim: Claim) -> bool:
         return claim.state == "live" and any(
-            version < timeline.version(session_id, claim.at - GRACE)
+            version < timeline.version(session_id, claim.at - away.grace)
+            for session_id, version in claim.versions.items()
+        )
+
+    def is_ahead(claim: Claim) -> bool:
+        return claim.state == "live" and any(
+            version > timeline.version(session_id, claim.at)
             for session_id, version in claim.versions.items()
         )
 
@@ -131,16 +166,21 @@ def wrong_claims(
 
     found = {
         "live, though something newer was stored": is_stale,
+        "live, though it shows what is not stored": is_ahead,
         "live, though it could not know": is_blind,
         "heartbeats live without Valkey": has_old_beats,
         "paused and confirmed, but the agent wrote": is_no_pause,
     }
-    return [words for words, wrong in found.items() for _ in range(_stretches(page.claims, wrong))]
+    since = away.restored_at + away.grace if away.restored_at else 0.0
+    claims = [claim for claim in page.claims if claim.at > since]
+    return [words for words, wrong in found.items() for _ in range(_stretches(claims, wrong))]
 
 
 def _writes_of_crew(crew: Crew) -> Callable[[str, float, float], bool]:
     begun = {
-        agent.session_id: sorted(entry["at"] for entry in agent.entries("try"))
+        agent.session_id: sorted(
+            entry["at"] for what in ("try", "work") for entry in agent.entries(what)
+        )
         for agent in crew.agents
     }
 

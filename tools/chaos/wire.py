@@ -1,4 +1,5 @@
-"""The network between everybody and PostgreSQL: it can lead elsewhere, and cut just when an answer comes."""
+"""The network between everybody and PostgreSQL: it can lead elsewhere, cut just when an answer comes, delay a commit
+until its sender is gone, and keep notifications back."""
 
 from __future__ import annotations
 
@@ -16,14 +17,19 @@ def free_port() -> int:
 
 
 class Wire:
-    """Lives in a thread of its own. Set `cut_every` to lose the answer of every n-th commit, `is_deaf` to lose notifications."""
+    """Lives in a thread of its own. Set `cut_every` to lose the answer of every n-th commit, `hold_every` to cut
+    its sender off and to deliver it `hold_seconds` later, `keeps_notifications` to deliver none."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.port = free_port()
         self.cut_every = 0
-        self.is_deaf = False
         self.cuts = 0
+        self.hold_every = 0
+        self.hold_seconds = 3.0
+        self.held = 0
+        self.keeps_notifications = False
+        self.kept_notifications = 0
         self._commits = 0
         self._lines: set[Line] = set()
         self._loop = asyncio.new_event_loop()
@@ -66,12 +72,12 @@ class Wire:
             self._lines.discard(line)
             line.cut()
 
-    def is_to_be_lost(self) -> bool:
-        """Asked for every commit that passes."""
-        if not self.cut_every:
-            return False
+    def fate(self) -> str:
+        """Asked for every commit that passes: "", "lost" or "held"."""
         self._commits += 1
-        return self._commits % self.cut_every == 0
+        if self.cut_every and self._commits % self.cut_every == 0:
+            return "lost"
+        return "held" if self.hold_every and self._commits % self.hold_every == 0 else ""
 
 
 class Line:
@@ -83,7 +89,8 @@ class Line:
         self._wire, self._client, self._server = wire, client, server
         self._writers: set[bytes] = set()
         self._in_transaction = False
-        self._swallows = False
+        self._swallows = self._is_late = False
+        self._answered = asyncio.Event()
 
     def cut(self) -> None:
         self._client.transport.abort()
@@ -94,28 +101,50 @@ class Line:
             head = await client.readexactly(4)
             self._server.write(head + await client.readexactly(int.from_bytes(head) - 4))
             while message := await _message(client):
-                if self._commits(*message) and self._wire.is_to_be_lost():
-                    self._swallows = True
+                fate = self._wire.fate() if self._commits(*message) else ""
+                if fate == "held":
+                    await self._deliver_late(message, client)
+                    break
+                self._swallows |= fate == "lost"
                 self._server.write(_bytes(*message))
                 await self._server.drain()
         except (OSError, EOFError):
             pass
         self.cut()
 
+    async def _deliver_late(
+        self, message: tuple[bytes, bytes], client: asyncio.StreamReader
+    ) -> None:
+        """The whole statement with its Sync is held; its sender sees the connection end."""
+        held = [message]
+        while held[-1][0] not in (b"Q", b"S"):
+            if (more := await _message(client)) is None:
+                return
+            held.append(more)
+        self._swallows = self._is_late = True
+        self._client.transport.abort()
+        await asyncio.sleep(self._wire.hold_seconds)
+        for one in held:
+            self._server.write(_bytes(*one))
+        await self._server.drain()
+        await self._answered.wait()
+
     async def answer(self, server: asyncio.StreamReader) -> None:
         """ReadyForQuery comes after the commit: whoever waits for it has its outcome, who does not has not."""
         try:
             while message := await _message(server):
-                if message[0] == b"A" and self._wire.is_deaf:
-                    continue
-                if not self._swallows:
+                if message[0] == b"A" and self._wire.keeps_notifications:
+                    self._wire.kept_notifications += 1
+                elif not self._swallows:
                     self._client.write(_bytes(*message))
                     await self._client.drain()
                 elif message[0] == b"Z":
-                    self._wire.cuts += 1
+                    self._wire.cuts += not self._is_late
+                    self._wire.held += self._is_late
                     break
         except (OSError, EOFError):
             pass
+        self._answered.set()
         self.cut()
 
     def _commits(self, kind: bytes, body: bytes) -> bool:

@@ -48,6 +48,7 @@ class World:
         self.standby: Child | None = None
         self.valkey: Child | None = None
         self.web: Child | None = None
+        self.lost: tuple[float, float] | None = None  # what was committed between was taken back
         # The system ends children when the *thread* that started them is gone: this one stays.
         self.hands = ThreadPoolExecutor(1, "hands")
 
@@ -121,6 +122,14 @@ class World:
 
     def start_valkey(self) -> None:
         self.valkey = valkey.start(self.folder, silently)
+
+    def launch_valkey(self, **more: str) -> None:
+        """With further options; it need not answer yet."""
+        self.valkey = valkey.launch(self.folder, silently, **more)
+
+    @property
+    def valkey_folder(self) -> Path:
+        return socket_folder(self.folder)
 
     def stop_valkey(self) -> None:
         if self.valkey is not None:

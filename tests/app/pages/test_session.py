@@ -1,10 +1,12 @@
 """The session page, and the orders given from it."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from agent_sessions import AgentSession
@@ -48,6 +50,20 @@ def order(client: Client, made: AgentSession, noun: str, **more: Any) -> Any:
 
 def stored(made: AgentSession) -> Stored:
     return Stored.objects.get(id=made.session_id)
+
+
+@pytest.fixture
+def read_only(db: None) -> Iterator[Callable[[], None]]:
+    """From the call on, for whoever connects anew: the manager does."""
+
+    def change(what: str) -> None:
+        manager_portal.portal.close()
+        with psycopg.connect(settings.DATABASE_URL, autocommit=True) as own:
+            own.execute("SET default_transaction_read_only = off")
+            own.execute(f"ALTER DATABASE {own.info.dbname} {what}".encode())
+
+    yield lambda: change("SET default_transaction_read_only = on")
+    change("RESET default_transaction_read_only")
 
 
 def test_the_page_shows_facts_checkpoints_context_and_history(
@@ -162,6 +178,18 @@ def test_a_conflict_says_who_changed_it_and_asks_again(act: Client, make_session
     assert "still broken" in page
     assert f'name="seen_version" value="{stored(made).version}"' in page
     assert stored(made).state == "paused"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_the_database_could_not_take_is_no_conflict(
+    act: Client, make_session: Make, read_only: Callable[[], None]
+) -> None:
+    made = make_session()
+    read_only()
+    response = order(act, made, "pauses")
+    assert response.status_code == 503
+    assert "data-order-form" in text(response)
+    assert stored(made).state == "active"
 
 
 def test_a_conflict_names_who_decided_and_not_who_wrote_since(

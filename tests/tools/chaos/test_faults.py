@@ -16,6 +16,8 @@ QUICK = {
     "PostgreSQL killed": 1.0,
     "agents killed": 0.5,
     "answers of commits lost": 2.0,
+    "a second owner": 0.0,
+    "orders to two tasks": 0.0,
 }
 
 

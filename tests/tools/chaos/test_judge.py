@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
 
 from agent_sessions import SessionManager
-from tools.chaos.agent import STEP, Ledger
-from tools.chaos.crew import Agent, Crew, read
+from tools.chaos.agents import one_after_the_other
+from tools.chaos.crew import Agent, Crew
+from tools.chaos.health import Health
+from tools.chaos.ledger import STEP, Ledger, read
 from tools.chaos.page import Claim, Page
 from tools.chaos.truth import Timeline, Window, effects, unexplained, writes, wrong_claims
+from tools.chaos.visitor import Visitor
+from tools.chaos.world import World
 
 NOBODY = Window("", 0, 0)
 
@@ -22,6 +27,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.lost: tuple[float, float] | None = None
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -62,6 +68,23 @@ async def test_an_acknowledged_write_that_is_not_there_is_lost(agent: Agent, dat
     database.sql("UPDATE agent_sessions SET context = '{\"saves\": {}}'")
     Ledger(agent.ledger).note("stored", n=4, kind=STEP)
     assert writes(database, Crew([agent])).lost == 2
+
+
+async def test_what_a_restore_took_back_by_design_is_not_lost(agent: Agent, database: Any) -> None:
+    Ledger(agent.ledger).note("stored", n=4, kind=STEP)
+    at = agent.entries("stored")[-1]["at"]
+    assert writes(database, Crew([agent])).lost == 1
+    database.lost = (at - 0.001, at + 0.001)
+    assert writes(database, Crew([agent])).lost == 0
+    Ledger(agent.ledger).note("stored", n=5, kind=STEP)
+    assert writes(database, Crew([agent])).lost == 1
+
+
+async def test_a_save_that_was_rolled_back_is_not_lost(
+    manager: SessionManager, agent: Agent, database: Any
+) -> None:
+    await manager.rollback(agent.session_id, 2, actor="chaos")
+    assert writes(database, Crew([agent])).lost == 0
 
 
 async def test_a_write_that_is_there_twice_is_noticed(
@@ -110,6 +133,12 @@ CHANGED = Timeline([("s", 1, 100.0), ("s", 2, 110.0)])
         (claim(115, "live", 1), NOBODY, 0),
         (claim(117, "live", 2), NOBODY, 0),
         (claim(117, "live", 1), NOBODY, 1),
+        (claim(117, "live", 3), NOBODY, 1),
+        (claim(109, "live", 2), NOBODY, 1),
+        (claim(117, "catching-up", 3), NOBODY, 0),
+        (claim(121, "live", 1), Window("", 0, 0, grace=12), 0),
+        (claim(117, "live", 3), Window("", 0, 0, restored_at=112), 0),
+        (claim(119, "live", 3), Window("", 0, 0, restored_at=112), 1),
         (claim(117, "catching-up", 1), NOBODY, 0),
         (claim(117, "offline", 1), NOBODY, 0),
         (claim(130, "live", 2), Window("database", 120, 140), 1),
@@ -125,11 +154,46 @@ def test_a_page_is_judged_by_what_it_could_have_known(
     assert len(found) == wrong
 
 
+OK = {"code": 200, "database": "ok", "valkey": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("said", "unwell", "wrong"),
+    [
+        (OK, "", 0),
+        (OK, "valkey", 1),
+        (OK, "database", 1),
+        ({**OK, "valkey": "takes no writes: OOM"}, "valkey", 0),
+        ({**OK, "code": 503, "database": "read-only"}, "database", 0),
+        ({**OK, "code": 503}, "database", 1),
+    ],
+)
+def test_what_is_away_may_not_be_called_ok(said: dict[str, Any], unwell: str, wrong: int) -> None:
+    health = Health(Visitor("http://nowhere"))
+    health._found = [(110.0, 111.0, said), (101.0, 102.0, OK), (118.0, 121.0, OK)]
+    assert len(health.wrong(unwell, 100, 120)) == wrong
+
+
+def test_writes_of_the_first_owner_after_the_second_has_begun_are_noticed(tmp_path: Path) -> None:
+    def child(pid: int) -> Any:
+        return SimpleNamespace(process=SimpleNamespace(pid=pid))
+
+    ledger = tmp_path / "ledger"
+    agent = Agent("s", ledger, child=child(2), former=[child(1)])
+    lines = [(1, "stored", 1), (2, "attached", 2), (2, "stored", 3)]
+    write = "".join(f'{{"process": {p}, "what": "{w}", "at": {at}}}\n' for p, w, at in lines)
+    ledger.write_text(write)
+    assert one_after_the_other(cast(World, None), Crew([agent])) == []
+    ledger.write_text(write + '{"process": 1, "what": "stored", "at": 4}\n')
+    [words] = one_after_the_other(cast(World, None), Crew([agent]))
+    assert words.startswith("1 writes of the first owner")
+
+
 def test_a_pause_that_is_shown_as_confirmed_while_the_agent_writes_is_a_wrong_claim(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Agent("s", tmp_path / "ledger")
-    monkeypatch.setattr("tools.chaos.agent.time.time", lambda: 120.05)
+    monkeypatch.setattr("tools.chaos.ledger.time.time", lambda: 120.05)
     Ledger(agent.ledger).note("try", n=1, kind=STEP)
     shown = page_saying(claim(120, "live", 2, paused="s"))
     crew = Crew([agent])

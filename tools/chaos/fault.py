@@ -1,0 +1,49 @@
+"""One thing that goes wrong: how it begins and ends, who works meanwhile, and what may be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tools.chaos.crew import Crew
+from tools.chaos.world import World
+
+Act = Callable[[World, Crew], None]
+Judge = Callable[[World, Crew], list[str]]  # the problems
+
+GRACE = 6.0  # seconds in which a page may still say "live" before it must know better
+
+
+def nothing(_world: World, _crew: Crew) -> None:
+    """It was over at once."""
+
+
+def no_problem(_world: World, _crew: Crew) -> list[str]:
+    return []
+
+
+def no_note(_world: World) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`away` is what nobody can reach while it lasts, `unwell` what /healthz may not call ok; `at_most` bounds the recovery.
+
+    `steady` and `ordered` are the kinds of the agents; `last` is done while they still work, `judge` asked afterwards.
+    """
+
+    name: str
+    begin: Act
+    end: Act = nothing
+    seconds: float = 0.0
+    away: str = ""
+    unwell: str = ""
+    world: str = "plain"
+    at_most: float = 20.0
+    grace: float = GRACE
+    note: Callable[[World], str] = no_note
+    steady: tuple[str, ...] = ("plain", "plain")
+    ordered: tuple[str, ...] = ("plain",)
+    last: Judge = no_problem
+    judge: Judge = no_problem

@@ -1,0 +1,50 @@
+"""What /healthz answers while something is away, and afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from tools.chaos.visitor import Visitor
+
+GRACE = 4.0  # seconds: an answer is kept for one, and asking may take two
+
+
+class Health:
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._found: list[tuple[float, float, dict[str, Any]]] = []  # asked, answered, said
+
+    async def look(self) -> None:
+        while True:
+            asked = time.time()
+            answer = await asyncio.to_thread(self._visitor.get, "/healthz")
+            if answer.status in (200, 503):
+                said = json.loads(answer.text)
+                self._found.append((asked, time.time(), {**said, "code": answer.status}))
+            await asyncio.sleep(0.5)
+
+    def is_well(self, since: float) -> bool:
+        return any(
+            asked > since and said["code"] == 200 and said["valkey"] == "ok"
+            for asked, _, said in self._found
+        )
+
+    def wrong(self, unwell: str, since: float, until: float) -> list[str]:
+        """One entry for each time that it called something ok that was not."""
+        wrongly = {"": lambda _: False, "valkey": _of_valkey, "database": _of_database}[unwell]
+        return [
+            f"/healthz: {unwell} is ok"
+            for asked, answered, said in self._found
+            if since + GRACE < asked and answered < until and wrongly(said)
+        ]
+
+
+def _of_valkey(said: dict[str, Any]) -> bool:
+    return bool(said["valkey"] == "ok")
+
+
+def _of_database(said: dict[str, Any]) -> bool:
+    return bool(said["code"] == 200) or said["database"] == "ok"

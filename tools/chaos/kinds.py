@@ -1,0 +1,114 @@
+"""The kinds of agents: how the code around the calls of a run may look."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agent_sessions import Run
+from tools.chaos.agent import PACE, Writer, short
+from tools.chaos.forking import Forking
+from tools.chaos.ledger import Ledger
+
+PATIENCE = 10  # errors that one block swallows before it gives up
+
+
+class HandingBack(Writer):
+    options = {"stop_on_sigterm": True}
+
+
+class TakingOver(Writer):
+    """Once: what takes the session over from it keeps it."""
+
+    def __init__(self, session_id: str, ledger: Ledger) -> None:
+        super().__init__(session_id, ledger)
+        self.options = {"take_over": True}
+
+    async def go(self, run: Run) -> None:
+        self.options = {}
+        await super().go(run)
+
+
+class TwoTasks(Writer):
+    """One writes all the time; the other works for a while between its writes, without a safe point."""
+
+    async def go(self, run: Run) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(super().go(run))
+            group.create_task(self._slowly(run))
+
+    async def _slowly(self, run: Run) -> None:
+        while True:
+            for _ in range(15):
+                self.ledger.note("work")
+                await asyncio.sleep(PACE)
+            await self.step(run)
+
+
+class Wrapping(Writer):
+    """Whatever is raised inside is swallowed, a few times in a row."""
+
+    async def go(self, run: Run) -> None:
+        swallowed = 0
+        while swallowed < PATIENCE:
+            try:
+                await self.wrapped(run)
+                swallowed = 0
+            except Exception as error:
+                self.ledger.note("swallowed", error=short(error))
+                swallowed += 1
+            await asyncio.sleep(PACE)
+
+    async def wrapped(self, run: Run) -> None:
+        await self.step(run)
+
+
+class Gathering(Wrapping):
+    async def wrapped(self, run: Run) -> None:
+        found = await asyncio.gather(self.step(run), self.step(run), return_exceptions=True)
+        for error in found:
+            if isinstance(error, Exception):
+                raise RuntimeError("a tool failed") from error
+
+
+class Grouping(Wrapping):
+    async def wrapped(self, run: Run) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.step(run))
+            group.create_task(self.step(run))
+
+
+class Shielding(Wrapping):
+    """The wait has a timeout, the call goes on."""
+
+    async def wrapped(self, run: Run) -> None:
+        writing = asyncio.create_task(self.step(run))
+        while not writing.done():
+            try:
+                await asyncio.wait_for(asyncio.shield(writing), 0.3)
+            except TimeoutError:
+                continue
+
+
+class TimingOut(Wrapping):
+    """The call is cancelled, and made again with the same values."""
+
+    async def store(self, run: Run, n: int, kind: str) -> None:
+        while True:
+            try:
+                return await asyncio.wait_for(super().store(run, n, kind), 0.3)
+            except TimeoutError:
+                continue
+
+
+KINDS: dict[str, type[Writer]] = {
+    "plain": Writer,
+    "handing back": HandingBack,
+    "taking over": TakingOver,
+    "two tasks": TwoTasks,
+    "swallowing": Wrapping,
+    "gathering": Gathering,
+    "grouping": Grouping,
+    "shielding": Shielding,
+    "timing out": TimingOut,
+    "forking": Forking,
+}
