@@ -103,7 +103,7 @@ def test_what_a_killed_web_process_began_another_ends(
     assert progress(job).waiting > 0
     page.close()
     start_dashboard()
-    wait_until_ended(job, 90)
+    wait_until_ended(job)
     assert (job.state, progress(job).counts) == ("done", {"done": 3000})
 
 

@@ -128,7 +128,8 @@ async def test_a_flood_is_closed_and_the_others_go_on(
         await page.until(lambda: page.is_live)
         for _ in range(2000):
             flooding.says({"type": "ping"})
-        assert await flooding.is_closed() == close_codes.FLOOD
+        # 1006: the reset of a connection with unread messages can overtake the frame with the code
+        assert await flooding.is_closed() in {close_codes.FLOOD, 1006}
         writers.pause(database_url, ids[0])
         await page.until(lambda: page.versions[ids[0]] == 2)
 
