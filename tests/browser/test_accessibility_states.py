@@ -1,4 +1,7 @@
-"""axe finds nothing in the states that are reached by doing something, wide and on a phone, in both languages and themes."""
+"""axe finds nothing in the states that are reached by doing something, in both themes.
+
+A language changes texts and a width the layout; axe finds little that hangs on both: each is tried once.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,7 @@ Open = Callable[..., Page]
 Start = Callable[[str], Walk]
 
 PHONE = 360
-everywhere = pytest.mark.parametrize(
-    ("language", "width"), [("de", 1440), ("en", 1440), ("de", PHONE), ("en", PHONE)]
-)
+everywhere = pytest.mark.parametrize(("language", "width"), [("de", 1440), ("en", PHONE)])
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_bulk_orders(start: Start, make_session: Make) -> None:
     walk.is_clean()
 
 
-@everywhere
+@pytest.mark.parametrize(("language", "width"), [("en", PHONE)])
 def test_login_and_errors(start: Start, make_session: Make, language: str) -> None:
     walk = start("/sessions/00000000-0000-4000-8000-000000000000/")
     walk.look("a session that does not exist")
