@@ -24,18 +24,18 @@ from tests.library.transaction_pooler import TransactionPooler
 from tests.support.dashboard import LiveDashboard, session_cookie
 from tests.support.page import Page
 
-SERVICE = "[school]\nhost={host}\nport={port}\nuser={user}\ndbname={dbname}\n"
+SERVICE = "[school]\nhost={host}\nport={port}\nuser={user}\npassword={password}\ndbname={dbname}\n"
 FORMS = {
-    "host in the query": "postgresql:///{dbname}?host={host}&port={port}&user={user}",
-    "two hosts": "postgresql://{user}@%2Fnowhere:5432,{quoted}:{port}/{dbname}",
+    "host in the query": "postgresql:///{dbname}?host={host}&port={port}&user={user}&password={password}",
+    "two hosts": "postgresql://{user}:{password}@%2Fnowhere:5432,{quoted}:{port}/{dbname}",
     "two hosts of which one is wanted": (
-        "postgresql://{user}@{quoted}:{port},{quoted}:{port}/{dbname}?target_session_attrs=read-write"
+        "postgresql://{user}:{password}@{quoted}:{port},{quoted}:{port}/{dbname}?target_session_attrs=read-write"
     ),
     "a service": "postgresql://?service=school",
     "a service as keyword": "service=school",
-    "options": "postgresql://{user}@{quoted}:{port}/{dbname}?options=-c%20statement_timeout%3D9s",
-    "keywords": "host={host} port={port} user={user} dbname={dbname}",
-    "the short scheme": "postgres://{user}@{quoted}:{port}/{dbname}",
+    "options": "postgresql://{user}:{password}@{quoted}:{port}/{dbname}?options=-c%20statement_timeout%3D9s",
+    "keywords": "host={host} port={port} user={user} password={password} dbname={dbname}",
+    "the short scheme": "postgres://{user}:{password}@{quoted}:{port}/{dbname}",
 }
 
 
@@ -100,7 +100,7 @@ def test_a_dashboard_at_two_hosts_is_live(
     said = conninfo_to_dict(database_url)
     quoted = str(said["host"]).replace("/", "%2F")
     live = start_dashboard(
-        DATABASE_URL=f"postgresql://postgres@%2Fnowhere,{quoted}/{said['dbname']}?options=-c%20work_mem%3D5MB"
+        DATABASE_URL=f"postgresql://{said['user']}:{said['password']}@%2Fnowhere,{quoted}/{said['dbname']}?options=-c%20work_mem%3D5MB"
     )
     asyncio.run(becomes_live_and_counts_a_newcomer(live.url, session_cookie(live.url, viewer)))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import struct
 from collections import deque
 from contextlib import suppress
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus, PGconn, abc
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 INVENTED_PROCESS_ID = 424242
@@ -18,7 +21,9 @@ class TransactionPooler:
     """`url` leads through it. `backends` server connections are handed out in turn."""
 
     def __init__(self, database_url: str, backends: int = 3) -> None:
+        self._database_url = database_url
         self._address = conninfo_to_dict(database_url)
+        self._logged_in: list[abc.PGconn] = []
         self._count = backends
         self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._freed = asyncio.Condition()
@@ -48,21 +53,12 @@ class TransactionPooler:
         )
 
     async def _open_backend(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        folder, port = self._address["host"], self._address.get("port", "5432")
-        reader, writer = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
-        said = b"".join(
-            part.encode() + b"\0"
-            for part in (
-                "user",
-                str(self._address["user"]),
-                "database",
-                str(self._address["dbname"]),
-                "",
-            )
-        )
-        writer.write(struct.pack("!ii", len(said) + 8, 196608) + said)
-        while (await _message(reader))[0] != b"Z":
-            pass
+        """libpq logs in; what follows on its socket is relayed."""
+        logged_in = await asyncio.to_thread(PGconn.connect, self._database_url.encode())
+        assert logged_in.status == ConnStatus.OK, logged_in.get_error_message()
+        self._logged_in.append(logged_in)  # which ends the connection when it is forgotten
+        sock = socket.socket(fileno=os.dup(logged_in.socket))
+        reader, writer = await asyncio.open_unix_connection(sock=sock)
         self._writers.append(writer)
         return reader, writer
 
