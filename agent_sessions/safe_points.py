@@ -227,6 +227,8 @@ class SafePoints:
             self.order = RolledBack(session, await self._manager.restart_point(session))
         if not others:  # else the order is for the owner to confirm
             self._owed = session.head
+        if not self.parts.count(asyncio.current_task()).at_work:
+            self.session.lease = None  # what is written from now on was not begun before the order
         return self.order
 
     async def confirm_what_is_owed(self) -> None:

@@ -23,7 +23,7 @@ class LossyWay:
         self._socket = f"{unquote(parts.hostname or parts.netloc.rpartition('@')[2])}/.s.PGSQL.5432"
         if "host" in parse_qs(parts.query):
             self._socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
-        self._user, self._database = parts.username, parts.path
+        self._log_in, self._database = f"{parts.username}:{parts.password}", parts.path
         self._marker: bytes | None = None
         self._delays = False
         self._late: Callable[[], Awaitable[None]] | None = None
@@ -45,7 +45,7 @@ class LossyWay:
     @property
     def url(self) -> str:
         host, port = self._server.sockets[0].getsockname()
-        return f"postgresql://{self._user}@{host}:{port}{self._database}?sslmode=disable&gssencmode=disable"
+        return f"postgresql://{self._log_in}@{host}:{port}{self._database}?sslmode=disable&gssencmode=disable"
 
     def lose(self, marker: bytes) -> None:
         self._marker = marker

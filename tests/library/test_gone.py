@@ -26,7 +26,7 @@ async def mute_url(redis_client: redis.asyncio.Redis, valkey_url: str) -> AsyncI
         commands=["-publish"],
     )  # fmt: skip
     parts = urlsplit(valkey_url)
-    yield parts._replace(netloc=f"mute:mute@{parts.netloc}").geturl()
+    yield parts._replace(netloc=f"mute:mute@{parts.netloc.rpartition('@')[2]}").geturl()
     await redis_client.acl_deluser("mute")
 
 

@@ -274,9 +274,10 @@ DROP TRIGGER agent_session_writer_of_checkpoint ON agent_session_checkpoints;
 CREATE TRIGGER agent_session_writer_of_checkpoint BEFORE INSERT ON agent_session_checkpoints
     FOR EACH ROW EXECUTE FUNCTION agent_session_name_checkpoint_writer();
 
--- As before, and: an agent's write brings each checkpoint that it counts.
+-- As before, and: an agent's write brings each checkpoint that it counts. Without a nested loop, as before: what a
+-- statement changed is never compared with every row that it touched.
 CREATE OR REPLACE FUNCTION agent_session_after_update() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE
     changed jsonb;
 BEGIN
