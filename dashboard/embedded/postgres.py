@@ -43,11 +43,11 @@ def url(data_dir: Path, log_in: LogIn = LogIn.OWNER, database: str = DATABASE) -
     return _url(data_dir, log_in, secret(data_dir, "postgres", log_in), database)
 
 
-def url_through(data_dir: Path, port: int) -> str:
-    """The owner's address by way of a proxy on this port of the machine."""
-    password = secret(data_dir, "postgres", LogIn.OWNER)
+def url_through(data_dir: Path, port: int, log_in: LogIn = LogIn.OWNER) -> str:
+    """An address by way of a proxy on this port of the machine."""
+    name, password = postgres_roles.NAMES[log_in], secret(data_dir, "postgres", log_in)
     return (
-        f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/{DATABASE}"
+        f"postgresql://{name}:{password}@127.0.0.1:{port}/{DATABASE}"
         "?sslmode=disable&gssencmode=disable"
     )
 

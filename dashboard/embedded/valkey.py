@@ -43,9 +43,9 @@ def url(data_dir: Path, log_in: LogIn = LogIn.OWNER) -> str:
     return f"unix://{log_in}:{secret(data_dir, 'valkey', log_in)}@{path}?db=0"
 
 
-def url_through(data_dir: Path, port: int) -> str:
-    """The owner's address by way of a proxy on this port of the machine."""
-    return f"redis://{LogIn.OWNER}:{secret(data_dir, 'valkey', LogIn.OWNER)}@127.0.0.1:{port}/0"
+def url_through(data_dir: Path, port: int, log_in: LogIn = LogIn.OWNER) -> str:
+    """An address by way of a proxy on this port of the machine."""
+    return f"redis://{log_in}:{secret(data_dir, 'valkey', log_in)}@127.0.0.1:{port}/0"
 
 
 def start(

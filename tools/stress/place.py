@@ -16,6 +16,7 @@ from typing import Any
 from agent_sessions.schema import migrate
 from dashboard.embedded import postgres, silently, valkey
 from dashboard.embedded.data_folder import prepare, socket_folder
+from dashboard.embedded.log_ins import LogIn
 from dashboard.embedded.process import Child, die_with_parent
 from dashboard.environment import BASE_DIR
 from tools.chaos.world import signal_all
@@ -55,9 +56,11 @@ class Worker:
         """Each start of a run has a log of its own."""
         attempt = int(command.get("attempt", 0)) + 1
         log = folder / f"{self.name}-{attempt}.jsonl"
+        ports = {server: proxy.port for server, proxy in self.proxies.items()}
+        log_in = LogIn.DASHBOARD if self.name == "administrators" else LogIn.AGENTS
         urls = {
-            "database_url": postgres.url_through(self.data_dir, self.proxies["postgresql"].port),
-            "valkey_url": valkey.url_through(self.data_dir, self.proxies["valkey"].port),
+            "database_url": postgres.url_through(self.data_dir, ports["postgresql"], log_in),
+            "valkey_url": valkey.url_through(self.data_dir, ports["valkey"], log_in),
         }
         self.command = command | urls | {"do": "begin", "attempt": attempt, "log": str(log)}
         self.send(self.command)
