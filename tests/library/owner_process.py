@@ -16,22 +16,23 @@ async def main(session_id: str, database_url: str, valkey_url: str) -> None:
     async with await SessionManager.connect(database_url, valkey_url) as manager:
         try:
             async with manager.attach(session_id, stop_on_sigterm=True) as run:
-                print("attached", flush=True)
                 while True:
                     run.context["steps"] = run.context.get("steps", 0) + 1
                     await run.checkpoint("step")
+                    if run.context["steps"] == 1:
+                        print("at work", flush=True)
                     await asyncio.sleep(0.02)
         except OrderReceived as order:
             print(type(order).__name__, flush=True)
 
 
 async def started(session_id: str, database_url: str, valkey_url: str) -> Process:
-    """At work on the session."""
+    """At work on the session: its first step is stored."""
     urls = database_url, valkey_url
     process = await create_subprocess_exec(
         sys.executable, "-m", "tests.library.owner_process", session_id, *urls, stdout=PIPE
     )
-    assert await said(process) == "attached"
+    assert await said(process) == "at work"
     return process
 
 
