@@ -37,9 +37,10 @@ UPDATE sessions_app_loginattempts SET tries = tries - 1
 WHERE kind = %(kind)s AND name = %(name)s AND tries > 0
 """
 _FORGET = """
-DELETE FROM sessions_app_loginattempts WHERE id IN (
+WITH gone AS MATERIALIZED (
     SELECT id FROM sessions_app_loginattempts WHERE since < statement_timestamp() - %(kept)s
     ORDER BY since LIMIT 100 FOR UPDATE SKIP LOCKED)
+DELETE FROM sessions_app_loginattempts kept USING gone WHERE kept.id = gone.id
 """
 
 

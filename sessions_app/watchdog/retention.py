@@ -26,12 +26,14 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'agent_session_history'::regclass
   AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' ORDER BY c.relname
 """
+# Materialised: joined to a table that looks empty, the limited query would be run once for each of its rows.
 _PURGE_SESSIONS = """
-DELETE FROM agent_sessions WHERE id IN (
+WITH gone AS MATERIALIZED (
     SELECT id FROM agent_sessions
     WHERE state = 'deleted' AND CASE WHEN order_verb = 'delete' THEN ordered_at
         ELSE coalesce(updated_at, ended_at, created_at) END < now() - make_interval(days => %(days)s)
     ORDER BY created_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+DELETE FROM agent_sessions USING gone WHERE agent_sessions.id = gone.id
 """
 _PURGE_CONTEXTS = """
 SELECT last_session::text, last_version, purged

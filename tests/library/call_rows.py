@@ -288,8 +288,9 @@ of_checkpoints("import_checkpoints", lambda c: c.import_checkpoints(c.export()))
 of_checkpoints("on_checkpoint", lambda c: c.on_checkpoint(lambda _: None))
 of_checkpoints("rollback_to", lambda c: c.rollback_to(c.get_all()[0].id))
 
-# `connect` makes a manager and `close` and `stop` end one: the test calls them by themselves.
+# `connect` makes a manager and `close` and `stop` end one: the test calls them by themselves. `attach` leaves a run.
 APART = {
+    (Run, "leave"),
     (SessionManager, "connect"),
     (SessionManager, "close"),
     (ConversationManager, "stop"),

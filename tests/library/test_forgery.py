@@ -302,7 +302,7 @@ def test_agents_can_write_between_the_migration_and_its_grants(migrated: str) ->
             found = connection.execute(
                 "SELECT prosecdef, proconfig FROM pg_proc WHERE proname = 'agent_session_after_update'"
             ).fetchone()
-        assert found == (True, ["search_path=public, pg_temp"])
+        assert found == (True, ["enable_nestloop=off", "search_path=public, pg_temp"])
     finally:
         with psycopg.connect(migrated, autocommit=True) as connection:
             connection.execute("DROP DATABASE between")

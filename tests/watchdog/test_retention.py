@@ -130,12 +130,27 @@ def test_a_session_deleted_by_an_agent_of_the_old_kind_goes_by_its_last_change()
     assert not AgentSession.objects.filter(pk=session_id).exists()
 
 
-def test_more_than_one_batch_goes(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("plan", ["any", "a nested loop"])
+def test_more_than_one_batch_goes(monkeypatch: pytest.MonkeyPatch, plan: str):
+    if plan == "a nested loop":  # as PostgreSQL chooses it while the table looks empty
+        for way in (
+            "hashjoin",
+            "mergejoin",
+            "hashagg",
+            "sort",
+            "indexscan",
+            "bitmapscan",
+            "material",
+        ):
+            sql(f"SET enable_{way} = off")
     monkeypatch.setattr(retention, "BATCH", 2)
-    for _ in range(5):
+    first = deleted(40)
+    AgentSession.objects.filter(pk=first).update(created_at=datetime.now(UTC) + timedelta(hours=1))
+    for _ in range(4):
         deleted(40)
     assert retention.purge(30).sessions == 5
     assert not AgentSession.objects.exists()
+    connection.close()  # and with it the settings
 
 
 def test_the_counts_agree_afterwards():
