@@ -34,6 +34,7 @@ from dashboard.translations import compile_messages  # noqa: E402
 # PostgreSQL ends the one that looks first: not the emptying, which waits longer than the servers' second.
 DATABASES["default"]["OPTIONS"]["options"] = "-c deadlock_timeout=20s"  # noqa: F405
 
+INSTALLED_APPS.append("tests.support")  # noqa: F405  (its `flush`)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 if "PYTEST_XDIST_WORKER" not in os.environ:

@@ -64,6 +64,7 @@ def unheard(event_loop_exceptions: list[str]) -> list[str]:
 @pytest.fixture
 async def event_loop_exceptions() -> list[str]:
     """What asyncio reports instead of raising: errors of tasks that nobody asked for."""
+    gc.collect()  # what earlier tests left behind is theirs
     found: list[str] = []
 
     def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
