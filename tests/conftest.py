@@ -86,9 +86,13 @@ def in_browser(item: pytest.Item) -> bool:
     return bool({"browser", "context", "page", "playwright"} & set(names))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright leaves a loop running, in which async tests cannot start theirs."""
     items.sort(key=in_browser)
+    if os.geteuid() != 0:
+        of_root = [item for item in items if item.get_closest_marker("root")]
+        items[:] = [item for item in items if item not in of_root]
+        config.hook.pytest_deselected(items=of_root)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -159,10 +159,11 @@ class ClosedProject:
 
     folder: Path
     place: Path
+    name: str = "data"
 
     @property
     def data(self) -> Path:
-        return self.folder / "project" / "data"
+        return self.folder / "project" / self.name
 
     @property
     def packages(self) -> Path:
@@ -209,12 +210,10 @@ def asked_below(closed: ClosedProject) -> tuple[object, object]:
         return ask(closed.data, "SELECT 1"), client.ping()
 
 
-@pytest.mark.parametrize("wrapper", [(), WITHOUT_CAPABILITY])
+@pytest.mark.parametrize("wrapper", [(), pytest.param(WITHOUT_CAPABILITY, marks=pytest.mark.root)])
 def test_the_servers_run_below_a_closed_folder_that_holds_everything(
     closed: ClosedProject, wrapper: tuple[str, ...]
 ) -> None:
-    if wrapper and os.geteuid() != 0:
-        pytest.skip("an ordinary user has no capabilities to take away")
     ours = psutil.Process().username()
     for _ in ("made", "made before"):
         with closed.running(*wrapper) as servers:
@@ -225,7 +224,7 @@ def test_the_servers_run_below_a_closed_folder_that_holds_everything(
     assert closed.folder.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+@pytest.mark.root
 def test_the_programs_copy_is_reused_closed_to_others_and_removed_when_it_is_outdated(
     closed: ClosedProject,
 ) -> None:
@@ -244,15 +243,13 @@ def test_the_programs_copy_is_reused_closed_to_others_and_removed_when_it_is_out
     assert not {path.name for path in after} & {path.name for path in before}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+@pytest.mark.root
 def test_a_copy_that_a_server_runs_from_is_left_alone(closed: ClosedProject) -> None:
     with closed.running():
         before = copies(closed)
         for program in closed.programs():
             program.write_bytes(program.read_bytes() + b"newer")
-        other = ClosedProject(closed.folder, closed.place)
-        other.data.rename(other.data.with_name("elsewhere"))
-        with other.running():
+        with replace(closed, name="other").running():
             assert set(before) < set(copies(closed))
 
 
@@ -260,7 +257,7 @@ def copies(closed: ClosedProject) -> list[Path]:
     return sorted(path for path in closed.place.iterdir() if path.is_dir())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root steps down")
+@pytest.mark.root
 def test_programs_that_only_root_may_read_are_copied_too(closed: ClosedProject) -> None:
     """As after an installation with umask 077."""
     closed.folder.chmod(0o755)
@@ -271,7 +268,7 @@ def test_programs_that_only_root_may_read_are_copied_too(closed: ClosedProject) 
         assert asked_below(closed) == (1, True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+@pytest.mark.root
 def test_another_account_cannot_use_the_servers(data_dir: Path) -> None:
     with running(servers(data_dir)):
         for name in ("valkey.sock", ".s.PGSQL.5432"):
