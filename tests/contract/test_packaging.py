@@ -20,7 +20,7 @@ from dashboard.environment import BASE_DIR
 
 BUILT_WITH = re.compile(r"^[a-z0-9-]+(\[[a-z,]+\])?==[0-9][^ ]*( ; python_[^#]+)?( +# via .*)?$")
 NEEDED_BY_AN_AGENT = (
-    "msgspec", "psycopg", "psycopg_binary", "psycopg_pool", "redis", "typing_extensions.py",
+    "async_timeout", "msgspec", "psycopg", "psycopg_binary", "psycopg_pool", "redis", "typing_extensions.py",
 )  # fmt: skip
 
 
