@@ -22,6 +22,7 @@ from agent_sessions import (
 from tests.library import owner_process
 from tests.library.people import OLGA, Sql, history
 from tests.library.test_owners import read
+from tests.support.waiting import HANGS
 
 
 async def test_sigterm_hands_the_session_back_at_the_next_safe_point(
@@ -127,10 +128,18 @@ async def test_so_does_another_process_that_takes_the_session_over(
     anywhere: SessionManager,
 ) -> None:
     session = await anywhere.create_session("grader")
+
+    async def take_over() -> None:
+        async with anywhere.attach(session.session_id, take_over=True, complete=False):
+            pass
+
     with pytest.raises(TakenOver):
         async with anywhere.attach(session.session_id, interrupt=True):
-            async with anywhere.attach(session.session_id, take_over=True, complete=False):
+            # in a task of its own: a client of Valkey that connects would swallow the interruption
+            taking = asyncio.create_task(take_over())
+            async with asyncio.timeout(HANGS):
                 await asyncio.Event().wait()
+    await taking
 
 
 async def test_a_pause_does_not(anywhere: SessionManager) -> None:
