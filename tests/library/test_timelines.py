@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 import redis.asyncio
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from agent_sessions import AgentSession, SessionManager, schema
 from agent_sessions.errors import Conflict, Restored, RolledBack, TimelineChanged
@@ -42,13 +42,8 @@ class Database:
         self._run(runbook.block("createdb"))
 
     def _run(self, lines: str) -> str:
-        at = conninfo_to_dict(self._server)
-        place = {
-            f"PG{name.upper()}": str(at[name]) for name in ("host", "port", "user") if name in at
-        }
-        return runbook.run(
-            lines, self._folder, DATABASE_URL=self.url, NEW_DATABASE="scratch", **place
-        )
+        urls = {"DATABASE_URL": self.url, "NEW_DATABASE": "scratch"}
+        return runbook.run(lines, self._folder, self._server, **urls)
 
     def write(self, session_id: str, times: int) -> None:
         """As psql does, which announces nothing."""

