@@ -1,0 +1,32 @@
+"""One cancellation ends an attached block, at whatever moment of its beginning it comes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agent_sessions import SessionManager
+from tests.library.conftest import Make
+from tests.support.waiting import HANGS
+
+
+async def works_for_ever(manager: SessionManager, session_id: str) -> None:
+    async with manager.attach(session_id, complete=False):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("database", [False, True])
+async def test_a_cancellation_while_attach_connects_is_not_lost(
+    another: Make, database: bool
+) -> None:
+    session = await (await another(database=database)).create_session("grader")
+    for n in range(60):
+        fresh = await another(database=database)  # its clients connect with the first call
+        task = asyncio.create_task(works_for_ever(fresh, session.session_id))
+        for _ in range(n):
+            await asyncio.sleep(0)
+        task.cancel()
+        assert (await asyncio.wait([task], timeout=HANGS))[0], n
+        assert task.cancelled()
+        await fresh.close()
