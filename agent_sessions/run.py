@@ -21,7 +21,7 @@ from agent_sessions.errors import (
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.safe_points import SafePoints
 from agent_sessions.states import CHECKPOINT_NAMES
-from agent_sessions.transitions import is_automatic
+from agent_sessions.transitions import is_automatic, rolled_back_to
 
 if TYPE_CHECKING:
     from agent_sessions.manager import SessionManager
@@ -163,7 +163,7 @@ class Run(SafePoints):
         self.raise_if_ended()
         self._counting = await self._effective_checkpoints()
         self._known_through = self.session.checkpoint_count
-        if _just_rolled_back(self.session):
+        if rolled_back_to(self.session.checkpoints) is not None:
             self.restarted_from = await self._manager.restart_point(self.session)
         await self._apply_orders()
 
@@ -211,13 +211,3 @@ _CALLS = frozenset(
     call.__code__
     for call in (Run.checkpoint, Run.save, Run.safe_point, Run.complete, Run.fail, Run.enter)
 )
-
-
-def _just_rolled_back(session: AgentSession) -> bool:
-    """No work of the agent's own since the last rollback."""
-    for checkpoint in reversed(session.checkpoints):
-        if checkpoint.name == "session_rolled_back":
-            return True
-        if not is_automatic(checkpoint):
-            return False
-    return False
