@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -27,6 +28,22 @@ def prepare(data_dir: Path) -> None:
             f"The data folder {data_dir} cannot be written ({error.strerror}): "
             "give this account the right to, or set DATA_DIR to a folder of its own"
         ) from None
+
+
+def secret_file(data_dir: Path, name: str, make: Callable[[], str]) -> str:
+    """The secret in this file. The first process makes it; all others read the same one."""
+    prepare(data_dir)
+    path = data_dir / name
+    if not path.exists():
+        new = data_dir / f".{name}.{os.getpid()}"
+        new.touch(mode=0o600)
+        new.write_text(make() + "\n")
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            pass
+        new.unlink()
+    return path.read_text().strip()
 
 
 def socket_folder(data_dir: Path) -> Path:

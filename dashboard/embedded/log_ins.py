@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from dashboard.embedded.data_folder import prepare
+from dashboard.embedded.data_folder import secret_file
 from dashboard.errors import SetupError
 
 FILE = "log-ins"
@@ -25,7 +23,7 @@ class LogIn(StrEnum):
 
 def secret(data_dir: Path, server: str, log_in: LogIn) -> str:
     """The same for every process of this data folder."""
-    text = kept(data_dir, FILE, _new_secrets)
+    text = secret_file(data_dir, FILE, _new_secrets)
     try:
         return str(json.loads(text)[server][log_in])
     except (ValueError, LookupError, TypeError):
@@ -42,19 +40,3 @@ def _new_secrets() -> str:
             for server in ("postgres", "valkey")
         }
     )
-
-
-def kept(data_dir: Path, name: str, make: Callable[[], str]) -> str:
-    """The secret of this name; the first process makes it, and all read the same one."""
-    prepare(data_dir)
-    path = data_dir / name
-    if not path.exists():
-        new = data_dir / f".{name}.{os.getpid()}"
-        new.touch(mode=0o600)
-        new.write_text(make() + "\n")
-        try:
-            os.link(new, path)
-        except FileExistsError:
-            pass
-        new.unlink()
-    return path.read_text().strip()
