@@ -68,7 +68,7 @@ class Leases:
         return True
 
     async def release(self, session_id: str, lease: Lease, why: str) -> None:
-        """Without effect when somebody else has it by now, and in a child that a fork made."""
+        """Does nothing when another owner has the lease by now, or in a forked child process."""
         if lease.is_copy:
             return
         if self.heartbeats.leases.get(session_id) == lease:

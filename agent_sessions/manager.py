@@ -124,7 +124,7 @@ class SessionManager:
     async def close(self) -> None:
         """Write what is still to be written, then stop every task. Raises when the last beats are not stored.
 
-        Without effect in a child that a fork made: what it would close is its parent's.
+        Does nothing in a forked child process: the connections are the parent's.
         """
         if self._binding.is_copy:
             return

@@ -26,7 +26,7 @@ class Lease:
 
     @property
     def is_copy(self) -> bool:
-        """A fork copied it: it is the parent's, which goes on with it."""
+        """Whether this is a forked child process: the lease belongs to the parent."""
         return os.getpid() != self.process
 
 

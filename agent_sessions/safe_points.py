@@ -80,7 +80,7 @@ class SafePoints:
         self._left = True
 
     def _require_inside(self) -> None:
-        """Whoever was left behind works without the lease: on a session that is open, beside its next owner."""
+        """Raises UsageError or HandedBack after the block was left: the session may have another owner by then."""
         if not self._left or self.session.state not in LIVE_STATES:
             return
         if isinstance(self.order, HandedBack):
@@ -232,7 +232,7 @@ class SafePoints:
         return self.order
 
     async def confirm_what_is_owed(self) -> None:
-        """The block is left, and with it the work that an order ended: until then code may swallow the order and go on."""
+        """Acknowledges the order that ended the work. Called when the block is left: until then its code may go on."""
         if self._owed is not None:
             try:
                 await self._acknowledge(self._owed)

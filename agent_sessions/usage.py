@@ -37,7 +37,7 @@ class LoopBinding:
 
     @property
     def is_copy(self) -> bool:
-        """A fork copied it: its connections are the parent's, which must be neither used nor closed here."""
+        """Whether this is a forked child process: the connections are the parent's and must not be used or closed here."""
         return os.getpid() != self._process
 
     def check(self) -> None:

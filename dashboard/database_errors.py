@@ -25,8 +25,6 @@ from dashboard.problems import is_for_api, problem
 from sessions_app.drafts import tokens
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
-# While a restore into a new database has not come to it yet. A start without migrations ends before any request.
-LACKING = UndefinedTable
 RETRY_SECONDS = "5"
 WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 log = logging.getLogger(__name__)
@@ -62,7 +60,8 @@ def is_read_only(error: BaseException | None) -> bool:
 
 
 def _lacks_table(error: BaseException | None) -> bool:
-    return isinstance(error, ProgrammingError) and isinstance(error.__cause__, LACKING)
+    """A restore is under way: a server does not start on a database without its tables."""
+    return isinstance(error, ProgrammingError) and isinstance(error.__cause__, UndefinedTable)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -28,7 +28,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         END, false)
 $$;
 
--- A write that makes a version: judged, then named as before.
+-- A write that makes a version: checked, then its actor and source are set, as before.
 CREATE OR REPLACE FUNCTION agent_session_name_writer() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -121,8 +121,8 @@ DROP TRIGGER agent_session_writer_of_update ON agent_sessions;
 CREATE TRIGGER agent_session_writer_of_update BEFORE UPDATE ON agent_sessions
     FOR EACH ROW WHEN (NEW.version <> OLD.version) EXECUTE FUNCTION agent_session_name_writer();
 
--- A write that makes no version may not touch the last one either, nor its order, as before. It leaves no entry in the history. The guard for agents of the old kind has judged those
--- that leave checkpoints_through alone.
+-- A write that makes no version leaves no entry in the history, so it may not change what the last version or its order
+-- says. Writes of agents of the old kind, which leave checkpoints_through alone, were checked by the guard before.
 CREATE OR REPLACE FUNCTION agent_session_keep_writer() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -171,13 +171,13 @@ CREATE TRIGGER agent_session_writer_of_update_without_version BEFORE UPDATE OF
     parts, parts_at_work ON agent_sessions
     FOR EACH ROW WHEN (NEW.version = OLD.version) EXECUTE FUNCTION agent_session_keep_writer();
 
--- Taking a free lease, renewing one's own, and leaving a session that has ended. What takes one from an owner that may
--- live, or leaves a live session open, makes a version and is judged there. Nobody lives in the future, and no beat takes an
--- earlier one back.
+-- Writes without a version: taking a free lease, renewing one, leaving an ended session. Taking a lease from an owner that
+-- may be alive, and leaving a live session open, make a version and are checked by agent_session_name_writer. Times in the
+-- future are cut to now, and a heartbeat never moves back.
 CREATE FUNCTION agent_session_check_lease() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    -- What comes with every beat is let through with one look, whoever writes.
+    -- The fast path for heartbeats, for every log-in: the same owner, and times that move on but not into the future.
     IF NEW.version <> OLD.version OR (
         NEW.last_heartbeat BETWEEN OLD.last_heartbeat AND now()
         AND (NEW.lease_until BETWEEN OLD.lease_until AND now() + interval '1 day' OR num_nulls(NEW.lease_until, OLD.lease_until) = 2)
