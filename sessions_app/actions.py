@@ -27,6 +27,7 @@ from agent_sessions import (
     StorageUnavailable,
     validation,
 )
+from dashboard.database_errors import is_read_only
 
 from . import manager_portal
 from .bidi import isolated
@@ -175,6 +176,10 @@ def explain(error: SessionError) -> str:
         return _("%(actor)s changed this session meanwhile. Look at it again, then decide.") % {
             "actor": isolated(error.actor) if error.actor else _("Someone else")
         }
+    if is_read_only(error):
+        return _(
+            "The database can only be read now. Nothing is known to be saved: try again later."
+        )
     if isinstance(error, StorageUnavailable):
         return _("The database does not answer. Nothing is known to be saved: try again.")
     if isinstance(error, RequestReused):

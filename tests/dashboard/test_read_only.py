@@ -105,7 +105,8 @@ def test_orders_of_pages_and_programs_are_refused_as_not_stored(
 ) -> None:
     session = make_session()
     page = send(visitor, dashboard.url, to=f"/sessions/{session.session_id}/pauses/", reason="x")
-    assert "Nothing is known to be saved" in page.text
+    assert page.status_code == 503
+    assert "The database can only be read now. Nothing is known to be saved" in page.text
     headers = {"Authorization": f"Bearer {tokens.make(operator, 'probe')}"}
     url = f"{dashboard.url}/api/sessions/{session.session_id}/pauses"
     answer = requests.post(url, json={}, headers=headers, timeout=HANGS)
