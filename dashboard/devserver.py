@@ -8,12 +8,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from types import FrameType
-from typing import NoReturn
 
 from dashboard import environment
 from dashboard.embedded import (
@@ -34,6 +32,7 @@ from dashboard.environment import without_password as hidden
 from dashboard.errors import SetupError, exit_with_message
 from dashboard.port import check_port, url_of
 from dashboard.preflight import check_database, explained, warn_without_valkey
+from dashboard.stop_signals import Stop, StopSignals, stop_on_signals
 from dashboard.supervisor import SupervisedProcess, supervise
 from dashboard.translations import compile_messages
 
@@ -43,10 +42,6 @@ WITHOUT = {
     "the watch over silence": "nobody is failed for silence meanwhile",
     "the demo agents": "the dashboard goes on",
 }
-
-
-class Stop(BaseException):
-    """A signal asks us to end."""
 
 
 def tell(step: str) -> None:
@@ -60,39 +55,22 @@ def main() -> None:
     if "MAKELEVEL" in os.environ:
         process.die_with_parent(signal.SIGTERM)
     check_port(settings.host, settings.port)
+    stop = stop_on_signals()
     try:
-        with stopping_on_signals(), running(of_environment(settings, tell)) as servers:
-            password = prepare(settings)
+        with running(of_environment(settings, tell)) as servers:
+            with stop.at_once():
+                password = prepare(settings)
             with Programs() as programs:
                 programs.start("daphne", daphne(settings), patience=5)
-                wait_until_served(settings, [*servers.children, *programs.children])
+                wait_until_served(settings, [*servers.children, *programs.children], stop)
                 sweep = [sys.executable, "manage.py", "sweep"]
                 programs.start("the watch over silence", sweep, patience=5)
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
                 announce(settings, password, servers)
-                supervise([*kept_servers(servers), *programs.kept()])
+                supervise([*kept_servers(servers), *programs.kept()], stop.wait)
     except Stop:
         tell("stopped")
-
-
-@contextmanager
-def stopping_on_signals() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the block; a second one does not disturb the stopping."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def ask_to_stop(number: int, _frame: FrameType | None) -> NoReturn:
-        for each in signals:
-            signal.signal(each, _heard_already)
-        raise Stop(number)
-
-    for each in signals:
-        signal.signal(each, ask_to_stop)
-    yield
-
-
-def _heard_already(_number: int, _frame: FrameType | None) -> None:
-    pass
 
 
 def kept_servers(servers: Servers) -> list[SupervisedProcess]:
@@ -160,13 +138,13 @@ def daphne(settings: Environment) -> list[str]:
     ]
 
 
-def wait_until_served(settings: Environment, children: list[Child]) -> None:
+def wait_until_served(settings: Environment, children: list[Child], stop: StopSignals) -> None:
     deadline = time.monotonic() + SERVE_SECONDS
     while not served(f"{url_of(settings.host, settings.port)}healthz"):
         gone_without(children)
         if time.monotonic() > deadline:
             raise SetupError(f"The dashboard does not answer after {SERVE_SECONDS} s: see above")
-        time.sleep(0.1)
+        stop.wait(0.1)
 
 
 def served(url: str) -> bool:

@@ -7,12 +7,13 @@ The addresses are those for agents; `--log-in owner` prints those for a backup o
 from __future__ import annotations
 
 import argparse
-import signal
+from contextlib import suppress
 
 from dashboard import environment
 from dashboard.embedded import Servers, addresses, of_environment, running
 from dashboard.embedded.log_ins import LogIn
 from dashboard.errors import SetupError, exit_with_message
+from dashboard.stop_signals import Stop, stop_on_signals
 
 
 def main() -> None:
@@ -38,13 +39,11 @@ def main() -> None:
 
 
 def serve(servers: Servers, log_in: LogIn) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with running(servers):
+    stop = stop_on_signals()
+    with suppress(Stop), running(servers):
         print(servers.lines(log_in), end="", flush=True)
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            pass
+        while True:
+            stop.wait(3600)
 
 
 if __name__ == "__main__":
