@@ -59,15 +59,16 @@ def not_met(record: Record, calls: Sequence[Call]) -> Findings:
     """From an acknowledged pause until its end no task of an attached run works; after another order none of that run."""
     steps = [call for call in calls if call.name == "step"]
     for i, entry in enumerate(record.history):
-        if entry.kind != "acknowledged" or entry.order_version != _newest_order(record, i):
+        order = _newest_order(record, i)
+        if entry.kind != "acknowledged" or order is None or entry.order_version != order.version:
             continue
-        if entry.to_state == "paused":
+        if order.to_state == "paused":
             until = next((e.at for e in record.history[i:] if e.to_state != "paused"), float("inf"))
             working = [s for s in steps if s.start < until and _end(s) > entry.at]
             words = "paused"
         else:
             working = [s for s in steps if s.start > entry.at and _is_fenced(s, entry)]
-            words = f"{entry.to_state} in epoch {entry.epoch}"
+            words = f"{order.to_state} in epoch {entry.epoch}"
         if working:
             shared = " one of two tasks in" if working[0].facts["tasks"] > 1 else ""
             yield (
@@ -79,8 +80,9 @@ def not_met(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def _newest_order(record: Record, i: int) -> int | None:
-    orders = (e.version for e in reversed(record.history[:i]) if e.kind == "order")
+def _newest_order(record: Record, i: int) -> Entry | None:
+    """What is acknowledged is the order. A writer may have set another state since; its entry has that one."""
+    orders = (e for e in reversed(record.history[:i]) if e.kind == "order")
     return next(orders, None)
 
 

@@ -36,11 +36,18 @@ class Worker:
     process: asyncio.subprocess.Process
     spare: asyncio.subprocess.Process | None = None  # takes the place of a killed one at once
     command: dict[str, Any] = field(default_factory=dict)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     async def started(cls, name: str, proxies: dict[str, Proxy], data_dir: Path) -> Worker:
         spare = await _process() if name in AGENT_PROCESSES else None
         return cls(name, proxies, data_dir, await _process(), spare)
+
+    async def kill(self, folder: Path) -> None:
+        """A supervisor starts it again at once. One kill after the other, or a process is left at work."""
+        async with self._starting:
+            await self.start_again()
+            self.begin(self.command, folder)
 
     async def start_again(self) -> None:
         await _kill(self.process)

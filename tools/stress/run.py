@@ -73,7 +73,7 @@ class Run:
                 yield
                 self._place.signal(target, signal.SIGCONT)
             case "kill":
-                await self._kill(self._place.workers[target])
+                await self._place.workers[target].kill(self._folder)
                 yield
             case _:
                 worker = self._place.workers[target]
@@ -91,11 +91,6 @@ class Run:
                 proxy.longest_delay = 0.05 + proxy.random.random() ** 3 * 8
             case _:
                 worker.send({"do": "lose", "losing": True})
-
-    async def _kill(self, worker: Worker) -> None:
-        """A supervisor starts the process again at once."""
-        await worker.start_again()
-        worker.begin(worker.command, self._folder)
 
     async def _end(self) -> None:
         for target in (*self._place.servers, *self._place.workers):
