@@ -12,7 +12,7 @@ from agent_sessions.json_merge import apply, become, diff, merge, same
 from agent_sessions.models import AgentSession, ChangeSet, copied
 from agent_sessions.states import LIVE_STATES, SessionState, target
 from agent_sessions.transitions import compressed
-from agent_sessions.write_commands import AppendCheckpoint, Author, Write, Written
+from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, Write, Written
 
 _VERBS = {
     SessionState.ACTIVE: "resume",
@@ -167,17 +167,18 @@ def apply_ack(
 
 
 def apply_stored(
-    session: AgentSession, base: AgentSession, attempt: ChangeSet, stored: AgentSession
+    session: AgentSession, base: AgentSession, attempt: ChangeSet, transacted: Transacted
 ) -> None:
     """After the careful way: the copy becomes what is stored, others' changes included.
 
     What was changed here while the write was on its way stays, and is written next. The dicts stay the same
     objects: an agent may hold on to them.
     """
+    stored = transacted.session
     if stored.epoch != base.epoch:
         _stay(session, base, attempt)
         return
-    _number(session, attempt, stored.checkpoint_count)
+    _number(session, attempt, transacted.newest_of_change)
     _become(session, attempt, stored)
     own = {c.id: c for c in attempt.added if c.id}
     session.checkpoints = [own.get(c.id or "", c) for c in session.checkpoints]
@@ -204,7 +205,7 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
     """`known` is what the copy held when its changes that are still to be written began."""
     late = session.new_checkpoints
     state = stored.state if session.state == known.state else session.state
-    seen = session.context_version
+    seen = session.version, session.context_version
     for name, value in vars(stored).items():
         if name not in (
             "clock",
@@ -224,7 +225,8 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
         base.metadata = known.metadata
     if not _take_over(session.context, known.context, stored.context):
         base.context = known.context
-        session.context_version = base.context_version = seen
+        session.version, session.context_version = seen
+        base.version, base.context_version = seen
 
 
 def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, Any]) -> bool:
@@ -237,7 +239,7 @@ def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, An
 
 
 def _number(session: AgentSession, attempt: ChangeSet, count: int | None) -> None:
-    """The attempt's checkpoints are stored: as the newest of `count`, if that is known."""
+    """The attempt's checkpoints are stored, the last of them as number `count`, if that is known."""
     for i, checkpoint in enumerate(attempt.added, 1):
         if count is not None:
             checkpoint.id = f"{session.session_id}:{count - len(attempt.added) + i}"

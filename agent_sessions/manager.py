@@ -485,12 +485,13 @@ class SessionManager:
         seen_version: int | None,
     ) -> AgentSession:
         self._binding.check()
-        session = await self._store.transact(
+        stored = await self._store.transact(
             validation.session_id(session_id),
             request_id or uuid.uuid4(),
             decision,
             seen_version=seen_version,
         )
+        session = stored.session
         await self._cache.publish(session.head)
         session.encode = self.encode
         return session

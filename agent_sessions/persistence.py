@@ -217,8 +217,8 @@ class SessionWriter:
                 detail={"verb": session.order_verb, "order_version": known},
             )
 
-        session = await self._store.transact(session_id, uuid.uuid4(), decide)
-        return session.head
+        stored = await self._store.transact(session_id, uuid.uuid4(), decide)
+        return stored.session.head
 
     async def report_parts(
         self, session_id: str, order_version: int, parts: tuple[int, int], source: str
@@ -238,8 +238,8 @@ class SessionWriter:
                 detail={"parts": parts[0], "at_work": parts[1], "order_version": order_version},
             )
 
-        session = await self._store.transact(session_id, uuid.uuid4(), decide)
-        return session.head
+        stored = await self._store.transact(session_id, uuid.uuid4(), decide)
+        return stored.session.head
 
     async def count_attempt(
         self, session: AgentSession, attempts: int, detail: dict[str, Any], source: str
@@ -258,7 +258,7 @@ class SessionWriter:
             )
 
         stored = await self._store.transact(session.session_id, uuid.uuid4(), decide)
-        return stored.head
+        return stored.session.head
 
     async def _base_of(self, session: AgentSession) -> AgentSession:
         """A session that was built by hand is compared with what is stored under its id."""
@@ -299,7 +299,7 @@ class SessionWriter:
 
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
         change_set.apply_stored(session, base, attempt, stored)
-        return stored.head
+        return stored.session.head
 
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception

@@ -185,6 +185,23 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Transacted:
+    """The session as a transaction left it.
+
+    `repeated`: the change was stored before under the same id, and others may have written since;
+    `checkpoint_n` is the number of its newest checkpoint.
+    """
+
+    session: AgentSession
+    repeated: bool = False
+    checkpoint_n: int | None = None
+
+    @property
+    def newest_of_change(self) -> int | None:
+        return self.checkpoint_n if self.repeated else self.session.checkpoint_count
+
+
+@dataclass(frozen=True)
 class Taken:
     """A lease that was free. `fenced`: somebody else had had it, whose writes are refused from now on."""
 

@@ -22,7 +22,9 @@ from agent_sessions.write_commands import (
     Author,
     Decide,
     FailSilent,
+    Rejected,
     Taken,
+    Transacted,
     Write,
     Written,
 )
@@ -61,8 +63,10 @@ class DocumentStore:
 
     async def write(self, write: Write | AppendCheckpoint) -> Written:
         guarded = write.write() if isinstance(write, AppendCheckpoint) else write
-        session = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
-        return Written.of(session)
+        stored = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
+        if stored.repeated:
+            raise Rejected
+        return Written.of(stored.session)
 
     async def transact(
         self,
@@ -71,7 +75,7 @@ class DocumentStore:
         decide: Decide,
         *,
         seen_version: int | None = None,
-    ) -> AgentSession:
+    ) -> Transacted:
         return await self._change(session_id, change_id, decide, seen_version)
 
     async def _change(
@@ -80,23 +84,27 @@ class DocumentStore:
         change_id: uuid.UUID,
         decide: Decide,
         seen_version: int | None,
-    ) -> AgentSession:
+    ) -> Transacted:
         while True:
             record = await self._documents.load(session_id)
             if record is None:
                 raise SessionNotFound(session_id)
-            if document_rules.was_done(record, change_id, decide):
-                return record.session.mark_clean()
+            if done := document_rules.find_change(record, change_id, decide):
+                return Transacted(
+                    record.session.mark_clean(),
+                    repeated=True,
+                    checkpoint_n=done.get("checkpoint_n"),
+                )
             try:
                 document_rules.require_seen(record, seen_version)
                 write = decide(record.session)
             except Conflict as error:
                 raise error.name(document_rules.changer(record, error)) from None
             if write is None:
-                return record.session.mark_clean()
+                return Transacted(record.session.mark_clean())
             document_rules.apply(record, write.replace(change_id=change_id), self._clock())
             if await self._documents.save(record):
-                return record.session.mark_clean()
+                return Transacted(record.session.mark_clean())
 
     async def flush_beats(
         self, beats: dict[str, datetime], leases: Mapping[str, Lease]
@@ -166,7 +174,7 @@ class DocumentStore:
         heads: list[Head] = []
         for session_id in session_ids:
             before = await self.head(session_id)
-            session = await self.transact(session_id, uuid.uuid4(), decide)
+            session = (await self.transact(session_id, uuid.uuid4(), decide)).session
             if before is None or session.version > before.version:
                 heads.append(session.head)
         return heads

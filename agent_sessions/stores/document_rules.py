@@ -123,15 +123,16 @@ def entry(
         "restored": bool(write.detail.get("context_restored")) if write else False,
         "request": write.detail.get("request") if write else None,
         "change_id": str(write.change_id) if write else None,
+        "checkpoint_n": session.checkpoint_count if write and write.added else None,
     }
 
 
-def was_done(record: Record, change_id: uuid.UUID, decide: Decide) -> bool:
-    """Raises RequestReused when the same id asked for something else."""
-    done = [entry for entry in record.history if entry["change_id"] == str(change_id)]
-    if done:
-        require_same(done[0], decide)
-    return bool(done)
+def find_change(record: Record, change_id: uuid.UUID, decide: Decide) -> dict[str, Any] | None:
+    """The entry of a change that was stored. Raises RequestReused when the same id asked for something else."""
+    done = next((e for e in record.history if e["change_id"] == str(change_id)), None)
+    if done is not None:
+        require_same(done, decide)
+    return done
 
 
 def require_seen(record: Record, seen_version: int | None) -> None:

@@ -45,6 +45,7 @@ from agent_sessions.write_commands import (
     FailSilent,
     Rejected,
     Taken,
+    Transacted,
     Write,
     Written,
     require_same,
@@ -120,12 +121,12 @@ class PostgresStore:
         decide: Decide,
         *,
         seen_version: int | None = None,
-    ) -> AgentSession:
+    ) -> Transacted:
         """Lock the session, let `decide` say what to write (None: nothing), and return it as it then is.
 
         A change that was stored before under the same id is not stored again.
         """
-        stored: AgentSession = await self._again_while_lost(
+        stored: Transacted = await self._again_while_lost(
             lambda: self._transact(session_id, change_id, decide, seen_version)
         )
         return stored
@@ -343,7 +344,7 @@ class PostgresStore:
 
     async def _transact(
         self, session_id: str, change_id: uuid.UUID, decide: Decide, seen_version: int | None
-    ) -> AgentSession:
+    ) -> Transacted:
         async with self._connection() as connection, connection.transaction():
             await limit_lock_wait(connection)
             await connection.execute(query("lock_sessions"), {"ids": [session_id]})
@@ -355,19 +356,19 @@ class PostgresStore:
             )
             if done:
                 require_same(done[0], decide)
-                return session
+                return Transacted(session, repeated=True, checkpoint_n=done[0]["checkpoint_n"])
             try:
                 await self._require_seen(connection, session, seen_version)
                 write = decide(session)
             except Conflict as error:
                 raise await self._named(connection, session_id, error) from None
             if write is None:
-                return session
+                return Transacted(session)
             write = write.replace(change_id=change_id)
             if not await fetch(connection, "write_sessions", {"writes": json.dumps([write.row()])}):
                 raise Rejected
             stored = await self._read(connection, session_id)
-        return stored or session
+        return Transacted(stored or session)
 
     async def _lock_and_write(
         self, kept: StickyConnection, session_ids: Sequence[str], decide: Decide
@@ -432,14 +433,20 @@ class PostgresStore:
             raise
 
     async def _settle(self, waiting: PendingWrite) -> None:
-        """One write of a group that failed as a whole, stored once whatever became of the group."""
+        """One write of a group that failed as a whole, stored once whatever became of the group.
+
+        What was stored before is rejected: the row may hold what others wrote since, which its writer has not seen.
+        """
         write = batch_writes.as_write(waiting)
         try:
-            session = await self.transact(write.session_id, write.change_id, _as_guarded(write))
+            stored = await self.transact(write.session_id, write.change_id, _as_guarded(write))
         except Exception as error:
             waiting.reject(Rejected() if isinstance(error, SessionNotFound) else error)
             return
-        waiting.resolve(Written.of(session))
+        if stored.repeated:
+            waiting.reject(Rejected())
+        else:
+            waiting.resolve(Written.of(stored.session))
 
     @asynccontextmanager
     async def _creating(self) -> AsyncIterator[Flush[str, str]]:

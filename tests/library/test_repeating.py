@@ -150,6 +150,36 @@ async def test_a_checkpoint_whose_commit_was_not_answered_is_stored_once(
     assert [c.n for c in session.checkpoints] == [1, 2, 3]
 
 
+async def test_what_others_wrote_before_a_lost_answer_was_asked_for_again_is_kept(
+    manager: SessionManager, way: LossyWay, another: Make
+) -> None:
+    session = await manager.create_session("grader")
+    made = session.checkpoint("essay_marked", {"essay": 1})
+    session.context["mine"] = 1
+    way.stay_closed(True)
+    way.lose(marker(manager, b"locked AS MATERIALIZED"))
+    saving = asyncio.create_task(persistently(lambda: manager.update_session(session)))
+    await asyncio.wait_for(way.lost.wait(), HANGS)
+    other = await another()
+    theirs = await other.read(session.session_id)
+    assert theirs is not None
+    theirs.checkpoint("letter_written")
+    theirs.context["theirs"] = 1
+    await other.update_session(theirs)
+    way.stay_closed(False)
+    await saving
+    assert (made.n, made.id) == (2, f"{session.session_id}:2")
+    assert session.context == {"mine": 1, "theirs": 1}
+    assert [(c.n, c.name) for c in session.checkpoints[1:]] == [
+        (2, "essay_marked"),
+        (3, "letter_written"),
+    ]
+    session.context["mine"] = 2
+    await manager.update_session(session)
+    stored = await other.read(session.session_id)
+    assert stored is not None and stored.context == {"mine": 2, "theirs": 1}
+
+
 async def test_a_session_whose_creation_was_not_answered_exists_once(
     manager: SessionManager, way: LossyWay, sql: Sql
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -62,3 +63,25 @@ async def test_a_copy_that_shows_everything_meets_no_conflict(anywhere: SessionM
     await anywhere.update_session(mine)
     edited = await edit_from(anywhere, mine, note="x")
     assert edited.context == START | {"own": 1, "note": "x"}
+
+
+async def test_after_a_change_that_conflicts_an_edit_of_what_the_copy_does_not_show_is_refused(
+    anywhere: SessionManager,
+) -> None:
+    """A pause is waited for while the copy has a change of its own; another writer changes the same."""
+    made = await anywhere.create_session("grader", context=START)
+    async with anywhere.attach(made.session_id, complete=False) as run:
+        await anywhere.pause(made.session_id, **OLGA)
+        waiting = asyncio.create_task(run.safe_point())
+        await asyncio.sleep(0)
+        run.context["rubric"] = 3
+        seen = run.session.version
+        await anywhere.edit(made.session_id, context=START | {"rubric": 2}, **OLGA)
+        await anywhere.resume(made.session_id, **OLGA)
+        await waiting
+        assert run.context == START | {"rubric": 3}
+        assert run.session.version == seen
+        with pytest.raises(Conflict):
+            await edit_from(anywhere, run.session, rubric=4)
+        with pytest.raises(Conflict):
+            await run.save()
