@@ -37,7 +37,7 @@ from agent_sessions.stores.row_mappers import (
     session_from_row,
 )
 from agent_sessions.stores.sql import Connection, connection_of, errors_of_ours, fetch, query
-from agent_sessions.stores.sticky_connection import StickyConnection
+from agent_sessions.stores.sticky_connection import StickyConnection, give_back, take
 from agent_sessions.write_commands import (
     AppendCheckpoint,
     Author,
@@ -312,8 +312,12 @@ class PostgresStore:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         with errors_of_ours():
-            async with self._pool.connection() as connection:
-                yield connection
+            connection = await take(self._pool)
+            try:
+                async with connection:  # commits; the pool keeps it open
+                    yield connection
+            finally:
+                await give_back(self._pool, connection)
 
     async def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         async with self._connection() as connection:

@@ -9,6 +9,23 @@ from typing import Any, Self
 import psycopg
 import psycopg_pool
 
+from agent_sessions.forked import in_use
+
+
+async def take(pool: psycopg_pool.AsyncConnectionPool[Any]) -> psycopg.AsyncConnection[Any]:
+    connection: psycopg.AsyncConnection[Any] = await pool.getconn()
+    in_use.add(connection)
+    return connection
+
+
+async def give_back(
+    pool: psycopg_pool.AsyncConnectionPool[Any], connection: psycopg.AsyncConnection[Any]
+) -> None:
+    """Not in a child made by a fork: for the copy that was cut off its pool would open another one."""
+    if connection in in_use:
+        in_use.discard(connection)
+        await pool.putconn(connection)
+
 
 class StickyConnection:
     """A connection that is fetched when it is needed first and given back at the end, or when something failed on it.
@@ -29,7 +46,7 @@ class StickyConnection:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         if self._connection is None:
-            self._connection = await self._pool.getconn()
+            self._connection = await take(self._pool)
         try:
             yield self._connection
         except BaseException:
@@ -39,4 +56,4 @@ class StickyConnection:
     async def _give_back(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await self._pool.putconn(connection)
+            await give_back(self._pool, connection)
