@@ -29,8 +29,6 @@ TRANSITIONS: dict[str, dict[SessionState, SessionState]] = {
     "rollback": {A: A, P: A, C: A, F: A},
     "delete": {A: D, P: D, C: D, F: D},
 }
-_RESULT = {"pause": P, "resume": A, "complete": C, "fail": F, "delete": D}
-
 # What each verb leaves behind as a checkpoint.
 CHECKPOINT_NAMES = {
     "pause": "session_paused",
@@ -44,12 +42,23 @@ CHECKPOINT_NAMES = {
 CREATED = "session_created"
 
 
+def result(verb: str) -> SessionState | None:
+    """The state that `verb` always leads to from another one; None for a rollback, which changes something in its own state too."""
+    after = set(TRANSITIONS.get(verb, {}).values())
+    return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
+
+
+def verb_to(state: SessionState) -> str:
+    """The verb that an agent's own transition to `state` is."""
+    return next(verb for verb in TRANSITIONS if result(verb) == state)
+
+
 def target(current: SessionState, verb: str) -> SessionState | None:
     """The state that `verb` leads to from `current`; None when it is there already and nothing happens.
 
     Raises InvalidTransition when the verb is forbidden in this state.
     """
-    if _RESULT.get(verb) == current:
+    if result(verb) == current:
         return None
     try:
         return TRANSITIONS[verb][current]
@@ -59,4 +68,4 @@ def target(current: SessionState, verb: str) -> SessionState | None:
 
 def sources(verb: str) -> list[str]:
     """The states in which `verb` may be used."""
-    return [state.value for state in TRANSITIONS[verb]]
+    return [D.value] if verb == "restore" else [state.value for state in TRANSITIONS[verb]]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from prometheus_client import Counter
@@ -31,50 +30,36 @@ from dashboard.database_errors import is_read_only
 
 from . import manager_portal
 from .bidi import isolated
+from .choices import VERBS
 from .input_errors import explain_input
 
 logger = structlog.get_logger(__name__)
 ACTIONS = Counter("agent_session_actions", "Actions of people", ["verb", "source", "outcome"])
 
 
-@dataclass(frozen=True)
-class Verb:
-    """`states`: where it may be used. `reason_required`: what cannot be undone by a click says why."""
-
-    name: str
-    label: Promise
-    states: frozenset[str]
-    reason_required: bool
-    call: Callable[..., Awaitable[AgentSession]]
-
-
-LIVE = frozenset({"active", "paused"})
-ENDED = frozenset({"completed", "failed"})
-
-
 async def _fail(manager: SessionManager, session_id: str, **who: Any) -> AgentSession:
     return await manager.fail(session_id, who.get("reason") or "failed", **who)
 
 
-VERBS = {
-    verb.name: verb
-    for verb in (
-        Verb("pause", gettext_lazy("Pause"), frozenset({"active"}), False, SessionManager.pause),
-        Verb("resume", gettext_lazy("Resume"), frozenset({"paused"}), False, SessionManager.resume),
-        Verb("complete", gettext_lazy("Complete"), LIVE, False, SessionManager.complete),
-        Verb("fail", gettext_lazy("Fail"), LIVE, True, _fail),
-        Verb("rollback", gettext_lazy("Roll back"), LIVE | ENDED, True, SessionManager.rollback),
-        Verb("delete", gettext_lazy("Delete"), LIVE | ENDED, True, SessionManager.delete),
-        Verb(
-            "restore",
-            gettext_lazy("Restore"),
-            frozenset({"deleted"}),
-            False,
-            SessionManager.restore,
-        ),
-        Verb("edit", gettext_lazy("Edit"), LIVE | ENDED, True, SessionManager.edit),
-    )
+EDIT = "edit"
+# The verbs that have a method of their own in the manager; any other one is `SessionManager.order`.
+METHODS: dict[str, Callable[..., Awaitable[AgentSession]]] = {
+    "pause": SessionManager.pause,
+    "resume": SessionManager.resume,
+    "complete": SessionManager.complete,
+    "fail": _fail,
+    "rollback": SessionManager.rollback,
+    "delete": SessionManager.delete,
+    "restore": SessionManager.restore,
+    EDIT: SessionManager.edit,
 }
+
+
+def _call(
+    manager: SessionManager, verb: str, session_id: str, **who: Any
+) -> Awaitable[AgentSession]:
+    method = METHODS.get(verb)
+    return method(manager, session_id, **who) if method else manager.order(verb, session_id, **who)
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,8 @@ class Outcome:
 
 def check_reason(verb: str, reason: str) -> None:
     """Raises InvalidInput when it is missing where one is needed, or cannot be stored."""
-    if VERBS[verb].reason_required and not reason.strip():
+    needed = verb == EDIT or VERBS[verb].reason_required
+    if needed and not reason.strip():
         raise InvalidInput(_("Please give a reason: it is stored with the action."))
     validation.text(reason, "reason")
 
@@ -108,7 +94,6 @@ def perform(
     `extra` is `checkpoint_id` for rollback, `context`, `metadata` and `seen_metadata` for edit. Raises what the manager raises
     (`explain` says it in the reader's language), InvalidInput when a reason is needed and missing.
     """
-    known = VERBS[verb]
     try:
         check_reason(verb, reason)
     except InvalidInput:
@@ -118,8 +103,9 @@ def perform(
     log = logger.bind(verb=verb, session=str(session_id), actor=actor, source=source)
     try:
         session = manager_portal.call(
-            lambda manager: known.call(
+            lambda manager: _call(
                 manager,
+                verb,
                 str(session_id),
                 actor=actor,
                 reason=reason.strip() or None,
@@ -165,7 +151,8 @@ def _explain_edit(error: EditConflict) -> str:
 def explain(error: SessionError) -> str:
     """One sentence in the reader's language: what happened and what to do."""
     if isinstance(error, InvalidTransition):
-        label = VERBS[error.verb].label if error.verb in VERBS else error.verb
+        known = VERBS.get(error.verb)
+        label = known.label if known else _("Edit") if error.verb == EDIT else error.verb
         return _("“%(verb)s” is not possible: the session is %(state)s.") % {
             "verb": label,
             "state": _STATES.get(error.current, error.current),

@@ -24,10 +24,11 @@ from agent_sessions import SessionError
 from . import (
     admin_tokens,  # noqa: F401 - registers itself
 )
-from .actions import VERBS, explain, perform
+from .actions import explain, perform
 from .admin_drafts import ORDERS, KeepsDrafts, user_of
 from .admin_forms import OrderForm, SessionForm, checkpoint_for
 from .bidi import isolated
+from .choices import VERBS, Verb, permitted_verbs
 from .drafts import drafts
 from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
@@ -41,7 +42,6 @@ else:
     AnyPaginator, ModelForm, ModelAdmin = Paginator, forms.ModelForm, admin.ModelAdmin
 
 COUNTED_AT_MOST = 10_000
-VERBS_WITHOUT_MORE = ("pause", "resume", "complete", "fail", "delete", "restore")
 
 
 class CappedPaginator(AnyPaginator):
@@ -58,16 +58,16 @@ def moment(at: datetime | None) -> str:
     return f"{date_format(at := localtime(at), 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}" if at else "–"
 
 
-def admin_action(verb: str) -> Callable[..., None]:
+def admin_action(verb: Verb) -> Callable[..., None]:
     def act(
         modeladmin: SessionAdmin, request: HttpRequest, queryset: QuerySet[AgentSession]
     ) -> None:
         done = failed = 0
         for session in queryset:
             try:
-                extra = checkpoint_for(verb, session.pk, request.POST.get("checkpoint", ""))
+                extra = checkpoint_for(verb.name, session.pk, request.POST.get("checkpoint", ""))
                 perform(
-                    verb,
+                    verb.name,
                     session.pk,
                     actor=request.user.get_username(),
                     reason=request.POST.get("reason", ""),
@@ -86,9 +86,8 @@ def admin_action(verb: str) -> Callable[..., None]:
             text = ngettext("%d session: ordered.", "%d sessions: ordered.", done) % done
             modeladmin.message_user(request, text, messages.SUCCESS)
 
-    act.__name__ = f"{verb}_sessions"
-    act.short_description = VERBS[verb].label  # type: ignore[attr-defined]
-    act.allowed_permissions = ["operate"]  # type: ignore[attr-defined]
+    act.__name__ = f"{verb.name}_sessions"
+    act.short_description = verb.label  # type: ignore[attr-defined]
     return act
 
 
@@ -96,7 +95,7 @@ def admin_action(verb: str) -> Callable[..., None]:
 class SessionAdmin(KeepsDrafts):
     form = SessionForm
     action_form = OrderForm
-    actions = [admin_action(verb) for verb in (*VERBS_WITHOUT_MORE, "rollback")]
+    actions = [admin_action(verb) for verb in VERBS.values()]
     list_display = (
         "short_id", "agent_type", "user", "shown_state", "heartbeat", "started", "order",
     )  # fmt: skip
@@ -120,9 +119,19 @@ class SessionAdmin(KeepsDrafts):
         ),
     )
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Those that this person may order."""
+        permitted = {f"{verb.name}_sessions" for verb in permitted_verbs(request.user)}
+        found = super().get_actions(request)
+        return {name: action for name, action in found.items() if name in permitted}
+
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
-        return type(form.__name__, (form,), {"actor": request.user.get_username()})
+        known = {
+            "actor": request.user.get_username(),
+            "permitted": permitted_verbs(request.user),
+        }
+        return type(form.__name__, (form,), known)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentSession]:
         """A list of fifty does not read fifty contexts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -26,7 +27,8 @@ from agent_sessions import (
 )
 
 from . import given_json
-from .actions import VERBS, explain, perform
+from .actions import explain, perform
+from .choices import VERBS, Verb
 from .conflicts import FIELD, ConflictRow, decided, read_rows, rows_of
 from .models import AgentSession, Checkpoint
 from .numbers import whole
@@ -117,6 +119,7 @@ class SessionForm(ModelForm):
     request_id = forms.UUIDField(widget=forms.HiddenInput)
     conflicts = ConflictsField(label=gettext_lazy("Changed by both"), required=False)
     actor: str
+    permitted: Sequence[Verb] = ()
 
     class Meta:
         model = AgentSession
@@ -130,10 +133,10 @@ class SessionForm(ModelForm):
             # Changed is what differs from what was shown: an agent's own changes meanwhile are not the person's.
             self.fields[name].show_hidden_initial = True
         # A form that comes back is judged by the manager, which knows what happened meanwhile.
-        possible = [v for v in VERBS.values() if self.is_bound or self.instance.state in v.states]
+        possible = [v for v in self.permitted if self.is_bound or self.instance.state in v.states]
         self.fields["verb"].choices = [  # type: ignore[attr-defined]
             ("", _("none")),
-            *((v.name, v.label) for v in possible if v.name != "edit"),
+            *((v.name, v.label) for v in possible),
         ]
         cast(ConflictsField, self.fields["conflicts"]).show(
             read_rows(cast(QueryDict, self.data)) if self.is_bound else []
@@ -223,7 +226,7 @@ class SessionForm(ModelForm):
 
 def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, Any]:
     """The checkpoint a person named, by number or name. Raises CheckpointNotFound."""
-    if verb != "rollback":
+    if not VERBS[verb].needs_checkpoint:
         return {}
     n = whole(wanted)
     if n is not None:

@@ -1,5 +1,7 @@
 """Words and icons: how states, conditions and orders are called on the screen."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from agent_sessions.states import sources
+
+from .permissions import OPERATE
+
 if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser, User
+
     from .selectors.rows import Row
 
 Text = str | Promise
@@ -62,7 +70,7 @@ ORDERED = {
 UNKNOWN_HINT = _("A state this page does not know.")
 
 
-def badge_of(row: "Row") -> Badge:
+def badge_of(row: Row) -> Badge:
     """The state as a person may believe it: an order the agent has not confirmed is no fact."""
     if row.pausing:
         return STATES["pausing"]
@@ -75,7 +83,11 @@ def badge_of(row: "Row") -> Badge:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One order: its address (a noun), its words, and what a person must know before giving it."""
+    """One order: its address (a noun), its words, and what a person must know before giving it.
+
+    Where it may be given says `agent_sessions.states`. `main_in`: states whose page offers it first. `undo`: the verb
+    that takes it back. `permission`: the right that a person needs. `rare`: shown only where it is possible.
+    """
 
     name: str
     noun: str
@@ -83,61 +95,79 @@ class Verb:
     label: Text
     title: Text
     done: Text
+    ordered: Text
     warning: Text
     reason_required: bool = False
     danger: bool = False
     rare: bool = False
+    needs_checkpoint: bool = False
+    main_in: frozenset[str] = frozenset()
+    undo: str = ""
+    permission: str = OPERATE
+    blocked: Text = ""
+
+    @property
+    def states(self) -> frozenset[str]:
+        return frozenset(sources(self.name))
+
+    def blocked_in(self, state: str) -> Text:
+        """Why it cannot be given in this state; empty when it can."""
+        if state in self.states:
+            return ""
+        return self.blocked or STATE_ADJECTIVES.get(state, UNKNOWN_HINT)
 
 
 VERBS = {
     "pause": Verb(
         "pause", "pauses", "pause", pgettext_lazy("verb", "Pause"), _("Pause this session?"),
-        _("Pause ordered."),
+        _("Pause ordered."), _("Pause ordered"),
         _("The agent stops at its next safe point. The step it is doing now runs to its end, and calls"
           " it has already sent elsewhere, to a language model for example, are not called back."),
+        main_in=frozenset({"active"}), undo="resume",
     ),
     "resume": Verb(
         "resume", "resumes", "play", pgettext_lazy("verb", "Resume"), _("Resume this session?"),
-        _("Resuming ordered."),
+        _("Resuming ordered."), _("Resume ordered"),
         _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
           " until it is started again."),
+        main_in=frozenset({"paused"}), undo="pause",
     ),
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
-        _("Roll this session back?"), _("Rollback ordered."),
+        _("Roll this session back?"), _("Rollback ordered."), _("Rollback ordered"),
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
           " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
-        reason_required=True, danger=True,
+        reason_required=True, danger=True, needs_checkpoint=True,
+        main_in=frozenset({"completed", "failed"}),
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
-        _("Complete this session?"), _("Completed."),
+        _("Complete this session?"), _("Completed."), _("Completed by order"),
         _("The session counts as finished. The agent ends its work at its next safe point; what it has"
           " not stored by then is not stored. You can only come back from here by rolling back."),
     ),
     "fail": Verb(
         "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
-        _("End this session as failed?"), _("Ended as failed."),
+        _("End this session as failed?"), _("Ended as failed."), _("Ended as failed by order"),
         _("The agent ends its work at its next safe point, and what it writes from now on is refused."
           " You can only come back from here by rolling back to a checkpoint."),
         reason_required=True, danger=True,
     ),
     "delete": Verb(
         "delete", "deletions", "trash", pgettext_lazy("verb", "Delete"), _("Delete this session?"),
-        _("Deleted."),
+        _("Deleted."), _("Deleted"),
         _("The session leaves the list and its agent ends its work. It stays in the trash, with its"
           " whole history."),
-        reason_required=True, danger=True,
+        reason_required=True, danger=True, undo="restore", blocked=_("The session is deleted already."),
     ),
     "restore": Verb(
         "restore", "restorations", "rollback", pgettext_lazy("verb", "Restore"),
-        _("Restore this session?"), _("Restored."),
+        _("Restore this session?"), _("Restored."), _("Restored"),
         _("The session comes back in the state it had before it was deleted. Its agent does not start"
           " again by itself."),
-        rare=True,
+        rare=True, main_in=frozenset({"deleted"}), blocked=_("The session is not deleted."),
     ),
 }  # fmt: skip
-BY_NOUN = {verb.noun: verb for verb in VERBS.values()}
 
 STATE_ADJECTIVES = {
     "active": _("The session is active already."),
@@ -148,15 +178,19 @@ STATE_ADJECTIVES = {
 }
 
 
-def blocked_reason(verb: Verb, state: str, allowed: bool) -> Text:
-    """Why a verb cannot be used now; empty when it can."""
-    if allowed:
-        return ""
-    if verb.name == "restore":
-        return _("The session is not deleted.")
-    if verb.name == "delete":
-        return _("The session is deleted already.")
-    return STATE_ADJECTIVES.get(state, UNKNOWN_HINT)
+def verb_of_noun(noun: str) -> Verb | None:
+    """The order whose address this is."""
+    return next((verb for verb in VERBS.values() if verb.noun == noun), None)
+
+
+def permitted_verbs(user: User | AnonymousUser) -> list[Verb]:
+    """The orders that a person may give."""
+    return [v for v in VERBS.values() if user.has_perm(f"sessions_app.{v.permission}")]
+
+
+def primary_verb(state: str) -> Verb:
+    """What a session in this state most likely needs."""
+    return next((verb for verb in VERBS.values() if state in verb.main_in), VERBS["pause"])
 
 
 KINDS = {
@@ -175,15 +209,6 @@ KINDS = {
     "refused": Badge("refused", "shield", _("Late write refused")),
     "adopted": Badge("adopted", "plus", _("Taken over from the old table")),
     "purged": Badge("deleted", "trash", _("Removed for good")),
-}
-ORDER_WORDS = {
-    "pause": _("Pause ordered"),
-    "resume": _("Resume ordered"),
-    "rollback": _("Rollback ordered"),
-    "complete": _("Completed by order"),
-    "fail": _("Ended as failed by order"),
-    "delete": _("Deleted"),
-    "restore": _("Restored"),
 }
 SOURCES = {
     "agent": _("agent"),

@@ -69,7 +69,8 @@ BEGIN
     END IF;
     FOR stored IN
         SELECT oid::regclass AS name, pg_relation_size(oid) AS size FROM pg_class
-        WHERE relname LIKE 'agent\\_session%' AND relname NOT IN ('agent_session_migrations', 'agent_session_timeline')
+        WHERE relname LIKE 'agent\\_session%' AND relname NOT IN (
+            'agent_session_migrations', 'agent_session_timeline', 'agent_session_verbs')
           AND relkind = 'r'
     LOOP
         EXECUTE format(CASE WHEN stored.size > 200000 THEN 'TRUNCATE %s' ELSE 'DELETE FROM %s' END, stored.name);

@@ -10,7 +10,8 @@ from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ..views.access import may_look, may_operate
+from ..choices import Verb
+from ..views.access import may_look, may_operate, may_perform, permitted_verbs
 from . import tokens
 
 T = TypeVar("T")
@@ -48,6 +49,12 @@ AUTH = [Token(), BrowserSession()]
 def require_look(request: HttpRequest) -> None:
     if not may_look(request):
         raise HttpError(403, "You may not look at sessions.")
+
+
+def require_permission(request: HttpRequest, verb: Verb) -> None:
+    if not may_perform(request, verb):
+        others = "give this order" if permitted_verbs(request) else "change them"
+        raise HttpError(403, f"You may look at sessions, but not {others}.")
 
 
 def require_operate(request: HttpRequest) -> None:

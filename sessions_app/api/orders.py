@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from django.utils import translation
 from ninja import Header, Router
 from ninja.errors import HttpError
 
 from agent_sessions import InvalidInput
 
 from ..actions import perform
+from ..choices import VERBS, Verb
 from ..numbers import BIGINT, whole
-from .access import require_operate
+from .access import require_operate, require_permission
 from .schemas import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
 from .sessions import read_detail
 
@@ -25,90 +28,41 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 Match = Annotated[str | None, Header(alias="If-Match", max_length=40)]
 
 
-@router.post("/sessions/{uuid:id}/pauses", response=ActionOut, summary="Pause")
-def pause(
-    request: HttpRequest,
-    id: UUID,
-    asked: ReasonIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    """The agent stops at its next safe point; until then `order.confirmed` is false."""
-    return _order(request, "pause", id, asked, idempotency_key, if_match)
+BODIES: dict[str, type[ReasonIn]] = {"complete": CompletionIn, "rollback": RollbackIn}
+NOTES = {
+    "pause": "The agent stops at its next safe point; until then `order.confirmed` is false.",
+    "fail": "Needs a reason. What the agent writes afterwards is refused.",
+    "rollback": "Needs a reason. The context captured with the checkpoint comes back, and the agent starts from there.",
+    "delete": "Needs a reason. It can be restored while it is in the trash.",
+}
 
 
-@router.post("/sessions/{uuid:id}/resumes", response=ActionOut, summary="Resume")
-def resume(
-    request: HttpRequest,
-    id: UUID,
-    asked: ReasonIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    return _order(request, "resume", id, asked, idempotency_key, if_match)
+def _endpoint(verb: Verb) -> Callable[..., ActionOut]:
+    """What POST to the verb's noun does; ninja reads parameters and schemas from the signature."""
+
+    def endpoint(
+        request: HttpRequest,
+        id: UUID,
+        asked: ReasonIn,
+        idempotency_key: Key = None,
+        if_match: Match = None,
+    ) -> ActionOut:
+        require_permission(request, verb)
+        return _order(request, verb.name, id, asked, idempotency_key, if_match, **asked.extra())
+
+    endpoint.__name__ = endpoint.__qualname__ = verb.name
+    endpoint.__annotations__["asked"] = BODIES.get(verb.name, ReasonIn)
+    return endpoint
 
 
-@router.post("/sessions/{uuid:id}/completions", response=ActionOut, summary="Complete")
-def complete(
-    request: HttpRequest,
-    id: UUID,
-    asked: CompletionIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    extra = {} if asked.result is None else {"result": asked.result}
-    return _order(request, "complete", id, asked, idempotency_key, if_match, **extra)
-
-
-@router.post("/sessions/{uuid:id}/failures", response=ActionOut, summary="End as failed")
-def fail(
-    request: HttpRequest,
-    id: UUID,
-    asked: ReasonIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    """Needs a reason. What the agent writes afterwards is refused."""
-    return _order(request, "fail", id, asked, idempotency_key, if_match)
-
-
-@router.post(
-    "/sessions/{uuid:id}/rollbacks", response=ActionOut, summary="Roll back to a checkpoint"
-)
-def rollback(
-    request: HttpRequest,
-    id: UUID,
-    asked: RollbackIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    """Needs a reason. The context captured with the checkpoint comes back, and the agent starts from there."""
-    return _order(
-        request, "rollback", id, asked, idempotency_key, if_match, checkpoint_id=asked.checkpoint
-    )
-
-
-@router.post("/sessions/{uuid:id}/deletions", response=ActionOut, summary="Delete")
-def delete(
-    request: HttpRequest,
-    id: UUID,
-    asked: ReasonIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    """Needs a reason. It can be restored while it is in the trash."""
-    return _order(request, "delete", id, asked, idempotency_key, if_match)
-
-
-@router.post("/sessions/{uuid:id}/restorations", response=ActionOut, summary="Restore")
-def restore(
-    request: HttpRequest,
-    id: UUID,
-    asked: ReasonIn,
-    idempotency_key: Key = None,
-    if_match: Match = None,
-) -> ActionOut:
-    return _order(request, "restore", id, asked, idempotency_key, if_match)
+with translation.override("en"):
+    for _verb in VERBS.values():
+        router.post(
+            f"/sessions/{{uuid:id}}/{_verb.noun}",
+            response=ActionOut,
+            summary=str(_verb.label),
+            description=NOTES.get(_verb.name),
+        )(_endpoint(_verb))
 
 
 @router.post("/sessions/{uuid:id}/edits", response=ActionOut, summary="Change context or metadata")
@@ -120,6 +74,7 @@ def edit(
     if_match: Match = None,
 ) -> ActionOut:
     """Needs a reason. With `If-Match` it is refused when someone else changed the same path since."""
+    require_operate(request)
     if asked.context is None and asked.metadata is None:
         raise InvalidInput("Give context or metadata.")
     extra = {
@@ -139,7 +94,6 @@ def _order(
     match: str | None,
     **extra: Any,
 ) -> ActionOut:
-    require_operate(request)
     actor = request.user.get_username()
     outcome = perform(
         verb,

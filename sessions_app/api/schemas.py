@@ -180,13 +180,23 @@ class CheckpointPage(Schema):
 class ReasonIn(Schema):
     reason: str = Field("", max_length=2000, description="stored with the order; some need one")
 
+    def extra(self) -> dict[str, Any]:
+        """What the order needs beyond its reason, as `actions.perform` takes it."""
+        return {}
+
 
 class CompletionIn(ReasonIn):
     result: Any = None
 
+    def extra(self) -> dict[str, Any]:
+        return {} if self.result is None else {"result": self.result}
+
 
 class RollbackIn(ReasonIn):
     checkpoint: int | str = Field(description="its number, or `{session_id}:{n}`")
+
+    def extra(self) -> dict[str, Any]:
+        return {"checkpoint_id": self.checkpoint}
 
 
 class EditIn(ReasonIn):

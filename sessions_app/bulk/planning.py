@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from .. import actions
+from ..choices import VERBS
 from ..models import AgentSession
 from ..numbers import BIGINT, whole
 from ..selectors.filters import ListFilter
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MOST = 10_000
 MOST_NAMES = 50
 NAMES_FROM = 500
-OPPOSITE = {"pause": "resume", "resume": "pause", "delete": "restore"}
 Outcome = BulkItem.Outcome
 
 _NAMES = """
@@ -53,7 +52,7 @@ def plan_matching(verb: str, query: str, user: User) -> BulkJob:
 
 def plan_undo(job: BulkJob, user: User) -> BulkJob:
     """Takes back what this job has changed, but nothing that somebody decided since."""
-    undo = BulkJob(verb=OPPOSITE[job.verb], origin=BulkJob.Origin.UNDO, follows=job, **_by(user))
+    undo = BulkJob(verb=VERBS[job.verb].undo, origin=BulkJob.Origin.UNDO, follows=job, **_by(user))
     changed = dict(
         job.items.filter(outcome=Outcome.DONE).values_list("session_id", "result_version")
     )
@@ -87,7 +86,7 @@ def _pinned(
     columns = ("id", "agent_type", "state", "version")
     found = list(sessions.order_by("-created_at", "-id").values_list(*columns)[: MOST + 1])
     job.cut = len(found) > MOST
-    possible = actions.VERBS[job.verb].states
+    possible = VERBS[job.verb].states
     items = []
     for n, (id, agent_type, state, version) in enumerate(found[:MOST], 1):
         item = BulkItem(job=job, n=n, session_id=id, agent_type=agent_type)

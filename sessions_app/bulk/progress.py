@@ -17,7 +17,6 @@ from ..conditions import silent_q
 from ..models import AgentSession
 from ..selectors import session
 from .models import BulkItem, BulkJob
-from .planning import OPPOSITE
 
 Outcome, State = BulkItem.Outcome, BulkJob.State
 SHOWN = 100
@@ -126,15 +125,15 @@ class Progress:
 
     @property
     def needs_checkpoint(self) -> bool:
-        return self.verb.name == "rollback" and not self.job.checkpoint
+        return self.verb.needs_checkpoint and not self.job.checkpoint
 
     @property
     def can_be_undone(self) -> bool:
-        return self.ended and self.verb.name in OPPOSITE and self.done > 0
+        return self.ended and bool(self.verb.undo) and self.done > 0
 
     @property
     def opposite(self) -> Verb | None:
-        return VERBS[OPPOSITE[self.verb.name]] if self.verb.name in OPPOSITE else None
+        return VERBS.get(self.verb.undo)
 
 
 def progress(job: BulkJob) -> Progress:

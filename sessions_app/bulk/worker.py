@@ -29,8 +29,8 @@ from agent_sessions import (
 )
 
 from .. import actions
+from ..choices import VERBS
 from ..models import HistoryEntry
-from ..permissions import OPERATE
 from .models import BulkItem, BulkJob
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,11 @@ def _problem(error: SessionError) -> tuple[str, str]:
 def owner_may_operate(job: BulkJob) -> bool:
     """A right that was withdrawn ends what was begun with it."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
-    return owner is not None and owner.is_active and owner.has_perm(f"sessions_app.{OPERATE}")
+    return (
+        owner is not None
+        and owner.is_active
+        and owner.has_perm(f"sessions_app.{VERBS[job.verb].permission}")
+    )
 
 
 class Background:

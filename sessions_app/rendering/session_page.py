@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text
+from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..numbers import BIGINT, whole
 from ..selectors import conversation as turns
@@ -49,6 +49,7 @@ class SessionPage:
     """What the template asks for; read when it asks."""
 
     past: PointInTime | None = None
+    permitted: Sequence[Verb] = ()  # the orders that the reader may give
 
     def __init__(self, session: AgentSession, row: Row, asked: SessionPageParams) -> None:
         self.session = session
@@ -133,12 +134,16 @@ class SessionPage:
 
     @cached_property
     def actions(self) -> list[Action]:
-        return detail.actions(self.row.state)
+        return [detail.action(verb, self.row.state) for verb in self.permitted]
 
     @property
-    def primary_action(self) -> Action:
-        wanted = detail.PRIMARY_ACTION.get(self.row.state, "pause")
-        return next(action for action in self.actions if action.verb.name == wanted)
+    def primary_action(self) -> Action | None:
+        """The order that this state most likely needs, or the first that is possible to this person."""
+        wanted = primary_verb(self.row.state)
+        return next(
+            (action for action in self.actions if action.verb is wanted),
+            next((action for action in self.actions if action.possible), None),
+        )
 
     @property
     def others(self) -> list[Action]:

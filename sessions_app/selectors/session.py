@@ -14,8 +14,7 @@ from django.db.models.functions import Cast, Left
 
 from agent_sessions.states import CHECKPOINT_NAMES
 
-from ..actions import VERBS as PERFORMED
-from ..choices import VERBS, Text, Verb, as_text, blocked_reason
+from ..choices import Text, Verb, as_text
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from .point_in_time import PointInTime
 from .rows import Row, from_values, with_row_columns
@@ -189,22 +188,8 @@ def first_matching(
     return next(found, None)
 
 
-def actions(state: str) -> list[Action]:
-    """Every verb, and why it cannot be used where it cannot."""
-    return [action(verb, state) for verb in VERBS.values()]
-
-
 def action(verb: Verb, state: str) -> Action:
-    return Action(verb, blocked_reason(verb, state, state in PERFORMED[verb.name].states))
-
-
-PRIMARY_ACTION = {
-    "active": "pause",
-    "paused": "resume",
-    "completed": "rollback",
-    "failed": "rollback",
-    "deleted": "restore",
-}
+    return Action(verb, verb.blocked_in(state))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from django.db.models.functions import Left
 
 from agent_sessions.stored_values import readable
 
-from ..choices import CONDITIONS, KINDS, ORDER_WORDS, SOURCES, STATES
+from ..choices import CONDITIONS, KINDS, SOURCES, STATES, VERBS
 from ..models import AgentSession, Blindness, Checkpoint
 from ..numbers import BIGINT, whole
 from ..rendering.time_format import milliseconds
@@ -148,7 +148,8 @@ def _band(state: str, since: datetime, until: datetime | None) -> Json:
 
 
 def _mark(entry: Json) -> Json:
-    words = ORDER_WORDS.get(entry["verb"] or "") if entry["kind"] == "order" else None
+    verb = VERBS.get(entry["verb"] or "") if entry["kind"] == "order" else None
+    words = verb.ordered if verb else None
     known = KINDS.get(entry["kind"])
     return {
         "version": entry["version"],

@@ -216,7 +216,8 @@ def kind_sign(entry: HistoryItem) -> Badge:
 
 @register.filter
 def event_words(entry: HistoryItem) -> str:
-    return str(choices.ORDER_WORDS.get(entry.verb) or kind_sign(entry).word)
+    verb = choices.VERBS.get(entry.verb)
+    return str(verb.ordered if verb else kind_sign(entry).word)
 
 
 @register.filter

@@ -8,6 +8,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from .. import choices
+from ..choices import Verb
 from ..permissions import OPERATE, user_may_look
 
 P = ParamSpec("P")
@@ -20,6 +22,24 @@ def may_look(request: HttpRequest) -> bool:
 
 def may_operate(request: HttpRequest) -> bool:
     return request.user.has_perm(f"sessions_app.{OPERATE}")
+
+
+def may_perform(request: HttpRequest, verb: Verb) -> bool:
+    return verb in permitted_verbs(request)
+
+
+def permitted_verbs(request: HttpRequest) -> list[Verb]:
+    return choices.permitted_verbs(request.user)
+
+
+def performers_only(view: View[P]) -> View[P]:
+    """For those who may give at least one order; the view asks for the right to its own."""
+    return _guarded(view, lambda request: bool(permitted_verbs(request)))
+
+
+def require_permission(request: HttpRequest, verb: Verb) -> None:
+    if not may_perform(request, verb):
+        raise PermissionDenied
 
 
 def viewers_only(view: View[P]) -> View[P]:

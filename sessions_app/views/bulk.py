@@ -35,7 +35,13 @@ from ..drafts import drafts
 from ..models import AgentSession
 from ..numbers import whole
 from ..selectors.filters import ListFilter
-from .access import may_operate, operators_only, viewers_only
+from .access import (
+    may_operate,
+    may_perform,
+    performers_only,
+    require_permission,
+    viewers_only,
+)
 from .orders import is_fetch
 from .preferences import back
 
@@ -55,12 +61,14 @@ def jobs(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/bulk/bulk_jobs.html", context)
 
 
-@operators_only
+@performers_only
 @require_POST
 def plan(request: HttpRequest) -> HttpResponse:
     verb = VERBS.get(request.POST.get("verb", ""))
     ticked = planning.parse_ticked(request.POST.getlist("id"))
     everything = request.POST.get("all") == "yes"
+    if verb is not None:
+        require_permission(request, verb)
     if verb is None or not (ticked or everything):
         messages.warning(request, _("Nothing was selected. Tick the sessions first."))
         return HttpResponseRedirect(back(request))
@@ -93,12 +101,13 @@ def matching(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"n": min(n, MOST), "more": n > MOST})
 
 
-@operators_only
+@performers_only
 @require_POST
 def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
     job = get_object_or_404(BulkJob, id=id)
     if act not in ACTS:
         raise Http404
+    require_permission(request, progress(job).verb)
     return ACTS[act](request, job)
 
 
@@ -136,7 +145,7 @@ def _continue(request: HttpRequest, job: BulkJob) -> HttpResponse:
 
 def _checkpoint(request: HttpRequest, job: BulkJob) -> HttpResponse:
     name = request.POST.get("checkpoint", "").strip()[:500]
-    if name and job.verb == "rollback":
+    if name and VERBS[job.verb].needs_checkpoint:
         drafts.forget(cast(User, request.user), progress(job).draft_name)
         planning.choose_checkpoint(job, name)
     return _go(request, job)
@@ -175,12 +184,12 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
     """The plan before the start, the progress after it: as a dialog's content or as a page."""
     now = progress(job)
     draft = job.state == State.DRAFT
-    if draft and not may_operate(request):
+    if draft and not may_perform(request, now.verb):
         raise Http404
     context: dict[str, Any] = {"progress": now, "job": job, "verb": now.verb, "now": timezone.now()}
-    context["may_operate"] = may_operate(request)
+    context["may_operate"] = may_perform(request, now.verb)
     if draft:
-        names = planning.checkpoint_names(job) if now.verb.name == "rollback" else ()
+        names = planning.checkpoint_names(job) if now.verb.needs_checkpoint else ()
         context |= {"reasons": reasons(job), "names": names, "refused": refused}
         begun = None if refused else drafts.find(cast(User, request.user), now.draft_name)
         context["begun"] = begun or {}

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from psycopg.errors import QueryCanceled
 
-from ..choices import VERBS
+from ..choices import Verb
 from ..drafts import drafts
 from ..models import AgentSession
 from ..rendering.facets import address, build_facets, with_value
@@ -27,10 +27,9 @@ from ..selectors.filters import BEGINNING, ListFilter
 from ..selectors.filters import SEARCHED as FURTHER
 from ..selectors.pagination import Key, Page, read_page
 from ..watchdog.retention import trash_days
-from .access import may_operate, viewers_only
+from .access import permitted_verbs, viewers_only
 from .saved_views import user_of
 
-BULK_VERBS = ("pause", "resume", "complete", "fail", "rollback", "delete")
 PATIENCE_MS = 4000
 NEAR = 1_000  # what is searched inside at first: as quick with many sessions as with few
 SEARCHED = ("state", "type", "user", "sort", "view", "columns")
@@ -47,6 +46,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     found = counts()
     facets = found.facets(wanted)
     ascending = wanted.sort == "created"
+    verbs = permitted_verbs(request)
     context = {
         "rows": page.rows,
         "page": _neighbours(query, page),
@@ -59,9 +59,10 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "rail": build_facets(query, wanted, facets),
         "refresh_href": address(query),
         "sort_href": address(with_value(query, sort="-created" if ascending else "created")),
-        "may_operate": may_operate(request),
-        "verbs": VERBS.values(),
-        "bulk_verbs": [VERBS[name] for name in _bulk_verbs(wanted)],
+        "may_operate": bool(verbs),
+        "row_verbs": [verb for verb in verbs if not verb.needs_checkpoint],
+        "bulk_verbs": _bulk_verbs(verbs, wanted),
+        "only_deleted": wanted.states == {"deleted"},
         "now": timezone.now(),
         **_desk(request, found, style),
     }
@@ -95,11 +96,12 @@ def _begun(user: User, current: services.Open | None) -> dict[str, QueryDict | N
     return {"begun_new": found.get("view:new"), "begun_name": found.get(own)}
 
 
-def _bulk_verbs(wanted: ListFilter) -> Sequence[str]:
-    """What is in the trash can only be restored."""
-    if not wanted.shows_deleted:
-        return BULK_VERBS
-    return ("restore",) if wanted.states == {"deleted"} else (*BULK_VERBS, "restore")
+def _bulk_verbs(verbs: Sequence[Verb], wanted: ListFilter) -> list[Verb]:
+    """Those that are possible somewhere in what the list shows: in the trash, or outside of it."""
+    trash = {"deleted"}
+    if wanted.states == trash:
+        return [verb for verb in verbs if verb.states & trash]
+    return [verb for verb in verbs if wanted.shows_deleted or verb.states - trash]
 
 
 def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -> Page:

@@ -24,13 +24,13 @@ from agent_sessions import (
 from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, manager_portal
-from ..choices import BY_NOUN, VERBS, Verb
+from ..choices import VERBS, Verb, verb_of_noun
 from ..drafts import drafts
 from ..numbers import BIGINT, whole
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session
 from ..selectors.rows import Row, load_rows
-from .access import operators_only
+from .access import operators_only, performers_only, require_permission
 from .preferences import back
 
 
@@ -90,19 +90,20 @@ class Form:
         return f"{reverse('rollback', args=[self.row.id])}?checkpoint={self.asked.checkpoint}"
 
 
-@operators_only
+@performers_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
-    verb = BY_NOUN.get(noun)
+    verb = verb_of_noun(noun)
     if verb is None:
         raise Http404
+    require_permission(request, verb)
     row = _row_or_404(id)
     if request.method == "POST":
         asked = OrderParams.from_post(request)
-        if verb.name == "rollback" and asked.checkpoint is None:
+        if verb.needs_checkpoint and asked.checkpoint is None:
             raise Http404
         return _perform(request, verb, row, asked)
-    if verb.name == "rollback":
+    if verb.needs_checkpoint:
         return HttpResponseRedirect(f"{reverse('session', args=[id])}#checkpoints")
     return _ask(request, _form(verb, row, OrderParams.anew(row, reason=_begun(request, verb, id))))
 
@@ -133,7 +134,7 @@ def draft_name(verb: Verb, id: UUID) -> str:
 
 def _form(verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
     form = Form(verb, row, asked, session.action(verb, row.state).why_not, **more)
-    if verb.name == "rollback":
+    if verb.needs_checkpoint:
         try:
             form.preview = manager_portal.call(
                 lambda m: m.preview_rollback(str(row.id), asked.checkpoint or 0)

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from .. import presence
 from ..bidi import isolated
-from ..choices import BY_NOUN
+from ..choices import verb_of_noun
 from ..templatetags.sessions import initials
 from .access import viewers_only
 
@@ -21,7 +21,7 @@ def present(request: HttpRequest, id: UUID) -> HttpResponse:
         presence.gone(id, name)
         return HttpResponse(status=204)
     doing = request.POST.get("doing", "")
-    others = presence.here(id, name, doing if doing in BY_NOUN else "")
+    others = presence.here(id, name, doing if verb_of_noun(doing) else "")
     people = [
         {"initials": initials(one.name), "words": _words(one), "acting": bool(one.doing)}
         for one in others
@@ -30,7 +30,7 @@ def present(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 def _words(one: presence.Present) -> str:
-    verb = BY_NOUN.get(one.doing)
+    verb = verb_of_noun(one.doing)
     if verb is None:
         return _("%(name)s is looking at this session too") % {"name": isolated(one.name)}
     return _("%(name)s has a dialog open: %(verb)s") % {

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 from ..rendering.session_page import SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
-from .access import may_operate, viewers_only
+from .access import may_operate, permitted_verbs, viewers_only
 
 
 @viewers_only
@@ -54,6 +54,7 @@ def _render(request: HttpRequest, id: UUID, template: str, at: str) -> HttpRespo
     page = read_page(id, SessionPageParams.of_query(request.GET.dict(), at))
     if page is None:
         raise Http404
+    page.permitted = permitted_verbs(request)
     context = {
         "page": page,
         "row": page.row,

@@ -290,6 +290,12 @@ async def test_the_order_rule_of_the_database_is_that_of_the_library(
                     was,
                     becomes,
                 )
+    rows = await sql.execute("SELECT verb, from_state, to_state FROM agent_session_verbs")
+    assert {tuple(row) for row in await rows.fetchall()} == {
+        (verb, was.value, becomes.value)
+        for verb, allowed in TRANSITIONS.items()
+        for was, becomes in allowed.items()
+    }
 
 
 def test_agents_can_write_between_the_migration_and_its_grants(migrated: str) -> None:

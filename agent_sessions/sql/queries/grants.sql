@@ -39,7 +39,7 @@ BEGIN
             WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
               AND relowner = to_regrole(quote_ident(current_user))
               AND relname NOT IN ('agent_session_history', 'agent_session_contexts', 'agent_session_checkpoints',
-                                  'agent_session_counts', 'agent_session_migrations', 'django_migrations')
+                                  'agent_session_counts', 'agent_session_migrations', 'agent_session_verbs', 'django_migrations')
         LOOP
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s.%s TO %I', here, name, role_name);
         END LOOP;

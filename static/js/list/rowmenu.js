@@ -2,14 +2,6 @@
 
 import { sessionAddress } from "../core/addresses.js";
 
-const POSSIBLE = {
-  active: ["pause", "complete", "fail", "delete"],
-  paused: ["resume", "complete", "fail", "delete"],
-  completed: ["delete"],
-  failed: ["delete"],
-  deleted: ["restore"],
-};
-
 const menu = document.getElementById("row-menu");
 let opener = null;
 
@@ -22,8 +14,8 @@ function open(button) {
   const address = sessionAddress(id);
   menu.querySelector("[data-open]").href = address;
   menu.querySelector("[data-copy]").dataset.copy = id;
-  for (const item of menu.querySelectorAll("[data-verb]")) {
-    item.hidden = !(POSSIBLE[state] ?? []).includes(item.dataset.verb);
+  for (const item of menu.querySelectorAll("[data-noun]")) {
+    item.hidden = !item.dataset.states.split(" ").includes(state);
     item.href = `${address}${item.dataset.noun}/`;
   }
   opener = button;
@@ -62,7 +54,7 @@ export function start(order) {
     if (!menu.contains(event.target)) menu.hidden = true;
   });
   menu.addEventListener("click", (event) => {
-    const item = event.target.closest("[data-verb]");
+    const item = event.target.closest("[data-noun]");
     if (item) {
       event.preventDefault();
       order(item.href);

@@ -20,6 +20,7 @@ NOT_MIRRORED = {
     "agent_session_activity",
     "agent_session_counts",
     "agent_session_migrations",
+    "agent_session_verbs",
     "agent_session_timeline",
 }
 

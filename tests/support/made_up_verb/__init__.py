@@ -1,0 +1,7 @@
+"""A verb that the product does not have: what an engineer would add to give it one."""
+
+HOLD = "hold"
+PERMISSION = "hold_agentsession"
+CHECKPOINT = "session_held"
+SQL = "INSERT INTO agent_session_verbs (verb, from_state, to_state) VALUES ('hold', 'active', 'paused')"
+REMOVED = "DELETE FROM agent_session_verbs WHERE verb = 'hold'"
