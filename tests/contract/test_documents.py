@@ -49,6 +49,17 @@ def test_every_file_that_is_named_is_there(document: Path) -> None:
     assert {name for name in missing if not name.startswith(made)} == set()
 
 
+def test_git_keeps_the_pictures_that_documents_show_and_no_others() -> None:
+    shown = {
+        str((document.parent / target).resolve().relative_to(BASE_DIR))
+        for document in DOCUMENTS
+        for target in re.findall(r"!\[[^\]]*\]\(([^)\s]+\.png)\)", document.read_text())
+    }
+    ignored = (BASE_DIR / ".gitignore").read_text().splitlines()
+    assert "/docs/screenshots/*" in ignored
+    assert {line.removeprefix("!/") for line in ignored if line.startswith("!")} == shown
+
+
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda path: path.stem)
 def test_a_decision_has_its_sections(page: Path) -> None:
     text = page.read_text()
