@@ -102,8 +102,8 @@ thorough: setup ## the property-based tests with twenty times the examples of `m
 mutants: setup ## one rule taken out at a time, which its tests must notice: MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1] [LIST=1]
 	@env MINUTES="$(MINUTES)" WORKERS="$(WORKERS)" ONLY="$(ONLY)" SEED="$(SEED)" LIST="$(LIST)" $(BIN)/python -m tools.mutants
 
-screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
-	@$(BIN)/python -m tools.screenshots
+screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots; only="list wall": these scenes
+	@$(BIN)/python -m tools.screenshots $(only)
 
 clean: ## what can be made anew; .data stays
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
