@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALL := .ci/install
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run env test lint format types messages bench load clean
+.PHONY: help setup run dev env psql test cover lint format types messages bench load clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,12 +32,28 @@ setup: .venv/development ## everything for development, in .venv
 run: .venv/runtime ## the dashboard with demo agents on http://HOST:PORT
 	@exec $(BIN)/python -m dashboard.devserver
 
+dev: setup ## the same, started again as code, templates, styles and texts change
+	@exec $(BIN)/python -m tools.dev
+
 env: .venv/runtime ## the two lines that lead agents to the running dashboard
 	@$(BIN)/python -m dashboard.embedded --print
 
-test: setup chromium lint types ## everything that is checked, the browser included
+psql: .venv/runtime ## psql at the running database, as its owner; or: echo 'SELECT 1' | make psql
+	@exec $(BIN)/python -m tools.psql
+
+# Only from the command line: a variable of the environment must not make `make test` check less.
+ifneq ($(origin only),command line)
+  only :=
+endif
+TESTS := $(if $(only),$(only),-n 2)
+
+test: setup $(if $(only),,chromium lint types) ## everything that is checked, the browser included; only=tests/…: these tests alone
 	@echo "==> tests"
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest $(TESTS)
+
+cover: setup $(if $(only),,chromium) ## the tests, and which lines they ran, into build/coverage; only=tests/…: by these alone
+	@$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered --cov-report=html
+	@echo "==> build/coverage/html/index.html shows each line"
 
 .PHONY: frameworks
 frameworks: .venv/development ## the tests with DSPy, which `make test` leaves out: 68 packages, 400 MB
@@ -86,8 +102,8 @@ thorough: setup ## the property-based tests with twenty times the examples of `m
 mutants: setup ## one rule taken out at a time, which its tests must notice: MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1] [LIST=1]
 	@env MINUTES="$(MINUTES)" WORKERS="$(WORKERS)" ONLY="$(ONLY)" SEED="$(SEED)" LIST="$(LIST)" $(BIN)/python -m tools.mutants
 
-screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots
-	@$(BIN)/python -m tools.screenshots
+screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots; only="list wall": these scenes
+	@$(BIN)/python -m tools.screenshots $(only)
 
 clean: ## what can be made anew; .data stays
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

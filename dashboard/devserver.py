@@ -50,7 +50,14 @@ def tell(step: str) -> None:
         print(f"==> {step}", flush=True)
 
 
-def main() -> None:
+def until_stopped(programs: list[SupervisedProcess], stop: StopSignals) -> None:
+    supervise(programs, stop.wait)
+
+
+def main(
+    serve: Callable[[list[SupervisedProcess], StopSignals], None] = until_stopped,
+) -> None:
+    """`serve` runs once everything is started, until it raises `Stop`."""
     settings = environment.read()
     if "MAKELEVEL" in os.environ:
         process.die_with_parent(signal.SIGTERM)
@@ -68,7 +75,7 @@ def main() -> None:
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
                 announce(settings, password, servers)
-                supervise([*kept_servers(servers), *programs.kept()], stop.wait)
+                serve([*kept_servers(servers), *programs.kept()], stop)
     except Stop:
         tell("stopped")
 

@@ -32,6 +32,11 @@ class SupervisedProcess:
         if self.due is not None and now >= self.due:
             self._start_again(now)
 
+    def restart(self) -> None:
+        """With the next look, whatever it waits for: its code has changed."""
+        self.child.stop()
+        self.wait, self.due = FIRST_WAIT, 0.0
+
     def _ended(self, now: float) -> None:
         if now - self.started > LONG_ENOUGH:
             self.wait = FIRST_WAIT

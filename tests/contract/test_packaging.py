@@ -30,7 +30,8 @@ def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("agent")
     source, environment = folder / "source", folder / "environment"
     source.mkdir()
-    shutil.copy(BASE_DIR / "pyproject.toml", source)
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(BASE_DIR / name, source)
     for name in ("agent_sessions", "sessions_app", "dashboard"):
         shutil.copytree(BASE_DIR / name, source / name)
     if (readme := BASE_DIR / "README.md").exists():
@@ -93,6 +94,13 @@ def test_the_sql_files_and_the_type_marker_come_along(bare_environment: Path) ->
     (packages,) = bare_environment.glob("lib/python3*/site-packages")
     assert files(packages) == files(BASE_DIR)
     assert "agent_sessions/py.typed" in files(BASE_DIR)
+
+
+def test_the_licence_comes_along(bare_environment: Path) -> None:
+    (packages,) = bare_environment.glob("lib/python3*/site-packages")
+    (facts,) = packages.glob("agent_sessions-*.dist-info")
+    assert "License-Expression: Apache-2.0" in (facts / "METADATA").read_text().splitlines()
+    assert (facts / "licenses" / "LICENSE").read_text() == (BASE_DIR / "LICENSE").read_text()
 
 
 def test_an_agent_can_bring_a_database_up_to_date(

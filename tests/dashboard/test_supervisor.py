@@ -55,3 +55,14 @@ def test_what_cannot_be_started_yet_is_tried_again(capsys: pytest.CaptureFixture
     kept.look(1.5)
     assert kept.child is not first
     assert "warning: the disk is full; trying again in 1 s" in capsys.readouterr().err
+
+
+def test_a_program_whose_code_has_changed_is_started_again_at_once() -> None:
+    place = [process.start("a program", ["sleep", "600"], cwd=Path("/"), patience=5)]
+    kept = SupervisedProcess(place, place[0], again=ended)
+    first = kept.child
+    kept.wait, kept.due = LONGEST_WAIT, 1_000.0
+    kept.restart()
+    kept.look(1.0)
+    assert first.process.poll() is not None
+    assert place == [kept.child] != [first]

@@ -154,3 +154,16 @@ def test_a_hostile_value_of_one_parameter_is_answered(
         for hostile in HOSTILE:
             asked = urlencode({name: hostile}, errors="surrogatepass")
             assert status(admin_client, f"{at}?{asked}") < 500, (path, name, hostile[:40])
+
+
+# The log-in itself, and the translated texts of scripts.
+FOR_EVERYBODY = {"admin/login/", "jsi18n/", "login/"}
+
+
+@pytest.mark.parametrize(
+    "address", [a for a in ADDRESSES if "(?P<" not in a and a not in FOR_EVERYBODY]
+)
+def test_a_visitor_without_a_log_in_is_shown_nothing(
+    address: str, client: Client, known: dict[str, str]
+) -> None:
+    assert status(client, filled(address, known)) in {302, 401, 403, 404, 405}
