@@ -58,7 +58,7 @@ def test_all_that_match_are_ordered_and_it_goes_on_when_the_tab_is_closed(open_p
     expect(page.locator("#bulk-count")).to_have_text("600 ausgewählt")
     page.locator("#bulk button[value=pause]").click()
     dialog = page.locator("dialog#dialog")
-    expect(dialog).to_contain_text("600 Sitzungen erhalten die Anordnung.")
+    expect(dialog).to_contain_text("Bei 600 Sitzungen wird der Auftrag ausgeführt.")
     dialog.locator("button.primary").click()
     expect(dialog.locator("[data-job]")).to_be_visible()
     page.close()
@@ -173,7 +173,7 @@ def test_a_bulk_pause_says_live_whose_agent_has_confirmed_who_works_and_where_no
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
-        ("de-DE", "1 von 2 Teilen noch bei der Arbeit"),
+        ("de-DE", "1 von 2 Teilaufgaben noch in Arbeit"),
         ("en-GB", "1 of 2 parts still at work"),
     ],
 )

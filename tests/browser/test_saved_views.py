@@ -168,7 +168,7 @@ def test_title_and_icon_carry_the_worst_state(open_page: Open, make_session: Mak
         "UPDATE agent_sessions SET last_heartbeat = now() - interval '1 h' WHERE id = %s",
         made.session_id,
     )
-    expect(page).to_have_title("(1 Verloren) Sitzungen · Agentensitzungen")
+    expect(page).to_have_title("(1 Kontakt verloren) Sitzungen · Agentensitzungen")
     assert str(page.locator("link[rel=icon]").get_attribute("href")).startswith("data:image/svg")
 
 
@@ -258,4 +258,4 @@ def test_a_deleted_session_says_until_when_it_can_be_restored(
     banner = page.locator("#banner-deleted")
     day = timezone.localtime(timezone.now() + timedelta(days=trash_days()))
     expect(banner).to_contain_text(f"Bis {day.day}. ")
-    expect(banner).to_contain_text("danach wird sie endgültig entfernt")
+    expect(banner).to_contain_text("danach wird sie endgültig gelöscht")

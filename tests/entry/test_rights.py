@@ -45,7 +45,7 @@ def test_who_may_look_is_told_that_the_order_is_what_is_refused(
 ) -> None:
     client.force_login(viewer)
     page = client.post("/bulk/", headers=ENGLISH).content.decode()
-    assert "may look at sessions but not act" in page
+    assert "you can only look at sessions" in page
     assert "has no rights yet" not in page
 
 

@@ -125,8 +125,10 @@ def test_only_the_newest_are_searched_and_the_page_says_so(
     assert 'id="limited"' in near
     assert 'href="?q=context.class%3A7b&amp;further=1"' in near
     nothing = page("q=context.class:9z")
-    assert ("Keine Sitzung passt" not in nothing) and ("ältere Sitzungen wurden nicht" in nothing)
-    assert "Keine Sitzung passt" in page("q=context.class:9z&further=1")
+    assert ("Keine Sitzung gefunden" not in nothing) and (
+        "Ältere Sitzungen wurden nicht" in nothing
+    )
+    assert "Keine Sitzung gefunden" in page("q=context.class:9z&further=1")
     further = page("q=context.class:7b&further=1")
     assert (old.session_id in further) and ('id="limited"' not in further)
     monkeypatch.setattr(listing, "FURTHER", 2)

@@ -15,7 +15,7 @@ S = "/sessions/{id}"
 FORM = "application/x-www-form-urlencoded"
 MANY_FIELDS = "&".join(f"id={n}" for n in range(3000))
 GONE = (
-    "404 There is nothing here The address is mistyped, or the session was removed for good."
+    "404 Page not found The address is mistyped, or the session was removed for good."
     " Deleted sessions stay in the trash for a while."
 )
 TOO_LARGE = (
