@@ -39,7 +39,10 @@ STATES = {
 CONDITIONS = {
     "late": Badge("late", "clock", _("Late"), _("The heartbeat is overdue.")),
     "lost": Badge(
-        "lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")
+        "lost",
+        "signal-off",
+        _("Lost"),
+        _("No heartbeat for a long time; the session is considered lost."),
     ),
     "no_progress": Badge(
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
@@ -172,7 +175,7 @@ KINDS = {
     "taken_over": Badge("taken_over", "hand", _("Taken over by another process")),
     "handed_back": Badge("handed_back", "hand", _("Handed back")),
     "attempt": Badge("attempt", "cross", _("Attempt failed")),
-    "refused": Badge("refused", "shield", _("Late write refused")),
+    "refused": Badge("refused", "shield", _("Late save rejected")),
     "adopted": Badge("adopted", "plus", _("Taken over from the old table")),
     "purged": Badge("deleted", "trash", _("Removed for good")),
 }
@@ -180,8 +183,8 @@ ORDER_WORDS = {
     "pause": _("Pause ordered"),
     "resume": _("Resume ordered"),
     "rollback": _("Rollback ordered"),
-    "complete": _("Completed by order"),
-    "fail": _("Ended as failed by order"),
+    "complete": _("Completed"),
+    "fail": _("Ended as failed"),
     "delete": _("Deleted"),
     "restore": _("Restored"),
 }
@@ -193,7 +196,7 @@ SOURCES = {
     "admin": _("administration"),
     "api": _("API"),
     "command": _("command line"),
-    "sweeper": _("watch over silence"),
+    "sweeper": _("monitor"),
     "sql": _("directly in the database"),
     "migration": _("migration"),
 }
