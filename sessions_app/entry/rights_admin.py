@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
@@ -13,42 +13,47 @@ from django.http import HttpRequest
 
 from .rights import group_word, right_word
 
+if TYPE_CHECKING:
+    PermissionsChoice = forms.ModelMultipleChoiceField[Permission]
+    GroupsChoice = forms.ModelMultipleChoiceField[Group]
+    AccountsBase = UserAdmin[User]
+else:
+    PermissionsChoice = GroupsChoice = forms.ModelMultipleChoiceField
+    AccountsBase = UserAdmin
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class RightsField(forms.ModelMultipleChoiceField):
-    def label_from_instance(self, right: Permission) -> str:
-        return right_word(right)
+class RightsField(PermissionsChoice):
+    def label_from_instance(self, obj: Permission) -> str:
+        return right_word(obj)
 
 
-class GroupsField(forms.ModelMultipleChoiceField):
-    def label_from_instance(self, group: Group) -> str:
-        return group_word(group)
+class GroupsField(GroupsChoice):
+    def label_from_instance(self, obj: Group) -> str:
+        return group_word(obj)
 
 
-FIELDS: dict[type, type[forms.ModelMultipleChoiceField]] = {
-    Permission: RightsField,
-    Group: GroupsField,
-}
+FIELDS: dict[Any, type[RightsField | GroupsField]] = {Permission: RightsField, Group: GroupsField}
 
 
-class InWords:
-    """Mixed into an admin of something that has rights or groups."""
-
-    def formfield_for_manytomany(
-        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        if (field := FIELDS.get(db_field.related_model)) is not None:
-            kwargs["form_class"] = field
-        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+def in_words(db_field: ManyToManyField[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
+    field = FIELDS.get(db_field.related_model)
+    return given | {"form_class": field} if field else given
 
 
 @admin.register(User)
-class AccountAdmin(InWords, UserAdmin):
-    pass
+class AccountAdmin(AccountsBase):
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        return super().formfield_for_manytomany(db_field, request, **in_words(db_field, kwargs))
 
 
 @admin.register(Group)
-class RightsGroupAdmin(InWords, GroupAdmin):
-    pass
+class RightsGroupAdmin(GroupAdmin):
+    def formfield_for_manytomany(
+        self, db_field: ManyToManyField[Any, Any], request: Any = None, **kwargs: Any
+    ) -> Any:
+        return super().formfield_for_manytomany(db_field, request, **in_words(db_field, kwargs))

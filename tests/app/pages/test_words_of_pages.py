@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import translation
 
 from agent_sessions import AgentSession
-from agent_sessions.models import CHECKPOINT_NAMES
+from agent_sessions.states import CHECKPOINT_NAMES
 from sessions_app import actions
 from sessions_app.checkpoint_words import WORDS, own_word
 from sessions_app.templatetags.sessions import language_name
