@@ -113,7 +113,7 @@ def test_hidden_characters_are_counted_in_the_readers_figures(
             assert f"… {words}<" in render_to_string("sessions/session/_nodes.html", facts)
 
 
-def test_places_found_are_counted_with_separators_and_a_singular() -> None:
+def test_places_found_are_counted_with_separators_and_right_in_the_singular() -> None:
     def said(total: int, shown: int) -> str:
         hits = [{"dotted": "a", "address": "a", "text": "x"}] * shown
         facts = {"found": {"total": total, "shown": hits}, "part": "context",
@@ -121,8 +121,8 @@ def test_places_found_are_counted_with_separators_and_a_singular() -> None:
         with translation.override("de"):
             return render_to_string("sessions/session/_found.html", facts).split("</p>")[0]
 
-    assert said(1200, 1).endswith("1.200 Stellen, die erste wird angezeigt")
-    assert said(1200, 1100).endswith("1.200 Stellen, die ersten 1.100 werden angezeigt")
+    assert said(1200, 1).endswith("1.200 Stellen, davon 1 angezeigt")
+    assert said(1200, 1100).endswith("1.200 Stellen, davon 1.100 angezeigt")
 
 
 def test_an_edit_asks_for_its_reason_before_it_is_sent(look: Client, make_session: Make) -> None:
