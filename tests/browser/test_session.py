@@ -95,7 +95,7 @@ def test_rolling_back_shows_first_what_it_does(open_page: Open, make_session: Ma
     dialog.locator("textarea").fill("Falsche Rubrik")
     dialog.locator(".dialog-actions button").click()
     expect(page.locator("#banner-rolled-back")).to_contain_text("Falsche Rubrik")
-    expect(page.locator("#checkpoints")).to_contain_text("session_rolled_back")
+    expect(page.locator("#checkpoints")).to_contain_text("Nach dem Zurücksetzen")
 
 
 def test_a_conflict_is_said_in_the_dialog_and_nothing_is_done(
