@@ -83,7 +83,7 @@ def test_before_the_beginning_it_is_the_beginning(look: Client, make_session: Ma
     made = make_session(context={"class": "7b"}, checkpoints=("a",))
     then = page_of(look, made, "at/?t=2001-01-01T00:00:00Z")
     assert "7b" in then
-    assert "The agent writes one at each safe point" in then or "On creation" in then
+    assert "The agent saves them automatically as it works" in then or "On creation" in then
     assert "step" not in then.split('id="tree-context"')[1].split("</section>")[0]
 
 
