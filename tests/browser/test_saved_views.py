@@ -257,5 +257,5 @@ def test_a_deleted_session_says_until_when_it_can_be_restored(
     page = open_page(f"/sessions/{made.session_id}/")
     banner = page.locator("#banner-deleted")
     day = timezone.localtime(timezone.now() + timedelta(days=trash_days()))
-    expect(banner).to_contain_text(f"Bis {day.day}. ")
+    expect(banner).to_contain_text(f"kann bis {day:%d.%m.%Y}, ")
     expect(banner).to_contain_text("danach wird sie endgültig gelöscht")
