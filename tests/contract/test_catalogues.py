@@ -46,7 +46,8 @@ NOT_IN_ENGLISH = {
     r"\bsilence\b": "no heartbeat",
     r"\b(?:sweeper|lease)\b": "monitor, reserved",
     r"\bwrites? (?:refused|abgewiesen)": "late save rejected",
-    r"\b[Ee]poch(?:s|al)\b": "epoch",
+    r"\b[Ee]poch\b": "intervention",
+    r"This is no JSON": "Invalid JSON",
 }
 
 

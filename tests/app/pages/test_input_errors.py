@@ -121,7 +121,7 @@ def test_of_a_slip_in_json_line_and_column_are_said() -> None:
         given_json.read('{"a": 1,\n "b" 2}')
 
     german = "Ungültiges JSON: Der Fehler liegt in Zeile 2, Spalte 6."
-    english = "This is no JSON: it ends or goes wrong in line 2, column 6."
+    english = "Invalid JSON: the error is in line 2, column 6."
     assert (said(read, "en"), said(read, "de")) == (english, german)
 
 
