@@ -87,7 +87,7 @@ def test_the_palette_goes_to_sessions_and_filters_and_orders_what_is_ticked(
     wait_until_live(page)
     page.locator("#rows input").first.check()
     page.keyboard.press("Control+k")
-    page.keyboard.type("angehakt löschen")
+    page.keyboard.type("ausgewählte löschen")
     page.keyboard.press("Enter")
     expect(page.locator("dialog#dialog")).to_contain_text("Löschen: 1 Sitzung ausgewählt")
 
