@@ -64,7 +64,7 @@ def _incident(session: AgentSession, now: datetime) -> dict[str, Any]:
         "session": session.session_id,
         "agent_type": session.agent_type,
         "worker": session.metadata.get("worker"),
-        "what": "Herzschlag ausgeblieben",
+        "what": "Lebenszeichen ausgeblieben",
         "silent_since": session.last_heartbeat.isoformat(timespec="seconds"),
         "seen": now.isoformat(timespec="seconds"),
         "until": None,

@@ -165,10 +165,12 @@ def explain(error: SessionError) -> str:
         }
     if is_read_only(error):
         return _(
-            "The database can only be read now. Nothing is known to be saved: try again later."
+            "The database can only be read now. Your change may not have been saved; please try again later."
         )
     if isinstance(error, StorageUnavailable):
-        return _("The database does not answer. Nothing is known to be saved: try again.")
+        return _(
+            "The database is not responding. Your change may not have been saved; please try again."
+        )
     if isinstance(error, RequestReused):
         return _("This form was already used for something else. Reload the page and try again.")
     if isinstance(error, SessionNotFound):

@@ -47,7 +47,10 @@ STATES = {
 CONDITIONS = {
     "late": Badge("late", "clock", _("Late"), _("The heartbeat is overdue.")),
     "lost": Badge(
-        "lost", "signal-off", _("Lost"), _("Not heard of for so long that it counts as lost.")
+        "lost",
+        "signal-off",
+        _("Lost"),
+        _("No heartbeat for a long time; the session is considered lost."),
     ),
     "no_progress": Badge(
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
@@ -142,13 +145,13 @@ VERBS = {
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
-        _("Complete this session?"), _("Completed."), _("Completed by order"),
+        _("Complete this session?"), _("Completed."), _("Completed"),
         _("The session counts as finished. The agent ends its work at its next safe point; what it has"
           " not stored by then is not stored. You can only come back from here by rolling back."),
     ),
     "fail": Verb(
         "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
-        _("End this session as failed?"), _("Ended as failed."), _("Ended as failed by order"),
+        _("End this session as failed?"), _("Ended as failed."), _("Ended as failed"),
         _("The agent ends its work at its next safe point, and what it writes from now on is refused."
           " You can only come back from here by rolling back to a checkpoint."),
         reason_required=True, danger=True,
@@ -206,7 +209,7 @@ KINDS = {
     "taken_over": Badge("taken_over", "hand", _("Taken over by another process")),
     "handed_back": Badge("handed_back", "hand", _("Handed back")),
     "attempt": Badge("attempt", "cross", _("Attempt failed")),
-    "refused": Badge("refused", "shield", _("Late write refused")),
+    "refused": Badge("refused", "shield", _("Late save rejected")),
     "adopted": Badge("adopted", "plus", _("Taken over from the old table")),
     "purged": Badge("deleted", "trash", _("Removed for good")),
 }
@@ -218,7 +221,7 @@ SOURCES = {
     "admin": _("administration"),
     "api": _("API"),
     "command": _("command line"),
-    "sweeper": _("watch over silence"),
+    "sweeper": _("monitor"),
     "sql": _("directly in the database"),
     "migration": _("migration"),
 }

@@ -25,14 +25,14 @@ def read(text: str | bytes) -> Any:
     except InvalidInput:
         raise
     except RecursionError:
-        raise InvalidInput(_("This is no JSON: it is nested too deeply.")) from None
+        raise InvalidInput(_("Invalid JSON: nested too deeply.")) from None
     except json.JSONDecodeError as error:
         raise InvalidInput(
-            _("This is no JSON: it ends or goes wrong in line %(line)s, column %(column)s.")
+            _("Invalid JSON: the error is in line %(line)s, column %(column)s.")
             % {"line": error.lineno, "column": error.colno}
         ) from None
     except ValueError:
-        raise InvalidInput(_("This is no JSON: a number or a character cannot be read.")) from None
+        raise InvalidInput(_("Invalid JSON: a number or a character cannot be read.")) from None
 
 
 def read_object(text: str, what: str) -> dict[str, Any]:

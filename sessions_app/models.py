@@ -36,7 +36,7 @@ class StoredJSONField(models.JSONField):
 
 
 class AgentSession(models.Model):
-    id = models.UUIDField(primary_key=True)
+    id = models.UUIDField(_("id"), primary_key=True)
     agent_type = models.CharField(_("agent type"), max_length=50)
     user_id = models.TextField(_("user"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=20, choices=State.choices, null=True)
@@ -71,7 +71,7 @@ class AgentSession(models.Model):
     lease_until = models.DateTimeField(null=True)
     handed_back_at = models.DateTimeField(null=True)
     failed_attempts = models.SmallIntegerField(default=0)
-    refused_writes = models.IntegerField(default=0)
+    refused_writes = models.IntegerField(_("late saves rejected"), default=0)
     their_copies = StoredJSONField(null=True)
     resent_version = models.BigIntegerField(default=0)
     change_kind = models.TextField(null=True)

@@ -15,7 +15,7 @@ from ..numbers import INTEGER
 from ..selectors import session as detail
 from ..selectors.filters import SORTS, ListFilter
 from ..selectors.pagination import Key, read_page
-from ..selectors.search import STATES, as_condition
+from ..selectors.search_words import STATES, as_condition
 from ..selectors.watchdog_status import read_watchdog_status
 from .access import FromQuery, require_look
 from .schemas import (

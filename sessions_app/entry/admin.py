@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest
 
+from . import rights_admin  # noqa: F401 - registers itself
 from .models import LoginAttempts, ProviderIdentity
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from django.db import connection
 from ..conditions import CONDITIONS, PAUSING
 from ..health import Rules, rule_for
 from .filters import ListFilter
-from .search import STATES
+from .search_words import STATES
 
 # What has ended is known from the counters; what lives is few and is judged by the clock.
 _SQL = """

@@ -14,7 +14,8 @@ from django.http import QueryDict
 from ..conditions import PROGRESSED, condition_q, holds, listed_state, state_q
 from ..models import AgentSession, Checkpoint
 from .json_lookups import json_contains_q, json_path_q
-from .search import INSIDE, STATES, Group, as_condition, is_deep, looks_like_id, parse, seconds
+from .search import Group, is_deep, looks_like_id, parse, seconds
+from .search_words import INSIDE, STATES, as_condition
 from .time_dependent import TimedRow, depends_on_time, entered_at
 
 if TYPE_CHECKING:

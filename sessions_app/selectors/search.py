@@ -9,20 +9,9 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from ..conditions import CONDITIONS, PAUSING
+from . import search_words
+from .search_words import INSIDE, STATES
 
-# As a list shows them: `pausing` is a pause that the agent has not confirmed.
-STATES = ("active", PAUSING, "paused", "completed", "failed", "deleted")
-
-KEYS = {
-    "state": "state",
-    "agent": "agent",
-    "type": "agent",
-    "user": "user",
-    "id": "id",
-    "checkpoint": "checkpoint",
-    "older": "older",
-}
-INSIDE = ("context.", "metadata.")
 UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # What no index answers: looked for in the newest sessions only.
 DEEP = ("text", "checkpoint", *INSIDE)
@@ -70,14 +59,11 @@ def parse(text: str) -> Search:
 def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
     """A key and a value, or the sentence that says what is wrong with them."""
     if not key:
-        if value.lower() == PAUSING and not quoted:
+        flag = None if quoted else search_words.value_of(value)
+        if flag == PAUSING:
             return "state", PAUSING
-        flag = as_condition(value)
-        return ("condition", flag) if flag and not quoted else ("text", value)
-    if key.lower().startswith(INSIDE) and not key.endswith("."):
-        part, _dot, path = key.partition(".")
-        return f"{part.lower()}.{path}", value
-    known = KEYS.get(key.lower())
+        return ("condition", flag) if flag in CONDITIONS else ("text", value)
+    known = search_words.key_of(key)
     if known is None:
         return _unknown_key(key)
     if known == "state":
@@ -94,14 +80,14 @@ def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
 
 
 def _state(value: str) -> tuple[str, str] | str:
-    name = value.lower()
+    name = search_words.value_of(value)
     if name in STATES:
         return "state", name
-    if flag := as_condition(name):
-        return "condition", flag
+    if name is not None:
+        return "condition", name
     return _("There is no state “%(value)s”. States: %(known)s.") % {
         "value": value,
-        "known": ", ".join((*STATES, *CONDITIONS)),
+        "known": _listed(search_words.VALUES[search_words.language()].values()),
     }
 
 
@@ -115,13 +101,8 @@ def is_deep(key: str) -> bool:
     return key.startswith(DEEP)
 
 
-def as_condition(value: str) -> str | None:
-    name = value.lower().replace("-", "_")
-    return name if name in CONDITIONS else None
-
-
 def _unknown_key(key: str) -> str:
-    near = difflib.get_close_matches(key.lower(), KEYS, n=1)
+    near = difflib.get_close_matches(key.lower(), search_words.all_keys(), n=1)
     if near:
         return _("The search does not know “%(key)s:”. Did you mean “%(near)s:”?") % {
             "key": key,
@@ -129,7 +110,10 @@ def _unknown_key(key: str) -> str:
         }
     return _("The search does not know “%(key)s:”. It knows %(known)s.") % {
         "key": key,
-        "known": _listed([*(f"{name}:" for name in KEYS), "context.…:", "metadata.…:"]),
+        "known": _listed(
+            f"{name}…:" if name.endswith(".") else f"{name}:"
+            for name in search_words.KEYS[search_words.language()].values()
+        ),
     }
 
 

@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 
 from ..choices import CONDITIONS, STATES
 from ..conditions import PAUSING
-from .search import INSIDE
-from .search import STATES as KNOWN_STATES
+from . import search_words
 
 MOST = 10
 LONGEST = 60
@@ -60,48 +59,61 @@ def suggest(word: str) -> list[Suggestion]:
     start = start.lstrip('"')
     if not colon:
         inside = _inside(key)
-        return _paths(*inside) if inside else _begin(key)
+        return _paths(key.partition(".")[0], *inside) if inside else _begin(key)
     values = _values_of(key)
     return [Suggestion(f"{key}:{_quoted(value)}") for value in _fitting(values, start)]
 
 
 def _begin(start: str) -> list[Suggestion]:
-    keys = {
-        "state:": _("state"),
-        "agent:": _("agent type"),
-        "user:": _("how the user's name begins"),
-        "checkpoint:": _("has a checkpoint whose name begins so"),
+    """In the reader's words; in another language's where only those begin so."""
+    mine = search_words.language()
+    for language in (mine, *(one for one in search_words.KEYS if one != mine)):
+        everything = _words(language)
+        if found := [name for name in everything if name.startswith(start.lower())]:
+            return [Suggestion(name, everything[name]) for name in found]
+    return []
+
+
+def _words(language: str) -> dict[str, str]:
+    """Each key and each flag with what it looks for."""
+    hints = {
+        "state": _("state"),
+        "agent": _("agent type"),
+        "user": _("how the user's name begins"),
+        "checkpoint": _("has a checkpoint whose name begins so"),
         "context.": _("inside the context"),
         "metadata.": _("inside the metadata"),
-        "older:": _("started longer ago than, e.g. 2h"),
-        "id:": _("how the id begins"),
+        "older": _("started longer ago than, e.g. 2h"),
+        "id": _("how the id begins"),
+    }
+    keys = search_words.KEYS[language]
+    words = {
+        (keys[key] if key.endswith(".") else f"{keys[key]}:"): hint for key, hint in hints.items()
     }
     flags = {PAUSING: STATES[PAUSING], **CONDITIONS}
-    words = {name.replace("_", "-"): str(sign.word) for name, sign in flags.items()}
-    everything = {**keys, **words}
-    return [
-        Suggestion(name, everything[name]) for name in everything if name.startswith(start.lower())
-    ]
+    values = search_words.VALUES[language]
+    return words | {values[name]: str(sign.word) for name, sign in flags.items()}
 
 
 def _inside(key: str) -> tuple[str, list[str], str] | None:
-    if not key.lower().startswith(INSIDE):
+    part = search_words.inside_of(key)
+    if part is None:
         return None
-    part, *path, last = key.split(".")
-    return part.lower(), path, last
+    _begun, *path, last = key.split(".")
+    return part, path, last
 
 
-def _paths(part: str, path: list[str], start: str) -> list[Suggestion]:
+def _paths(written: str, part: str, path: list[str], start: str) -> list[Suggestion]:
     found = _read(_KEYS % _NEWEST.format(part=part), [path])
-    before = ".".join([part, *path])
+    before = ".".join([written, *path])
     return [Suggestion(f"{before}.{key}:") for key in _fitting(found, start) if _is_plain(key)]
 
 
 def _values_of(key: str) -> Sequence[str]:
-    match key.lower():
+    match search_words.key_of(key):
         case "state":
-            return [*KNOWN_STATES, *CONDITIONS]
-        case "agent" | "type":
+            return list(search_words.VALUES[search_words.language_of_key(key)].values())
+        case "agent":
             return _read(_TYPES)
         case "user":
             return _read(_USERS)

@@ -14,6 +14,7 @@ from django.db.models.functions import Left
 
 from agent_sessions.stored_values import readable
 
+from ..checkpoint_words import own_word
 from ..choices import CONDITIONS, KINDS, SOURCES, STATES, VERBS
 from ..models import AgentSession, Blindness, Checkpoint
 from ..numbers import BIGINT, whole
@@ -174,7 +175,7 @@ def _flags(session_id: UUID, stored: Mapping[int, int]) -> list[list[Any]]:
         .values_list("n", "short", "claimed_at", "version", "itself")[:FLAGS]
     )
     flags = [
-        [n, name, _planted(at, stored.get(version)), itself or name in AUTOMATIC]
+        [n, own_word(name) or name, _planted(at, stored.get(version)), itself or name in AUTOMATIC]
         for n, name, at, version, itself in found
     ]
     return flags[::-1]

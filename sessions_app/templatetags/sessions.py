@@ -13,8 +13,9 @@ from django.urls import get_script_prefix
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info
 
-from sessions_app import bidi, choices
+from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import tokens
 from sessions_app.live.sockets.path import FEED
@@ -30,6 +31,9 @@ THEMES = ("system", "light", "dark")
 register.filter("isolate", bidi.isolate)
 register.filter("isolated", bidi.isolated)
 register.filter("closed", bidi.closed)
+register.filter("checkpoint_text", checkpoint_words.checkpoint_text)
+register.filter("checkpoint_word", checkpoint_words.checkpoint_word)
+register.simple_tag(checkpoint_words.checkpoint_name)
 
 
 @register.simple_tag
@@ -239,3 +243,12 @@ def actor_word(actor: str) -> str:
 @register.filter
 def source_word(source: str) -> str:
     return str(choices.SOURCES.get(source, source))
+
+
+@register.filter
+def language_name(code: str) -> str:
+    """What an agent gave as the language of a conversation; a code gets its name."""
+    try:
+        return str(get_language_info(code.strip().lower().replace("_", "-"))["name_translated"])
+    except KeyError:
+        return code

@@ -140,7 +140,11 @@ def _save(request: HttpRequest, row: Any, draft: Draft, value: dict[str, Any]) -
         **_seen(draft),
     )
     drafts.forget(cast(User, request.user), draft_name(draft.part, row.id))
-    text = _("Stored.") if outcome.changed else _("It was so already; nothing was changed.")
+    text = (
+        _("Saved.")
+        if outcome.changed
+        else _("Nothing changed: it was already in the requested state.")
+    )
     messages.success(request, text)
     address = reverse("session", args=[row.id])
     return JsonResponse({"href": address}) if is_fetch(request) else HttpResponseRedirect(address)

@@ -169,7 +169,11 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
         form = _form(verb, _row_or_404(row.id), asked, error=actions.explain(error))
         return _ask(request, form, _status_of(error))
     drafts.forget(cast(User, request.user), draft_name(verb, row.id))
-    text = str(verb.done) if outcome.changed else _("It was so already; nothing was changed.")
+    text = (
+        str(verb.done)
+        if outcome.changed
+        else _("Nothing changed: it was already in the requested state.")
+    )
     return _done(request, text, [row.id])
 
 

@@ -58,7 +58,7 @@ def test_all_that_match_are_ordered_and_it_goes_on_when_the_tab_is_closed(open_p
     expect(page.locator("#bulk-count")).to_have_text("600 ausgewählt")
     page.locator("#bulk button[value=pause]").click()
     dialog = page.locator("dialog#dialog")
-    expect(dialog).to_contain_text("600 Sitzungen erhalten die Anordnung.")
+    expect(dialog).to_contain_text("Bei 600 Sitzungen wird der Auftrag ausgeführt.")
     dialog.locator("button.primary").click()
     expect(dialog.locator("[data-job]")).to_be_visible()
     page.close()
@@ -78,8 +78,8 @@ def test_the_dialog_shows_progress_and_offers_to_undo(open_page: Open, make_sess
     dialog.locator("button.danger-fill").click()
     expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     expect(page.locator(f"#row-{made.session_id}")).to_have_class("row left")
-    dialog.get_by_role("button", name="Rückgängig (1)").click()
-    expect(dialog).to_contain_text("nimmt zurück")
+    dialog.get_by_role("button", name="Rückgängig machen (1)").click()
+    expect(dialog).to_contain_text("Macht die Änderungen des vorherigen Auftrags rückgängig")
     dialog.locator("button.primary").click()
     expect(dialog.locator(".job-line")).to_have_text(ORDERED)
     dialog.locator("[data-cancel]").click()
@@ -173,7 +173,7 @@ def test_a_bulk_pause_says_live_whose_agent_has_confirmed_who_works_and_where_no
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
-        ("de-DE", "1 von 2 Teilen noch bei der Arbeit"),
+        ("de-DE", "1 von 2 Teilaufgaben noch in Arbeit"),
         ("en-GB", "1 of 2 parts still at work"),
     ],
 )

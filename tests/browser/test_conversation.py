@@ -86,7 +86,7 @@ def test_a_turn_shows_without_any_change_of_the_session(
     page.evaluate(COUNT_FETCHES)
     talk(made.session_id, ("Und in Enschede?", "7 Museen"))
     expect(page.locator("#turns .turn").last).to_contain_text("7 Museen")
-    expect(page.locator("#conversation .count").first).to_have_text("4 Schritte")
+    expect(page.locator("#conversation .count").first).to_have_text("4 Beiträge")
     expect(page.locator("#session-head")).to_have_attribute("data-version", str(version))
     fetched = [a for a in page.evaluate("window.fetched") if "/presence/" not in a]
     assert fetched == [f"/sessions/{made.session_id}/conversation/"], "only its panel is read again"

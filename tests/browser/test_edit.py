@@ -118,7 +118,7 @@ def test_a_conflict_on_one_path_is_shown_side_by_side_and_decided(
     expect(conflict).to_have_count(1)
     expect(conflict.locator("legend")).to_have_text("position")
     expect(conflict.locator("pre")).to_have_text(["0", "1", "70"])
-    expect(conflict).to_contain_text("geschrieben von tutor")
+    expect(conflict).to_contain_text("geändert von tutor")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     conflict.get_by_text("Meine Eingabe verwenden").click()
     page.locator("button[value=save]").click()

@@ -92,7 +92,9 @@ def test_an_edit_is_filled_again_on_another_page_after_logging_in(
     page.reload()
     expect(page.locator("textarea.json")).to_be_visible()
     expect_written(page)
-    expect(page.locator(".compare-body")).to_contain_text("Sie hatten hier schon begonnen")
+    expect(page.locator(".compare-body")).to_contain_text(
+        "Ihre begonnene Eingabe wurde wiederhergestellt"
+    )
     page.locator("button[value=preview]").click()
     save(page, made)
 
@@ -237,7 +239,7 @@ def test_a_bulk_reason_survives_a_session_that_expired_and_a_page_that_was_close
     page.locator("#rows input").first.click()
     page.locator("#bulk button[value=pause]").click()
     expect(page.locator("dialog textarea[name=reason]")).to_have_value("Mittagspause")
-    expect(said(page)).to_contain_text("Sie hatten hier schon begonnen")
+    expect(said(page)).to_contain_text("Ihre begonnene Eingabe wurde wiederhergestellt")
     confirm(page)
     expect(page.locator("dialog [data-job]")).to_be_visible()
     assert not FormDraft.objects.exists()

@@ -26,7 +26,7 @@ def test_fourteen_newcomers_are_one_pill_and_nothing_moves(
     wait_until_live(page)
     before = row(page, first).bounding_box()
     many(14)
-    expect(page.locator("#newcomers")).to_have_text("14 neue")
+    expect(page.locator("#newcomers")).to_have_text("14 neue Sitzungen")
     assert order_of(page) == [first.session_id]
     assert row(page, first).bounding_box() == before
 
@@ -44,7 +44,7 @@ def test_nothing_moves_under_the_pointer_while_rows_change(
         actions.perform(verb, session.session_id, actor="olga", reason="Probe")
     many(3)
     expect(row(page, made[2])).to_have_class("row left")
-    expect(page.locator("#newcomers")).to_have_text("3 neue")
+    expect(page.locator("#newcomers")).to_have_text("3 neue Sitzungen")
     assert order_of(page) == order
     assert [row(page, session).bounding_box() for session in made] == boxes
     assert page.evaluate("(id) => document.getElementById(id).matches(':hover')", f"row-{order[2]}")
@@ -118,7 +118,7 @@ def test_time_alone_brings_rows_into_the_late_ones_and_takes_them_out(
     psql(beat, 0, recovering.session_id)
     expect(row(page, recovering)).to_have_class("row left")
     psql(beat, 30, falling.session_id)
-    expect(page.locator("#newcomers")).to_have_text("1 neue")
+    expect(page.locator("#newcomers")).to_have_text("1 neue Sitzung")
     assert order_of(page) == [recovering.session_id]
 
 
@@ -127,4 +127,4 @@ def test_a_search_inside_says_who_comes_to_match(open_page: Open, make_session: 
     wait_until_live(page)
     make_session(context={"class": "9c"})
     make_session(context={"class": "7b"})
-    expect(page.locator("#newcomers")).to_have_text("1 neue")
+    expect(page.locator("#newcomers")).to_have_text("1 neue Sitzung")

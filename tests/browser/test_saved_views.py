@@ -87,7 +87,7 @@ def test_the_palette_goes_to_sessions_and_filters_and_orders_what_is_ticked(
     wait_until_live(page)
     page.locator("#rows input").first.check()
     page.keyboard.press("Control+k")
-    page.keyboard.type("angehakt löschen")
+    page.keyboard.type("ausgewählte löschen")
     page.keyboard.press("Enter")
     expect(page.locator("dialog#dialog")).to_contain_text("Löschen: 1 Sitzung ausgewählt")
 
@@ -168,7 +168,7 @@ def test_title_and_icon_carry_the_worst_state(open_page: Open, make_session: Mak
         "UPDATE agent_sessions SET last_heartbeat = now() - interval '1 h' WHERE id = %s",
         made.session_id,
     )
-    expect(page).to_have_title("(1 Verloren) Sitzungen · Agentensitzungen")
+    expect(page).to_have_title("(1 Kontakt verloren) Sitzungen · Agentensitzungen")
     assert str(page.locator("link[rel=icon]").get_attribute("href")).startswith("data:image/svg")
 
 
@@ -257,5 +257,5 @@ def test_a_deleted_session_says_until_when_it_can_be_restored(
     page = open_page(f"/sessions/{made.session_id}/")
     banner = page.locator("#banner-deleted")
     day = timezone.localtime(timezone.now() + timedelta(days=trash_days()))
-    expect(banner).to_contain_text(f"Bis {day.day}. ")
-    expect(banner).to_contain_text("danach wird sie endgültig entfernt")
+    expect(banner).to_contain_text(f"kann bis {day:%d.%m.%Y}, ")
+    expect(banner).to_contain_text("danach wird sie endgültig gelöscht")

@@ -87,15 +87,15 @@ def test_rolling_back_shows_first_what_it_does(open_page: Open, make_session: Ma
     page = opened(open_page, made)
     page.locator("#checkpoint-2 a[data-dialog]").click()
     dialog = page.locator("dialog#dialog")
-    expect(dialog).to_contain_text("Die Sitzung geht zurück auf Prüfpunkt 2")
+    expect(dialog).to_contain_text("Die Sitzung wird auf Zwischenstand 2 zurückgesetzt")
     expect(dialog.locator(".changes")).to_contain_text("step")
-    expect(dialog).to_contain_text("1 Prüfpunkt liegt danach")
+    expect(dialog).to_contain_text("1 Zwischenstand liegt danach")
     dialog.locator(".dialog-actions button").click()
     expect(dialog).to_be_visible()  # the reason is missing
     dialog.locator("textarea").fill("Falsche Rubrik")
     dialog.locator(".dialog-actions button").click()
     expect(page.locator("#banner-rolled-back")).to_contain_text("Falsche Rubrik")
-    expect(page.locator("#checkpoints")).to_contain_text("session_rolled_back")
+    expect(page.locator("#checkpoints")).to_contain_text("Nach dem Zurücksetzen")
 
 
 def test_a_conflict_is_said_in_the_dialog_and_nothing_is_done(
@@ -133,7 +133,7 @@ def test_the_rest_stands_under_more_and_says_why_not(open_page: Open, make_sessi
     page = opened(open_page, made)
     page.locator("#more summary").click()
     item = page.locator("#more [aria-disabled=true]").first
-    expect(item).to_contain_text("von dort geht es nur durch Zurücksetzen weiter")
+    expect(item).to_contain_text("Setzen Sie sie zurück, um sie fortzusetzen")
     page.locator("#more a", has_text="Löschen").click()
     confirm(page, "Testlauf")
     expect(page.locator("#banner-deleted")).to_be_visible()
@@ -180,7 +180,7 @@ def test_what_was_fetched_of_a_large_context_stays_when_the_session_goes_on(
     ("outcome", "says"),
     [
         ({"status": 404, "body": ""}, "Diesen Teil gibt es nicht mehr."),
-        (None, "Der Server ist nicht erreichbar."),
+        (None, "Der Server ist nicht erreichbar. Bitte prüfen Sie Ihre Verbindung."),
     ],
 )
 def test_what_cannot_be_fetched_of_a_large_context_says_why_and_can_be_tried_again(

@@ -99,7 +99,7 @@ def test_others_are_shown_with_what_they_are_about_to_do(
     presence.here(made.session_id, "viktoria", "pauses")  # type: ignore[arg-type]
     page = opened(open_page, made)
     expect(page.locator("#presence .avatar")).to_have_attribute(
-        "title", "\u2068viktoria\u2069 hat einen Dialog offen: Pausieren"
+        "title", "\u2068viktoria\u2069 bereitet gerade vor: Pausieren"
     )
 
 
@@ -113,7 +113,7 @@ def test_a_link_to_an_old_entry_opens_the_page_that_has_it(
 
 def test_the_list_of_conversations_is_renewed(open_page: Open) -> None:
     page = open_page("/conversations/")
-    expect(page.locator("#conversations")).to_contain_text("Kein laufendes Gespräch")
+    expect(page.locator("#conversations")).to_contain_text("Keine laufenden Gespräche")
     talk("somebody", ("Und in Enschede?", "7 Museen"))
     expect(page.locator("#conversations")).to_contain_text("Und in Enschede?")
 

@@ -31,12 +31,14 @@ def test_arrow_keys_show_the_context_of_then_and_escape_returns_to_now(
     plot.focus()
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("Shift+ArrowLeft")
-    expect(page.locator("#past-bar")).to_contain_text("Sie sehen die Vergangenheit")
+    expect(page.locator("#past-bar")).to_contain_text("Früherer Stand")
     expect(page.locator("#tree-context .leaf", has_text="step")).to_contain_text("2")
     expect(page.locator("#checkpoints")).not_to_contain_text("third")
     expect(page.locator("#session-head a[data-dialog]")).to_have_count(0)
     expect(page.locator("#session-head [aria-disabled=true]").first).to_be_visible()
-    expect(plot).to_have_attribute("aria-valuetext", re.compile("nach Prüfpunkt 3, \u2068second"))
+    expect(plot).to_have_attribute(
+        "aria-valuetext", re.compile("nach Zwischenstand 3, \u2068second")
+    )
     assert "at=" in page.url
     page.keyboard.press("Escape")
     expect(page.locator("#past-bar")).to_have_count(0)

@@ -163,7 +163,7 @@ def test_views_bulk_orders_wall_and_palette(visit: Visit, make_session: Make) ->
     visit.stays_below_the_prefix()
     commands = {
         "Sammelaufträge": "/bulk/",
-        "Wandtafel": "/wall/",
+        "Großbildansicht": "/wall/",
         session.session_id: f"/sessions/{session.session_id}/",
         "irgendwas": "/?q=irgendwas",
     }

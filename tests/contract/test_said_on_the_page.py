@@ -47,7 +47,7 @@ def test_an_order_has_both_times_only_after_the_agent_confirmed(
     ("language", "words"),
     [
         ("en", "pausing: 1 of 2 parts still at work"),
-        ("de", "wird pausiert: 1 von 2 Teilen noch bei der Arbeit"),
+        ("de", "wird pausiert: 1 von 2 Teilaufgaben noch in Arbeit"),
     ],
 )
 def test_a_pause_says_how_many_parts_are_still_at_work(
@@ -83,7 +83,7 @@ def test_late_writes_are_counted_on_the_page(look: Client, make_session: Any) ->
                 await manager.update_session(copy)
 
     manager_portal.call(come_late)
-    assert "3 late writes refused" in said(look, made)
+    assert "3 late saves rejected" in said(look, made)
     assert "too late" not in [
         c.name for c in manager_portal.call(lambda m: m.get_checkpoints(made.session_id))
     ]

@@ -106,7 +106,7 @@ def test_orders_of_pages_and_programs_are_refused_as_not_stored(
     session = make_session()
     page = send(visitor, dashboard.url, to=f"/sessions/{session.session_id}/pauses/", reason="x")
     assert page.status_code == 503
-    assert "The database can only be read now. Nothing is known to be saved" in page.text
+    assert "The database can only be read now. Your change may not have been saved" in page.text
     headers = {"Authorization": f"Bearer {tokens.make(operator, 'probe')}"}
     url = f"{dashboard.url}/api/sessions/{session.session_id}/pauses"
     answer = requests.post(url, json={}, headers=headers, timeout=HANGS)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from sessions_app.entry.models import LoginAttempts
+from sessions_app.entry.rights import OWN, group_word, right_word
 from sessions_app.live.sockets import auth, close_codes
 from sessions_app.models import ApiToken
 from tests.support.dashboard import session_cookie
@@ -45,7 +46,7 @@ def test_who_may_look_is_told_that_the_order_is_what_is_refused(
 ) -> None:
     client.force_login(viewer)
     page = client.post("/bulk/", headers=ENGLISH).content.decode()
-    assert "may look at sessions but not act" in page
+    assert "you can only look at sessions" in page
     assert "has no rights yet" not in page
 
 
@@ -210,3 +211,43 @@ def test_nothing_in_an_address_of_the_admin_is_a_fault(client: Client, db: None)
             assert client.post(f"{app}/{model}/", given).status_code < 500, (model, chosen)
             given = {"action": "pause_sessions", "_selected_action": chosen}
             assert client.post(f"{app}/{model}/", given).status_code < 500, (model, chosen)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de", ["Agentensitzungen: Sitzungen steuern", "Agentensitzungen: Sitzungen ansehen",
+                "viewers (Nur ansehen)", "operators (Ansehen und steuern)"]),
+        ("en", ["Agent sessions: Operate sessions", "Agent sessions: Look at sessions",
+                "viewers (may look, not act)", "operators (may act on sessions)"]),
+    ],
+)  # fmt: skip
+def test_rights_and_groups_are_given_in_the_readers_words(
+    client: Client, nobody: User, viewer: User, language: str, words: list[str]
+) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    headers = {"accept-language": language}
+    page = client.get(f"/admin/auth/user/{nobody.pk}/change/", headers=headers).content.decode()
+    for word in words:
+        assert f">{word}</option>" in page
+    assert (">Can " not in page) and (": Can " not in page), "a name of the table is left"
+    group = viewer.groups.get()
+    page = client.get(f"/admin/auth/group/{group.pk}/change/", headers=headers).content.decode()
+    assert f"selected>{words[1]}</option>" in page
+    assert (">Can " not in page) and (": Can " not in page)
+
+
+def test_who_may_only_look_reads_the_name_of_the_right_that_the_administration_gives(
+    client: Client, viewer: User
+) -> None:
+    client.force_login(viewer)
+    for language, word in (("de", "„Sitzungen steuern“"), ("en", "“Operate sessions”")):
+        assert word in client.post("/bulk/", headers={"accept-language": language}).content.decode()
+    assert str(OWN[OPERATE]) in {"Sitzungen steuern", "Operate sessions"}
+
+
+def test_a_right_that_another_program_made_keeps_its_name(nobody: User) -> None:
+    right = Permission.objects.get(codename=OPERATE)
+    right.codename, right.name = "export_everything", "Can export everything"
+    assert right_word(right).endswith(": Can export everything")
+    assert group_word(Group(name="Lehrkräfte")) == "Lehrkräfte"

@@ -64,15 +64,15 @@ def test_past_blindness_is_listed_newest_first_and_old_one_is_not():
 
 def test_the_page_says_from_when_to_when_nobody_was_judged(client, viewer):
     client.force_login(viewer)
-    assert "Es läuft keine Überwachung" in page(client)
+    assert "Die Überwachung läuft nicht" in page(client)
     watched(2)
     assert not page(client).strip()
     blind("valkey", timedelta(minutes=9), timedelta(minutes=5))
     said = page(client)
-    assert "Valkey antwortete nicht" in said
-    assert "keine Sitzung wegen Stille beendet" in said
+    assert "Der Zwischenspeicher (Valkey) war nicht erreichbar" in said
+    assert "keine Sitzung wegen fehlender Lebenszeichen beendet" in said
     blind("postgresql", timedelta(minutes=1))
-    assert "nichts mehr" in page(client)
+    assert "keine Daten" in page(client)
 
 
 def test_what_the_watch_saw_is_for_those_who_may_look(client, nobody):

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from sessions_app.conditions import LATE, LOST, NO_PROGRESS
 from sessions_app.models import AgentSession
 from sessions_app.selectors.filters import ListFilter
-from sessions_app.selectors.search import INSIDE
+from sessions_app.selectors.search_words import INSIDE
 
 from .change_buffer import FirstSeen
 

@@ -18,7 +18,7 @@ function words(state, since, code) {
 export function showHeld() {
   const chip = document.getElementById("connection");
   chip.dataset.status = "held";
-  set(chip.firstElementChild, gettext("Held"));
+  set(chip.firstElementChild, gettext("Frozen"));
 }
 
 export function clockTime(ms) {

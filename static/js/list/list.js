@@ -88,13 +88,13 @@ function showNewcomers(n) {
 function showWaiting() {
   const n = waiting.size;
   by("waiting").hidden = n === 0;
-  by("waiting").textContent = interpolate(ngettext("%s change waiting", "%s changes waiting", n), [n]);
+  by("waiting").textContent = interpolate(ngettext("%s change waiting", "%s changes waiting", n), [n.toLocaleString(document.documentElement.lang)]);
 }
 
 function toggleHold() {
   held = !held;
   by("hold").setAttribute("aria-pressed", String(held));
-  by("hold").querySelector("span").textContent = held ? gettext("Go on") : gettext("Hold");
+  by("hold").querySelector("span").textContent = held ? gettext("Back to live") : gettext("Freeze");
   if (!held) {
     for (const [id, row] of waiting) show(id, row);
     waiting = new Map();
@@ -185,7 +185,7 @@ selection.start((form, submitter) => {
 menu.start((address) => dialog.ask(address, {}, afterOrder));
 palette.start(() => [
   [gettext("Refresh"), refresh],
-  [held ? gettext("Go on") : gettext("Hold"), toggleHold],
+  [held ? gettext("Back to live") : gettext("Freeze"), toggleHold],
   [gettext("Keys and search"), () => by("help").showModal()],
   [gettext("Clear selection"), selection.clear],
   [gettext("Bulk orders"), () => location.assign(addresses.bulk)],

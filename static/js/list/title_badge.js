@@ -40,7 +40,7 @@ export function newcomers(n) {
   if (rows || !n) told = false;
   if (rows || !n || told || !wanted() || Notification.permission !== "granted") return;
   told = true;
-  const note = new Notification(title, { body: interpolate(ngettext("%s session is in this list now.", "%s sessions are in this list now.", n), [n]), tag: key() });
+  const note = new Notification(title, { body: interpolate(ngettext("%s session is in this list now.", "%s sessions are in this list now.", n), [n.toLocaleString(document.documentElement.lang)]), tag: key() });
   note.onclick = () => window.focus();
 }
 

@@ -15,7 +15,8 @@ const language = document.documentElement.lang;
 const written = (options) => new Intl.DateTimeFormat(language, { ...options, ...zone });
 const exact = written({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const minutes = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const days = written({ day: "numeric", month: "short" });
+// German dates are numbers here, as everywhere on the page
+const days = written(language === "de" ? { day: "2-digit", month: "2-digit" } : { day: "numeric", month: "short" });
 const format = {
   day: (t) => days.format(t),
   tick: (t, step) => (step >= 86_400_000 ? days : step < 60_000 ? exact : minutes).format(t),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -425,3 +426,11 @@ def test_a_key_that_stands_twice_is_named(olga, create):
     )
     assert "mark" in errors(response)
     assert "stands twice" in errors(response)
+
+
+def test_the_page_of_a_session_has_no_english_label_in_german(olga, create):
+    answer = olga.get(page(create()), headers={"Accept-Language": "de"}).content.decode()
+    labels = [found.strip() for found in re.findall(r"<label[^>]*>([^<]*)</label>", answer)]
+    assert "Kennung:" in labels
+    assert "Verspätete Speicherungen abgelehnt:" in labels
+    assert [label for label in labels if label.startswith(("Id", "Refused"))] == []

@@ -242,7 +242,7 @@ def test_a_stopped_job_touches_nothing_more_and_can_go_on(
     monkeypatch.setattr(worker.Worker, "step", stop_after_two)
     assert look(job) == {"done": 2, "waiting": 1}
     assert job.state == "stopped"
-    assert "1 were not touched" in text(act.get(f"/bulk/{job.id}/", headers=FETCH))
+    assert "Not processed: 1." in text(act.get(f"/bulk/{job.id}/", headers=FETCH))
     act.post(f"/bulk/{job.id}/continuations/", headers=FETCH)
     assert look(job) == {"done": 3}
 

@@ -77,7 +77,7 @@ def test_what_the_agent_wrote_while_the_form_was_open_stays(
     wanted = {**form.value, "skill": "decimals", "note": "slower"}
     shown = text(form.send(wanted, "preview"))
     assert "decimals" in shown
-    assert "turns" not in shown.split("What your text changes")[1].split("</table>")[0]
+    assert "turns" not in shown.split("Your changes")[1].split("</table>")[0]
     assert form.send(wanted).status_code == 302
     assert stored(made).context == {
         "skill": "decimals",

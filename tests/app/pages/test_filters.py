@@ -13,7 +13,7 @@ from sessions_app.models import AgentSession as Stored
 from sessions_app.selectors.facet_counts import counts
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import load_rows
-from sessions_app.selectors.search import STATES
+from sessions_app.selectors.search_words import STATES
 
 Make = Callable[..., AgentSession]
 

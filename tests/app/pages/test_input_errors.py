@@ -120,13 +120,13 @@ def test_of_a_slip_in_json_line_and_column_are_said() -> None:
     def read() -> None:
         given_json.read('{"a": 1,\n "b" 2}')
 
-    german = "Das ist kein gültiges JSON: Der Fehler liegt in Zeile 2, Spalte 6."
-    english = "This is no JSON: it ends or goes wrong in line 2, column 6."
+    german = "Ungültiges JSON: Der Fehler liegt in Zeile 2, Spalte 6."
+    english = "Invalid JSON: the error is in line 2, column 6."
     assert (said(read, "en"), said(read, "de")) == (english, german)
 
 
 def test_other_faults_of_json_are_said_too() -> None:
     for text in (b"\xff\xfe", b"[" * 100_000, "9" * 5000):
         german = said(lambda text=text: given_json.read(text), "de")  # type: ignore[misc]
-        assert german.startswith("Das ist kein")
+        assert german.startswith("Ungültiges JSON")
         assert "codec" not in german

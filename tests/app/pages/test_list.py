@@ -61,7 +61,7 @@ def test_who_has_no_right_to_look_is_told_so(client: Client, nobody: Any) -> Non
     client.force_login(nobody)
     response = client.get("/", headers={"Accept-Language": "en"})
     assert response.status_code == 403
-    assert "You may not do this" in text(response)
+    assert "You don't have permission" in text(response)
 
 
 def test_an_empty_database_says_what_comes_next(look: Client) -> None:

@@ -45,12 +45,12 @@ def test_the_page_says_who_works_on_it_and_that_it_was_handed_back(
     context, run = manager_portal.call(attached)
     english, german = look(made, ENGLISH), look(made, GERMAN)
     assert "Worked on by" in english and run.lease.owner_name in english
-    assert "renewed with each heartbeat" in english
-    assert "Bearbeitet von" in german and "mit jedem Lebenszeichen verlängert" in german
+    assert "extended with each heartbeat" in english
+    assert "In Arbeit bei" in german and "mit jedem Lebenszeichen verlängert" in german
     manager_portal.call(stopped)
     english, german = look(made, ENGLISH), look(made, GERMAN)
     assert 'id="banner-handed-back"' in english and "Handed back" in english
-    assert "Zurückgegeben" in german and "der nächste kann sie übernehmen" in german
+    assert "Vom Agenten abgegeben" in german and "Ein anderer Agent kann sie übernehmen" in german
     assert "Worked on by" not in english
 
 

@@ -58,7 +58,7 @@ def test_the_context_of_then_is_shown_with_the_checkpoints_and_the_history_of_th
 ) -> None:
     made = make_session(context={"class": "7b"}, checkpoints=("first", "second", "third"))
     then = as_of(look, made, 3)
-    assert "You see the past" in then
+    assert "Earlier state:" in then
     assert "version 3" in then
     tree = then.split('id="tree-context"')[1].split("</section>")[0]
     assert "step" in tree
@@ -83,22 +83,22 @@ def test_before_the_beginning_it_is_the_beginning(look: Client, make_session: Ma
     made = make_session(context={"class": "7b"}, checkpoints=("a",))
     then = page_of(look, made, "at/?t=2001-01-01T00:00:00Z")
     assert "7b" in then
-    assert "The agent writes one at each safe point" in then or "session_created" in then
+    assert "The agent saves them automatically as it works" in then or "On creation" in then
     assert "step" not in then.split('id="tree-context"')[1].split("</section>")[0]
 
 
 def test_a_moment_that_is_not_over_is_now(look: Client, make_session: Make) -> None:
     made = make_session(checkpoints=("a",))
-    assert "You see the past" not in page_of(look, made, "at/?t=2999-01-01T00:00:00Z")
-    assert "You see the past" not in page_of(look, made, "at/?t=nonsense")
+    assert "Earlier state:" not in page_of(look, made, "at/?t=2999-01-01T00:00:00Z")
+    assert "Earlier state:" not in page_of(look, made, "at/?t=nonsense")
 
 
 def test_the_address_holds_the_moment_without_scripting(act: Client, make_session: Make) -> None:
     made = make_session(checkpoints=("a", "b"))
     page = page_of(act, made, f"?at={quote(just_after(made, 2))}")
-    assert "You see the past" in page
+    assert "Earlier state:" in page
     assert "data-dialog" not in page
-    assert "not possible in the past" in page
+    assert "not possible for an earlier state" in page
 
 
 def test_pieces_of_a_past_context_are_fetched_from_that_context(
@@ -216,7 +216,7 @@ def test_the_axis_has_flags_moments_and_turns_in_order_of_time(
     by_agent(talk)
     axis = axis_of(look, made)
     assert [(n, name, automatic) for n, name, _, automatic in axis["flags"]] == [
-        (1, "session_created", True),
+        (1, "On creation", True),
         (2, "a", False),
         (3, "turn_answered", False),
     ]

@@ -217,7 +217,7 @@ def test_an_impossible_order_is_refused_and_explained(act: Client, make_session:
     made = make_session()
     response = order(act, made, "resumes", seen_version="")
     assert response.status_code == 200
-    assert "nothing was changed" in response.json()["message"]
+    assert "Nothing changed" in response.json()["message"]
     actions.perform("complete", made.session_id, actor="x")
     response = order(act, made, "pauses", seen_version="")
     assert response.status_code == 409
@@ -267,7 +267,7 @@ def test_without_scripting_an_order_leads_back_to_the_session(
     made = make_session()
     response = act.post(f"/sessions/{made.session_id}/pauses/", {"reason": ""}, follow=True)
     assert response.redirect_chain == [(f"/sessions/{made.session_id}/", 302)]
-    assert "Pause angeordnet." in text(response)
+    assert "Pause veranlasst." in text(response)
 
 
 def test_hostile_texts_of_agents_and_people_are_shown_as_texts(

@@ -125,8 +125,10 @@ def test_only_the_newest_are_searched_and_the_page_says_so(
     assert 'id="limited"' in near
     assert 'href="?q=context.class%3A7b&amp;further=1"' in near
     nothing = page("q=context.class:9z")
-    assert ("Keine Sitzung passt" not in nothing) and ("ältere Sitzungen wurden nicht" in nothing)
-    assert "Keine Sitzung passt" in page("q=context.class:9z&further=1")
+    assert ("Keine Sitzung gefunden" not in nothing) and (
+        "Ältere Sitzungen wurden nicht" in nothing
+    )
+    assert "Keine Sitzung gefunden" in page("q=context.class:9z&further=1")
     further = page("q=context.class:7b&further=1")
     assert (old.session_id in further) and ('id="limited"' not in further)
     monkeypatch.setattr(listing, "FURTHER", 2)
@@ -174,10 +176,32 @@ def texts(word: str) -> list[str]:
 
 
 def test_keys_and_conditions_are_completed(db: None) -> None:
-    assert texts("st") == ["state:"]
-    assert "context." in texts("co")
-    assert texts("no-p") == ["no-progress"]
-    assert {"state:", "agent:", "older:"} <= set(texts(""))
+    with translation.override("en"):
+        assert texts("st") == ["state:"]
+        assert "context." in texts("co")
+        assert texts("no-p") == ["no-progress"]
+        assert {"state:", "agent:", "older:"} <= set(texts(""))
+
+
+def test_keys_and_conditions_are_completed_in_the_readers_words(db: None) -> None:
+    with translation.override("de"):
+        assert texts("st") == ["status:"]
+        assert texts("ko") == ["konto:", "kontext."]
+        assert texts("ohne") == ["ohne-fortschritt"]
+        assert {"status:", "agent:", "älter:"} <= set(texts(""))
+        assert texts("state") == ["state:"], "who knows the English words may go on with them"
+
+
+def test_values_come_in_the_language_of_their_key(made: AgentSession) -> None:
+    for language in ("de", "en"):
+        with translation.override(language):
+            assert texts("status:pa") == ["status:pausiert"]
+            assert texts("state:no") == ["state:no-progress"]
+            assert texts("konto:m") == ["konto:maria"]
+            assert texts("kontext.cl") == ["kontext.class:"]
+            assert texts("kontext.class:7") == ['kontext.class:"7b Deutsch"']
+            assert texts("metadaten.worker:") == ["metadaten.worker:grader-1"]
+            assert texts("zwischenstand:essay") == ["zwischenstand:essay_marked"]
 
 
 def test_values_are_completed_from_what_is_there(made: AgentSession) -> None:
@@ -204,4 +228,4 @@ def test_completions_are_for_who_may_look(client: Client, nobody: Any, viewer: A
     client.force_login(nobody)
     assert client.get("/completions/?word=st").status_code == 403
     client.force_login(viewer)
-    assert client.get("/completions/?word=st").json()["suggestions"][0]["text"] == "state:"
+    assert client.get("/completions/?word=st").json()["suggestions"][0]["text"] == "status:"

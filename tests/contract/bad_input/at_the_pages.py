@@ -15,7 +15,7 @@ S = "/sessions/{id}"
 FORM = "application/x-www-form-urlencoded"
 MANY_FIELDS = "&".join(f"id={n}" for n in range(3000))
 GONE = (
-    "404 There is nothing here The address is mistyped, or the session was removed for good."
+    "404 Page not found The address is mistyped, or the session was removed for good."
     " Deleted sessions stay in the trash for a while."
 )
 TOO_LARGE = (
@@ -105,9 +105,9 @@ CASES = [
     Case("a view with a giant number", posts("/views/99999999999999999999/pin/"), GONE),
     Case("a host that is not ours", gets_raw("/", Host="evil.example"), DAMAGED),
     # --- searching
-    Case("an unknown key", gets("/", q="colour:red"), "200 The search does not know “colour:”. It knows state:, agent:, type:, user:, id:, checkpoint:, older:, context.…:, metadata.…:."),
+    Case("an unknown key", gets("/", q="colour:red"), "200 The search does not know “colour:”. It knows state:, agent:, user:, checkpoint:, context.…:, metadata.…:, older:, id:."),
     Case("a key with a slip", gets("/", q="stat:active"), "200 The search does not know “stat:”. Did you mean “state:”?"),
-    Case("an unknown state", gets("/", q="state:asleep"), "200 There is no state “asleep”. States: active, pausing, paused, completed, failed, deleted, late, lost, no_progress."),
+    Case("an unknown state", gets("/", q="state:asleep"), "200 There is no state “asleep”. States: active, pausing, paused, completed, failed, deleted, late, lost, no-progress."),
     Case("an id with other digits", gets("/", q="id:xyz"), "200 “xyz” cannot be part of an id: ids have the digits 0–9 and a–f."),
     Case("a search of 10,000 characters", gets("/", q=LONG), "200 The search is longer than 500 characters."),
     Case("a search with NUL", gets("/", q="a\x00b"), "200"),

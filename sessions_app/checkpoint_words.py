@@ -1,0 +1,57 @@
+"""Checkpoints that the library sets itself have names for programs: a page shows words, and the name in the title."""
+
+from __future__ import annotations
+
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from .bidi import isolate, isolated
+
+BEFORE_ROLLBACK = "before rollback to "
+WORDS: dict[str, Promise] = {
+    "session_created": gettext_lazy("On creation"),
+    "session_paused": gettext_lazy("On pause"),
+    "session_resumed": gettext_lazy("On resuming"),
+    "session_completed": gettext_lazy("On completion"),
+    "session_failed": gettext_lazy("On failure"),
+    "session_rolled_back": gettext_lazy("After rollback"),
+    "session_deleted": gettext_lazy("On deletion"),
+    "session_restored": gettext_lazy("On restoring"),
+}
+
+
+def own_word(name: str, longest: int = 60) -> str:
+    """Empty for a name that the agent chose. Of a chain of rollbacks the outermost is translated."""
+    if name in WORDS:
+        return str(WORDS[name])
+    target = name.removeprefix(BEFORE_ROLLBACK)
+    if target == name or not target:
+        return ""
+    shown = WORDS.get(target) or isolated(Truncator(target).chars(longest))
+    return _("Before rollback to %(name)s") % {"name": shown}
+
+
+def checkpoint_text(name: str, longest: int = 60) -> str:
+    """Where no element can be: in options, labels and scripts."""
+    return own_word(name, longest) or isolated(Truncator(name).chars(longest))
+
+
+def checkpoint_word(name: str, longest: int = 60) -> SafeString | str:
+    """In a sentence of a page."""
+    return own_word(name, longest) or isolate(Truncator(name).chars(longest))
+
+
+def checkpoint_name(name: str, longest: int = 60, classes: str = "") -> SafeString:
+    """In a place of its own. Names that agents chose are set as code, ours as words."""
+    word, title = own_word(name, longest), isolated(Truncator(name).chars(500))
+    if word:
+        return format_html('<span class="{}" title="{}">{}</span>', classes, title, word)
+    shown = isolate(Truncator(name).chars(longest))
+    classes = f"mono {classes}".rstrip()
+    return format_html(
+        '<span class="{}" title="{}" translate="no">{}</span>', classes, title, shown
+    )
