@@ -90,7 +90,7 @@ def test_the_dialog_shows_progress_and_offers_to_undo(open_page: Open, make_sess
 def test_what_a_killed_web_process_began_another_ends(
     start_dashboard: Callable[..., LiveDashboard], open_page: Open, operator: object
 ) -> None:
-    many(3000)
+    many(1500)
     first = start_dashboard()
     page = open_page("/")
     page.context.add_cookies([session_cookie(first.url, operator)])  # type: ignore[list-item, arg-type]
@@ -104,7 +104,7 @@ def test_what_a_killed_web_process_began_another_ends(
     page.close()
     start_dashboard()
     wait_until_ended(job)
-    assert (job.state, progress(job).counts) == ("done", {"done": 3000})
+    assert (job.state, progress(job).counts) == ("done", {"done": 1500})
 
 
 @pytest.fixture
