@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +17,6 @@ from .permissions import OPERATE
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-    from .selectors.rows import Row
 
 Text = str | Promise
 
@@ -73,7 +72,20 @@ ORDERED = {
 UNKNOWN_HINT = _("A state this page does not know.")
 
 
-def badge_of(row: Row) -> Badge:
+class Ordered(Protocol):
+    """What a badge says of a row."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def pausing(self) -> bool: ...
+    @property
+    def order_open(self) -> bool: ...
+    @property
+    def order_verb(self) -> str | None: ...
+
+
+def badge_of(row: Ordered) -> Badge:
     """The state as a person may believe it: an order the agent has not confirmed is no fact."""
     if row.pausing:
         return STATES["pausing"]
