@@ -136,8 +136,8 @@ VERBS = {
     "pause": Verb(
         "pause", "pauses", "pause", pgettext_lazy("verb", "Pause"), _("Pause this session?"),
         _("Pause ordered."), _("Pause ordered"),
-        _("The agent stops at its next safe point. The step it is doing now runs to its end, and calls"
-          " it has already sent elsewhere, to a language model for example, are not called back."),
+        _("The agent pauses after its current step. Requests it has already sent, to a language model"
+          " for example, are not cancelled."),
         main_in=frozenset({"active"}), undo="resume",
     ),
     "resume": Verb(
@@ -151,20 +151,20 @@ VERBS = {
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
         _("Roll this session back?"), _("Rollback ordered."), _("Rollback ordered"),
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
-          " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
+          " calls paid for. Its current work is discarded, and anything it saves late is rejected."),
         reason_required=True, danger=True, needs_checkpoint=True,
         main_in=frozenset({"completed", "failed"}),
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
         _("Complete this session?"), _("Completed."), _("Completed"),
-        _("The session counts as finished. The agent ends its work at its next safe point; what it has"
-          " not stored by then is not stored. You can only come back from here by rolling back."),
+        _("The session counts as finished. The agent ends its work after its current step; what it has"
+          " not saved by then is lost. You can only come back from here by rolling back."),
     ),
     "fail": Verb(
         "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
         _("End this session as failed?"), _("Ended as failed."), _("Ended as failed"),
-        _("The agent ends its work at its next safe point, and what it writes from now on is refused."
+        _("The agent ends its work after its current step, and what it saves from now on is rejected."
           " You can only come back from here by rolling back to a checkpoint."),
         reason_required=True, danger=True,
     ),
