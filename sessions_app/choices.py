@@ -100,6 +100,8 @@ def badge_of(row: Ordered) -> Badge:
 class Verb:
     """One order: its address (a noun), its words, and what a person must know before giving it.
 
+    `ordered` is its entry in the history, `checkpoint` the checkpoint that it leaves.
+
     Where it may be given says `agent_sessions.states`. `main_in`: states whose page offers it first. `undo`: the verb
     that takes it back. `permission`: the right that a person needs. `rare`: shown only where it is possible.
     """
@@ -111,6 +113,7 @@ class Verb:
     title: Text
     done: Text
     ordered: Text
+    checkpoint: Text
     warning: Text
     reason_required: bool = False
     danger: bool = False
@@ -135,14 +138,14 @@ class Verb:
 VERBS = {
     "pause": Verb(
         "pause", "pauses", "pause", pgettext_lazy("verb", "Pause"), _("Pause this session?"),
-        _("Pause ordered."), _("Pause ordered"),
+        _("Pause ordered."), _("Pause ordered"), _("On pause"),
         _("The agent pauses after its current step. Requests it has already sent, to a language model"
           " for example, are not cancelled."),
         main_in=frozenset({"active"}), undo="resume",
     ),
     "resume": Verb(
         "resume", "resumes", "play", pgettext_lazy("verb", "Resume"), _("Resume this session?"),
-        _("Resuming ordered."), _("Resume ordered"),
+        _("Resuming ordered."), _("Resume ordered"), _("On resuming"),
         _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
           " until it is started again."),
         main_in=frozenset({"paused"}), undo="pause",
@@ -150,6 +153,7 @@ VERBS = {
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
         _("Roll this session back?"), _("Rollback ordered."), _("Rollback ordered"),
+        _("After rollback"),
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
           " calls paid for. Its current work is discarded, and anything it saves late is rejected."),
         reason_required=True, danger=True, needs_checkpoint=True,
@@ -157,27 +161,28 @@ VERBS = {
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
-        _("Complete this session?"), _("Completed."), _("Completed"),
+        _("Complete this session?"), _("Completed."), _("Completed"), _("On completion"),
         _("The session counts as finished. The agent ends its work after its current step; what it has"
           " not saved by then is lost. You can only come back from here by rolling back."),
     ),
     "fail": Verb(
         "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
         _("End this session as failed?"), _("Ended as failed."), _("Ended as failed"),
+        _("On failure"),
         _("The agent ends its work after its current step, and what it saves from now on is rejected."
           " You can only come back from here by rolling back to a checkpoint."),
         reason_required=True, danger=True,
     ),
     "delete": Verb(
         "delete", "deletions", "trash", pgettext_lazy("verb", "Delete"), _("Delete this session?"),
-        _("Deleted."), _("Deleted"),
+        _("Deleted."), _("Deleted"), _("On deletion"),
         _("The session leaves the list and its agent ends its work. It stays in the trash, with its"
           " whole history."),
         reason_required=True, danger=True, undo="restore", blocked=_("The session is deleted already."),
     ),
     "restore": Verb(
         "restore", "restorations", "rollback", pgettext_lazy("verb", "Restore"),
-        _("Restore this session?"), _("Restored."), _("Restored"),
+        _("Restore this session?"), _("Restored."), _("Restored"), _("On restoring"),
         _("The session comes back in the state it had before it was deleted. Its agent does not start"
           " again by itself."),
         rare=True, main_in=frozenset({"deleted"}), blocked=_("The session is not deleted."),
