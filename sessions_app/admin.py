@@ -28,6 +28,7 @@ from .actions import explain, perform
 from .admin_drafts import ORDERS, KeepsDrafts, user_of
 from .admin_forms import OrderForm, SessionForm, checkpoint_for
 from .bidi import isolated
+from .checkpoint_words import checkpoint_text
 from .choices import VERBS, Verb, permitted_verbs
 from .drafts import drafts
 from .entry import admin as entry_admin  # noqa: F401 - registers itself
@@ -190,7 +191,7 @@ class SessionAdmin(KeepsDrafts):
     @admin.display(description=gettext_lazy("newest checkpoints"))
     def checkpoint_names(self, session: AgentSession) -> str:
         newest = Checkpoint.objects.filter(session_id=session.pk).order_by("-n")[:10]
-        return ", ".join(f"{c.n} {isolated(c.name)}" for c in newest) or "–"
+        return ", ".join(f"{c.n} {checkpoint_text(c.name)}" for c in newest) or "–"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from agent_sessions.states import CHECKPOINT_NAMES, CREATED
+
 from .bidi import isolate, isolated
+from .choices import VERBS, Text
 
 BEFORE_ROLLBACK = "before rollback to "
-WORDS: dict[str, Promise] = {
-    "session_created": gettext_lazy("On creation"),
-    "session_paused": gettext_lazy("On pause"),
-    "session_resumed": gettext_lazy("On resuming"),
-    "session_completed": gettext_lazy("On completion"),
-    "session_failed": gettext_lazy("On failure"),
-    "session_rolled_back": gettext_lazy("After rollback"),
-    "session_deleted": gettext_lazy("On deletion"),
-    "session_restored": gettext_lazy("On restoring"),
+WORDS: dict[str, Text] = {
+    CREATED: gettext_lazy("On creation"),
+    **{CHECKPOINT_NAMES[verb.name]: verb.checkpoint for verb in VERBS.values()},
 }
 
 

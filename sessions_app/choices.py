@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +17,6 @@ from .permissions import OPERATE
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-    from .selectors.rows import Row
 
 Text = str | Promise
 
@@ -73,7 +72,20 @@ ORDERED = {
 UNKNOWN_HINT = _("A state this page does not know.")
 
 
-def badge_of(row: Row) -> Badge:
+class Ordered(Protocol):
+    """What a badge says of a row."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def pausing(self) -> bool: ...
+    @property
+    def order_open(self) -> bool: ...
+    @property
+    def order_verb(self) -> str | None: ...
+
+
+def badge_of(row: Ordered) -> Badge:
     """The state as a person may believe it: an order the agent has not confirmed is no fact."""
     if row.pausing:
         return STATES["pausing"]
@@ -88,6 +100,8 @@ def badge_of(row: Row) -> Badge:
 class Verb:
     """One order: its address (a noun), its words, and what a person must know before giving it.
 
+    `ordered` is its entry in the history, `checkpoint` the checkpoint that it leaves.
+
     Where it may be given says `agent_sessions.states`. `main_in`: states whose page offers it first. `undo`: the verb
     that takes it back. `permission`: the right that a person needs. `rare`: shown only where it is possible.
     """
@@ -99,6 +113,7 @@ class Verb:
     title: Text
     done: Text
     ordered: Text
+    checkpoint: Text
     warning: Text
     reason_required: bool = False
     danger: bool = False
@@ -123,14 +138,14 @@ class Verb:
 VERBS = {
     "pause": Verb(
         "pause", "pauses", "pause", pgettext_lazy("verb", "Pause"), _("Pause this session?"),
-        _("Pause ordered."), _("Pause ordered"),
-        _("The agent stops at its next safe point. The step it is doing now runs to its end, and calls"
-          " it has already sent elsewhere, to a language model for example, are not called back."),
+        _("Pause ordered."), _("Pause ordered"), _("On pause"),
+        _("The agent pauses after its current step. Requests it has already sent, to a language model"
+          " for example, are not cancelled."),
         main_in=frozenset({"active"}), undo="resume",
     ),
     "resume": Verb(
         "resume", "resumes", "play", pgettext_lazy("verb", "Resume"), _("Resume this session?"),
-        _("Resuming ordered."), _("Resume ordered"),
+        _("Resuming ordered."), _("Resume ordered"), _("On resuming"),
         _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
           " until it is started again."),
         main_in=frozenset({"paused"}), undo="pause",
@@ -138,34 +153,36 @@ VERBS = {
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
         _("Roll this session back?"), _("Rollback ordered."), _("Rollback ordered"),
+        _("After rollback"),
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
-          " calls paid for. What it is doing now is thrown away; late writes of it are refused."),
+          " calls paid for. Its current work is discarded, and anything it saves late is rejected."),
         reason_required=True, danger=True, needs_checkpoint=True,
         main_in=frozenset({"completed", "failed"}),
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
-        _("Complete this session?"), _("Completed."), _("Completed"),
-        _("The session counts as finished. The agent ends its work at its next safe point; what it has"
-          " not stored by then is not stored. You can only come back from here by rolling back."),
+        _("Complete this session?"), _("Completed."), _("Completed"), _("On completion"),
+        _("The session counts as finished. The agent ends its work after its current step; what it has"
+          " not saved by then is lost. You can only come back from here by rolling back."),
     ),
     "fail": Verb(
         "fail", "failures", "cross", pgettext_lazy("verb", "End as failed"),
         _("End this session as failed?"), _("Ended as failed."), _("Ended as failed"),
-        _("The agent ends its work at its next safe point, and what it writes from now on is refused."
+        _("On failure"),
+        _("The agent ends its work after its current step, and what it saves from now on is rejected."
           " You can only come back from here by rolling back to a checkpoint."),
         reason_required=True, danger=True,
     ),
     "delete": Verb(
         "delete", "deletions", "trash", pgettext_lazy("verb", "Delete"), _("Delete this session?"),
-        _("Deleted."), _("Deleted"),
+        _("Deleted."), _("Deleted"), _("On deletion"),
         _("The session leaves the list and its agent ends its work. It stays in the trash, with its"
           " whole history."),
         reason_required=True, danger=True, undo="restore", blocked=_("The session is deleted already."),
     ),
     "restore": Verb(
         "restore", "restorations", "rollback", pgettext_lazy("verb", "Restore"),
-        _("Restore this session?"), _("Restored."), _("Restored"),
+        _("Restore this session?"), _("Restored."), _("Restored"), _("On restoring"),
         _("The session comes back in the state it had before it was deleted. Its agent does not start"
           " again by itself."),
         rare=True, main_in=frozenset({"deleted"}), blocked=_("The session is not deleted."),

@@ -2,15 +2,24 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from .health import WATCHED_FOR_PROGRESS, WATCHED_FOR_SILENCE, Rule, Rules, rule_for
 
-if TYPE_CHECKING:
-    from .selectors.rows import Row
+
+class Conditioned(Protocol):
+    """What is asked of a row here."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def pausing(self) -> bool: ...
+    @property
+    def health(self) -> str: ...
+
 
 LATE, LOST, NO_PROGRESS = CONDITIONS = ("late", "lost", "no_progress")
 PAUSING, PAUSED = "pausing", "paused"
@@ -18,7 +27,7 @@ PAUSING, PAUSED = "pausing", "paused"
 _UNCONFIRMED_PAUSE = Q(order_verb="pause", order_version__gt=F("acknowledged_version"))
 
 
-def listed_state(row: "Row") -> str:
+def listed_state(row: Conditioned) -> str:
     """A pause that the agent has not confirmed is `pausing`, and is nowhere counted or listed as `paused`."""
     return PAUSING if row.pausing else row.state
 
@@ -32,7 +41,7 @@ def state_q(listed: str) -> Q:
     return Q(state=listed)
 
 
-def holds(condition: str, row: "Row") -> bool:
+def holds(condition: str, row: Conditioned) -> bool:
     return row.health == condition
 
 

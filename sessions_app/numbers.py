@@ -1,6 +1,8 @@
-"""Numbers in addresses and forms, as anybody may write them."""
+"""Numbers as anybody may write them in addresses and forms, and times as the browser counts them."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 INTEGER = 2**31 - 1
 BIGINT = 2**63 - 1
@@ -12,3 +14,8 @@ def whole(text: str, at_most: int = INTEGER) -> int | None:
         return None
     number = int(text)
     return number if number <= at_most else None
+
+
+def milliseconds(moment: datetime | None) -> int | None:
+    """Since 1970, as JavaScript does."""
+    return None if moment is None else round(moment.timestamp() * 1000)

@@ -76,9 +76,5 @@ def day_of(moment: datetime) -> datetime:
     return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)
-
-
 def seconds_between(earlier: datetime, later: datetime) -> float:
     return (later - earlier) / timedelta(seconds=1)

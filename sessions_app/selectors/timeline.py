@@ -17,8 +17,7 @@ from agent_sessions.stored_values import readable
 from ..checkpoint_words import own_word
 from ..choices import CONDITIONS, KINDS, SOURCES, STATES, VERBS
 from ..models import AgentSession, Blindness, Checkpoint
-from ..numbers import BIGINT, whole
-from ..rendering.time_format import milliseconds
+from ..numbers import BIGINT, milliseconds, whole
 from .rows import Row
 from .session import AUTOMATIC
 

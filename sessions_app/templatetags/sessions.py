@@ -19,8 +19,10 @@ from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import tokens
 from sessions_app.live.sockets.path import FEED
+from sessions_app.numbers import milliseconds
 from sessions_app.rendering import fragments, time_format
-from sessions_app.selectors.rows import Row, render_row
+from sessions_app.rendering.row_html import render_row
+from sessions_app.selectors.rows import Row
 from sessions_app.selectors.session import CheckpointItem, HistoryItem
 
 register = template.Library()
@@ -186,7 +188,7 @@ def span_of(seconds: float) -> str:
 
 @register.filter
 def ms(when: datetime | None) -> str:
-    found = time_format.milliseconds(when)
+    found = milliseconds(when)
     return "" if found is None else str(found)
 
 

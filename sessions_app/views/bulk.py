@@ -24,6 +24,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from agent_sessions import InvalidInput
 
+from ..access import (
+    may_operate,
+    may_perform,
+    performers_only,
+    require_permission,
+    viewers_only,
+)
 from ..actions import check_reason, explain
 from ..bulk import planning
 from ..bulk.models import BulkJob
@@ -35,13 +42,6 @@ from ..drafts import drafts
 from ..models import AgentSession
 from ..numbers import whole
 from ..selectors.filters import ListFilter
-from .access import (
-    may_operate,
-    may_perform,
-    performers_only,
-    require_permission,
-    viewers_only,
-)
 from .orders import is_fetch
 from .preferences import back
 

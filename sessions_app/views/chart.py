@@ -5,9 +5,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from ..access import viewers_only
 from ..numbers import whole
 from ..selectors.activity import GROUPINGS, WINDOWS, chart
-from .access import viewers_only
 
 
 @viewers_only

@@ -9,11 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from ..access import viewers_only
 from ..models import AgentSession, Checkpoint, PastContext
 from ..numbers import whole
 from ..rendering.json_diff import differences
 from ..selectors import session as detail
-from .access import viewers_only
 
 CHOICES = 500
 NOW = "now"

@@ -3,8 +3,8 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
+from ..access import viewers_only
 from ..selectors.suggestions import suggest
-from .access import viewers_only
 
 
 @viewers_only

@@ -6,8 +6,8 @@ from django.views.decorators.http import require_GET
 
 from agent_sessions import InvalidInput
 
+from ..access import viewers_only
 from ..selectors.conversation_client import live_page
-from .access import viewers_only
 from .orders import is_fetch
 
 PAGE = 50

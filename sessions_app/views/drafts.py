@@ -3,8 +3,8 @@
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
+from ..access import viewers_only
 from ..drafts.drafts import keep_sent
-from .access import viewers_only
 
 
 @viewers_only

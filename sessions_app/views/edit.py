@@ -31,13 +31,13 @@ from agent_sessions import (
 from agent_sessions.edits import Merged
 
 from .. import actions, conflicts, given_json, manager_portal
+from ..access import operators_only
 from ..conflicts import ConflictRow
 from ..drafts import drafts
 from ..models import AgentSession
 from ..numbers import BIGINT, whole
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session as detail
-from .access import operators_only
 from .orders import is_fetch
 
 PARTS = ("context", "metadata")

@@ -8,10 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from ..access import viewers_only
 from ..models import AgentSession, PastContext
 from ..numbers import BIGINT, whole
 from ..rendering import json_tree
-from .access import viewers_only
 from .orders import is_fetch
 
 LONGEST_SEARCH = 200

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from psycopg.errors import QueryCanceled
 
+from ..access import permitted_verbs, viewers_only
 from ..choices import Verb
 from ..drafts import drafts
 from ..models import AgentSession
@@ -27,7 +28,6 @@ from ..selectors.filters import BEGINNING, ListFilter
 from ..selectors.filters import SEARCHED as FURTHER
 from ..selectors.pagination import Key, Page, read_page
 from ..watchdog.retention import trash_days
-from .access import permitted_verbs, viewers_only
 from .saved_views import user_of
 
 PATIENCE_MS = 4000

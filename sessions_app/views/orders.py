@@ -24,13 +24,13 @@ from agent_sessions import (
 from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, manager_portal
+from ..access import operators_only, performers_only, require_permission
 from ..choices import VERBS, Verb, verb_of_noun
 from ..drafts import drafts
 from ..numbers import BIGINT, whole
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session
 from ..selectors.rows import Row, load_rows
-from .access import operators_only, performers_only, require_permission
 from .preferences import back
 
 

@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from .. import presence
+from ..access import viewers_only
 from ..bidi import isolated
 from ..choices import verb_of_noun
 from ..templatetags.sessions import initials
-from .access import viewers_only
 
 
 @viewers_only

@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from ..access import viewers_only
 from ..bidi import isolated
 from ..drafts import drafts
 from ..saved_views import preferences, services
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
-from .access import viewers_only
 from .preferences import back
 
 LONGEST_QUERY = 4000

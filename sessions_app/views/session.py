@@ -6,10 +6,10 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from ..access import may_operate, permitted_verbs, viewers_only
 from ..rendering.session_page import SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
-from .access import may_operate, permitted_verbs, viewers_only
 
 
 @viewers_only

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from ..access import viewers_only
 from ..choices import CONDITIONS, STATES
 from ..models import AgentSession
 from ..saved_views import services
@@ -13,7 +14,6 @@ from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts
 from ..selectors.filters import ListFilter
 from ..selectors.pagination import read_page
-from .access import viewers_only
 from .saved_views import user_of
 
 ROWS = 14

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from sessions_app.selectors.rows import load_rows, row_parts
+from sessions_app.rendering.row_html import row_parts
+from sessions_app.selectors.rows import load_rows
 from tests.support.dashboard import LiveDashboard
 
 from ..support.page import Lossy, Page

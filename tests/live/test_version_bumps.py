@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sessions_app.live.hub import Hub
 from sessions_app.live.sockets.frames import Update, VersionBump
 from sessions_app.live.state.database_thread import drawn
-from sessions_app.selectors.rows import render_row_in
+from sessions_app.rendering.row_html import render_row_in
 
 from . import writers
 from .conftest import created, heard

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from sessions_app.rendering.time_format import milliseconds
+from sessions_app.numbers import milliseconds
 
 if TYPE_CHECKING:
     from sessions_app.selectors.rows import Row

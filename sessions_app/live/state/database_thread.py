@@ -15,8 +15,9 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.utils import load_backend
 from django.urls import set_script_prefix
 
+from sessions_app.rendering.row_html import RowParts, render_row_in, row_parts
 from sessions_app.selectors.filters import ListFilter
-from sessions_app.selectors.rows import Row, RowParts, load_rows, render_row_in, row_parts
+from sessions_app.selectors.rows import Row, load_rows
 
 from ..limits import LIMITS
 from ..sockets.frames import row_fragment

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sessions_app.rendering.row_html import RowParts
     from sessions_app.selectors.filters import ListFilter
-    from sessions_app.selectors.rows import Row, RowParts
+    from sessions_app.selectors.rows import Row
 
     from ..sockets.connection import Connection
 

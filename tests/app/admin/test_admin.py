@@ -434,3 +434,13 @@ def test_the_page_of_a_session_has_no_english_label_in_german(olga, create):
     assert "Kennung:" in labels
     assert "Verspätete Speicherungen abgelehnt:" in labels
     assert [label for label in labels if label.startswith(("Id", "Refused"))] == []
+
+
+def test_the_library_s_checkpoints_have_words_and_the_agent_s_their_names(olga, create, checkpoint):
+    session = create()
+    checkpoint(session, "essay_marked")
+    actions.perform("pause", session.session_id, actor="olga")
+    answer = olga.get(page(session), headers={"Accept-Language": "de"}).content.decode()
+    assert "Beim Pausieren" in answer
+    assert "essay_marked" in answer
+    assert "session_paused" not in answer

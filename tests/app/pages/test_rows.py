@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from sessions_app.selectors import rows
-from sessions_app.selectors.rows import Row, render_row_in
+from sessions_app.rendering import row_html
+from sessions_app.rendering.row_html import render_row_in
+from sessions_app.selectors.rows import Row
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ROW = Row(
@@ -62,7 +63,7 @@ IN_TRASH = replace(ROW, state="deleted", order_verb="delete", ordered_at=NOW, en
 
 
 def anew(row: Row, language: str = "de") -> str:
-    rows._static_parts.cache_clear()
+    row_html._static_parts.cache_clear()
     return render_row_in(row, language=language)
 
 
@@ -87,7 +88,7 @@ def test_a_beat_and_the_time_that_passes_draw_nothing_anew() -> None:
     first = anew(ROW)
     later = replace(ROW, read_at=NOW + timedelta(seconds=50), last_heartbeat=NOW)
     then = render_row_in(later, language="de")
-    assert rows._static_parts.cache_info().misses == 1
+    assert row_html._static_parts.cache_info().misses == 1
     assert ('data-health="on_time"' in first) and ('data-health="late"' in then)
 
 
@@ -105,4 +106,4 @@ def test_each_language_and_each_rule_has_its_own(settings: Any) -> None:
 def test_no_more_is_kept_than_forty_pages_show() -> None:
     for n in range(2_100):
         render_row_in(replace(ROW, id=UUID(int=n)), language="de")
-    assert rows._static_parts.cache_info().currsize == 2_000
+    assert row_html._static_parts.cache_info().currsize == 2_000

@@ -15,7 +15,7 @@ class MadeUpVerb(AppConfig):
         TRANSITIONS[HOLD] = {SessionState.ACTIVE: SessionState.PAUSED}
         CHECKPOINT_NAMES[HOLD] = CHECKPOINT
         VERBS[HOLD] = Verb(
-            HOLD, "holds", "pause", "Hold", "Hold this session?", "Held.", "Hold ordered",
+            HOLD, "holds", "pause", "Hold", "Hold this session?", "Held.", "Hold ordered", "On hold",
             "The agent waits until somebody resumes it.",
             reason_required=True, undo="resume", permission=PERMISSION,
         )  # fmt: skip

@@ -8,9 +8,9 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from .. import choices
-from ..choices import Verb
-from ..permissions import OPERATE, user_may_look
+from . import choices
+from .choices import Verb
+from .permissions import OPERATE, user_may_look
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
