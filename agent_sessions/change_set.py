@@ -10,7 +10,7 @@ from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
 from agent_sessions.json_merge import apply, become, diff, merge, same
 from agent_sessions.models import AgentSession, ChangeSet, copied
-from agent_sessions.states import LIVE_STATES, SessionState, target, verb_to
+from agent_sessions.states import LIVE_STATES, SessionState, target, verbs_to
 from agent_sessions.transitions import compressed
 from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, Write, Written
 
@@ -130,7 +130,7 @@ def _next_state(
         return None
     if attempt.state in LIVE_STATES and current.order_version > base.order_version:
         raise Conflict(current, ["state"], "state")
-    return target(current.state, verb_to(attempt.state))
+    return target(current.state, verbs_to(attempt.state)[0])
 
 
 def apply_ack(

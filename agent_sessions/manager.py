@@ -21,6 +21,7 @@ from agent_sessions.errors import (
     Conflict,
     EditConflict,
     SessionNotFound,
+    UsageError,
 )
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
@@ -33,7 +34,7 @@ from agent_sessions.reader import SessionReader
 from agent_sessions.run import Run
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.stale import StaleSweeper
-from agent_sessions.states import LIVE_STATES
+from agent_sessions.states import CHECKPOINT_NAMES, LIVE_STATES
 from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.document_backends import MemoryBackend, ValkeyBackend
 from agent_sessions.stores.postgres import PostgresStore
@@ -314,39 +315,29 @@ class SessionManager:
 
     # --- an operator's verbs ----------------------------------------------------------------------------------
 
-    async def order(
-        self,
-        verb: str,
-        session_id: str,
-        data: Callable[[AgentSession], dict[str, Any]] = lambda _: {},
-        *,
-        actor: str | None,
-        reason: str | None = None,
-        request_id: uuid.UUID | None = None,
-        seen_version: int | None = None,
-        source: str | None = None,
-        body: object = None,
-    ) -> AgentSession:
-        """A verb of `TRANSITIONS` that needs nothing but a state to lead to.
+    async def order(self, verb: str, session_id: str, *values: Any, **who: Any) -> AgentSession:
+        """The verb of this name: its own method, where it has one, with `values` and `who`; else its transition alone.
 
-        `data` makes the data of its checkpoint from the session as it was. Raises InvalidTransition,
-        SessionNotFound, Conflict, RequestReused, StorageUnavailable.
+        Raises UsageError for a name that is no verb.
         """
-        author = self._author(actor, reason, source)
-        decision = transitions.operator_transition(verb, author, self.clock(), data, body)
-        return await self._operate(session_id, decision, request_id, seen_version)
+        if verb not in CHECKPOINT_NAMES:
+            raise UsageError(f"{verb!r} is no verb: there are {', '.join(CHECKPOINT_NAMES)}")
+        if method := getattr(self, verb, None):
+            ordered: AgentSession = await method(session_id, *values, **who)
+            return ordered
+        return await self._order(verb, session_id, lambda _: {}, **who)
 
     async def pause(self, session_id: str, **who: Any) -> AgentSession:
-        return await self.order("pause", session_id, _previous_state, **who)
+        return await self._order("pause", session_id, _previous_state, **who)
 
     async def resume(self, session_id: str, **who: Any) -> AgentSession:
-        return await self.order("resume", session_id, lambda _: {}, **who)
+        return await self._order("resume", session_id, lambda _: {}, **who)
 
     async def complete(
         self, session_id: str, result: Any = None, *, actor: str | None = None, **who: Any
     ) -> AgentSession:
         _, data = self._encoded({"result": result}, "result", validation.MAX_DATA_BYTES)
-        return await self.order(
+        return await self._order(
             "complete", session_id, lambda _: data, actor=actor, body=data, **who
         )
 
@@ -361,11 +352,11 @@ class SessionManager:
     ) -> AgentSession:
         told = {"error": validation.text(error, "error"), "details": error_details}
         _, data = self._encoded(told, "error_details", validation.MAX_DATA_BYTES)
-        return await self.order("fail", session_id, lambda _: data, actor=actor, body=data, **who)
+        return await self._order("fail", session_id, lambda _: data, actor=actor, body=data, **who)
 
     async def delete(self, session_id: str, **who: Any) -> AgentSession:
         """Soft delete; repeating it is harmless."""
-        return await self.order("delete", session_id, _previous_state, **who)
+        return await self._order("delete", session_id, _previous_state, **who)
 
     async def restore(
         self,
@@ -481,6 +472,23 @@ class SessionManager:
         counted = parts, at_work
         head = await self._writer.report_parts(session_id, order_version, counted, self.source)
         await self._cache.publish(head)
+
+    async def _order(
+        self,
+        verb: str,
+        session_id: str,
+        data: Callable[[AgentSession], dict[str, Any]],
+        *,
+        actor: str | None,
+        reason: str | None = None,
+        request_id: uuid.UUID | None = None,
+        seen_version: int | None = None,
+        source: str | None = None,
+        body: object = None,
+    ) -> AgentSession:
+        author = self._author(actor, reason, source)
+        decision = transitions.operator_transition(verb, author, self.clock(), data, body)
+        return await self._operate(session_id, decision, request_id, seen_version)
 
     async def _operate(
         self,

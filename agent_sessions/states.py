@@ -43,14 +43,14 @@ CREATED = "session_created"
 
 
 def result(verb: str) -> SessionState | None:
-    """The state that `verb` always leads to from another one; None for a rollback, which changes something in its own state too."""
+    """The one state that `verb` leads to from others; None for a rollback, which may leave the state as it is."""
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
 
 
-def verb_to(state: SessionState) -> str:
-    """The verb that an agent's own transition to `state` is."""
-    return next(verb for verb in TRANSITIONS if result(verb) == state)
+def verbs_to(state: SessionState) -> list[str]:
+    """The verbs that lead to `state`; an agent's own transition is the first."""
+    return [verb for verb in TRANSITIONS if result(verb) == state]
 
 
 def target(current: SessionState, verb: str) -> SessionState | None:

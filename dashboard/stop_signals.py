@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP as an orderly stop of what a process has started."""
+"""SIGINT, SIGTERM and SIGHUP: ask a process to stop what it has started, in order."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class SupervisedProcess:
             self._start_again(now)
 
     def restart(self) -> None:
-        """With the next look, whatever it waits for: its code has changed."""
+        """Stop the program now; the next `look` starts it, without the wait that follows a crash."""
         self.child.stop()
         self.wait, self.due = FIRST_WAIT, 0.0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,29 +36,15 @@ logger = structlog.get_logger(__name__)
 ACTIONS = Counter("agent_session_actions", "Actions of people", ["verb", "source", "outcome"])
 
 
-async def _fail(manager: SessionManager, session_id: str, **who: Any) -> AgentSession:
-    return await manager.fail(session_id, who.get("reason") or "failed", **who)
-
-
 EDIT = "edit"
-# The verbs that have a method of their own in the manager; any other one is `SessionManager.order`.
-METHODS: dict[str, Callable[..., Awaitable[AgentSession]]] = {
-    "pause": SessionManager.pause,
-    "resume": SessionManager.resume,
-    "complete": SessionManager.complete,
-    "fail": _fail,
-    "rollback": SessionManager.rollback,
-    "delete": SessionManager.delete,
-    "restore": SessionManager.restore,
-    EDIT: SessionManager.edit,
-}
 
 
-def _call(
-    manager: SessionManager, verb: str, session_id: str, **who: Any
-) -> Awaitable[AgentSession]:
-    method = METHODS.get(verb)
-    return method(manager, session_id, **who) if method else manager.order(verb, session_id, **who)
+async def _call(manager: SessionManager, verb: str, session_id: str, **who: Any) -> AgentSession:
+    """A person's reason for a failure is also the error that the agent and its readers see."""
+    if verb == EDIT:
+        return await manager.edit(session_id, **who)
+    values = (who.get("reason") or "failed",) if verb == "fail" else ()
+    return await manager.order(verb, session_id, *values, **who)
 
 
 @dataclass(frozen=True)

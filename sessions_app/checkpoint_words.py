@@ -1,4 +1,4 @@
-"""Checkpoints that the library sets itself have names for programs: a page shows words, and the name in the title."""
+"""Words for the checkpoints that the library makes itself. Pages show the word, and the stored name in the title."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ WORDS: dict[str, Text] = {
 
 
 def own_word(name: str, longest: int = 60) -> str:
-    """Empty for a name that the agent chose. Of a chain of rollbacks the outermost is translated."""
+    """The word for a checkpoint of the library; empty for a name that an agent chose.
+
+    Of a rollback to the checkpoint before another rollback, only the outer name is translated.
+    """
     if name in WORDS:
         return str(WORDS[name])
     target = name.removeprefix(BEFORE_ROLLBACK)
@@ -32,17 +35,17 @@ def own_word(name: str, longest: int = 60) -> str:
 
 
 def checkpoint_text(name: str, longest: int = 60) -> str:
-    """Where no element can be: in options, labels and scripts."""
+    """Plain text, for options, labels and scripts."""
     return own_word(name, longest) or isolated(Truncator(name).chars(longest))
 
 
 def checkpoint_word(name: str, longest: int = 60) -> SafeString | str:
-    """In a sentence of a page."""
+    """HTML for a sentence."""
     return own_word(name, longest) or isolate(Truncator(name).chars(longest))
 
 
 def checkpoint_name(name: str, longest: int = 60, classes: str = "") -> SafeString:
-    """In a place of its own. Names that agents chose are set as code, ours as words."""
+    """HTML for a cell or heading. Names that agents chose are set as code, those of the library as words."""
     word, title = own_word(name, longest), isolated(Truncator(name).chars(500))
     if word:
         return format_html('<span class="{}" title="{}">{}</span>', classes, title, word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -55,45 +55,20 @@ CONDITIONS = {
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
     ),
 }
-ORDERED = {
-    "resuming": Badge(
-        "pausing",
-        "pausing",
-        _("Resuming"),
-        _("Asked to go on; the agent has not confirmed it yet."),
-    ),
-    "rolling_back": Badge(
-        "pausing",
-        "rollback",
-        _("Rolling back"),
-        _("Rolled back; the agent has not confirmed it yet."),
-    ),
-}
+RESUMING = Badge(
+    "pausing", "pausing", _("Resuming"), _("Asked to go on; the agent has not confirmed it yet.")
+)
+ROLLING_BACK = Badge(
+    "pausing",
+    "rollback",
+    _("Rolling back"),
+    _("Rolled back; the agent has not confirmed it yet."),
+)
 UNKNOWN_HINT = _("A state this page does not know.")
 
 
-class Ordered(Protocol):
-    """What a badge says of a row."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def pausing(self) -> bool: ...
-    @property
-    def order_open(self) -> bool: ...
-    @property
-    def order_verb(self) -> str | None: ...
-
-
-def badge_of(row: Ordered) -> Badge:
-    """The state as a person may believe it: an order the agent has not confirmed is no fact."""
-    if row.pausing:
-        return STATES["pausing"]
-    if row.order_open and row.state == "active" and row.order_verb in ("resume", "restore"):
-        return ORDERED["resuming"]
-    if row.order_open and row.state == "active" and row.order_verb == "rollback":
-        return ORDERED["rolling_back"]
-    return STATES.get(row.state) or Badge("deleted", "question", row.state[:20], UNKNOWN_HINT)
+def unknown_state(state: str) -> Badge:
+    return Badge("deleted", "question", state[:20], UNKNOWN_HINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +79,7 @@ class Verb:
 
     Where it may be given says `agent_sessions.states`. `main_in`: states whose page offers it first. `undo`: the verb
     that takes it back. `permission`: the right that a person needs. `rare`: shown only where it is possible.
+    `unconfirmed`: what an active session shows until its agent has confirmed the order.
     """
 
     name: str
@@ -123,10 +99,14 @@ class Verb:
     undo: str = ""
     permission: str = OPERATE
     blocked: Text = ""
+    unconfirmed: Badge | None = None
 
     @property
     def states(self) -> frozenset[str]:
         return frozenset(sources(self.name))
+
+    def is_permitted_to(self, user: User | AnonymousUser) -> bool:
+        return user.has_perm(f"sessions_app.{self.permission}")
 
     def blocked_in(self, state: str) -> Text:
         """Why it cannot be given in this state; empty when it can."""
@@ -148,7 +128,7 @@ VERBS = {
         _("Resuming ordered."), _("Resume ordered"), _("On resuming"),
         _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
           " until it is started again."),
-        main_in=frozenset({"paused"}), undo="pause",
+        main_in=frozenset({"paused"}), undo="pause", unconfirmed=RESUMING,
     ),
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
@@ -157,7 +137,7 @@ VERBS = {
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
           " calls paid for. Its current work is discarded, and anything it saves late is rejected."),
         reason_required=True, danger=True, needs_checkpoint=True,
-        main_in=frozenset({"completed", "failed"}),
+        main_in=frozenset({"completed", "failed"}), unconfirmed=ROLLING_BACK,
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
@@ -186,6 +166,7 @@ VERBS = {
         _("The session comes back in the state it had before it was deleted. Its agent does not start"
           " again by itself."),
         rare=True, main_in=frozenset({"deleted"}), blocked=_("The session is not deleted."),
+        unconfirmed=RESUMING,
     ),
 }  # fmt: skip
 
@@ -205,7 +186,7 @@ def verb_of_noun(noun: str) -> Verb | None:
 
 def permitted_verbs(user: User | AnonymousUser) -> list[Verb]:
     """The orders that a person may give."""
-    return [v for v in VERBS.values() if user.has_perm(f"sessions_app.{v.permission}")]
+    return [verb for verb in VERBS.values() if verb.is_permitted_to(user)]
 
 
 def primary_verb(state: str) -> Verb:

@@ -2,51 +2,38 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
 
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
+from agent_sessions.states import SessionState, verbs_to
+
 from .health import WATCHED_FOR_PROGRESS, WATCHED_FOR_SILENCE, Rule, Rules, rule_for
-
-
-class Conditioned(Protocol):
-    """What is asked of a row here."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def pausing(self) -> bool: ...
-    @property
-    def health(self) -> str: ...
-
 
 LATE, LOST, NO_PROGRESS = CONDITIONS = ("late", "lost", "no_progress")
 PAUSING, PAUSED = "pausing", "paused"
 
-_UNCONFIRMED_PAUSE = Q(order_verb="pause", order_version__gt=F("acknowledged_version"))
+
+def pause_verbs() -> list[str]:
+    """The orders that pause a session."""
+    return verbs_to(SessionState.PAUSED)
 
 
-def listed_state(row: Conditioned) -> str:
-    """A pause that the agent has not confirmed is `pausing`, and is nowhere counted or listed as `paused`."""
-    return PAUSING if row.pausing else row.state
+def unconfirmed_pause_q() -> Q:
+    return Q(order_verb__in=pause_verbs(), order_version__gt=F("acknowledged_version"))
 
 
 def state_q(listed: str) -> Q:
-    """The same as `listed_state`."""
+    """The same as `Row.listed_state`."""
     if listed == PAUSING:
-        return Q(state=PAUSED) & _UNCONFIRMED_PAUSE
+        return Q(state=PAUSED) & unconfirmed_pause_q()
     if listed == PAUSED:
-        return Q(state=PAUSED) & ~_UNCONFIRMED_PAUSE
+        return Q(state=PAUSED) & ~unconfirmed_pause_q()
     return Q(state=listed)
 
 
-def holds(condition: str, row: Conditioned) -> bool:
-    return row.health == condition
-
-
 def condition_q(condition: str, rules: Rules) -> Q:
-    """The same as `holds`, judged by the database's clock."""
+    """The same as `Row.has_condition`, judged by the database's clock."""
     if condition == LOST:
         return Q(state__in=WATCHED_FOR_SILENCE) & _lost(rules)
     if condition == LATE:

@@ -63,7 +63,7 @@ class DocumentStore:
 
     async def write(self, write: Write | AppendCheckpoint) -> Written:
         guarded = write.write() if isinstance(write, AppendCheckpoint) else write
-        stored = await self._change(write.session_id, write.change_id, lambda _: guarded, None)
+        stored = await self.transact(write.session_id, write.change_id, lambda _: guarded)
         if stored.repeated:
             raise Rejected
         return Written.of(stored.session)
@@ -75,15 +75,6 @@ class DocumentStore:
         decide: Decide,
         *,
         seen_version: int | None = None,
-    ) -> Transacted:
-        return await self._change(session_id, change_id, decide, seen_version)
-
-    async def _change(
-        self,
-        session_id: str,
-        change_id: uuid.UUID,
-        decide: Decide,
-        seen_version: int | None,
     ) -> Transacted:
         while True:
             record = await self._documents.load(session_id)

@@ -21,7 +21,7 @@ async def take(pool: psycopg_pool.AsyncConnectionPool[Any]) -> psycopg.AsyncConn
 async def give_back(
     pool: psycopg_pool.AsyncConnectionPool[Any], connection: psycopg.AsyncConnection[Any]
 ) -> None:
-    """Not in a child made by a fork: for the copy that was cut off its pool would open another one."""
+    """Does nothing in a forked child process, where the copy was cut off: the pool would open another connection for it."""
     if connection in in_use:
         in_use.discard(connection)
         await pool.putconn(connection)

@@ -159,11 +159,7 @@ def _problem(error: SessionError) -> tuple[str, str]:
 def owner_may_operate(job: BulkJob) -> bool:
     """A right that was withdrawn ends what was begun with it."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
-    return (
-        owner is not None
-        and owner.is_active
-        and owner.has_perm(f"sessions_app.{VERBS[job.verb].permission}")
-    )
+    return owner is not None and owner.is_active and VERBS[job.verb].is_permitted_to(owner)
 
 
 class Background:

@@ -1,4 +1,4 @@
-"""Rights and groups in words of the reader: the tables keep Django's English names."""
+"""Rights and groups in the reader's language; the tables store Django's English names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS: dict[str, Promise] = {
 
 
 def right_word(right: Permission) -> str:
-    """With the part of the site it belongs to. A right that is no one of Django's keeps its name."""
+    """The part of the site and the right. A right that was made by hand keeps its own name."""
     model = right.content_type.model_class()
     area = str(model._meta.app_config.verbose_name) if model else right.content_type.app_label
     return f"{area}: {_right(right)}"
@@ -39,7 +39,7 @@ def _right(right: Permission) -> str:
 
 
 def group_word(group: Group) -> str:
-    """Groups are named by whoever made them; ours come with what they are for."""
+    """The group's name; for the groups that this project makes, also what their members may do."""
     if group.name not in GROUPS:
         return group.name
     may_act = OPERATE in GROUPS[group.name]

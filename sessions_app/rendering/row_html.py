@@ -66,7 +66,7 @@ def _since(moment: datetime | None, row: Row) -> float:
 
 
 def _without_dynamic_fields(row: Row) -> Row:
-    """The row without what `DYNAMIC_FIELDS` tells, and all that its template is told."""
+    """The row with the values of `DYNAMIC_FIELDS` left out: the key of the cached HTML, and all that the template gets."""
     day = time_format.day_of(row.read_at)
     return replace(
         row,

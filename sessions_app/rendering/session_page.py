@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
+from ..conditions import PAUSED, pause_verbs
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..numbers import BIGINT, whole
 from ..selectors import conversation as turns
@@ -213,7 +214,7 @@ class SessionPage:
     def shows_order(self) -> bool:
         """While it is open; afterwards where no banner tells of it."""
         told = self.rolled_back or (
-            self.session.order_verb == "pause" and self.row.state == "paused"
+            self.row.state == PAUSED and self.session.order_verb in pause_verbs()
         )
         return self.order_verb is not None and (self.row.order_open or not told)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import connection
 
-from ..conditions import CONDITIONS, PAUSING
+from ..conditions import CONDITIONS, PAUSING, pause_verbs
 from ..health import Rules, rule_for
 from .filters import ListFilter
 from .search_words import STATES
@@ -24,7 +24,7 @@ WITH rules AS (
         extract(epoch FROM statement_timestamp() - s.last_heartbeat) AS silence,
         extract(epoch FROM statement_timestamp()
             - coalesce(s.last_progress, s.updated_at, s.created_at)) AS standstill,
-        s.state = 'paused' AND s.order_verb = 'pause'
+        s.state = 'paused' AND s.order_verb = ANY(%(pause_verbs)s)
             AND s.order_version > s.acknowledged_version AS pausing
     FROM agent_sessions s
     JOIN rules r ON r.agent_type = CASE
@@ -88,7 +88,8 @@ class Counts:
 
 def counts() -> Counts:
     with connection.cursor() as cursor:
-        cursor.execute(_SQL, {"rules": json.dumps(_rules(settings.HEARTBEAT_RULES))})
+        rules = json.dumps(_rules(settings.HEARTBEAT_RULES))
+        cursor.execute(_SQL, {"rules": rules, "pause_verbs": pause_verbs()})
         return Counts(tuple(CountRow(*values) for values in cursor.fetchall()))
 
 

@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 
-from ..conditions import PROGRESSED, condition_q, holds, listed_state, state_q
+from ..conditions import PROGRESSED, condition_q, state_q
 from ..models import AgentSession, Checkpoint
 from .json_lookups import json_contains_q, json_path_q
 from .search import Group, is_deep, looks_like_id, parse, seconds
@@ -164,9 +164,9 @@ def _any(conditions: Iterable[Q]) -> Q:
 def _row_has(row: "Row", key: str, value: str) -> bool:
     match key:
         case "state":
-            return listed_state(row) == value
+            return row.listed_state == value
         case "condition":
-            return holds(value, row)
+            return row.has_condition(value)
         case "agent":
             return row.agent_type == value
         case "user":

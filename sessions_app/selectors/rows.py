@@ -15,7 +15,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import JSONObject, Left, Now
 from django.utils.dateparse import parse_datetime
 
-from ..conditions import PROGRESSED
+from ..conditions import PAUSED, PAUSING, PROGRESSED, pause_verbs
 from ..health import WATCHED_FOR_SILENCE, Health, Rule, health, is_without_agent, rule_for
 from ..models import AgentSession, Checkpoint
 from ..watchdog.retention import trash_days
@@ -71,7 +71,17 @@ class Row:
 
     @property
     def pausing(self) -> bool:
-        return self.order_open and self.order_verb == "pause" and self.state == "paused"
+        """Paused by an order that the agent has not confirmed; says the same as `conditions.unconfirmed_pause_q`."""
+        return self.state == PAUSED and self.order_open and self.order_verb in pause_verbs()
+
+    @property
+    def listed_state(self) -> str:
+        """Says the same as `conditions.state_q`: what is pausing is nowhere counted or listed as paused."""
+        return PAUSING if self.pausing else self.state
+
+    def has_condition(self, condition: str) -> bool:
+        """Says the same as `conditions.condition_q`."""
+        return self.health == condition
 
     @property
     def rule(self) -> Rule:

@@ -1,4 +1,4 @@
-"""The words of the search box: every language's are understood in each, the reader's are offered."""
+"""The words of the search box. Those of every language are understood; the reader's own are offered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..conditions import CONDITIONS, PAUSING
 STATES = ("active", PAUSING, "paused", "completed", "failed", "deleted")
 INSIDE = ("context.", "metadata.")
 
-# What the search calls it: what a person writes.
+# The search's own name of a key, and the word that a person types.
 KEYS = {
     "en": {
         "state": "state", "agent": "agent", "user": "user", "checkpoint": "checkpoint",
@@ -45,13 +45,13 @@ _VALUES = OTHER_VALUES | {word: name for words in VALUES.values() for name, word
 
 
 def language() -> str:
-    """Of the words that are offered."""
+    """The language in which words are offered."""
     active = (get_language() or "en").partition("-")[0]
     return active if active in KEYS else "en"
 
 
 def language_of_key(key: str) -> str:
-    """The one whose word it is, the reader's where it is a word of several."""
+    """The language of a key that was typed; the reader's own, if several languages have the same word."""
     word, mine = _folded(key), language()
     begin = f"{word.partition('.')[0]}." if "." in word else word
     fitting = [one for one, words in KEYS.items() if begin in words.values()]
@@ -59,7 +59,7 @@ def language_of_key(key: str) -> str:
 
 
 def key_of(word: str) -> str | None:
-    """A path inside keeps its own letters: `Kontext.Klasse` is `context.Klasse`."""
+    """What the search calls a key that was typed. A path keeps its letters: `Kontext.Klasse` is `context.Klasse`."""
     part, dot, path = word.partition(".")
     if not dot:
         return _KEYS.get(_folded(word))
@@ -68,7 +68,7 @@ def key_of(word: str) -> str | None:
 
 
 def inside_of(word: str) -> str | None:
-    """`context` or `metadata`, where a path inside has begun with the word."""
+    """`context` or `metadata`, if the word begins a path inside of it."""
     part, dot, _path = word.partition(".")
     found = _KEYS.get(f"{_folded(part)}.") if dot else None
     return found.removesuffix(".") if found else None

@@ -16,6 +16,7 @@ from agent_sessions.stored_values import readable
 
 from ..checkpoint_words import own_word
 from ..choices import CONDITIONS, KINDS, SOURCES, STATES, VERBS
+from ..conditions import PAUSED, PAUSING, pause_verbs
 from ..models import AgentSession, Blindness, Checkpoint
 from ..numbers import BIGINT, milliseconds, whole
 from .rows import Row
@@ -95,7 +96,7 @@ def _moments(session_id: UUID) -> tuple[list[list[int]], list[Json]]:
 
 def _confirmed_at(row: Row) -> datetime | None:
     """When the pause that is in force was confirmed. One of today's agents confirms it without an entry that says so."""
-    if row.state != "paused" or row.order_verb != "pause" or row.order_open:
+    if row.state != PAUSED or row.order_verb not in pause_verbs() or row.order_open:
         return None
     found = AgentSession.objects.filter(id=row.id)
     return found.values_list("acknowledged_at", flat=True).first()
@@ -107,7 +108,7 @@ def _bands(
     """A pause is one only from the moment the agent confirmed it."""
     state, since, pause = "", start, 0
     for entry in telling:
-        if entry["kind"] == "order" and entry["verb"] == "pause":
+        if entry["kind"] == "order" and entry["verb"] in pause_verbs():
             pause = entry["version"]
         becomes = _state_after(entry, state, pause)
         if not state:
@@ -116,9 +117,9 @@ def _bands(
             if entry["at"] > since:
                 yield _band(state, since, entry["at"])
             state, since = becomes, max(entry["at"], since)
-    if state == "pausing" and confirmed_at and confirmed_at >= since:
+    if state == PAUSING and confirmed_at and confirmed_at >= since:
         yield _band(state, since, confirmed_at)
-        state, since = "paused", confirmed_at
+        state, since = PAUSED, confirmed_at
     if state:
         yield _band(state, since, None)
 
@@ -126,15 +127,15 @@ def _bands(
 def _state_after(entry: Json, state: str, pause: int) -> str:
     """`pause`: the version of the newest order to pause, 0 where none is known."""
     becomes = str(entry["to_state"] or state or "active")
-    if becomes != "paused" or entry["kind"] == "state":
+    if becomes != PAUSED or entry["kind"] == "state":
         return becomes
-    if entry["kind"] == "order" and entry["verb"] == "pause":
-        return "pausing"
-    if entry["kind"] == "acknowledged" and entry["verb"] == "pause":
+    if entry["kind"] == "order" and entry["verb"] in pause_verbs():
+        return PAUSING
+    if entry["kind"] == "acknowledged" and entry["verb"] in pause_verbs():
         obeyed = entry["obeyed"]
         if not isinstance(obeyed, int) or obeyed >= pause:
             return becomes
-    return "pausing" if state == "pausing" else becomes
+    return PAUSING if state == PAUSING else becomes
 
 
 def _band(state: str, since: datetime, until: datetime | None) -> Json:

@@ -105,7 +105,13 @@ def dots(places: Iterable[int]) -> SafeString:
 
 @register.filter
 def sign_of(row: Row) -> Badge:
-    return choices.badge_of(row)
+    """The state as a person may believe it: an order that the agent has not confirmed is no fact."""
+    if row.pausing:
+        return choices.STATES["pausing"]
+    verb = choices.VERBS.get(row.order_verb or "") if row.order_open else None
+    if verb and verb.unconfirmed and row.state == "active":
+        return verb.unconfirmed
+    return choices.STATES.get(row.state) or choices.unknown_state(row.state)
 
 
 @register.filter

@@ -95,8 +95,11 @@ def test_on_the_page(
     page.locator("#dialog [name=reason]").fill("a look at it")
     page.locator("#dialog button.primary, #dialog button.danger-fill").first.click()
     expect(page.locator("#history")).to_contain_text("Hold ordered")
+    expect(page.locator("#session-head .sign.pill")).to_have_text("Pausing")
     is_ordered_and_obeyed(session, agent, holder.username)
-    expect(page.locator("#session-head")).to_contain_text("Paused")
+    expect(page.locator("#session-head .sign.pill")).to_have_text("Paused")
+    axis = page.request.get(f"{dashboard.url}/sessions/{session.session_id}/timeline/").json()
+    assert [band["state"] for band in axis["states"]] == ["active", "pausing", "paused"]
 
 
 def test_from_the_menu_of_a_row_and_in_bulk(
@@ -112,7 +115,13 @@ def test_from_the_menu_of_a_row_and_in_bulk(
     page.locator("#dialog [name=reason]").fill("a look at it")
     page.locator("#dialog button.primary, #dialog button.danger-fill").first.click()
     expect(row).to_have_attribute("data-state", "paused")
+    page.goto(f"{dashboard.url}/?state=pausing")
+    expect(row.locator(".c-state")).to_have_text("Pausing")
+    expect(page.locator('#rail [data-count="state:pausing"] .n')).to_have_text("1")
+    expect(page.locator('#rail [data-count="state:paused"] .n')).to_have_text("0")
     is_ordered_and_obeyed(session, agent, holder.username)
+    page.goto(f"{dashboard.url}/?state=paused")
+    expect(row.locator(".c-state")).to_have_text("Paused")
 
 
 def test_in_the_administration(

@@ -1,4 +1,4 @@
-"""What `make` runs, and that somebody who reads CONTRIBUTING.md finds each target."""
+"""What the targets of the Makefile run; CONTRIBUTING.md names each of them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import pytest
@@ -14,6 +15,7 @@ from agent_sessions import (
     InvalidTransition,
     SessionManager,
     SessionState,
+    UsageError,
 )
 from tests.library.people import OLGA, Sql, rows
 
@@ -158,3 +160,28 @@ async def test_an_agent_s_own_end_is_taken_from_a_paused_session_and_its_stale_a
     stored = await anywhere.read(session.session_id)
     assert stored is not None
     assert stored.state == SessionState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("verb", "values"),
+    [("pause", ()), ("complete", ({"mark": 1},)), ("fail", ("broken",)), ("delete", ())],
+)
+async def test_an_order_by_its_verb_stores_what_the_method_of_that_name_stores(
+    anywhere: SessionManager, verb: str, values: tuple[object, ...]
+) -> None:
+    stored = []
+    for give in (getattr(anywhere, verb), partial(anywhere.order, verb)):
+        session = await anywhere.create_session("grader")
+        ordered = await give(session.session_id, *values, **OLGA)
+        newest = (await anywhere.get_checkpoints(session.session_id))[-1]
+        stored.append((ordered.state, ordered.order_verb, ordered.epoch, newest.name, newest.data))
+    assert stored[0] == stored[1]
+
+
+@pytest.mark.parametrize("verb", ["fly", "close", "__init__", "edit", ""])
+async def test_what_is_no_verb_cannot_be_ordered(anywhere: SessionManager, verb: str) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(UsageError, match="there are pause, resume"):
+        await anywhere.order(verb, session.session_id, **OLGA)
+    read = await anywhere.read(session.session_id)
+    assert read is not None and read.version == 1

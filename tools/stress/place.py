@@ -44,7 +44,7 @@ class Worker:
         return cls(name, proxies, data_dir, await _process(), spare)
 
     async def kill(self, folder: Path) -> None:
-        """A supervisor starts it again at once. One kill after the other, or a process is left at work."""
+        """Kill the process and start it again at once, as a supervisor does. Overlapping kills would leave a process running."""
         async with self._starting:
             await self.start_again()
             self.begin(self.command, folder)

@@ -1,5 +1,5 @@
 -- The verbs that may be ordered, a row for each state in which one may be: what states.TRANSITIONS has; a test holds both
--- equal. A new verb is an INSERT. To where `restore` leads is kept with the session.
+-- equal. A new verb is an INSERT. `restore` is not in it: the state that it leads to is stored with the session.
 CREATE TABLE agent_session_verbs (
     verb text NOT NULL,
     from_state text NOT NULL,
@@ -28,7 +28,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
             WHERE (v.verb, v.from_state, v.to_state) = (agent_session_may_order.verb, was, becomes)) END
 $$;
 
--- As before, and an order moves the fence by the state that it leads to, not by a list of names.
+-- The function of 0016_forgery with one condition changed, because PostgreSQL replaces functions as a whole: whether an
+-- order raises the epoch depends on the state that it leads to, not on a list of verbs.
 CREATE OR REPLACE FUNCTION agent_session_name_writer() RETURNS trigger
 LANGUAGE plpgsql AS $$
 DECLARE
