@@ -1,0 +1,28 @@
+"""The browser of the tests is as Playwright sets it up, less what no test looks at."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import psutil
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.chromium import PLAYWRIGHT_DISABLES, UNUSED
+
+pytestmark = pytest.mark.browser
+DISABLE = "--disable-features="
+
+
+def arguments(process: psutil.Process) -> list[str]:
+    with suppress(psutil.NoSuchProcess):  # renderers come and go
+        return process.cmdline()
+    return []
+
+
+def test_what_playwright_disables_stays_disabled(browser: Browser) -> None:
+    assert browser.is_connected()
+    found = [arguments(child) for child in psutil.Process().children(recursive=True)]
+    [started] = [each for each in found if "--remote-debugging-pipe" in each]
+    said = [each.removeprefix(DISABLE) for each in started if each.startswith(DISABLE)]
+    assert said == [PLAYWRIGHT_DISABLES, f"{PLAYWRIGHT_DISABLES},{UNUSED}"]
