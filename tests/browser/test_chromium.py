@@ -16,7 +16,7 @@ DISABLE = "--disable-features="
 
 def arguments(process: psutil.Process) -> list[str]:
     with suppress(psutil.NoSuchProcess):  # renderers come and go
-        return process.cmdline()
+        return list(process.cmdline())
     return []
 
 
