@@ -15,10 +15,10 @@ from playwright.sync_api import Page, expect
 from agent_sessions import AgentSession
 from tests.app.pages.test_session_panels import talk
 from tests.support.dashboard import own_environment
+from tests.support.waiting import until
 
 from .test_session import opened
 from .test_time import drawn
-from .test_whole_path import until
 
 pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]

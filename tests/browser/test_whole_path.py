@@ -6,7 +6,6 @@ import asyncio
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +20,7 @@ from agent_sessions import SessionManager
 from dashboard.embedded import Servers, silently, valkey
 from demo import essays
 from tests.support.dashboard import LiveDashboard, own_environment
-from tests.support.waiting import HANGS
+from tests.support.waiting import until
 
 WORKER = "grader-1"
 READABLE = [essay for name in ("7b", "9c", "10d") for essay in essays.essays_of(name)]
@@ -95,13 +94,6 @@ def _in_a_loop(work: Callable[[], Any]) -> Any:
     """Playwright keeps a loop running in this thread."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(lambda: asyncio.run(work())).result()
-
-
-def until(condition: Callable[[], object], seconds: float = HANGS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 def order(page: Page, verb: str, reason: str = "") -> None:

@@ -26,7 +26,7 @@ from dashboard.embedded import Servers, log_ins, postgres, valkey
 from dashboard.embedded.log_ins import LogIn
 from tests.dashboard.old_postgres import OldPostgres
 from tests.support.dashboard import free_port, own_environment
-from tests.support.waiting import HANGS
+from tests.support.waiting import HANGS, until
 
 Start = Callable[..., "Run"]
 UNSET = ("DATABASE_URL", "VALKEY_URL", "MAKELEVEL", "DASHBOARD_ADMIN_PASSWORD")
@@ -135,7 +135,7 @@ def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(st
             time.sleep(0.1)
     assert seen == {"dashboard", "agents"}
     with redis.Redis.from_url(valkey.url(data_dir)) as client:
-        until(lambda: users_of(client) == {"owner", "dashboard", "agents"}, run)
+        until(lambda: users_of(client) == {"owner", "dashboard", "agents"}, said=lambda: run.words)
     owners = log_ins.secret(data_dir, "postgres", LogIn.OWNER)
     children = run.everything()
     assert [each for each in children if owners in environment_of(each)] == []
@@ -149,13 +149,6 @@ def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(st
 def users_of(client: redis.Redis) -> set[str]:
     """Who is logged in. A connection that has not said its name yet is of `default`, which may do nothing."""
     return {line["user"] for line in client.client_list()} - {"default"}
-
-
-def until(condition: Callable[[], bool], run: Run) -> None:
-    deadline = time.monotonic() + HANGS
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not happen:\n{run.words}"
-        time.sleep(0.1)
 
 
 def test_a_terminal_that_is_gone_stops_everything_too(start: Start) -> None:
@@ -208,21 +201,22 @@ def environment_of(each: psutil.Process) -> str:
 
 def until_there(run: Run, part: str, dead: psutil.Process) -> None:
     """Health is looked at once a second: it may still tell of the server that died."""
-    deadline = time.monotonic() + 60
-    while not any(part in command_of(each) and each != dead for each in run.everything()):
-        assert time.monotonic() < deadline, f"it was not started again:\n{run.words}"
-        time.sleep(0.1)
+    until(
+        lambda: any(part in command_of(each) and each != dead for each in run.everything()),
+        seconds=60,
+        said=lambda: run.words,
+    )
 
 
 def until_well(run: Run) -> None:
-    deadline = time.monotonic() + HANGS
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            health = run.answer("/healthz")
-            if (health["status"], health["valkey"]) == ("ok", "ok"):
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"it did not get well:\n{run.words}")
+    until(lambda: is_well(run), said=lambda: run.words)
+
+
+def is_well(run: Run) -> bool:
+    with suppress(OSError):
+        health = run.answer("/healthz")
+        return (health["status"], health["valkey"]) == ("ok", "ok")
+    return False
 
 
 def test_valkey_away_is_a_warning_and_a_given_password_is_not_kept(start: Start) -> None:

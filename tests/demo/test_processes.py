@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings
 
 from demo.supervisor import Program, Supervisor, crew
-from tests.support.waiting import HANGS
+from tests.support.waiting import HANGS, until
 
 SUPERVISOR = """
 import os
@@ -41,13 +41,6 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 time.sleep(600)
 """
-
-
-def until(condition: Callable[[], object], seconds: float = HANGS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def gone(processes: list[psutil.Process]) -> bool:
