@@ -45,9 +45,15 @@ psql: .venv/runtime ## psql at the running database, as its owner; or: echo 'SEL
 ifneq ($(origin only),command line)
   only :=
 endif
-TESTS := $(if $(only),$(only),-n 2)
+# Four at a time on two cores: much of a test is waiting for other processes.
+TESTS := $(if $(only),$(only),-n 4)
 
-test: setup $(if $(only),,chromium lint types) ## everything that is checked, the browser included; only=tests/…: these tests alone
+# The checks run beside the tests, on what these leave of the processors.
+test: setup $(if $(only),,chromium) ## everything that is checked, the browser included; only=tests/…: these tests alone
+	@$(MAKE) --no-print-directory -j3 $(if $(only),,lint types) tests
+
+.PHONY: tests
+tests: setup
 	@echo "==> tests"
 	@$(BIN)/python -m pytest $(TESTS)
 

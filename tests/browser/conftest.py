@@ -58,5 +58,7 @@ def open_page(
     expected = (
         "409", "422", "403", "404", "503", "WebSocket", "ERR_CONNECTION", "ERR_FAILED",
         "ERR_INTERNET_DISCONNECTED",
+        # Said where a busy machine takes seconds to lay a page out. test_policy holds that the font is used.
+        "was preloaded using link preload but not used within a few seconds",
     )  # fmt: skip
     assert [text for text in complaints if not any(word in text for word in expected)] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from agent_sessions import AgentSession
 
@@ -22,19 +22,19 @@ def plain(open_page: Open) -> Open:
     return lambda path: open_page(path, java_script_enabled=False)
 
 
-def rows_of(page: Page) -> int:
-    return page.locator("#rows > tr").count()
+def rows_of(page: Page) -> Locator:
+    return page.locator("#rows > tr")
 
 
 def test_filters_search_and_refresh_are_links_and_a_form(plain: Open, make_session: Make) -> None:
     grader, tutor = make_session("grader"), make_session("tutor", user_id="jan")
     page = plain("/")
-    assert rows_of(page) == 2
+    expect(rows_of(page)).to_have_count(2)
     page.locator('#rail [data-count="type:tutor"]').click()
     expect(row(page, tutor)).to_be_visible()
     expect(row(page, grader)).to_have_count(0)
     page.locator('#rail [data-count="type:tutor"]').click()
-    assert rows_of(page) == 2
+    expect(rows_of(page)).to_have_count(2)
     page.fill("#q", "user:jan")
     page.keyboard.press("Enter")
     expect(row(page, grader)).to_have_count(0)

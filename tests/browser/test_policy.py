@@ -72,6 +72,31 @@ def test_no_page_has_anything_inline_and_each_says_its_policy(
         assert "unsafe" not in policy, path
 
 
+PRELOADED = """async () => {
+  await document.fonts.ready;
+  const font = document.querySelector("link[rel=preload][as=font]").href;
+  return {
+    fetched: performance.getEntriesByName(font).length,
+    used: [...document.fonts].some((face) => face.status === "loaded"),
+  };
+}"""
+
+
+def test_every_page_uses_the_font_that_it_preloads(open_page: Open, make_session: Make) -> None:
+    made = make_session()
+    page = open_page("/")
+    address = page.url.rstrip("/")
+    preloading = 0
+    for path in paths(made):
+        page.goto(f"{address}{path}")
+        if page.locator(
+            "link[rel=preload][as=font]"
+        ).count():  # not in parts of pages and error pages
+            assert page.evaluate(PRELOADED) == {"fetched": 1, "used": True}, path
+            preloading += 1
+    assert preloading > 8
+
+
 @pytest.mark.parametrize("code", ERROR_PAGES)
 def test_no_error_page_has_anything_inline(code: str) -> None:
     assert Inline(render_to_string(f"{code}.html", {"again": 5})).found == []

@@ -30,13 +30,13 @@ def test_make_test_checks_everything() -> None:
     commands = dry_run("test")
     for each in (".ci/chromium", "ruff check", "ruff format --check", "lint-imports", "mypy"):
         assert each in commands
-    assert commands.rstrip().endswith("-m pytest -n 2")
+    assert commands.rstrip().endswith("-m pytest -n 4")
 
 
 @pytest.mark.parametrize("target", ["test", "cover"])
 def test_with_only_these_tests_alone_are_run(target: str) -> None:
     commands = dry_run(target, f"only={ONE}")
-    for each in (".ci/chromium", "ruff", "lint-imports", "mypy", "-n 2"):
+    for each in (".ci/chromium", "ruff", "lint-imports", "mypy", "-n 4"):
         assert each not in commands
     assert f"-m pytest {ONE}" in commands
 
@@ -46,7 +46,7 @@ def test_a_variable_of_the_environment_takes_nothing_out_of_make_test() -> None:
 
 
 def test_cover_measures_what_the_tests_run() -> None:
-    assert "-m pytest -n 2 --cov" in dry_run("cover")
+    assert "-m pytest -n 4 --cov" in dry_run("cover")
 
 
 def test_every_target_of_make_help_is_in_contributing() -> None:
