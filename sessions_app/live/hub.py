@@ -284,8 +284,8 @@ class Hub:
 
     def _tell_status(self) -> None:
         if self.status.has_changed():
-            for socket in self.subscriptions.sockets:
-                if socket.subscription is not None:
+            for socket, subscription in self.subscriptions.sockets.items():
+                if subscription is not None:
                     socket.keepalive_due = True
                     socket.schedule()
 

@@ -36,13 +36,13 @@ class IdleTimeouts:
 
     def look(self, *, stood_still: bool) -> None:
         now = self._monotonic()
-        for socket in list(self._subscriptions.sockets):
+        for socket, subscription in list(self._subscriptions.sockets.items()):
             if stood_still and socket.waiting_since is not None:
                 socket.waiting_since = now
-            self._look_at(socket, now)
+            self._look_at(socket, now, has_said_hello=subscription is not None)
 
-    def _look_at(self, socket: Connection, now: float) -> None:
-        if socket.subscription is None:
+    def _look_at(self, socket: Connection, now: float, *, has_said_hello: bool) -> None:
+        if not has_said_hello:
             if now - socket.opened_at > self._limits.hello:
                 self._close(socket, close_codes.MALFORMED, "no hello")
         elif socket.waiting_since is not None and (

@@ -133,7 +133,7 @@ async def test_a_row_that_leaves_the_list_says_so_though_it_looks_the_same(
     screen = Screen(hub)
     await screen.shows([session_id])
     await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
-    screen.socket.subscription.outside.add(session_id)  # type: ignore[union-attr]
+    screen.hub.subscriptions.sockets[screen.socket].outside.add(session_id)  # type: ignore[union-attr]
     ((row, touch),) = await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
     assert row["matches"] is True and touch is None
 

@@ -1,17 +1,14 @@
 """The "14 new" of a list: sessions that came into its filter since the page was drawn and are not on it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+
+from sessions_app.selectors.rows import Row
 
 from ..state.change_buffer import FirstSeen
-
-if TYPE_CHECKING:
-    from sessions_app.selectors.rows import Row
-
-    from ..state.subscriptions import Subscription, SubscriptionRegistry
+from ..state.subscriptions import Subscription, SubscriptionRegistry
 
 At = Mapping[str, float]
-Belongs = Callable[["Subscription", str], bool]
+Belongs = Callable[[Subscription, str], bool]
 
 
 class Candidates:
@@ -23,7 +20,7 @@ class Candidates:
     def __bool__(self) -> bool:
         return bool(self._first)
 
-    def note(self, first: Mapping[str, FirstSeen], registry: "SubscriptionRegistry") -> None:
+    def note(self, first: Mapping[str, FirstSeen], registry: SubscriptionRegistry) -> None:
         lists = len(registry.lists())
         for session_id, heard in first.items() if lists else ():
             if registry.lists_showing(session_id) < lists:
@@ -39,10 +36,10 @@ class Candidates:
         self._first = {**self._first, **taken}
 
 
-def by_row(rows: Mapping[str, "Row"]) -> Belongs:
+def by_row(rows: Mapping[str, Row]) -> Belongs:
     """Judged by the rows alone."""
 
-    def belongs(subscription: "Subscription", session_id: str) -> bool:
+    def belongs(subscription: Subscription, session_id: str) -> bool:
         row = rows.get(session_id)
         return row is not None and subscription.matches(row)
 
@@ -55,8 +52,8 @@ def by_verdict(verdicts: Mapping[str, bool]) -> Belongs:
 
 
 def update(
-    lists: Iterable["Subscription"], arrivals: At, belongs: Belongs, most: int
-) -> list["Subscription"]:
+    lists: Iterable[Subscription], arrivals: At, belongs: Belongs, most: int
+) -> list[Subscription]:
     """Counts the arrivals in or out of each list; returns the lists whose number may have changed."""
     verdicts: dict[tuple[int, str], bool] = {}
     touched = []
@@ -77,7 +74,7 @@ def update(
     return touched
 
 
-def tell(subscriptions: Iterable["Subscription"]) -> None:
+def tell(subscriptions: Iterable[Subscription]) -> None:
     for subscription in subscriptions:
         for socket in subscription.sockets:
             socket.tell_newcomers(subscription.newcomers_for(socket))

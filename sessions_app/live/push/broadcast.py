@@ -1,7 +1,8 @@
 """From what was heard to what each page is told: one query for the rows, each drawn once per language."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+
+from sessions_app.selectors.rows import Row
 
 from ..limits import Limits
 from ..sockets.frames import VersionBump, gone_fragment
@@ -18,9 +19,6 @@ from ..state.subscriptions import Subscription, SubscriptionRegistry, WatchedSes
 from . import arrivals as newcomers
 from .arrivals import Candidates, by_row, by_verdict, update
 from .outbox import Outbox
-
-if TYPE_CHECKING:
-    from sessions_app.selectors.rows import Row
 
 
 class Broadcast:
@@ -126,7 +124,7 @@ class Broadcast:
 
 
 def _tell_list(
-    news: Outbox, subscription: Subscription, row: "Row", shown: WatchedSession, found: Snapshot
+    news: Outbox, subscription: Subscription, row: Row, shown: WatchedSession, found: Snapshot
 ) -> None:
     """What looks as before is not sent again. A page that came while this was read is told nothing: its own answer is
     read after this."""
@@ -149,7 +147,7 @@ def _tell_list(
         news.of(subscription).rows[session_id] = found.entry(row, language, belongs)
 
 
-def row_text(found: Snapshot, row: "Row", subscription: Subscription) -> str | None:
+def row_text(found: Snapshot, row: Row, subscription: Subscription) -> str | None:
     """Its entry in a frame; None where it was not read in this language."""
     if subscription.key.language not in found.drawn[str(row.id)]:
         return None

@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from sessions_app.selectors.facet_counts import counts
 
 from ..limits import Limits
 from ..state.database_thread import DatabaseThread
+from ..state.subscriptions import Subscription
 from .outbox import Outbox
-
-if TYPE_CHECKING:
-    from ..state.subscriptions import Subscription
 
 
 class FacetPush:
@@ -29,7 +26,7 @@ class FacetPush:
         age = self._monotonic() - self._read_at
         return age >= (self._limits.counts if self.wanted else self._limits.keepalive)
 
-    async def tell(self, lists: Iterable["Subscription"]) -> None:
+    async def tell(self, lists: Iterable[Subscription]) -> None:
         """Raises DatabaseUnavailable."""
         self.wanted, self._read_at = False, self._monotonic()
         found = await self._reader.read(counts)

@@ -3,20 +3,17 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
+from ..sockets.connection import Connection
 from ..sockets.frames import Update
-
-if TYPE_CHECKING:
-    from ..sockets.connection import Connection
-    from ..state.subscriptions import Subscription
+from ..state.subscriptions import Subscription
 
 
 class Outbox:
     def __init__(self) -> None:
         self._parts: dict[Subscription, Update] = {}
 
-    def of(self, subscription: "Subscription") -> Update:
+    def of(self, subscription: Subscription) -> Update:
         if subscription not in self._parts:
             self._parts[subscription] = Update()
         return self._parts[subscription]
@@ -34,7 +31,7 @@ class Outbox:
             await asyncio.sleep(0)  # the server's turn
         _offer(self._offers(are_changes=False))
 
-    def _offers(self, *, are_changes: bool | None = None) -> list[tuple["Connection", Update]]:
+    def _offers(self, *, are_changes: bool | None = None) -> list[tuple[Connection, Update]]:
         return [
             (socket, parts)
             for subscription, parts in self._parts.items()
@@ -43,13 +40,13 @@ class Outbox:
         ]
 
 
-def _from_any_on(changes: list[tuple["Connection", Update]]) -> list[tuple["Connection", Update]]:
+def _from_any_on(changes: list[tuple[Connection, Update]]) -> list[tuple[Connection, Update]]:
     """Nobody is always the last. Beats keep their order, in which everybody's come at equal intervals."""
     first = random.randrange(len(changes)) if changes else 0  # noqa: S311 - nothing secret
     return changes[first:] + changes[:first]
 
 
-def _offer(news: list[tuple["Connection", Update]]) -> None:
+def _offer(news: list[tuple[Connection, Update]]) -> None:
     for socket, parts in news:
         socket.enqueue(parts)
         socket.schedule()

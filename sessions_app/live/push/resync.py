@@ -1,12 +1,12 @@
 """The answer to a hello: the page is subscribed already; now it is told what it has missed."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from sessions_app.selectors.filters import ListFilter
 
 from ..limits import Limits
 from ..restores import Timeline
+from ..sockets.connection import Connection
 from ..sockets.frames import Update, gone_fragment
 from ..sockets.protocol import Hello
 from ..sources.valkey import ValkeySource
@@ -25,13 +25,10 @@ from ..state.subscriptions import Subscription, SubscriptionRegistry
 from .arrivals import by_row, update
 from .broadcast import row_text, session_part
 
-if TYPE_CHECKING:
-    from ..sockets.connection import Connection
-
 CHUNK = 2000
 LONGEST_LOOK_BACK = 3600.0
 
-Hellos = dict["Connection", Hello]
+Hellos = dict[Connection, Hello]
 
 
 class Resync:
@@ -81,10 +78,11 @@ class Resync:
     def _newer(self, hellos: Hellos, found: Versions) -> dict[str, dict[str, None]]:
         newer: dict[str, dict[str, None]] = {}
         for socket, hello in hellos.items():
-            if hello.page == "list" and socket.subscription is not None:
+            subscription = self._subscriptions.sockets.get(socket)
+            if hello.page == "list" and subscription is not None:
                 for session_id, version in hello.rows.items():
                     if session_id in found and found[session_id][0] > version:
-                        newer.setdefault(session_id, {})[socket.subscription.key.language] = None
+                        newer.setdefault(session_id, {})[subscription.key.language] = None
         return newer
 
     def _tell_the_others(self, found: Versions, work: Batch) -> None:
@@ -98,13 +96,13 @@ class Resync:
 
     def _news(
         self,
-        socket: "Connection",
+        socket: Connection,
         hello: Hello,
         found: Versions,
         beats: dict[str, int],
         read: Snapshot,
     ) -> Update:
-        parts = Update()
+        parts, subscription = Update(), self._subscriptions.sockets.get(socket)
         latest = int(self._clock() * 1000)
         for session_id, version in hello.rows.items():
             if session_id not in found:
@@ -118,14 +116,14 @@ class Resync:
             row = read.rows.get(session_id)
             if row is None and session_id in read.missing:
                 self._tell_gone(parts, hello, session_id, version)
-            elif row is not None and row.version > version and socket.subscription is not None:
-                parts.rows[session_id] = row_text(read, row, socket.subscription) or ""
+            elif row is not None and row.version > version and subscription is not None:
+                parts.rows[session_id] = row_text(read, row, subscription) or ""
                 version = row.version
             if (shown := self._subscriptions.shown.get(session_id)) is not None:
                 shown.reset_if_older(version)
-        if socket.subscription is not None and socket.subscription.is_list:
-            parts.counts = socket.subscription.counts_sent
-            parts.members = dict.fromkeys(socket.subscription.outside - parts.rows.keys(), False)
+        if subscription is not None and subscription.is_list:
+            parts.counts = subscription.counts_sent
+            parts.members = dict.fromkeys(subscription.outside - parts.rows.keys(), False)
         return parts
 
     def _tell_gone(self, parts: Update, hello: Hello, session_id: str, version: int) -> None:
@@ -144,7 +142,8 @@ class Resync:
         since = max(min(s.since for s in lists), self._clock() - LONGEST_LOOK_BACK)
         arrivals = await self._reader.read(arrived_since, since, self._limits.newcomers)
         rows = await self._reader.read(rows_of, arrivals)
-        subscriptions = {s.subscription for s in lists if s.subscription is not None}
+        shown = {s: found for s in lists if (found := self._subscriptions.sockets.get(s))}
+        subscriptions = set(shown.values())
         inside: dict[ListFilter, set[str]] = {}
         for wanted in {s.filter for s in subscriptions if s.filter.is_deep} if arrivals else ():
             inside[wanted] = await self._reader.read(members, wanted, arrivals.keys())
@@ -157,8 +156,8 @@ class Resync:
 
         update(subscriptions, arrivals, belongs, self._limits.newcomers)
         for socket in lists:
-            if socket.subscription is not None:
-                socket.tell_newcomers(socket.subscription.newcomers_for(socket))
+            if (subscription := self._subscriptions.sockets.get(socket)) is not None:
+                socket.tell_newcomers(subscription.newcomers_for(socket))
 
 
 def _is_of_another_timeline(hello: Hello, found: Versions) -> bool:

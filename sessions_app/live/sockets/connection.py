@@ -3,18 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import metrics
 from ..limits import LIMITS, Limits
 from . import run_eagerly
+from .auth import Viewer
 from .frames import Update
+from .protocol import Hello
 from .send_scheduler import Queue, SendScheduler
-
-if TYPE_CHECKING:
-    from ..state.subscriptions import Subscription
-    from .auth import Viewer
-    from .protocol import Hello
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +43,6 @@ class Connection:
         "reload",
         "sent",
         "since",
-        "subscription",
         "timeline",
         "tokens",
         "tokens_at",
@@ -72,7 +68,6 @@ class Connection:
         self.queue: Queue | None = None
         self.viewer: Viewer | None = None
         self.queued_hello: Hello | None = None
-        self.subscription: Subscription | None = None
         self.since = 0.0
         self.parts: Update | None = None
         self.keepalive_due = False

@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sessions_app.numbers import milliseconds
-
-if TYPE_CHECKING:
-    from sessions_app.selectors.rows import Row
+from sessions_app.selectors.rows import Row
 
 Beats = dict[str, int]
 
@@ -30,7 +28,7 @@ class VersionBump(NamedTuple):
     progress: int | None
 
     @classmethod
-    def of(cls, row: "Row", after: int) -> "VersionBump":
+    def of(cls, row: Row, after: int) -> "VersionBump":
         return cls(
             after, row.version, milliseconds(row.last_heartbeat), milliseconds(row.last_progress)
         )

@@ -52,7 +52,7 @@ class Gateway:
         socket = Connection(
             send, scheduler=self._scheduler, monotonic=self._monotonic, limits=self._limits
         )
-        self._subscriptions.sockets.add(socket)
+        self._subscriptions.sockets[socket] = None
         metrics.SOCKETS.set(len(self._subscriptions.sockets))
         return socket
 
@@ -105,7 +105,7 @@ class Gateway:
                     if not socket.acknowledge(n):
                         raise protocol.Malformed("acknowledges what was never sent")
                 case protocol.Ping():
-                    socket.keepalive_due = socket.subscription is not None
+                    socket.keepalive_due = self._subscriptions.sockets.get(socket) is not None
                     socket.schedule()
         except protocol.Malformed as error:
             self.close(socket, close_codes.MALFORMED, str(error))

@@ -6,16 +6,23 @@ A few at a time, and then the loop's turn: what is heard meanwhile overtakes wha
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from agent_sessions import tasks
 
 from .. import metrics
 
-if TYPE_CHECKING:
-    from .connection import Connection
 
-Queue = deque["Connection"]
+class Writable(Protocol):
+    """What is written to: `queue` is the one it waits in."""
+
+    queue: "Queue | None"
+
+    def write(self, header: str, now: float) -> int:
+        """One frame, if it still may; its size."""
+
+
+Queue = deque[Writable]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
 """Frames for one turn, which the server sends when it has ended: where few wait for a change, the first are soon on their
 way, and many are written with fewer turns. The others get some of every turn: no stream of changes starves them."""
@@ -34,7 +41,7 @@ class SendScheduler:
         self._are_many = False
         self._task: asyncio.Task[None] | None = None
 
-    def take(self, socket: "Connection", *, is_change: bool) -> None:
+    def take(self, socket: Writable, *, is_change: bool) -> None:
         """One that waits already is taken again when a change has come for it."""
         lane = self._changes if is_change else self._others
         if socket.queue is None or (is_change and socket.queue is not lane):
@@ -85,7 +92,7 @@ class SendScheduler:
             await tasks.cancel_and_wait(self._task)
 
 
-def _first(lane: Queue, most: int) -> Iterator["Connection"]:
+def _first(lane: Queue, most: int) -> Iterator[Writable]:
     """Without those that have changed lanes."""
     while lane and most:
         socket = lane.popleft()

@@ -1,14 +1,13 @@
 """Who shows what: sockets with the same subscription are one group, sessions know their groups."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from sessions_app.rendering.row_html import RowParts
-    from sessions_app.selectors.filters import ListFilter
-    from sessions_app.selectors.rows import Row
+from sessions_app.rendering.row_html import RowParts
+from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.rows import Row
 
-    from ..sockets.connection import Connection
+from ..sockets.connection import Connection
 
 
 class Key(NamedTuple):
@@ -24,7 +23,7 @@ class Subscription:
 
     __slots__ = ("counts_sent", "filter", "key", "newcomers", "outside", "sockets")
 
-    def __init__(self, key: Key, wanted: "ListFilter") -> None:
+    def __init__(self, key: Key, wanted: ListFilter) -> None:
         self.key = key
         self.filter = wanted
         self.sockets: set[Connection] = set()
@@ -37,7 +36,7 @@ class Subscription:
     def is_list(self) -> bool:
         return self.key.page == "list"
 
-    def matches(self, row: "Row") -> bool:
+    def matches(self, row: Row) -> bool:
         shown = str(row.id) in self.key.ids
         return self.filter.matches(row, shown=shown)
 
@@ -47,7 +46,7 @@ class Subscription:
         (self.outside.discard if belongs else self.outside.add)(session_id)
         return is_news
 
-    def newcomers_for(self, socket: "Connection") -> int:
+    def newcomers_for(self, socket: Connection) -> int:
         return sum(1 for at in self.newcomers.values() if at >= socket.since)
 
 
@@ -85,12 +84,13 @@ class WatchedConversation:
 
 class SubscriptionRegistry:
     def __init__(self) -> None:
-        self.sockets: set[Connection] = set()
+        self.sockets: dict[Connection, Subscription | None] = {}
+        """Open pages, each with what it shows as soon as it has said so."""
         self.talks: dict[str, WatchedConversation] = {}
         self.subscriptions: dict[Key, Subscription] = {}
         self.shown: dict[str, WatchedSession] = {}
 
-    def subscribe(self, socket: "Connection", key: Key, wanted: "ListFilter") -> Subscription:
+    def subscribe(self, socket: Connection, key: Key, wanted: ListFilter) -> Subscription:
         """From here on the socket is offered what changes; before, it was told nothing."""
         subscription = self.subscriptions.get(key)
         if subscription is None:
@@ -100,7 +100,8 @@ class SubscriptionRegistry:
         subscription.sockets.add(socket)
         if key.conversation:
             self._join(key.conversation, subscription)
-        previous, socket.subscription = socket.subscription, subscription
+        previous = self.sockets.get(socket)
+        self.sockets[socket] = subscription
         if previous is not None and previous is not subscription:
             self._leave(socket, previous)
         return subscription
@@ -111,13 +112,12 @@ class SubscriptionRegistry:
         talk.subscriptions.add(subscription)
         talk.stamp, talk.due = None, True
 
-    def remove(self, socket: "Connection") -> None:
-        self.sockets.discard(socket)
-        if socket.subscription is not None:
-            self._leave(socket, socket.subscription)
-            socket.subscription = None
+    def remove(self, socket: Connection) -> None:
+        subscription = self.sockets.pop(socket, None)
+        if subscription is not None:
+            self._leave(socket, subscription)
 
-    def _leave(self, socket: "Connection", subscription: Subscription) -> None:
+    def _leave(self, socket: Connection, subscription: Subscription) -> None:
         subscription.sockets.discard(socket)
         if subscription.sockets or self.subscriptions.get(subscription.key) is not subscription:
             return
@@ -141,7 +141,7 @@ class SubscriptionRegistry:
         shown = self.shown.get(session_id)
         return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
 
-    def looks(self, ids: Iterable[str]) -> dict[str, dict[str, "RowParts | None"]]:
+    def looks(self, ids: Iterable[str]) -> dict[str, dict[str, RowParts | None]]:
         """In which languages rows are on lists, and how they look there; without those of which only their own page is open."""
         found = {}
         for session_id, shown in self.those(ids).items():
