@@ -15,8 +15,19 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import JSONObject, Left, Now
 from django.utils.dateparse import parse_datetime
 
-from ..conditions import PAUSED, PAUSING, PROGRESSED, pause_verbs
-from ..health import WATCHED_FOR_SILENCE, Health, Rule, health, is_without_agent, rule_for
+from agent_sessions.states import SessionState
+
+from ..health import (
+    PROGRESSED,
+    Health,
+    Rule,
+    health,
+    is_watched,
+    is_without_agent,
+    limits_of,
+    rule_for,
+)
+from ..listed_states import PAUSED, PAUSING, pause_verbs
 from ..models import AgentSession, Checkpoint
 from ..watchdog.retention import trash_days
 
@@ -63,7 +74,7 @@ class Row:
     @property
     def removal_at(self) -> datetime | None:
         """When the trash is emptied of it; says the same as `retention.DELETED_AT`."""
-        if self.state != "deleted":
+        if self.state != SessionState.DELETED:
             return None
         ordered = self.ordered_at if self.order_verb == "delete" else None
         since = ordered or self.updated_at or self.ended_at or self.created_at
@@ -71,16 +82,16 @@ class Row:
 
     @property
     def pausing(self) -> bool:
-        """Paused by an order that the agent has not confirmed; says the same as `conditions.unconfirmed_pause_q`."""
+        """Paused by an order that the agent has not confirmed; says the same as `listed_states.unconfirmed_pause_q`."""
         return self.state == PAUSED and self.order_open and self.order_verb in pause_verbs()
 
     @property
     def listed_state(self) -> str:
-        """Says the same as `conditions.state_q`: what is pausing is nowhere counted or listed as paused."""
+        """Says the same as `listed_states.state_q`: what is pausing is nowhere counted or listed as paused."""
         return PAUSING if self.pausing else self.state
 
     def has_condition(self, condition: str) -> bool:
-        """Says the same as `conditions.condition_q`."""
+        """Says the same as `health.condition_q`."""
         return self.health == condition
 
     @property
@@ -97,7 +108,12 @@ class Row:
 
     @property
     def watched(self) -> bool:
-        return self.state in WATCHED_FOR_SILENCE
+        return is_watched(self)
+
+    @property
+    def limits(self) -> str:
+        """What the browser compares the row's times with."""
+        return limits_of(self, settings.HEARTBEAT_RULES)
 
     @property
     def duration(self) -> timedelta | None:
@@ -121,7 +137,7 @@ def from_values(values: dict[str, Any]) -> Row:
     last = values.pop("last_checkpoint") or {}
     at = parse_datetime(last["at"]) if last else None
     known = {
-        "state": values["state"] or "active",
+        "state": values["state"] or SessionState.ACTIVE.value,
         "user_id": values["user_id"] or "",
         "last_progress": values.pop("progressed"),
         "checkpoint_count": values["checkpoint_count"] or last.get("n", 0),

@@ -12,7 +12,7 @@ from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField
 from django.db.models.expressions import Func, RawSQL
 from django.db.models.functions import Cast, Left
 
-from agent_sessions.states import CHECKPOINT_NAMES
+from agent_sessions.states import CHECKPOINT_NAMES, CREATED
 
 from ..choices import Text, Verb, as_text
 from ..models import AgentSession, Checkpoint, HistoryEntry
@@ -29,7 +29,7 @@ SHOWN = (
     "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
     "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
 )  # fmt: skip
-AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), "session_created"})
+AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +222,44 @@ def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
     entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
     found = entries.filter(decisive).order_by("-version", "-at").first()
     return None if found is None else HistoryItem.of(found)
+
+
+def find_checkpoint(
+    session_id: UUID, n: int, *, among: Sequence[CheckpointItem]
+) -> CheckpointItem | None:
+    """Read only where it is not among those that are known."""
+    known = next((checkpoint for checkpoint in among if checkpoint.n == n), None)
+    if known is not None:
+        return known
+    found = read_checkpoints(session_id, before=n + 1)[0][:1]
+    return found[0] if found and found[0].n == n else None
+
+
+def read_failure(session_id: UUID) -> dict[str, Any] | None:
+    """What the newest failure left: its error and its details."""
+    found = Checkpoint.objects.filter(session_id=session_id, name=CHECKPOINT_NAMES["fail"])
+    return _json_object(found.order_by("-n").values_list("data", flat=True).first())
+
+
+def read_failed_attempt(session_id: UUID) -> dict[str, Any] | None:
+    """The last error that left the session open."""
+    found = HistoryEntry.objects.filter(session_id=session_id, kind="attempt")
+    return _json_object(found.order_by("-version").values_list("detail", flat=True).first())
+
+
+def read_order_source(session_id: UUID, version: int) -> str:
+    """Through what the order came."""
+    entries = HistoryEntry.objects.filter(session_id=session_id, version=version)
+    return entries.values_list("source", flat=True).first() or "?"
+
+
+def read_undo_checkpoint(session_id: UUID) -> int | None:
+    """The checkpoint that a rollback made of what it left: the way back to where it was."""
+    found = HistoryEntry.objects.filter(session_id=session_id, detail__verb="rollback")
+    newest = found.filter(kind="order").order_by("-version")
+    before = (_json_object(newest.values_list("detail", flat=True).first()) or {}).get("before")
+    return before if isinstance(before, int) else None
+
+
+def _json_object(stored: Any) -> dict[str, Any] | None:
+    return stored if isinstance(stored, dict) else None

@@ -12,11 +12,12 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Left
 
+from agent_sessions.states import CHECKPOINT_NAMES, SessionState
 from agent_sessions.stored_values import readable
 
 from ..checkpoint_words import own_word
 from ..choices import CONDITIONS, KINDS, SOURCES, STATES, VERBS
-from ..conditions import PAUSED, PAUSING, pause_verbs
+from ..listed_states import PAUSED, PAUSING, pause_verbs
 from ..models import AgentSession, Blindness, Checkpoint
 from ..numbers import BIGINT, milliseconds, whole
 from .rows import Row
@@ -126,7 +127,7 @@ def _bands(
 
 def _state_after(entry: Json, state: str, pause: int) -> str:
     """`pause`: the version of the newest order to pause, 0 where none is known."""
-    becomes = str(entry["to_state"] or state or "active")
+    becomes = str(entry["to_state"] or state or SessionState.ACTIVE)
     if becomes != PAUSED or entry["kind"] == "state":
         return becomes
     if entry["kind"] == "order" and entry["verb"] in pause_verbs():
@@ -189,7 +190,7 @@ def _planted(at: int, stored: int | None) -> int:
 def _silences(session_id: UUID) -> Iterator[Json]:
     """Those that ended a session: how long it had been silent stands in its last checkpoint."""
     timeouts = Checkpoint.objects.filter(
-        session_id=session_id, name="session_failed", data__error="heartbeat_timeout"
+        session_id=session_id, name=CHECKPOINT_NAMES["fail"], data__error="heartbeat_timeout"
     )
     for at, data in timeouts.order_by("n").values_list("at", "data")[:MARKS]:
         details = data.get("details")

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from sessions_app.conditions import LATE, LOST, NO_PROGRESS
+from sessions_app.health import LIMITS
 from sessions_app.models import AgentSession
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.search_words import INSIDE
@@ -96,9 +96,5 @@ def brought_by_time(
 def _clock_of(wanted: ListFilter) -> Any:
     """Whoever crossed a limit last stands first."""
     values = {value for key, values in wanted.groups if key == "condition" for value in values}
-    field = "created_at"
-    if values & {LATE, LOST}:
-        field = "last_heartbeat"
-    elif NO_PROGRESS in values:
-        field = "progressed"
-    return F(field).desc(nulls_last=True)
+    fields = (limit.field for limit in LIMITS if limit.condition in values)
+    return F(next(fields, "created_at")).desc(nulls_last=True)
