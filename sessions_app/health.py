@@ -80,12 +80,7 @@ class Limit:
         since: datetime | None = getattr(facts, self.fact)
         if since is None:
             return self.unknown
-        return now - since >= timedelta(seconds=self.seconds(rule))
-
-    def applies_to(self, facts: Facts) -> bool:
-        return facts.state in self.states and (
-            self.unknown or getattr(facts, self.fact) is not None
-        )
+        return now - since >= timedelta(seconds=getattr(rule, self.condition))
 
     @property
     def field(self) -> str:
@@ -114,18 +109,15 @@ LIMITS = (
 )
 LOST, LATE, NO_PROGRESS = LIMITS
 BY_CONDITION: dict[str, Limit] = {limit.condition: limit for limit in LIMITS}
+WATCHED = frozenset[str]().union(*(limit.states for limit in LIMITS))
 CONDITIONS = tuple(limit.condition.value for limit in (LATE, LOST, NO_PROGRESS))
 """In the order in which they are listed."""
 PROGRESSED = Coalesce(*NO_PROGRESS.columns)
 """To be annotated as `progressed`."""
 
 
-def is_watched(facts: Facts) -> bool:
-    return any(facts.state in limit.states for limit in LIMITS)
-
-
 def health(facts: Facts, rules: Rules, now: datetime) -> Health:
-    if not is_watched(facts):
+    if facts.state not in WATCHED:
         return Health.NOT_WATCHED
     rule = rule_for(facts.agent_type, rules)
     for limit in LIMITS:
@@ -161,9 +153,9 @@ def limits_of(facts: Facts, rules: Rules) -> str:
     """For the browser, the worst first: condition, clock, seconds. Empty for a session that is not watched."""
     rule = rule_for(facts.agent_type, rules)
     return ";".join(
-        f"{limit.condition} {limit.fact.removeprefix('last_')} {limit.seconds(rule)}"
+        f"{limit.condition} {limit.fact.removeprefix('last_')} {getattr(rule, limit.condition)}"
         for limit in LIMITS
-        if limit.applies_to(facts)
+        if facts.state in limit.states and (limit.unknown or getattr(facts, limit.fact) is not None)
     )
 
 

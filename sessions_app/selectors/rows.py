@@ -1,7 +1,7 @@
 """One row of the list, read in one query."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,10 +19,10 @@ from agent_sessions.states import SessionState
 
 from ..health import (
     PROGRESSED,
+    WATCHED,
     Health,
     Rule,
     health,
-    is_watched,
     is_without_agent,
     limits_of,
     rule_for,
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def removal_at(self) -> datetime | None:
-        """When the trash is emptied of it; says the same as `retention.DELETED_AT`."""
+        """When it is removed for good; the same as `retention.DELETED_AT`."""
         if self.state != SessionState.DELETED:
             return None
         ordered = self.ordered_at if self.order_verb == "delete" else None
@@ -82,16 +82,16 @@ class Row:
 
     @property
     def pausing(self) -> bool:
-        """Paused by an order that the agent has not confirmed; says the same as `listed_states.unconfirmed_pause_q`."""
+        """Paused by an order that the agent has not confirmed; the same as `listed_states.unconfirmed_pause_q`."""
         return self.state == PAUSED and self.order_open and self.order_verb in pause_verbs()
 
     @property
     def listed_state(self) -> str:
-        """Says the same as `listed_states.state_q`: what is pausing is nowhere counted or listed as paused."""
+        """The same as `listed_states.state_q`: a session that is pausing is not counted or listed as paused."""
         return PAUSING if self.pausing else self.state
 
     def has_condition(self, condition: str) -> bool:
-        """Says the same as `health.condition_q`."""
+        """The same as `health.condition_q`."""
         return self.health == condition
 
     @property
@@ -108,7 +108,7 @@ class Row:
 
     @property
     def watched(self) -> bool:
-        return is_watched(self)
+        return self.state in WATCHED
 
     @property
     def limits(self) -> str:
@@ -153,24 +153,30 @@ def as_utc(moment: datetime) -> datetime:
 
 def load_rows(ids: Sequence[UUID]) -> list[Row]:
     """The rows in the order asked for; ids that do not exist are left out. One query."""
+    rows = rows_by_id([str(id) for id in ids])
+    return [rows[str(id)] for id in ids if str(id) in rows]
+
+
+def rows_by_id(ids: Collection[str]) -> dict[str, Row]:
+    """One query; ids that do not exist are left out."""
+    if not ids:
+        return {}
     sql, parameters, names = _by_ids()
+    found = {}
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, list(ids)])
-        found = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-    rows = {values["id"]: from_values(_parsed(values)) for values in found}
-    return [rows[id] for id in ids if id in rows]
+        cursor.execute(sql, [*parameters, [UUID(id) for id in ids]])
+        for stored in cursor.fetchall():
+            values = dict(zip(names, stored, strict=True))
+            last = values["last_checkpoint"]
+            values["last_checkpoint"] = last and json.loads(last)  # Django leaves this to the field
+            found[str(values["id"])] = from_values(values)
+    return found
 
 
 @cache
 def _by_ids() -> tuple[str, tuple[Any, ...], tuple[str, ...]]:
-    """Put together once: for Django that is ten times the work that the answer is. The ids are its last parameter."""
+    """The query's text, composed once. The ids are its last parameter."""
     among = RawSQL("agent_sessions.id = ANY(%s)", [None], output_field=BooleanField())
     query = with_row_columns(AgentSession.objects.filter(among)).query
     sql, parameters = query.sql_with_params()
     return sql, parameters[:-1], (*query.values_select, *query.annotation_select)
-
-
-def _parsed(values: dict[str, Any]) -> dict[str, Any]:
-    """What Django leaves to the field: JSON comes as text."""
-    last = values["last_checkpoint"]
-    return {**values, "last_checkpoint": last and json.loads(last)}

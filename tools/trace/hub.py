@@ -53,7 +53,7 @@ class Page:
             self.sent.set()
 
     def _say(self, message: dict[str, Any]) -> None:
-        self._hub.gateway.hear(self._socket, {"text": json.dumps(message)})
+        self._hub.gateway.on_message(self._socket, {"text": json.dumps(message)})
 
 
 async def traced(hub: Hub, page: Page, change: str, session_id: str) -> Recorder:
