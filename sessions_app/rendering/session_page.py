@@ -95,7 +95,7 @@ class SessionPage:
             self._read_order(newest)
 
     def _read_checkpoints(self) -> list[CheckpointItem]:
-        """And the newest of all, for who looks at older ones."""
+        """Returns the newest of all; the page may show older ones."""
         before = self.asked.before_checkpoint
         self.checkpoints, more = detail.read_checkpoints(
             self.session.id, before=before, past=self.past
@@ -133,7 +133,7 @@ class SessionPage:
             self.failed_attempt = detail.read_failed_attempt(self.session.id)
 
     def _read_order(self, newest: list[CheckpointItem]) -> None:
-        """Of the last order what the page says of it, where it says so."""
+        """Facts of the last order, each only where the page shows it."""
         session = self.session
         if self.shows_order or self.rolled_back or self._paused_by_order:
             self.order_author = session.order_actor or self._order_source()
@@ -145,7 +145,7 @@ class SessionPage:
             self.undo_checkpoint = detail.read_undo_checkpoint(session.id)
 
     def _order_source(self) -> str:
-        """Through what it came, where nobody's name was given with it."""
+        """The channel it came through, for an order without a name."""
         source = detail.read_order_source(self.session.id, self.row.order_version)
         return str(SOURCES.get(source, source))
 
@@ -212,7 +212,7 @@ class SessionPage:
 
     @property
     def shows_order(self) -> bool:
-        """While it is open; afterwards where no banner tells of it."""
+        """While it is open; afterwards only where no banner shows it."""
         told = self.rolled_back or self._paused_by_order
         return self.order_verb is not None and (self.row.order_open or not told)
 
@@ -230,7 +230,7 @@ class SessionPage:
 
     @property
     def parts_at_work(self) -> str:
-        """Why the order is not confirmed yet, as far as the run says so."""
+        """Why the order is not confirmed yet, as far as the run has stored it."""
         at_work, parts = self.row.parts_at_work, self.row.parts
         if not self.row.order_open or not at_work or not parts:
             return ""
@@ -294,7 +294,7 @@ class PointInTimePage(SessionPage):
 def read_page(
     session_id: Any, asked: SessionPageParams, permitted: Sequence[Verb] = ()
 ) -> SessionPage | None:
-    """None where there is no such session. What its parts show is still to be read."""
+    """None where there is no such session. Panels or conversation are read by the page's methods."""
     found = detail.read_session(session_id)
     if found is None:
         return None

@@ -58,7 +58,7 @@ def parse(text: str) -> Search:
 
 
 def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
-    """A key and a value, or the sentence that says what is wrong with them."""
+    """A key and a value, or the error message."""
     if not key:
         flag = None if quoted else search_words.value_of(value)
         if flag == PAUSING:
@@ -93,7 +93,7 @@ def _state(value: str) -> tuple[str, str] | str:
 
 
 def seconds(span: str) -> int:
-    """Of a span that `parse` has let through."""
+    """Of a span that `parse` has accepted."""
     found = _SPAN.fullmatch(span)
     return int(found[1]) * UNITS[found[2].lower()] if found else 0
 

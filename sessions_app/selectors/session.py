@@ -22,7 +22,7 @@ from .rows import Row, from_values, with_row_columns
 CHECKPOINTS = 25
 HISTORY = 50
 FAILURES = 100  # failures and rollbacks that are looked through for the same error
-FLAG_PATHS, PATHS = 5, 8
+SHOWN_PATHS, PATHS = 5, 8
 LONGEST = 500  # more than any part of an entry is shown of
 SHOWN = (
     "owner_id", "owner_name", "owner_since", "lease_until", "handed_back_at", "failed_attempts",
@@ -139,14 +139,14 @@ def read_checkpoints(
             "made_automatically", "changed",
         )[: CHECKPOINTS + 1]
     )  # fmt: skip
-    flags: list[dict[str, Any]] = [dict(values) for values in found]
-    earlier = [*(flag["at"] for flag in flags[1:]), None]
-    pairs = zip(flags, earlier, strict=False)
-    shown = [_flag(flag, previous) for flag, previous in pairs][:CHECKPOINTS]
-    return shown, len(flags) > CHECKPOINTS
+    rows: list[dict[str, Any]] = [dict(values) for values in found]
+    earlier = [*(row["at"] for row in rows[1:]), None]
+    pairs = zip(rows, earlier, strict=False)
+    shown = [_checkpoint_item(row, previous) for row, previous in pairs][:CHECKPOINTS]
+    return shown, len(rows) > CHECKPOINTS
 
 
-def _flag(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
+def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
     changed = values["changed"] or []
     return CheckpointItem(
         n=values["n"],
@@ -159,8 +159,8 @@ def _flag(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
         automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
         preview=values["preview"],
         since_previous=None if before is None else max(values["at"] - before, timedelta()),
-        paths=tuple(path[:LONGEST] for path in changed[:FLAG_PATHS]),
-        more_paths=max(len(changed) - FLAG_PATHS, 0),
+        paths=tuple(path[:LONGEST] for path in changed[:SHOWN_PATHS]),
+        more_paths=max(len(changed) - SHOWN_PATHS, 0),
     )
 
 
@@ -181,9 +181,9 @@ def first_matching(
     checkpoints: list[CheckpointItem], *, own: bool = False, name: str = ""
 ) -> CheckpointItem | None:
     found = (
-        flag
-        for flag in checkpoints
-        if (not name or flag.name == name) and not (own and flag.automatic)
+        item
+        for item in checkpoints
+        if (not name or item.name == name) and not (own and item.automatic)
     )
     return next(found, None)
 
@@ -227,7 +227,7 @@ def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
 def find_checkpoint(
     session_id: UUID, n: int, *, among: Sequence[CheckpointItem]
 ) -> CheckpointItem | None:
-    """Read only where it is not among those that are known."""
+    """Queried only where it is not `among` those that were read."""
     known = next((checkpoint for checkpoint in among if checkpoint.n == n), None)
     if known is not None:
         return known
@@ -248,7 +248,7 @@ def read_failed_attempt(session_id: UUID) -> dict[str, Any] | None:
 
 
 def read_order_source(session_id: UUID, version: int) -> str:
-    """Through what the order came."""
+    """The channel that the order came through."""
     entries = HistoryEntry.objects.filter(session_id=session_id, version=version)
     return entries.values_list("source", flat=True).first() or "?"
 

@@ -1,4 +1,4 @@
-"""What time alone does to a list: a session falls silent, gets nothing done, grows old."""
+"""How sessions come into a list by time alone: they fall silent, make no progress, grow old."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,7 +23,7 @@ def depends_on_time(group: Group) -> bool:
 
 
 def entered_at(group: Group, facts: TimedRow) -> datetime | None:
-    """From when on the group has held without a break, where that is a matter of time."""
+    """Since when the group has held; None where it does not hold by time alone."""
     if group.key == "older":
         spans = min(seconds(value) for value in group.values)
         return facts.created_at and facts.created_at + timedelta(seconds=spans)

@@ -1,4 +1,4 @@
-"""What the time axis draws: states, signs of life, checkpoints, turns, orders, silence. What is known, and no more."""
+"""What the time axis shows: states, heartbeats, checkpoints, turns, orders, silences, as far as they are stored."""
 
 from __future__ import annotations
 
@@ -176,13 +176,13 @@ def _flags(session_id: UUID, stored: Mapping[int, int]) -> list[list[Any]]:
         .values_list("n", "short", "claimed_at", "version", "itself")[:FLAGS]
     )
     flags = [
-        [n, own_word(name) or name, _planted(at, stored.get(version)), itself or name in AUTOMATIC]
+        [n, own_word(name) or name, _shown_at(at, stored.get(version)), itself or name in AUTOMATIC]
         for n, name, at, version, itself in found
     ]
     return flags[::-1]
 
 
-def _planted(at: int, stored: int | None) -> int:
+def _shown_at(at: int, stored: int | None) -> int:
     """When it was stored, by the database's clock; one that was taken over later stands where its agent put it."""
     return stored if stored and abs(stored - at) < TAKEN_OVER else at
 
@@ -200,7 +200,7 @@ def _silences(session_id: UUID) -> Iterator[Json]:
 
 
 def _blind(start: datetime, now: datetime) -> Iterator[Json]:
-    """When nobody could have heard a heartbeat: silence then proves nothing."""
+    """When no heartbeat could have been received: silence in that time proves nothing."""
     open_or_later = Q(ended_at=None) | Q(ended_at__gt=start)
     found = Blindness.objects.filter(open_or_later, started_at__lt=now).order_by("-started_at")
     for since, until in found.values_list("started_at", "ended_at")[:BLIND]:
