@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
+from django.conf import settings
 from django.db import (
     DatabaseError,
     InterfaceError,
@@ -16,17 +17,16 @@ from django.db import (
 )
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.module_loading import import_string
 from django.views import defaults
 from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
 
 from agent_sessions import StorageUnavailable
 from dashboard.errors import first_line
 from dashboard.problems import is_for_api, problem
-from sessions_app.drafts import tokens
 
 AWAY = (OperationalError, InterfaceError, StorageUnavailable)
 RETRY_SECONDS = "5"
-WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 log = logging.getLogger(__name__)
 
 
@@ -75,16 +75,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return defaults.server_error(request)
 
 
-def sent_again(request: HttpRequest) -> dict[str, Any] | None:
-    """A form whose text is kept elsewhere, but not without the database: it comes back filled in."""
-    if tokens.read(request.POST.get(tokens.FIELD, "")) is None:
-        return None
-    fields = [
-        (name, text, name in WRITTEN) for name, texts in request.POST.lists() for text in texts
-    ]
-    return {"fields": fields, "action": request.get_full_path()}
-
-
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
     log.warning("%s is answered with 503: %s", request.path, first_line(error))
     headers = {"Retry-After": RETRY_SECONDS, "Cache-Control": "no-store"}
@@ -94,7 +84,7 @@ def away(request: HttpRequest, error: Exception) -> HttpResponse:
         response["Retry-After"] = RETRY_SECONDS
         return response
     again = request.method in ("GET", "HEAD")
-    form = None if again else sent_again(request)
+    form = None if again else import_string(settings.FORM_TO_SEND_AGAIN)(request)
     facts = {"again": again and RETRY_SECONDS, "form": form, "read_only": is_read_only(error)}
     page = render_to_string("503.html", facts)
     return HttpResponse(page, status=503, headers=headers)

@@ -185,6 +185,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "sessions_app.drafts.middleware.csrf_failure"
+# What the page of a database that is away gives back of the form that was sent.
+FORM_TO_SEND_AGAIN = "sessions_app.drafts.send_again.form_to_send_again"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from prometheus_client import Counter
 
 from agent_sessions import (
@@ -29,7 +28,7 @@ from dashboard.database_errors import is_read_only
 
 from . import manager_portal
 from .bidi import isolated
-from .choices import VERBS
+from .choices import STATE_LABELS, VERBS
 from .input_errors import explain_input
 
 logger = structlog.get_logger(__name__)
@@ -110,15 +109,6 @@ def perform(
     return Outcome(session, changed)
 
 
-_STATES = {
-    "active": gettext_lazy("active"),
-    "paused": gettext_lazy("paused"),
-    "completed": gettext_lazy("completed"),
-    "failed": gettext_lazy("failed"),
-    "deleted": gettext_lazy("deleted"),
-}
-
-
 def _explain_edit(error: EditConflict) -> str:
     if not error.loaded_known:
         return _(
@@ -140,7 +130,7 @@ def explain(error: SessionError) -> str:
         label = known.label if known else _("Edit") if error.verb == EDIT else error.verb
         return _("“%(verb)s” is not possible: the session is %(state)s.") % {
             "verb": label,
-            "state": _STATES.get(error.current, error.current),
+            "state": dict(STATE_LABELS).get(error.current, error.current),
         }
     if isinstance(error, EditConflict):
         return _explain_edit(error)

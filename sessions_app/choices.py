@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from agent_sessions.states import sources
+from agent_sessions.states import SessionState, sources
 
 from .permissions import OPERATE
 
@@ -43,6 +43,14 @@ STATES = {
     "failed": Badge("failed", "cross", _("Failed"), _("The work was ended by an error.")),
     "deleted": Badge("deleted", "trash", _("Deleted"), _("The session is in the trash.")),
 }
+STATE_LABELS: list[tuple[str, Text]] = [
+    ("active", _("active")),
+    ("paused", _("paused")),
+    ("completed", _("completed")),
+    ("failed", _("failed")),
+    ("deleted", _("deleted")),
+]
+"""Within a sentence, and in the administration."""
 CONDITIONS = {
     "late": Badge("late", "clock", _("Late"), _("The heartbeat is overdue.")),
     "lost": Badge(
@@ -121,14 +129,14 @@ VERBS = {
         _("Pause ordered."), _("Pause ordered"), _("On pause"),
         _("The agent pauses after its current step. Requests it has already sent, to a language model"
           " for example, are not cancelled."),
-        main_in=frozenset({"active"}), undo="resume",
+        main_in=frozenset({SessionState.ACTIVE}), undo="resume",
     ),
     "resume": Verb(
         "resume", "resumes", "play", pgettext_lazy("verb", "Resume"), _("Resume this session?"),
         _("Resuming ordered."), _("Resume ordered"), _("On resuming"),
         _("The agent goes on from where it waits. If its process has ended meanwhile, nothing happens"
           " until it is started again."),
-        main_in=frozenset({"paused"}), undo="pause", unconfirmed=RESUMING,
+        main_in=frozenset({SessionState.PAUSED}), undo="pause", unconfirmed=RESUMING,
     ),
     "rollback": Verb(
         "rollback", "rollbacks", "rollback", pgettext_lazy("verb", "Roll back"),
@@ -137,7 +145,7 @@ VERBS = {
         _("What the agent did outside this system is not undone: messages sent, grades handed over,"
           " calls paid for. Its current work is discarded, and anything it saves late is rejected."),
         reason_required=True, danger=True, needs_checkpoint=True,
-        main_in=frozenset({"completed", "failed"}), unconfirmed=ROLLING_BACK,
+        main_in=frozenset({SessionState.COMPLETED, SessionState.FAILED}), unconfirmed=ROLLING_BACK,
     ),
     "complete": Verb(
         "complete", "completions", "check", pgettext_lazy("verb", "Complete"),
@@ -165,7 +173,7 @@ VERBS = {
         _("Restore this session?"), _("Restored."), _("Restored"), _("On restoring"),
         _("The session comes back in the state it had before it was deleted. Its agent does not start"
           " again by itself."),
-        rare=True, main_in=frozenset({"deleted"}), blocked=_("The session is not deleted."),
+        rare=True, main_in=frozenset({SessionState.DELETED}), blocked=_("The session is not deleted."),
         unconfirmed=RESUMING,
     ),
 }  # fmt: skip

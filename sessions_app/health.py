@@ -1,10 +1,23 @@
-"""Whether a session is heard of: a pure function of stored facts and one frozen clock. Never stored."""
+"""Late, lost, without progress: one table of limits, and every form in which it is asked.
 
-from collections.abc import Mapping
+Facts and a frozen clock decide; nothing is stored. `health` judges one session, `condition_q` and `case_sql` are the same
+for the database, `held_since` is when a condition began by the clock alone, and `limits_of` is what the browser is given,
+which compares and knows no more.
+"""
+
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
+
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce, Now
+
+from agent_sessions.states import LIVE_STATES, SessionState
+
+from .listed_states import states_sql
 
 
 class Health(StrEnum):
@@ -38,10 +51,6 @@ class Rule:
 
 Rules = Mapping[str, Mapping[str, int]]
 
-# A paused agent still beats, so its silence counts; that it makes no progress is what was asked.
-WATCHED_FOR_SILENCE = frozenset({"active", "paused"})
-WATCHED_FOR_PROGRESS = frozenset({"active"})
-
 
 def rule_for(agent_type: str, rules: Rules) -> Rule:
     merged = {**rules.get("default", {}), **rules.get(agent_type, {})}
@@ -49,28 +58,155 @@ def rule_for(agent_type: str, rules: Rules) -> Rule:
     return Rule(**{name: merged[name] for name in names if name in merged})
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A condition: in these states, `fact` is older than the rule's seconds of the same name.
+
+    `unknown` is whether a fact that was never there counts as older. `columns` hold the fact, the first that is not null.
+    """
+
+    condition: Health
+    fact: str
+    columns: tuple[str, ...]
+    states: frozenset[str]
+    unknown: bool = False
+
+    def seconds(self, rule: Rule) -> int:
+        found: int = getattr(rule, self.condition)
+        return found
+
+    def is_exceeded(self, facts: Facts, rule: Rule, now: datetime) -> bool:
+        """Whatever the state."""
+        since: datetime | None = getattr(facts, self.fact)
+        if since is None:
+            return self.unknown
+        return now - since >= timedelta(seconds=getattr(rule, self.condition))
+
+    @property
+    def field(self) -> str:
+        """The fact in a query of sessions; `progressed` is an annotation."""
+        return self.columns[0] if len(self.columns) == 1 else "progressed"
+
+    def sql(self, session: str, rule: str, now: str) -> str:
+        """Whether it is exceeded, whatever the state."""
+        columns = ", ".join(f"{session}.{column}" for column in self.columns)
+        fact = f"coalesce({columns})" if len(self.columns) > 1 else columns
+        older = f"{fact} <= {now} - {rule}.{self.condition}"
+        return f"({fact} IS NULL OR {older})" if self.unknown else older
+
+
+# The worst first: a session has the first condition that holds. A paused agent still beats, so its silence counts; that it
+# makes no progress is what was asked.
+LIMITS = (
+    Limit(Health.LOST, "last_heartbeat", ("last_heartbeat",), LIVE_STATES, unknown=True),
+    Limit(Health.LATE, "last_heartbeat", ("last_heartbeat",), LIVE_STATES, unknown=True),
+    Limit(
+        Health.NO_PROGRESS,
+        "last_progress",
+        ("last_progress", "updated_at", "created_at"),
+        frozenset({SessionState.ACTIVE}),
+    ),
+)
+LOST, LATE, NO_PROGRESS = LIMITS
+BY_CONDITION: dict[str, Limit] = {limit.condition: limit for limit in LIMITS}
+WATCHED = frozenset[str]().union(*(limit.states for limit in LIMITS))
+CONDITIONS = tuple(limit.condition.value for limit in (LATE, LOST, NO_PROGRESS))
+"""In the order in which they are listed."""
+PROGRESSED = Coalesce(*NO_PROGRESS.columns)
+"""To be annotated as `progressed`."""
+
+
 def health(facts: Facts, rules: Rules, now: datetime) -> Health:
-    if facts.state not in WATCHED_FOR_SILENCE:
+    if facts.state not in WATCHED:
         return Health.NOT_WATCHED
     rule = rule_for(facts.agent_type, rules)
-    silence = _age(facts.last_heartbeat, now)
-    if silence is None or silence >= timedelta(seconds=rule.lost):
-        return Health.LOST
-    if silence >= timedelta(seconds=rule.late):
-        return Health.LATE
-    standstill = _age(facts.last_progress, now)
-    stuck = standstill is not None and standstill >= timedelta(seconds=rule.no_progress)
-    if stuck and facts.state in WATCHED_FOR_PROGRESS:
-        return Health.NO_PROGRESS
+    for limit in LIMITS:
+        if facts.state in limit.states and limit.is_exceeded(facts, rule, now):
+            return limit.condition
     return Health.ON_TIME
 
 
 def is_without_agent(facts: Facts, rules: Rules, now: datetime) -> bool:
     """No heartbeat for so long that nobody is there to confirm an order, whatever the state."""
-    silence = _age(facts.last_heartbeat, now)
-    lost = timedelta(seconds=rule_for(facts.agent_type, rules).lost)
-    return silence is None or silence >= lost
+    return LOST.is_exceeded(facts, rule_for(facts.agent_type, rules), now)
 
 
-def _age(moment: datetime | None, now: datetime) -> timedelta | None:
-    return None if moment is None else now - moment
+def held_since(
+    wanted: Collection[str], facts: Facts, rules: Rules, now: datetime
+) -> datetime | None:
+    """Since when the session has had one of the wanted conditions; who is lost was late before.
+
+    None where it has none of them, and where that is no matter of time.
+    """
+    limit = BY_CONDITION.get(health(facts, rules, now))
+    if limit is None or limit.condition not in wanted:
+        return None
+    since: datetime | None = getattr(facts, limit.fact)
+    if since is None:
+        return None
+    rule = rule_for(facts.agent_type, rules)
+    same = (each for each in LIMITS if each.fact == limit.fact and each.condition in wanted)
+    return since + timedelta(seconds=min(each.seconds(rule) for each in same))
+
+
+def limits_of(facts: Facts, rules: Rules) -> str:
+    """For the browser, the worst first: condition, clock, seconds. Empty for a session that is not watched."""
+    rule = rule_for(facts.agent_type, rules)
+    return ";".join(
+        f"{limit.condition} {limit.fact.removeprefix('last_')} {getattr(rule, limit.condition)}"
+        for limit in LIMITS
+        if facts.state in limit.states and (limit.unknown or getattr(facts, limit.fact) is not None)
+    )
+
+
+def condition_q(condition: str, rules: Rules, now: Any = None) -> Q:
+    """Sessions that have it by the database's clock, or by `now`. The query annotates `progressed`."""
+    limit = BY_CONDITION[condition]
+    found = Q(state__in=sorted(limit.states)) & _exceeded_q(limit, rules, now)
+    for worse in LIMITS[: LIMITS.index(limit)]:
+        found &= ~_exceeded_q(worse, rules, now)
+    return found
+
+
+def silent_q(rules: Rules, now: Any = None) -> Q:
+    """The same as `is_without_agent`."""
+    return _exceeded_q(LOST, rules, now)
+
+
+def _exceeded_q(limit: Limit, rules: Rules, now: Any = None) -> Q:
+    clock = Now() if now is None else Value(now)
+    special = [name for name in rules if name != "default"]
+
+    def older(agent_type: str) -> Q:
+        seconds = timedelta(seconds=limit.seconds(rule_for(agent_type, rules)))
+        return Q(**{f"{limit.field}__lte": clock - seconds})
+
+    found = ~Q(agent_type__in=special) & older("default")
+    for name in special:
+        found |= Q(agent_type=name) & older(name)
+    return found | Q(**{f"{limit.field}__isnull": True}) if limit.unknown else found
+
+
+def case_sql(session: str, rule: str, now: str = "statement_timestamp()") -> str:
+    """The condition, '' for none, of a row of `agent_sessions` by its row of `rules_sql`."""
+    cases = (
+        f"WHEN {session}.state IN ({states_sql(limit.states)}) AND {limit.sql(session, rule, now)}"
+        f" THEN '{limit.condition}'"
+        for limit in LIMITS
+    )
+    return f"CASE {' '.join(cases)} ELSE '' END"
+
+
+def rules_sql(name: str) -> str:
+    """A table of the rules, from the parameter `rules`; the default has no agent type."""
+    columns = ", ".join(f"{limit.condition} interval" for limit in LIMITS)
+    return f"jsonb_to_recordset(%(rules)s::jsonb) AS {name}(agent_type text, {columns})"
+
+
+def rules_parameter(rules: Rules) -> str:
+    names = {"": "default"} | {name: name for name in rules if name != "default"}
+    table = [
+        {"agent_type": shown, **{limit.condition: f"{limit.seconds(rule)} s" for limit in LIMITS}}
+        for shown, rule in ((shown, rule_for(name, rules)) for shown, name in names.items())
+    ]
+    return json.dumps(table)

@@ -9,18 +9,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from agent_sessions.states import SessionState
 from agent_sessions.stored_values import read_json
 
 from .bidi import isolated
-
-
-class State(models.TextChoices):
-    ACTIVE = SessionState.ACTIVE.value, _("active")
-    PAUSED = SessionState.PAUSED.value, _("paused")
-    COMPLETED = SessionState.COMPLETED.value, _("completed")
-    FAILED = SessionState.FAILED.value, _("failed")
-    DELETED = SessionState.DELETED.value, _("deleted")
+from .choices import STATE_LABELS
 
 
 class StoredJSONField(models.JSONField):
@@ -39,7 +31,7 @@ class AgentSession(models.Model):
     id = models.UUIDField(_("id"), primary_key=True)
     agent_type = models.CharField(_("agent type"), max_length=50)
     user_id = models.TextField(_("user"), null=True, blank=True)
-    state = models.CharField(_("state"), max_length=20, choices=State.choices, null=True)
+    state = models.CharField(_("state"), max_length=20, choices=STATE_LABELS, null=True)
     context = StoredJSONField(_("context"), null=True)
     checkpoints = StoredJSONField(_("checkpoints"), null=True)
     created_at = models.DateTimeField(_("started"), null=True)

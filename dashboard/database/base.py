@@ -5,8 +5,9 @@ throws away one dead connection at a time and waits 1, 2, 4 s between them: afte
 idle connections the first requests all run into the pool's timeout. Here the first dead one has all the idle ones
 looked at.
 
-Times are read by psycopg's compiled loader, in a seventh of the time: Django's own is made from the one in Python,
-and a list page has 350 of them. A time that Python cannot hold is read as the nearest that can be shown.
+A time that Python cannot hold is read as the nearest that can be shown. The loader that does this is psycopg's compiled
+one, where Django's is made from the one in Python: a seventh of the time for each of a list page's 350 times, which of
+the whole page is less than can be measured.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from ninja import Field, Router, Schema
 
 from agent_sessions import InvalidInput
 
-from ..conditions import CONDITIONS
+from ..health import CONDITIONS
+from ..listed_states import LISTED_STATES
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..numbers import INTEGER
 from ..selectors import session as detail
 from ..selectors.filters import SORTS, ListFilter
 from ..selectors.pagination import Key, read_page
-from ..selectors.search_words import STATES, as_condition
+from ..selectors.search_words import as_condition
 from ..selectors.watchdog_status import read_watchdog_status
 from .access import FromQuery, require_look
 from .schemas import (
@@ -68,9 +69,9 @@ def sessions(request: HttpRequest, asked: FromQuery[ListQuery]) -> SessionPage:
 
 def _wanted(query: QueryDict) -> ListFilter:
     """A program that asks for what does not exist must not be given everything instead."""
-    known = (*STATES, *CONDITIONS)
+    known = (*LISTED_STATES, *CONDITIONS)
     for name in query.getlist("state"):
-        if name.lower() not in STATES and not as_condition(name):
+        if name.lower() not in LISTED_STATES and not as_condition(name):
             raise InvalidInput(f"There is no state “{name[:60]}”. States: {', '.join(known)}.")
     if query.get("sort", SORTS[0]) not in SORTS:
         raise InvalidInput(f"Sort by one of {', '.join(SORTS)}.")

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from agent_sessions.states import SessionState
+
 from ..choices import VERBS
 from ..models import AgentSession
 from ..numbers import BIGINT, whole
@@ -91,7 +93,7 @@ def _pinned(
     for n, (id, agent_type, state, version) in enumerate(found[:MOST], 1):
         item = BulkItem(job=job, n=n, session_id=id, agent_type=agent_type)
         item.version = (seen or {}).get(id) or version
-        if (state or "active") not in possible:
+        if (state or SessionState.ACTIVE) not in possible:
             item.outcome, item.problem, item.detail = Outcome.IMPOSSIBLE, "state", state
         items.append(item)
     with transaction.atomic():

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from ..bidi import isolated
 from ..choices import VERBS, Text, Verb
-from ..conditions import silent_q
+from ..health import silent_q
 from ..models import AgentSession
 from ..selectors import session
 from .models import BulkItem, BulkJob

@@ -1,4 +1,4 @@
-"""Where the hub gets its parts from: Django's settings, and one hub for each event loop."""
+"""The hub from Django's settings, one for each event loop."""
 
 import asyncio
 import atexit
@@ -17,7 +17,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def hub() -> Hub:
-    """This process's hub, started with the first page. Servers give the feed no other moment to start."""
+    """This process's hub, started with the first page: ASGI servers offer no earlier moment."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = found = Hub(
@@ -25,8 +25,8 @@ def hub() -> Hub:
             settings.VALKEY_URL,
             settings.SESSION_NAMESPACE,
             announce=announce,
-            talk_channel=f"{ConversationConfig().valkey_prefix}changes",
-            read_talks=stamps,
+            conversation_channel=f"{ConversationConfig().valkey_prefix}changes",
+            read_stamps=stamps,
         )
         found.start()
         atexit.register(_end, loop, found)
@@ -50,6 +50,6 @@ def listen_parameters() -> dict[str, Any]:
 
 
 def _end(loop: asyncio.AbstractEventLoop, ending: Hub) -> None:
-    """daphne tells nobody that it stops: end the loops that are left, so that none is torn apart."""
+    """daphne gives no sign that it stops: the loops are ended here, so that none is destroyed while it runs."""
     if not loop.is_running() and not loop.is_closed():
         loop.run_until_complete(ending.stop_loops())

@@ -1,4 +1,4 @@
-"""The hub: one per web process. Hears of changes, reads what is on screens, tells every page what is new."""
+"""The hub, one per web process: changes come in, rows on open pages are read, and every page is sent what is new."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_sessions import tasks
 
-from ..watchdog.outages import Outage, OutageTracker
+from ..watchdog.outages import OutageTracker
 from . import metrics
 from .limits import LIMITS, Limits
 from .maintenance import IdleTimeouts, PeriodicChecks, Reconciliation, compare
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Hub:
-    """Lives in the server's event loop. Loops call `tick`, `watch` and `check`; tests call them too."""
+    """Lives in the server's event loop. Its loops call `tick`, `watch` and the checks; tests call them too."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Hub:
         namespace: str,
         *,
         announce: Announce | None = None,
-        talk_channel: str = "",
-        read_talks: Stamps = lambda names: {},
+        conversation_channel: str = "",
+        read_stamps: Stamps = lambda names: {},
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -58,16 +58,17 @@ class Hub:
         self._make_readers()
         self._notifier = AgentNotifier(announce)
         self.conversations = ConversationPush(
-            self.subscriptions, read_talks, monotonic=monotonic, limits=limits
+            self.subscriptions, read_stamps, monotonic=monotonic, limits=limits
         )
-        others = {talk_channel: self.conversations.heard} if talk_channel else {}
+        on_conversation = self.conversations.on_message
+        others = {conversation_channel: on_conversation} if conversation_channel else {}
         self._make_sources(listen_parameters, valkey_url, namespace, others)
         self._make_senders()
 
     def _make_readers(self) -> None:
         self._reader = DatabaseThread("feed", timeout=self.limits.read)
-        self._checks = DatabaseThread("feed-checks", timeout=self.limits.read)
-        self._door = DatabaseThread("feed-door", timeout=self.limits.read)
+        self._check_reader = DatabaseThread("feed-checks", timeout=self.limits.read)
+        self._auth_reader = DatabaseThread("feed-auth", timeout=self.limits.read)
 
     def _make_sources(
         self,
@@ -78,17 +79,17 @@ class Hub:
     ) -> None:
         self.listener = PostgresSource(
             parameters,
-            heard=self._heard,
-            connected=self._listening,
-            lost=lambda: self._blind(DATABASE),
+            on_message=self._on_changes,
+            on_connected=self._on_listening,
+            on_lost=lambda: self._on_lost(DATABASE),
             monotonic=self._monotonic,
         )
         self.beats = ValkeySource(
             valkey_url,
             namespace,
-            heard=self._heard_beats,
-            connected=self._hearing_beats,
-            lost=lambda: self._blind(BEATS),
+            on_message=self._on_beats,
+            on_connected=self._on_subscribed,
+            on_lost=lambda: self._on_lost(BEATS),
             monotonic=self._monotonic,
             others=others,
         )
@@ -99,19 +100,22 @@ class Hub:
         self.status = Status(self.listener, self.beats, self.buffer, self.outages, **clocks)
         self.scheduler = SendScheduler(self.status.header, monotonic=self._monotonic)
         self._broadcast = Broadcast(
-            self.subscriptions, self._reader, told=self.scheduler.changes_sent, **clocks
+            self.subscriptions, self._reader, changes_sent=self.scheduler.changes_sent, **clocks
         )
         self._timeline = Timeline(self.subscriptions, close=lambda *why: self.gateway.close(*why))
         self._resync = Resync(
             self.subscriptions, self._reader, self.beats, self._timeline, clock=self._clock, limits=self.limits
         )  # fmt: skip
         self.time_transitions = TimeTransitions(
-            self.subscriptions, self._checks, hears=lambda: self.beats.live, limits=self.limits
+            self.subscriptions,
+            self._check_reader,
+            beats_are_live=lambda: self.beats.live,
+            limits=self.limits,
         )
-        self._facets = FacetPush(self._reader, **steady)
+        self._facets = FacetPush(self.subscriptions, self._reader, **steady)
         self.gateway = Gateway(
             self.subscriptions,
-            self._door,
+            self._auth_reader,
             resync=self._resync,
             facets=self._facets,
             scheduler=self.scheduler,
@@ -120,43 +124,41 @@ class Hub:
             **clocks,
         )
         self._idle_timeouts = IdleTimeouts(self.subscriptions, close=self.gateway.close, **steady)
-        self._reconciliation = Reconciliation(
+        self.reconciliation = Reconciliation(
             self.subscriptions,
             self.buffer,
-            self._checks,
+            self._check_reader,
             self._timeline,
             clock=self._clock,
             monotonic=self._monotonic,
         )
         self._periodic_checks = PeriodicChecks(
             self.subscriptions,
-            self._reconciliation,
-            self._checks,
+            self.reconciliation,
+            self._check_reader,
             close=self.gateway.close,
-            outages=self.outages,
+            beats_are_live=lambda: self.beats.live,
             **steady,
         )
-
-    # Its life
 
     def start(self) -> None:
         self.listen()
         self._keep(asyncio.create_task(self._tick_loop()))
         self._keep(asyncio.create_task(self._every(self.limits.watch, self._watch_once)))
-        self._keep(asyncio.create_task(self._every(self.limits.watch, self.check)))
-        self._keep(asyncio.create_task(self._every(self.limits.tick, self.conversations.tell)))
-        self._keep(asyncio.create_task(self._every(self.limits.drift, self.time_transitions.tell)))
+        self._keep(asyncio.create_task(self._every(self.limits.watch, self._periodic_checks.check)))
+        self._keep(asyncio.create_task(self._every(self.limits.tick, self.conversations.push)))
+        self._keep(asyncio.create_task(self._every(self.limits.drift, self.time_transitions.push)))
 
     def listen(self) -> None:
-        """Opens both ears; who starts no more calls `tick`, `watch` and `check` himself."""
-        for ear in (self.listener, self.beats):
-            self._keep(asyncio.create_task(ear.run()))
+        """Connects both sources. Without the loops of `start` nothing is sent until `tick` is called."""
+        for source in (self.listener, self.beats):
+            self._keep(asyncio.create_task(source.run()))
 
     async def stop(self) -> None:
         await self.stop_loops()
         await self._reader.close()
-        await self._checks.close()
-        await self._door.close()
+        await self._check_reader.close()
+        await self._auth_reader.close()
 
     async def stop_loops(self) -> None:
         for socket in list(self.subscriptions.sockets):
@@ -175,13 +177,13 @@ class Hub:
             try:
                 await step()
             except Exception:
-                log.exception("the feed stumbled and goes on")
+                log.exception("a step of the feed failed; the next one is taken")
 
     async def _watch_once(self) -> None:
         self.watch()
 
     async def _tick_loop(self) -> None:
-        """A change goes out at once, unless another just did: then, and for beats, four times a second."""
+        """A change is sent at once, unless another just was: then, and for heartbeats, four times a second."""
         begun = self._monotonic()
         while True:
             woken, begun = await self._is_woken(begun + self.limits.tick), self._monotonic()
@@ -191,114 +193,88 @@ class Hub:
                 await asyncio.sleep(max(0.0, begun + self.limits.tick - self._monotonic()))
 
     async def _is_woken(self, due: float) -> bool:
-        """Before the next tick is due; beats wake nobody."""
+        """Whether a change came before the next tick is due. Heartbeats wait for the tick."""
         try:
             async with asyncio.timeout(max(0.0, due - self._monotonic())):
                 return await self._wake.wait()
         except TimeoutError:
             return False
 
-    # What it hears
-
-    def _heard(self, changes: Changes) -> None:
-        self.buffer.changed(changes, at=self._clock(), now=self._monotonic())
-        self._reconciliation.heard(dict(changes))
+    def _on_changes(self, changes: Changes) -> None:
+        self.buffer.received.changed(changes, at=self._clock(), now=self._monotonic())
+        self.reconciliation.on_changes(dict(changes))
         self._wake.set()
 
-    def _heard_beats(self, beats: HeardBeats) -> None:
+    def _on_beats(self, beats: HeardBeats) -> None:
         shown = self.subscriptions.shown
         for session_id, ms in beats:
             if session_id in shown:
-                self.buffer.beat(session_id, ms)
+                self.buffer.received.beat(session_id, ms)
 
-    def _listening(self) -> None:
-        """Subscribed again; what was committed in between has to be read."""
+    def _on_listening(self) -> None:
+        """Subscribed again: what was committed in between has to be read."""
         self.buffer.missed(self.outages.open.get(DATABASE, self._clock()))
         self._wake.set()
 
-    def _hearing_beats(self) -> None:
+    def _on_subscribed(self) -> None:
         self.outages.end(BEATS)
         self.conversations.compare()
         self._keep(asyncio.create_task(self._read_beats()))
-        self._tell_status()
+        self._push_status()
 
     async def _read_beats(self) -> None:
-        self._heard_beats(list((await self.beats.newest(list(self.subscriptions.shown))).items()))
+        self._on_beats(list((await self.beats.newest(list(self.subscriptions.shown))).items()))
 
-    def _blind(self, cause: str) -> None:
-        self.outages.begin(cause)
-        self._tell_status()
-
-    @property
-    def blind_since(self) -> float | None:
-        """Seconds since the epoch, or None while both ears hear."""
-        return self.outages.since
-
-    @property
-    def blind_intervals(self) -> list[Outage]:
-        return self.outages.outages()
-
-    # What it tells
+    def _on_lost(self, source: str) -> None:
+        self.outages.begin(source)
+        self._push_status()
 
     async def tick(self) -> None:
-        """Passes on what was heard. What cannot be read now is kept for the next tick."""
+        """Pushes what was received. What cannot be read now is kept for the next tick."""
         async with self._one_tick:
             self._wake.clear()
-            work = self.buffer.take()
+            batch = self.buffer.take()
             try:
-                if work or self._resync.waiting or self._broadcast.has_newcomers_due:
+                if batch or self._resync.waiting or self._broadcast.has_newcomers_due:
                     with metrics.TICK_SECONDS.time():
-                        await self._tell(work)
-                await self._tell_counts(work)
+                        await self._push(batch)
+                self._facets.wanted |= bool(batch.changes)
+                await self._facets.push_when_due()
             except Exception as error:
-                self.buffer.requeue(work)
-                self._complain(error)
+                self.buffer.requeue(batch)
+                self._log_once(error)
             except BaseException:
-                self.buffer.requeue(work)
+                self.buffer.requeue(batch)
                 raise
             else:
-                self.buffer.ack(work)
+                self.buffer.ack(batch)
                 self._is_stuck = False
-        self._tell_status()
+        self._push_status()
 
-    async def _tell(self, work: Batch) -> None:
-        if work.gap:
+    async def _push(self, batch: Batch) -> None:
+        if batch.gap:
             await self._timeline.read(self._reader)
-            await compare(self.subscriptions, self._reader, work, self._clock())
-        await self._resync.answer(work)
-        await self._broadcast.broadcast(work)
-        self._notifier.add(work.changes)
+            await compare(self.subscriptions, self._reader, batch, self._clock())
+        if self._resync.waiting:
+            await self._resync.answer(batch)
+        await self._broadcast.broadcast(batch)
+        self._notifier.add(batch.changes)
 
-    async def _tell_counts(self, work: Batch) -> None:
-        self._facets.wanted |= bool(work.changes)
-        lists = self.subscriptions.lists()
-        if lists and self._facets.is_due():
-            await self._facets.tell(lists)
-
-    def _complain(self, error: Exception) -> None:
-        """Once for each time that it begins: the next ticks try the same again."""
+    def _log_once(self, error: Exception) -> None:
+        """Once for an outage: the next ticks try the same again."""
         if not self._is_stuck:
             unexpected = None if isinstance(error, DatabaseUnavailable) else error
             log.warning("the feed cannot go on and tries again: %s", error, exc_info=unexpected)
         self._is_stuck = True
 
-    def _tell_status(self) -> None:
+    def _push_status(self) -> None:
         if self.status.has_changed():
-            for socket in self.subscriptions.sockets:
-                if socket.subscription is not None:
+            for socket, subscription in self.subscriptions.sockets.items():
+                if subscription is not None:
                     socket.keepalive_due = True
                     socket.schedule()
 
-    # What it does by the clock
-
     def watch(self) -> None:
         jump = self.outages.check_clock()
-        self._idle_timeouts.look(stood_still=jump is not None and jump.cause == "standstill")
-        self._tell_status()
-
-    async def reconcile(self) -> None:
-        """What no notification told is found here. Raises DatabaseUnavailable."""
-        await self._reconciliation.compare()
-
-    async def check(self) -> None:
-        await self._periodic_checks.check(beats_are_live=self.beats.live)
+        self._idle_timeouts.check(stood_still=jump is not None and jump.cause == "standstill")
+        self._push_status()

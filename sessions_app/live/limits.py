@@ -1,4 +1,4 @@
-"""What one page may cost, and how often the hub looks at things. Seconds and bytes."""
+"""What one page may cost, and how often the hub does what. Seconds and bytes."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,8 @@
-"""What the hub does by the clock: looks after sockets, compares with the database, asks for rights again."""
+"""What the hub does by the clock: idle connections are closed, pages compared with the database, rights read again."""
 
 import logging
 from collections.abc import Callable, Mapping
 
-from ..watchdog.outages import OutageTracker
 from . import metrics
 from .limits import Limits
 from .push.resync import CHUNK
@@ -12,7 +11,8 @@ from .sockets import close_codes
 from .sockets.auth import withdrawn
 from .sockets.connection import Connection
 from .state.change_buffer import Batch, ChangeBuffer
-from .state.database_thread import DatabaseThread, DatabaseUnavailable, Versions, versions
+from .state.database_thread import DatabaseThread, DatabaseUnavailable
+from .state.queries import Versions, versions
 from .state.subscriptions import SubscriptionRegistry
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ Close = Callable[[Connection, int, str], None]
 
 
 class IdleTimeouts:
-    """No page may hold anything for long without reading it."""
+    """A page that stops acknowledging is closed; one that is sent nothing gets a keepalive."""
 
     def __init__(
         self,
@@ -34,15 +34,15 @@ class IdleTimeouts:
         self._subscriptions, self._close = registry, close
         self._monotonic, self._limits = monotonic, limits
 
-    def look(self, *, stood_still: bool) -> None:
+    def check(self, *, stood_still: bool) -> None:
         now = self._monotonic()
-        for socket in list(self._subscriptions.sockets):
+        for socket, subscription in list(self._subscriptions.sockets.items()):
             if stood_still and socket.waiting_since is not None:
                 socket.waiting_since = now
-            self._look_at(socket, now)
+            self._check(socket, now, has_said_hello=subscription is not None)
 
-    def _look_at(self, socket: Connection, now: float) -> None:
-        if socket.subscription is None:
+    def _check(self, socket: Connection, now: float, *, has_said_hello: bool) -> None:
+        if not has_said_hello:
             if now - socket.opened_at > self._limits.hello:
                 self._close(socket, close_codes.MALFORMED, "no hello")
         elif socket.waiting_since is not None and (
@@ -55,24 +55,24 @@ class IdleTimeouts:
 
 
 class Reconciliation:
-    """A notification that was lost heals here, and is counted: silence is checked, not trusted."""
+    """Compares pages with the database: a change whose notification was lost is pushed, and counted."""
 
     def __init__(
         self,
         registry: SubscriptionRegistry,
-        pending: ChangeBuffer,
+        buffer: ChangeBuffer,
         reader: DatabaseThread,
         timeline: Timeline,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self._subscriptions, self._buffer, self._reader = registry, pending, reader
+        self._subscriptions, self._buffer, self._reader = registry, buffer, reader
         self._clock, self._monotonic, self._timeline = clock, monotonic, timeline
         self._suspects: dict[str, int] = {}
 
-    def heard(self, changes: Mapping[str, int]) -> None:
-        """A notification that was only under way is no heal."""
+    def on_changes(self, changes: Mapping[str, int]) -> None:
+        """A notification that arrives after the comparison was late, not lost: it is not counted."""
         for session_id in self._suspects.keys() & changes.keys():
             if changes[session_id] >= self._suspects[session_id]:
                 del self._suspects[session_id]
@@ -86,33 +86,33 @@ class Reconciliation:
         at = self._clock()
         await compare(self._subscriptions, self._reader, found, at)
         self._suspects.update(found.changes)
-        self._buffer.changed(found.changes.items(), at=at, now=self._monotonic())
+        self._buffer.received.changed(found.changes.items(), at=at, now=self._monotonic())
         for session_id, ms in found.beats.items():
-            self._buffer.beat(session_id, ms)
+            self._buffer.received.beat(session_id, ms)
 
 
 async def compare(
-    registry: SubscriptionRegistry, reader: DatabaseThread, work: Batch, at: float
+    registry: SubscriptionRegistry, reader: DatabaseThread, batch: Batch, at: float
 ) -> None:
-    """Adds to the work whatever is on a screen and older than in the database."""
+    """Adds to the batch what pages show older than it is in the database."""
     for ids in list(registry.chunks(CHUNK)):
         found: Versions = await reader.read(versions, ids)
-        for session_id, shown in registry.those(ids).items():
+        for session_id, shown in registry.watched(ids).items():
             if session_id not in found:
                 if shown.version:
-                    work.changed([(session_id, shown.version + 1)], at)
+                    batch.changed([(session_id, shown.version + 1)], at=at)
                 continue
             version, beat = found[session_id]
             if version > shown.version:
-                work.changed([(session_id, version)], at)
+                batch.changed([(session_id, version)], at=at)
             if beat > shown.beat:
-                work.beat(session_id, beat)
+                batch.beat(session_id, beat)
 
 
 async def recheck_permissions(
     registry: SubscriptionRegistry, reader: DatabaseThread, close: Close
 ) -> None:
-    """Rights can be withdrawn while a socket is open."""
+    """Closes pages whose reader has lost the right to look, or the log-in."""
     viewers = {socket.viewer for socket in registry.sockets if socket.viewer is not None}
     gone = await reader.read(withdrawn, viewers) if viewers else {}
     for socket in list(registry.sockets):
@@ -121,7 +121,7 @@ async def recheck_permissions(
 
 
 class PeriodicChecks:
-    """Runs the checks when they are due; while the database is away they are simply due again."""
+    """Runs the checks when they are due. While the database is away they stay due."""
 
     def __init__(
         self,
@@ -130,18 +130,18 @@ class PeriodicChecks:
         reader: DatabaseThread,
         *,
         close: Close,
-        outages: OutageTracker,
+        beats_are_live: Callable[[], bool],
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
         self._subscriptions, self._reconciliation, self._reader = registry, reconciliation, reader
-        self._close, self._outages = close, outages
+        self._close, self._beats_are_live = close, beats_are_live
         self._monotonic, self._limits = monotonic, limits
         self._compared_at = self._rechecked_at = monotonic()
 
-    async def check(self, *, beats_are_live: bool) -> None:
+    async def check(self) -> None:
         now, limits = self._monotonic(), self._limits
-        pause = limits.reconcile if beats_are_live else limits.reconcile_without_beats
+        pause = limits.reconcile if self._beats_are_live() else limits.reconcile_without_beats
         try:
             if now - self._compared_at >= pause:
                 await self._reconciliation.compare()
@@ -150,4 +150,4 @@ class PeriodicChecks:
                 await recheck_permissions(self._subscriptions, self._reader, self._close)
                 self._rechecked_at = now
         except DatabaseUnavailable as error:
-            log.debug("the check waits for the database: %s", error)
+            log.debug("the check is put off, the database is away: %s", error)

@@ -1,4 +1,4 @@
-"""What the feed tells Prometheus."""
+"""The feed's metrics for Prometheus."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,27 +1,28 @@
-"""After a restore or a fail-over of the database pages show versions that say nothing about its rows: they load anew."""
+"""After a restore or a fail-over of the database the versions on pages say nothing about its rows: pages load anew."""
 
 import logging
 from collections.abc import Callable
 
 from .sockets import close_codes
 from .sockets.connection import Connection
-from .state.database_thread import DatabaseThread, current_timeline
+from .state.database_thread import DatabaseThread
+from .state.queries import current_timeline
 from .state.subscriptions import SubscriptionRegistry
 
 log = logging.getLogger(__name__)
 
 
 class Timeline:
-    """Of the database, as it was read last. Versions are compared within one timeline only."""
+    """The database's timeline as it was read last. Versions are compared within one timeline only."""
 
     def __init__(
         self, registry: SubscriptionRegistry, *, close: Callable[[Connection, int, str], None]
     ) -> None:
-        self._audience, self._close = registry, close
+        self._subscriptions, self._close = registry, close
         self._known: str | None = None
 
     async def read(self, reader: DatabaseThread) -> str:
-        """When it is another one every page is closed: it comes back, is told which one, and loads itself anew.
+        """When it is another one every page is closed: it reconnects, gets the new timeline, and loads itself anew.
 
         Raises DatabaseUnavailable.
         """
@@ -29,6 +30,6 @@ class Timeline:
         before, self._known = self._known, found
         if before not in (None, found):
             log.warning("the database was restored or failed over: all pages load anew")
-            for socket in list(self._audience.sockets):
+            for socket in list(self._subscriptions.sockets):
                 self._close(socket, close_codes.RESTORED, close_codes.REASONS[close_codes.RESTORED])
         return found

@@ -1,4 +1,4 @@
-"""What the pages are told about the feed itself: live only when that was proven just now."""
+"""The status of the feed on every page: live only when that was proven just now."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from .state.change_buffer import ChangeBuffer
 DATABASE, BEATS = "postgresql", "valkey"
 
 
-class Told(NamedTuple):
+class FeedStatus(NamedTuple):
     status: str
     since: int | None
     beats_since: int | None
@@ -24,26 +24,26 @@ class Status:
         self,
         listener: PostgresSource,
         beats: ValkeySource,
-        pending: ChangeBuffer,
+        buffer: ChangeBuffer,
         outages: OutageTracker,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._listener, self._beats, self._buffer = listener, beats, pending
+        self._listener, self._beats, self._buffer = listener, beats, buffer
         self._outages = outages
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
-        self._last: Told | None = None
+        self._last: FeedStatus | None = None
         self._text = ""
 
-    def current(self) -> Told:
+    def current(self) -> FeedStatus:
         beats_since = _ms(self._outages.open.get(BEATS))
         if not self.is_proven:
-            return Told("blind", _ms(self._outages.open.get(DATABASE)), beats_since)
+            return FeedStatus("blind", _ms(self._outages.open.get(DATABASE)), beats_since)
         if self._buffer.has_gap or self._is_overdue:
-            return Told("catching-up", self._behind_since(), beats_since)
-        return Told("live", None, beats_since)
+            return FeedStatus("catching-up", self._behind_since(), beats_since)
+        return FeedStatus("live", None, beats_since)
 
     @property
     def is_proven(self) -> bool:
@@ -59,8 +59,8 @@ class Status:
         oldest = self._buffer.oldest
         return None if oldest is None else _ms(self._clock() - (self._monotonic() - oldest))
 
-    def keep_books(self) -> None:
-        """Opens and closes the blind interval when the proof runs out or comes back without a word."""
+    def _track_outage(self) -> None:
+        """The outage begins when the last proof is too old, though no error said so, and ends with the next."""
         if self.is_proven:
             self._outages.end(DATABASE)
         elif DATABASE not in self._outages.open:
@@ -69,8 +69,8 @@ class Status:
             self._outages.begin(DATABASE, self._clock() - age)
 
     def has_changed(self) -> bool:
-        """Whether the pages were last told something else."""
-        self.keep_books()
+        """Whether the pages were last sent another one."""
+        self._track_outage()
         current = self.current()
         if self._last is not None and current.status == self._last.status == "catching-up":
             current = current._replace(since=self._last.since)
@@ -85,10 +85,10 @@ class Status:
         return f'"now":{int(self._clock() * 1000)},"feed":{self._text}'
 
 
-def _encoded(told: Told) -> str:
-    fields: dict[str, str | int | None] = {"status": told.status, "since": told.since}
-    if told.beats_since is not None:
-        fields["beats_since"] = told.beats_since
+def _encoded(status: FeedStatus) -> str:
+    fields: dict[str, str | int | None] = {"status": status.status, "since": status.since}
+    if status.beats_since is not None:
+        fields["beats_since"] = status.beats_since
     return json.dumps(fields, separators=(",", ":"))
 
 

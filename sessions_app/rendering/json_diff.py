@@ -1,4 +1,4 @@
-"""What differs between two contexts, path by path, for a person to read."""
+"""The differences between two contexts, path by path, for a person to read."""
 
 import json
 from collections.abc import Iterator

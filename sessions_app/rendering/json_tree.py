@@ -1,4 +1,4 @@
-"""A JSON value as a tree to fold: bounded, so that a megabyte stays usable; the rest is fetched when opened."""
+"""A JSON value as a tree to fold, bounded so that a megabyte stays usable. The rest is fetched when a branch is opened."""
 
 import hashlib
 import json
@@ -102,7 +102,7 @@ def _children(node: Node, first: int, n: int) -> list[Node]:
 
 
 def find(value: Any, address: str) -> tuple[Path, Any]:
-    """What stands at an address. Raises LookupError where there is nothing."""
+    """The value at an address. Raises LookupError where there is none."""
     try:
         path = json.loads(address or "[]")
         for step in path:

@@ -1,6 +1,5 @@
-"""One row of the list, drawn by one template, for the page and for the feed alike."""
+"""One row of the list, rendered by one template, for the page and for the feed alike."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -16,58 +15,58 @@ from ..selectors.rows import Row
 from . import time_format
 
 RowParts = tuple[str, ...]
-"""A row's HTML without what `DYNAMIC_FIELDS` tells: what has the same looks differs only in that."""
+"""A row's HTML, in turn a text and the name of one of `DYNAMIC_FIELDS`: rows with equal parts differ only in those."""
 
 
-def render_row_in(row: Row, *, language: str) -> SafeString:
-    """As `render_row`, in this language."""
-    with translation.override(language):
-        return render_row(row)
+def render_row(row: Row) -> SafeString:
+    """In the active language. The same for every viewer: what a viewer may do is not in the row."""
+    return fill_in(row_parts(row), row)
 
 
-def row_parts(row: Row, *, language: str) -> RowParts:
-    with translation.override(language):
-        return _row_parts(row)
-
-
-def _row_parts(row: Row) -> RowParts:
+def row_parts(row: Row) -> RowParts:
     return _static_parts(
         _without_dynamic_fields(row), row.rule, row.removal_at, translation.get_language()
     )
 
 
-def render_row(row: Row) -> SafeString:
-    """The same for every viewer of a language: what a viewer may do is not drawn into the row."""
-    parts = list(_row_parts(row))
-    parts[1::2] = [escape(str(DYNAMIC_FIELDS[name](row))) for name in parts[1::2]]
-    return SafeString("".join(parts))  # the template has escaped its parts
+def fill_in(parts: RowParts, row: Row) -> SafeString:
+    filled, values = list(parts), _dynamic_values(row)
+    filled[1::2] = [escape(str(values[name])) for name in parts[1::2]]
+    return SafeString("".join(filled))  # the template has escaped its parts
 
 
-# What beats, the clock and changes that show nowhere else change: put into a row whenever it is shown.
-DYNAMIC_FIELDS: dict[str, Callable[[Row], object]] = {
-    "version": lambda row: row.version,
-    "health": lambda row: row.health,
-    "beat_ms": lambda row: milliseconds(row.last_heartbeat),
-    "beat_iso": lambda row: row.last_heartbeat and row.last_heartbeat.isoformat(),
-    "beat_at": lambda row: row.last_heartbeat and time_format.format_absolute(row.last_heartbeat),
-    "beat_age": lambda row: time_format.format_duration(_since(row.last_heartbeat, row)),
-    "progress_ms": lambda row: milliseconds(row.last_progress),
-    "progress_iso": lambda row: row.last_progress and row.last_progress.isoformat(),
-    "progress_at": lambda row: row.last_progress and time_format.format_absolute(row.last_progress),
-    "progress_age": lambda row: time_format.format_duration(_since(row.last_progress, row)),
-    "running": lambda row: time_format.format_duration_long(_since(row.created_at, row)),
-}
+def _dynamic_values(row: Row) -> dict[str, object]:
+    """The values that change with heartbeats, with time, and with changes that show nowhere else in the row."""
+    now, beat, progress = row.read_at, row.last_heartbeat, row.last_progress
+    beat_age, progress_age, age = (
+        (now - (since or now)).total_seconds() for since in (beat, progress, row.created_at)
+    )
+    return {
+        "version": row.version,
+        "health": row.health,
+        "beat_ms": milliseconds(beat),
+        "progress_ms": milliseconds(progress),
+        "beat_iso": beat and beat.isoformat(),
+        "progress_iso": progress and progress.isoformat(),
+        "beat_at": beat and time_format.format_absolute(beat),
+        "progress_at": progress and time_format.format_absolute(progress),
+        "beat_age": time_format.format_duration(beat_age),
+        "progress_age": time_format.format_duration(progress_age),
+        "running": time_format.format_duration_long(age),
+    }
+
+
+DYNAMIC_FIELDS = (
+    "version", "health", "beat_ms", "progress_ms", "beat_iso", "progress_iso", "beat_at",
+    "progress_at", "beat_age", "progress_age", "running",
+)  # fmt: skip
 # PostgreSQL stores no NUL, so no text of an agent can look like such a place.
 PLACEHOLDERS = {name: f"\0{name}\0" for name in DYNAMIC_FIELDS}
 
 
-def _since(moment: datetime | None, row: Row) -> float:
-    return time_format.seconds_between(moment or row.read_at, row.read_at)
-
-
 def _without_dynamic_fields(row: Row) -> Row:
     """The row with the values of `DYNAMIC_FIELDS` left out: the key of the cached HTML, and all that the template gets."""
-    day = time_format.day_of(row.read_at)
+    day, order_open = time_format.day_of(row.read_at), row.order_open
     return replace(
         row,
         version=0,
@@ -77,8 +76,8 @@ def _without_dynamic_fields(row: Row) -> Row:
         user_id=row.user_id[:201],  # one more than is shown
         updated_at=None,
         checkpoint_at=None,
-        order_version=int(row.order_open),
-        order_verb=row.order_verb if row.order_open else None,
+        order_version=int(order_open),
+        order_verb=row.order_verb if order_open else None,
         order_actor=None,
         ordered_at=None,
         acknowledged_version=0,
@@ -91,6 +90,9 @@ def _without_dynamic_fields(row: Row) -> Row:
 def _static_parts(
     still: Row, rule: Rule, removal_at: datetime | None, _language: str | None
 ) -> RowParts:
-    """What stays the same, with the names of what is put between."""
+    """The template's HTML, split at the places of dynamic fields.
+
+    Kept, because a list page takes 36 ms of processor time with it and 131 without (medians of 15 pairs).
+    """
     context = {"row": still, "rule": rule, "removal_at": removal_at, "live": PLACEHOLDERS}
     return tuple(get_template("sessions/list/_row.html").render(context).split("\0"))

@@ -1,4 +1,4 @@
-"""What the session page asks for: read when its template asks. `PointInTimePage` answers for a moment of the past."""
+"""What the session page shows, read before its template renders. `PointInTimePage` is a moment of the past."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from agent_sessions.states import LIVE_STATES, SessionState
+
 from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
-from ..conditions import PAUSED, pause_verbs
-from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..health import Health
+from ..listed_states import PAUSED, pause_verbs
+from ..models import AgentSession
 from ..numbers import BIGINT, whole
 from ..selectors import conversation as turns
 from ..selectors import session as detail
@@ -21,7 +24,7 @@ from ..selectors.conversation import Conversation
 from ..selectors.conversation_client import conversation_id_of
 from ..selectors.point_in_time import PointInTime, state_at
 from ..selectors.rows import Row
-from ..selectors.session import Action, CheckpointItem, RepeatedFailure
+from ..selectors.session import Action, CheckpointItem, HistoryItem, RepeatedFailure
 from ..selectors.step_durations import StepDurations, read_step_durations
 from ..selectors.timeline import parse_moment
 from . import json_tree
@@ -47,55 +50,108 @@ class SessionPageParams:
 
 
 class SessionPage:
-    """What the template asks for; read when it asks."""
+    """What the templates show. The view reads it with `read_conversation` or `read_panels`: templates ask no storage."""
 
     past: PointInTime | None = None
-    permitted: Sequence[Verb] = ()  # the orders that the reader may give
+    conversation: Conversation | None = None
+    checkpoints: list[CheckpointItem]
+    groups: list[StepDurations]
+    history: list[HistoryItem]
+    older_checkpoints: int | None = None
+    older_history: int | None = None
+    last_good: CheckpointItem | None = None
+    repeated: RepeatedFailure | None = None
+    failure: dict[str, Any] | None = None
+    failed_attempt: dict[str, Any] | None = None
+    order_author = ""
+    order_target: CheckpointItem | None = None
+    undo_checkpoint: int | None = None
 
-    def __init__(self, session: AgentSession, row: Row, asked: SessionPageParams) -> None:
+    def __init__(
+        self,
+        session: AgentSession,
+        row: Row,
+        asked: SessionPageParams,
+        permitted: Sequence[Verb],
+    ) -> None:
+        """`permitted`: the orders that the reader may give."""
         self.session = session
         self.row = row
         self.now = row.read_at
         self.asked = asked
+        self.permitted = permitted
 
-    @cached_property
-    def _checkpoints(self) -> tuple[list[CheckpointItem], bool]:
+    def read_conversation(self) -> None:
+        self.conversation = turns.read_live(
+            self.session.id, self.conversation_id, self.session.context
+        )
+
+    def read_panels(self) -> None:
+        self.read_conversation()
+        newest = self._read_checkpoints()
+        self._read_history()
+        self._read_failure(newest)
+        if self.past is None:
+            self._read_order(newest)
+
+    def _read_checkpoints(self) -> list[CheckpointItem]:
+        """Returns the newest of all; the page may show older ones."""
         before = self.asked.before_checkpoint
-        return detail.read_checkpoints(self.session.id, before=before, past=self.past)
-
-    @property
-    def checkpoints(self) -> list[CheckpointItem]:
-        return self._checkpoints[0]
-
-    @property
-    def older_checkpoints(self) -> int | None:
-        return self.checkpoints[-1].n if self._checkpoints[1] else None
-
-    @property
-    def is_newest_checkpoints(self) -> bool:
-        return self.asked.before_checkpoint is None
-
-    @cached_property
-    def _newest_checkpoints(self) -> list[CheckpointItem]:
+        self.checkpoints, more = detail.read_checkpoints(
+            self.session.id, before=before, past=self.past
+        )
+        self.older_checkpoints = self.checkpoints[-1].n if more else None
+        at = self.past.at if self.past else None
+        self.groups = read_step_durations(self.session.id, at) if self.checkpoints else []
         if self.is_newest_checkpoints:
             return self.checkpoints
         return detail.read_checkpoints(self.session.id, past=self.past)[0]
 
-    @cached_property
-    def groups(self) -> list[StepDurations]:
-        return read_step_durations(self.session.id, self.past.at if self.past else None)
+    def _read_history(self) -> None:
+        before = self.asked.before
+        if self.past is not None:
+            last = (self.past.version or 0) + 1
+            before = min(last, before or last)
+        self.history, more = detail.read_history(self.session.id, before, self.asked.kinds)
+        self.older_history = self.history[-1].version if more else None
 
-    @cached_property
-    def _history(self) -> tuple[list[Any], bool]:
-        return detail.read_history(self.session.id, self.asked.before, self.asked.kinds)
+    def _read_failure(self, newest: list[CheckpointItem]) -> None:
+        """`last_good` is where a rollback would most likely go: the newest checkpoint of the agent's own work.
+
+        After the same error again it lies before those that were rolled back to in vain.
+        """
+        if self.row.state == SessionState.FAILED:
+            self.repeated = detail.read_repeated_failure(self.session.id)
+        if self.repeated is not None:
+            newest = detail.read_checkpoints(self.session.id, before=self.repeated.earliest)[0]
+        self.last_good = detail.first_matching(newest, own=True)
+        if self.past is not None:
+            return
+        if self.row.state == SessionState.FAILED:
+            self.failure = detail.read_failure(self.session.id)
+        elif self.session.failed_attempts and self._is_live:
+            self.failed_attempt = detail.read_failed_attempt(self.session.id)
+
+    def _read_order(self, newest: list[CheckpointItem]) -> None:
+        """Facts of the last order, each only where the page shows it."""
+        session = self.session
+        if self.shows_order or self.rolled_back or self._paused_by_order:
+            self.order_author = session.order_actor or self._order_source()
+        if session.order_checkpoint is not None and (self.shows_order or self.rolled_back):
+            self.order_target = detail.find_checkpoint(
+                session.id, session.order_checkpoint, among=newest
+            )
+        if self.rolled_back and self.permitted:
+            self.undo_checkpoint = detail.read_undo_checkpoint(session.id)
+
+    def _order_source(self) -> str:
+        """The channel it came through, for an order without a name."""
+        source = detail.read_order_source(self.session.id, self.row.order_version)
+        return str(SOURCES.get(source, source))
 
     @property
-    def history(self) -> list[Any]:
-        return self._history[0]
-
-    @property
-    def older_history(self) -> int | None:
-        return self.history[-1].version if self._history[1] else None
+    def is_newest_checkpoints(self) -> bool:
+        return self.asked.before_checkpoint is None
 
     @property
     def filters(self) -> list[tuple[str, Text, bool]]:
@@ -116,10 +172,6 @@ class SessionPage:
     @property
     def shares_conversation(self) -> bool:
         return self.conversation_id != str(self.session.id)
-
-    @cached_property
-    def conversation(self) -> Conversation | None:
-        return turns.read_live(self.session.id, self.conversation_id, self.session.context)
 
     @cached_property
     def context(self) -> json_tree.Node:
@@ -155,68 +207,18 @@ class SessionPage:
         ]
 
     @cached_property
-    def last_good(self) -> CheckpointItem | None:
-        """Where a rollback would most likely go: the newest checkpoint of the agent's own work.
-
-        After the same error again it lies before those that were rolled back to in vain.
-        """
-        if self.repeated is None:
-            return detail.first_matching(self._newest_checkpoints, own=True)
-        earlier = detail.read_checkpoints(self.session.id, before=self.repeated.earliest)[0]
-        return detail.first_matching(earlier, own=True)
-
-    @cached_property
-    def repeated(self) -> RepeatedFailure | None:
-        return detail.read_repeated_failure(self.session.id) if self.row.state == "failed" else None
-
-    @cached_property
-    def failure(self) -> dict[str, Any] | None:
-        return self._ending("failed", "session_failed")
-
-    @cached_property
-    def order_author(self) -> str:
-        """Who gave the last order; where no name was given, through what it came."""
-        session = self.session
-        if session.order_actor:
-            return session.order_actor
-        entries = HistoryEntry.objects.filter(session_id=session.id, version=self.row.order_version)
-        source = entries.values_list("source", flat=True).first() or "?"
-        return str(SOURCES.get(source, source))
-
-    @cached_property
     def order_verb(self) -> Any:
         return VERBS.get(self.session.order_verb or "")
 
     @property
-    def undo_checkpoint(self) -> int | None:
-        """The checkpoint that a rollback made of what it left: the way back to where it was."""
-        entry = self.rollback_entry
-        before = (entry.detail or {}).get("before") if entry else None
-        return before if isinstance(before, int) else None
-
-    @cached_property
-    def rollback_entry(self) -> HistoryEntry | None:
-        found = HistoryEntry.objects.filter(session_id=self.session.id, detail__verb="rollback")
-        return found.filter(kind="order").order_by("-version").first()
-
-    @cached_property
-    def order_target(self) -> CheckpointItem | None:
-        wanted = self.session.order_checkpoint
-        if wanted is None:
-            return None
-        known = next((flag for flag in self._newest_checkpoints if flag.n == wanted), None)
-        if known:
-            return known
-        found = detail.read_checkpoints(self.session.id, before=wanted + 1)[0][:1]
-        return found[0] if found and found[0].n == wanted else None
+    def shows_order(self) -> bool:
+        """While it is open; afterwards only where no banner shows it."""
+        told = self.rolled_back or self._paused_by_order
+        return self.order_verb is not None and (self.row.order_open or not told)
 
     @property
-    def shows_order(self) -> bool:
-        """While it is open; afterwards where no banner tells of it."""
-        told = self.rolled_back or (
-            self.row.state == PAUSED and self.session.order_verb in pause_verbs()
-        )
-        return self.order_verb is not None and (self.row.order_open or not told)
+    def _paused_by_order(self) -> bool:
+        return self.row.state == PAUSED and self.session.order_verb in pause_verbs()
 
     @property
     def confirmed_at(self) -> datetime | None:
@@ -228,7 +230,7 @@ class SessionPage:
 
     @property
     def parts_at_work(self) -> str:
-        """Why the order is not confirmed yet, as far as the run says so."""
+        """Why the order is not confirmed yet, as far as the run has stored it."""
         at_work, parts = self.row.parts_at_work, self.row.parts
         if not self.row.order_open or not at_work or not parts:
             return ""
@@ -241,7 +243,7 @@ class SessionPage:
 
     @property
     def rolled_back(self) -> bool:
-        return self.session.order_verb == "rollback" and self.row.state in ("active", "paused")
+        return self.session.order_verb == "rollback" and self.row.state in LIVE_STATES
 
     @property
     def owned(self) -> bool:
@@ -256,39 +258,25 @@ class SessionPage:
     def handed_back(self) -> bool:
         return self.session.handed_back_at is not None and not self.owned and self._is_live
 
-    @cached_property
-    def failed_attempt(self) -> dict[str, Any] | None:
-        """The last error that left the session open; None once it has ended or was rolled back."""
-        if not self.session.failed_attempts or not self._is_live:
-            return None
-        found = HistoryEntry.objects.filter(session_id=self.session.id, kind="attempt")
-        detail = found.order_by("-version").values_list("detail", flat=True).first()
-        return detail if isinstance(detail, dict) else None
-
     @property
     def _is_live(self) -> bool:
-        return self.row.state in ("active", "paused")
+        return self.row.state in LIVE_STATES
 
     @property
     def silent(self) -> bool:
-        return self.row.health in ("late", "lost")
-
-    def _ending(self, state: str, name: str) -> dict[str, Any] | None:
-        if self.row.state != state:
-            return None
-        found = Checkpoint.objects.filter(session_id=self.session.id, name=name).order_by("-n")
-        data = found.values_list("data", flat=True).first()
-        return data if isinstance(data, dict) else None
+        return self.row.health in (Health.LATE, Health.LOST)
 
 
 class PointInTimePage(SessionPage):
     """Context, conversation, checkpoints and history as of then; who and what the session is, as of now."""
 
-    def __init__(
-        self, session: AgentSession, row: Row, asked: SessionPageParams, at: datetime
-    ) -> None:
-        super().__init__(session, row, asked)
-        self.past: PointInTime = state_at(session, at)
+    past: PointInTime
+
+    def read_past(self, at: datetime) -> None:
+        self.past = state_at(self.session, at)
+
+    def read_conversation(self) -> None:
+        self.conversation = turns.read_past(self.session.id, self.past.context, self.past.version)
 
     @property
     def past_sign(self) -> Badge | None:
@@ -302,22 +290,17 @@ class PointInTimePage(SessionPage):
     def context(self) -> json_tree.Node:
         return json_tree.build(self.past.context)
 
-    @cached_property
-    def conversation(self) -> Conversation | None:
-        return turns.read_past(self.session.id, self.past.context, self.past.version)
 
-    @cached_property
-    def _history(self) -> tuple[list[Any], bool]:
-        last = (self.past.version or 0) + 1
-        before = min(last, self.asked.before or last)
-        return detail.read_history(self.session.id, before, self.asked.kinds)
-
-
-def read_page(session_id: Any, asked: SessionPageParams) -> SessionPage | None:
+def read_page(
+    session_id: Any, asked: SessionPageParams, permitted: Sequence[Verb] = ()
+) -> SessionPage | None:
+    """None where there is no such session. Panels or conversation are read by the page's methods."""
     found = detail.read_session(session_id)
     if found is None:
         return None
     session, row = found
     if asked.at is None or asked.at >= row.read_at:
-        return SessionPage(session, row, asked)
-    return PointInTimePage(session, row, asked, max(asked.at, row.created_at or asked.at))
+        return SessionPage(session, row, asked, permitted)
+    page = PointInTimePage(session, row, asked, permitted)
+    page.read_past(max(asked.at, row.created_at or asked.at))
+    return page

@@ -13,6 +13,8 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.formats import number_format
 
+from agent_sessions.states import SessionState
+
 from ..models import AgentSession
 from ..selectors.facet_counts import CountRow, Counts
 from ..selectors.filters import ListFilter
@@ -136,7 +138,7 @@ def view_counts(views: Sequence[SavedView], found: Counts) -> dict[int, ViewCoun
 
 
 def _is_in(cell: CountRow, wanted: ListFilter) -> bool:
-    if cell.state == "deleted" and not wanted.shows_deleted:
+    if cell.state == SessionState.DELETED and not wanted.shows_deleted:
         return False
     return all(
         any(_has(cell, group.key, value) for value in group.values) for group in wanted.groups

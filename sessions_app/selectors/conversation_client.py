@@ -1,4 +1,4 @@
-"""The conversations that agents keep in Valkey, looked at: looking keeps none of them alive."""
+"""Reads the conversations that agents keep in Valkey, without prolonging their life."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ..manager_portal import portal
 logger = structlog.get_logger(__name__)
 
 
-class _Onlooker:
-    """One manager on the bridge's loop, made at the first look."""
+class _Client:
+    """One manager on the portal's loop, made when the first conversation is read."""
 
     manager: ConversationManager | None = None
 
@@ -42,14 +42,14 @@ class _Onlooker:
             await manager.stop()
 
 
-_onlooker = _Onlooker()
+_client = _Client()
 
 
 def peek(conversation_id: str) -> ConversationState | None:
     """None where there is none, where it cannot be read, and while Valkey is away."""
 
     async def look() -> ConversationState | None:
-        return await (await _onlooker.get()).peek(conversation_id)
+        return await (await _client.get()).peek(conversation_id)
 
     try:
         return portal.run(look)
@@ -62,7 +62,7 @@ def stamps(conversation_ids: Sequence[str]) -> dict[str, str]:
     """Which version of each is stored. Raises StorageUnavailable."""
 
     async def look() -> dict[str, str]:
-        return await (await _onlooker.get()).stamps(conversation_ids)
+        return await (await _client.get()).stamps(conversation_ids)
 
     return portal.run(look)
 
@@ -82,7 +82,7 @@ def live_page(limit: int, after: str | None) -> tuple[ConversationPage, dict[str
     """A page of the live ones, latest first, and what this process counted. Raises InvalidInput for a foreign place."""
 
     async def look() -> tuple[ConversationPage, dict[str, Any]]:
-        manager = await _onlooker.get()
+        manager = await _client.get()
         return await manager.list_conversations(limit, after), manager.get_stats()
 
     return portal.run(look)

@@ -11,11 +11,14 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 
-from ..conditions import PROGRESSED, condition_q, state_q
+from agent_sessions.states import SessionState
+
+from ..health import PROGRESSED, condition_q
+from ..listed_states import LISTED_STATES, state_q
 from ..models import AgentSession, Checkpoint
 from .json_lookups import json_contains_q, json_path_q
 from .search import Group, is_deep, looks_like_id, parse, seconds
-from .search_words import INSIDE, STATES, as_condition
+from .search_words import INSIDE, as_condition
 from .time_dependent import TimedRow, depends_on_time, entered_at
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class ListFilter:
         users = tuple(Group("user", frozenset({user})) for user in _plain(query, "user"))
         sort = query.get("sort", "")
         return cls(
-            states=frozenset(wanted & set(STATES)),
+            states=frozenset(wanted & set(LISTED_STATES)),
             conditions=frozenset(filter(None, map(as_condition, wanted))),
             types=frozenset(_plain(query, "type")),
             text=text,
@@ -72,7 +75,7 @@ class ListFilter:
 
     @property
     def shows_deleted(self) -> bool:
-        return any(key == "state" and "deleted" in values for key, values in self.groups)
+        return any(key == "state" and SessionState.DELETED in values for key, values in self.groups)
 
     def matches(self, row: "Row", *, shown: bool = False) -> bool:
         """Whether a row belongs to this list now.
@@ -80,7 +83,7 @@ class ListFilter:
         `shown` is for a row the page already shows: what was found by free text, by a checkpoint's name
         or inside the context stays found; one row alone knows neither its older checkpoints nor its context.
         """
-        if self.errors or (row.state == "deleted" and not self.shows_deleted):
+        if self.errors or (row.state == SessionState.DELETED and not self.shows_deleted):
             return False
         return all(
             any(_row_has(row, group.key, value) for value in group.values)
@@ -130,7 +133,7 @@ class ListFilter:
     def _by_index(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
         sessions = sessions.annotate(progressed=PROGRESSED)
         if not self.shows_deleted:
-            sessions = sessions.exclude(state="deleted")
+            sessions = sessions.exclude(state=SessionState.DELETED.value)
         for group in self.groups:
             if not is_deep(group.key):
                 sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))

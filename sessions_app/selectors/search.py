@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from ..conditions import CONDITIONS, PAUSING
+from ..health import CONDITIONS
+from ..listed_states import LISTED_STATES, PAUSING
 from . import search_words
-from .search_words import INSIDE, STATES
+from .search_words import INSIDE
 
 UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # What no index answers: looked for in the newest sessions only.
@@ -57,7 +58,7 @@ def parse(text: str) -> Search:
 
 
 def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
-    """A key and a value, or the sentence that says what is wrong with them."""
+    """A key and a value, or the error message."""
     if not key:
         flag = None if quoted else search_words.value_of(value)
         if flag == PAUSING:
@@ -81,7 +82,7 @@ def _term(key: str, value: str, *, quoted: bool) -> tuple[str, str] | str:
 
 def _state(value: str) -> tuple[str, str] | str:
     name = search_words.value_of(value)
-    if name in STATES:
+    if name in LISTED_STATES:
         return "state", name
     if name is not None:
         return "condition", name
@@ -92,7 +93,7 @@ def _state(value: str) -> tuple[str, str] | str:
 
 
 def seconds(span: str) -> int:
-    """Of a span that `parse` has let through."""
+    """Of a span that `parse` has accepted."""
     found = _SPAN.fullmatch(span)
     return int(found[1]) * UNITS[found[2].lower()] if found else 0
 

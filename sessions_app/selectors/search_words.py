@@ -6,10 +6,9 @@ from unicodedata import normalize
 
 from django.utils.translation import get_language
 
-from ..conditions import CONDITIONS, PAUSING
+from ..health import CONDITIONS
+from ..listed_states import LISTED_STATES, PAUSING
 
-# As a list shows them: `pausing` is a pause that the agent has not confirmed.
-STATES = ("active", PAUSING, "paused", "completed", "failed", "deleted")
 INSIDE = ("context.", "metadata.")
 
 # The search's own name of a key, and the word that a person types.
@@ -24,7 +23,7 @@ KEYS = {
     },
 }  # fmt: skip
 VALUES = {
-    "en": {name: name.replace("_", "-") for name in (*STATES, *CONDITIONS)},
+    "en": {name: name.replace("_", "-") for name in (*LISTED_STATES, *CONDITIONS)},
     "de": {
         "active": "aktiv", PAUSING: "wird-pausiert", "paused": "pausiert",
         "completed": "abgeschlossen", "failed": "fehlgeschlagen", "deleted": "gelöscht",

@@ -12,7 +12,7 @@ from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField
 from django.db.models.expressions import Func, RawSQL
 from django.db.models.functions import Cast, Left
 
-from agent_sessions.states import CHECKPOINT_NAMES
+from agent_sessions.states import CHECKPOINT_NAMES, CREATED
 
 from ..choices import Text, Verb, as_text
 from ..models import AgentSession, Checkpoint, HistoryEntry
@@ -22,14 +22,14 @@ from .rows import Row, from_values, with_row_columns
 CHECKPOINTS = 25
 HISTORY = 50
 FAILURES = 100  # failures and rollbacks that are looked through for the same error
-FLAG_PATHS, PATHS = 5, 8
+SHOWN_PATHS, PATHS = 5, 8
 LONGEST = 500  # more than any part of an entry is shown of
 SHOWN = (
     "owner_id", "owner_name", "owner_since", "lease_until", "handed_back_at", "failed_attempts",
     "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
     "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
 )  # fmt: skip
-AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), "session_created"})
+AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +139,14 @@ def read_checkpoints(
             "made_automatically", "changed",
         )[: CHECKPOINTS + 1]
     )  # fmt: skip
-    flags: list[dict[str, Any]] = [dict(values) for values in found]
-    earlier = [*(flag["at"] for flag in flags[1:]), None]
-    pairs = zip(flags, earlier, strict=False)
-    shown = [_flag(flag, previous) for flag, previous in pairs][:CHECKPOINTS]
-    return shown, len(flags) > CHECKPOINTS
+    rows: list[dict[str, Any]] = [dict(values) for values in found]
+    earlier = [*(row["at"] for row in rows[1:]), None]
+    pairs = zip(rows, earlier, strict=False)
+    shown = [_checkpoint_item(row, previous) for row, previous in pairs][:CHECKPOINTS]
+    return shown, len(rows) > CHECKPOINTS
 
 
-def _flag(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
+def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
     changed = values["changed"] or []
     return CheckpointItem(
         n=values["n"],
@@ -159,8 +159,8 @@ def _flag(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
         automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
         preview=values["preview"],
         since_previous=None if before is None else max(values["at"] - before, timedelta()),
-        paths=tuple(path[:LONGEST] for path in changed[:FLAG_PATHS]),
-        more_paths=max(len(changed) - FLAG_PATHS, 0),
+        paths=tuple(path[:LONGEST] for path in changed[:SHOWN_PATHS]),
+        more_paths=max(len(changed) - SHOWN_PATHS, 0),
     )
 
 
@@ -181,9 +181,9 @@ def first_matching(
     checkpoints: list[CheckpointItem], *, own: bool = False, name: str = ""
 ) -> CheckpointItem | None:
     found = (
-        flag
-        for flag in checkpoints
-        if (not name or flag.name == name) and not (own and flag.automatic)
+        item
+        for item in checkpoints
+        if (not name or item.name == name) and not (own and item.automatic)
     )
     return next(found, None)
 
@@ -222,3 +222,44 @@ def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
     entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
     found = entries.filter(decisive).order_by("-version", "-at").first()
     return None if found is None else HistoryItem.of(found)
+
+
+def find_checkpoint(
+    session_id: UUID, n: int, *, among: Sequence[CheckpointItem]
+) -> CheckpointItem | None:
+    """Queried only where it is not `among` those that were read."""
+    known = next((checkpoint for checkpoint in among if checkpoint.n == n), None)
+    if known is not None:
+        return known
+    found = read_checkpoints(session_id, before=n + 1)[0][:1]
+    return found[0] if found and found[0].n == n else None
+
+
+def read_failure(session_id: UUID) -> dict[str, Any] | None:
+    """What the newest failure left: its error and its details."""
+    found = Checkpoint.objects.filter(session_id=session_id, name=CHECKPOINT_NAMES["fail"])
+    return _json_object(found.order_by("-n").values_list("data", flat=True).first())
+
+
+def read_failed_attempt(session_id: UUID) -> dict[str, Any] | None:
+    """The last error that left the session open."""
+    found = HistoryEntry.objects.filter(session_id=session_id, kind="attempt")
+    return _json_object(found.order_by("-version").values_list("detail", flat=True).first())
+
+
+def read_order_source(session_id: UUID, version: int) -> str:
+    """The channel that the order came through."""
+    entries = HistoryEntry.objects.filter(session_id=session_id, version=version)
+    return entries.values_list("source", flat=True).first() or "?"
+
+
+def read_undo_checkpoint(session_id: UUID) -> int | None:
+    """The checkpoint that a rollback made of what it left: the way back to where it was."""
+    found = HistoryEntry.objects.filter(session_id=session_id, detail__verb="rollback")
+    newest = found.filter(kind="order").order_by("-version")
+    before = (_json_object(newest.values_list("detail", flat=True).first()) or {}).get("before")
+    return before if isinstance(before, int) else None
+
+
+def _json_object(stored: Any) -> dict[str, Any] | None:
+    return stored if isinstance(stored, dict) else None

@@ -11,6 +11,8 @@ from uuid import UUID
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Left
 
+from agent_sessions.states import CHECKPOINT_NAMES
+
 from ..models import Checkpoint
 from .session import AUTOMATIC
 
@@ -18,7 +20,7 @@ MAX_CHECKPOINTS = 2000
 DOTS = 60
 WIDTH = 300
 EDGE = 6
-STOPS = frozenset({"session_paused"})
+STOPS = frozenset({CHECKPOINT_NAMES["pause"]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from ..choices import CONDITIONS, STATES
-from ..conditions import PAUSING
+from ..listed_states import PAUSING
 from . import search_words
 
 MOST = 10

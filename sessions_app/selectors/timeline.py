@@ -1,4 +1,4 @@
-"""What the time axis draws: states, signs of life, checkpoints, turns, orders, silence. What is known, and no more."""
+"""What the time axis shows: states, heartbeats, checkpoints, turns, orders, silences, as far as they are stored."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Left
 
+from agent_sessions.states import CHECKPOINT_NAMES, SessionState
 from agent_sessions.stored_values import readable
 
 from ..checkpoint_words import own_word
 from ..choices import CONDITIONS, KINDS, SOURCES, STATES, VERBS
-from ..conditions import PAUSED, PAUSING, pause_verbs
+from ..listed_states import PAUSED, PAUSING, pause_verbs
 from ..models import AgentSession, Blindness, Checkpoint
 from ..numbers import BIGINT, milliseconds, whole
 from .rows import Row
@@ -126,7 +127,7 @@ def _bands(
 
 def _state_after(entry: Json, state: str, pause: int) -> str:
     """`pause`: the version of the newest order to pause, 0 where none is known."""
-    becomes = str(entry["to_state"] or state or "active")
+    becomes = str(entry["to_state"] or state or SessionState.ACTIVE)
     if becomes != PAUSED or entry["kind"] == "state":
         return becomes
     if entry["kind"] == "order" and entry["verb"] in pause_verbs():
@@ -175,13 +176,13 @@ def _flags(session_id: UUID, stored: Mapping[int, int]) -> list[list[Any]]:
         .values_list("n", "short", "claimed_at", "version", "itself")[:FLAGS]
     )
     flags = [
-        [n, own_word(name) or name, _planted(at, stored.get(version)), itself or name in AUTOMATIC]
+        [n, own_word(name) or name, _shown_at(at, stored.get(version)), itself or name in AUTOMATIC]
         for n, name, at, version, itself in found
     ]
     return flags[::-1]
 
 
-def _planted(at: int, stored: int | None) -> int:
+def _shown_at(at: int, stored: int | None) -> int:
     """When it was stored, by the database's clock; one that was taken over later stands where its agent put it."""
     return stored if stored and abs(stored - at) < TAKEN_OVER else at
 
@@ -189,7 +190,7 @@ def _planted(at: int, stored: int | None) -> int:
 def _silences(session_id: UUID) -> Iterator[Json]:
     """Those that ended a session: how long it had been silent stands in its last checkpoint."""
     timeouts = Checkpoint.objects.filter(
-        session_id=session_id, name="session_failed", data__error="heartbeat_timeout"
+        session_id=session_id, name=CHECKPOINT_NAMES["fail"], data__error="heartbeat_timeout"
     )
     for at, data in timeouts.order_by("n").values_list("at", "data")[:MARKS]:
         details = data.get("details")
@@ -199,7 +200,7 @@ def _silences(session_id: UUID) -> Iterator[Json]:
 
 
 def _blind(start: datetime, now: datetime) -> Iterator[Json]:
-    """When nobody could have heard a heartbeat: silence then proves nothing."""
+    """When no heartbeat could have been received: silence in that time proves nothing."""
     open_or_later = Q(ended_at=None) | Q(ended_at__gt=start)
     found = Blindness.objects.filter(open_or_later, started_at__lt=now).order_by("-started_at")
     for since, until in found.values_list("started_at", "ended_at")[:BLIND]:

@@ -1,4 +1,4 @@
-"""What the watch over silence can be trusted with: whether it looks, and when it could not see."""
+"""Whether the watchdog runs, and when it could not receive heartbeats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class WatchdogStatus:
-    """`looked_at` is None where no watch ever ran. `blind`: newest first; one without an end goes on."""
+    """`looked_at` is None where no watchdog ever ran. `blind`: newest first; one without an end goes on."""
 
     now: datetime | None
     looked_at: datetime | None
@@ -25,14 +25,14 @@ class WatchdogStatus:
 
     @property
     def runs(self) -> bool:
-        """Whether somebody watches now: nobody is failed for silence otherwise."""
+        """Whether a watchdog runs now. Without one no session is failed for its silence."""
         return (
             self.now is not None and self.looked_at is not None and self.now - self.looked_at < LATE
         )
 
     @property
     def blind_since(self) -> datetime | None:
-        """From when on nothing was seen, by the watch or because there is none."""
+        """Since when no heartbeat is received, or no watchdog runs."""
         open_ones = [gap.started_at for gap in self.blind if gap.ended_at is None]
         if self.looked_at is not None and not self.runs:
             open_ones.append(self.looked_at)

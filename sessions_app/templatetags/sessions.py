@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 
+from agent_sessions.states import SessionState
 from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import tokens
@@ -83,7 +84,7 @@ def list_row(row: Row) -> SafeString:
 
 @register.simple_tag
 def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) -> SafeString:
-    may_go_back = may_operate and row.state != "deleted"
+    may_go_back = may_operate and row.state != SessionState.DELETED
     return fragments.render_cached(
         "sessions/session/_flag.html",
         flag=flag, session_id=row.id, day=time_format.day_of(now), may_go_back=may_go_back,
@@ -109,7 +110,7 @@ def sign_of(row: Row) -> Badge:
     if row.pausing:
         return choices.STATES["pausing"]
     verb = choices.VERBS.get(row.order_verb or "") if row.order_open else None
-    if verb and verb.unconfirmed and row.state == "active":
+    if verb and verb.unconfirmed and row.state == SessionState.ACTIVE:
         return verb.unconfirmed
     return choices.STATES.get(row.state) or choices.unknown_state(row.state)
 

@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 from psycopg.errors import QueryCanceled
 
+from agent_sessions.states import SessionState
+
 from ..access import permitted_verbs, viewers_only
 from ..choices import Verb
 from ..drafts import drafts
@@ -32,6 +34,7 @@ from .saved_views import user_of
 
 PATIENCE_MS = 4000
 NEAR = 1_000  # what is searched inside at first: as quick with many sessions as with few
+TRASH = frozenset({SessionState.DELETED})
 SEARCHED = ("state", "type", "user", "sort", "view", "columns")
 
 
@@ -62,7 +65,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "may_operate": bool(verbs),
         "row_verbs": [verb for verb in verbs if not verb.needs_checkpoint],
         "bulk_verbs": _bulk_verbs(verbs, wanted),
-        "only_deleted": wanted.states == {"deleted"},
+        "only_deleted": wanted.states == TRASH,
         "now": timezone.now(),
         **_desk(request, found, style),
     }
@@ -98,10 +101,9 @@ def _begun(user: User, current: services.Open | None) -> dict[str, QueryDict | N
 
 def _bulk_verbs(verbs: Sequence[Verb], wanted: ListFilter) -> list[Verb]:
     """Those that are possible somewhere in what the list shows: in the trash, or outside of it."""
-    trash = {"deleted"}
-    if wanted.states == trash:
-        return [verb for verb in verbs if verb.states & trash]
-    return [verb for verb in verbs if wanted.shows_deleted or verb.states - trash]
+    if wanted.states == TRASH:
+        return [verb for verb in verbs if verb.states & TRASH]
+    return [verb for verb in verbs if wanted.shows_deleted or verb.states - TRASH]
 
 
 def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -> Page:

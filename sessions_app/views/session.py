@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..access import may_operate, permitted_verbs, viewers_only
-from ..rendering.session_page import SessionPageParams, read_page
+from ..rendering.session_page import SessionPage, SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
 
@@ -15,27 +15,29 @@ from ..selectors.timeline import axis
 @viewers_only
 @require_GET
 def session(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _render(request, id, "sessions/session/session.html", request.GET.get("at", ""))
+    return _panels(request, id, "sessions/session/session.html", request.GET.get("at", ""))
 
 
 @viewers_only
 @require_GET
 def panels(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _render(request, id, "sessions/session/_panels.html", request.GET.get("at", ""))
+    return _panels(request, id, "sessions/session/_panels.html", request.GET.get("at", ""))
 
 
 @viewers_only
 @require_GET
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """Only the conversation, which grows without a new version of the session."""
-    return _render(request, id, "sessions/session/_talk.html", "")
+    page = _read(request, id, "")
+    page.read_conversation()
+    return _render(request, page, "sessions/session/_talk.html")
 
 
 @viewers_only
 @require_GET
 def at(request: HttpRequest, id: UUID) -> HttpResponse:
     """The panels as of then: context, conversation, checkpoints, history."""
-    return _render(request, id, "sessions/session/_panels.html", request.GET.get("t", ""))
+    return _panels(request, id, "sessions/session/_panels.html", request.GET.get("t", ""))
 
 
 @viewers_only
@@ -50,11 +52,21 @@ def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
     return response
 
 
-def _render(request: HttpRequest, id: UUID, template: str, at: str) -> HttpResponse:
-    page = read_page(id, SessionPageParams.of_query(request.GET.dict(), at))
+def _panels(request: HttpRequest, id: UUID, template: str, at: str) -> HttpResponse:
+    page = _read(request, id, at)
+    page.read_panels()
+    return _render(request, page, template)
+
+
+def _read(request: HttpRequest, id: UUID, at: str) -> SessionPage:
+    params = SessionPageParams.of_query(request.GET.dict(), at)
+    page = read_page(id, params, permitted_verbs(request))
     if page is None:
         raise Http404
-    page.permitted = permitted_verbs(request)
+    return page
+
+
+def _render(request: HttpRequest, page: SessionPage, template: str) -> HttpResponse:
     context = {
         "page": page,
         "row": page.row,

@@ -6,6 +6,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from agent_sessions.states import SessionState
+
 from ..access import viewers_only
 from ..choices import CONDITIONS, STATES
 from ..models import AgentSession
@@ -17,7 +19,7 @@ from ..selectors.pagination import read_page
 from .saved_views import user_of
 
 ROWS = 14
-TILES = ("active", "paused", "late", "lost", "no_progress", "failed")
+TILES = (SessionState.ACTIVE, SessionState.PAUSED, *CONDITIONS, SessionState.FAILED)
 
 
 @viewers_only

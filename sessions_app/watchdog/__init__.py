@@ -1,4 +1,4 @@
-"""The watch over silence: one at a time across all processes, it fails what is lost beyond its limit.
+"""The watchdog: one across all processes, the leader, fails sessions that have been silent for longer than their limit.
 
-It knows when it was blind, and judges nobody for a silence that may have been its own.
+Time in which heartbeats could not be received (an outage) does not count as silence.
 """

@@ -1,4 +1,4 @@
-"""Whose last sign of life has been the same for how long, as far as this watch saw it."""
+"""For how long this watchdog has seen each session's last heartbeat unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Candidate:
 
 
 class Candidates:
-    """An agent whose clock is wrong beats with wrong times, but with new ones: only what stands still is silent."""
+    """An agent whose clock is wrong sends wrong times, but new ones: a session is silent only if its time stays the same."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -26,7 +26,7 @@ class Candidates:
         return len(self._known)
 
     def unchanged_for(self, session_id: str, beat: object, now: float) -> float:
-        """Note the newest beat; for how many seconds it has been the newest."""
+        """Notes the newest heartbeat; returns for how many seconds it has been the newest."""
         known = self._known.get(session_id)
         if known is None:
             if len(self._known) < self._most:
@@ -44,8 +44,8 @@ class Candidates:
         self._known.clear()
 
     def next_round(self) -> None:
-        """Everybody was looked at: who was not met this time has ended or been heard of."""
-        gone = [i for i, suspect in self._known.items() if suspect.round < self._round]
+        """All sessions were read once: those that were not met this time have ended or sent a heartbeat."""
+        gone = [i for i, candidate in self._known.items() if candidate.round < self._round]
         for session_id in gone:
             del self._known[session_id]
         self._round += 1

@@ -1,4 +1,4 @@
-"""Who has been silent for too long: a bounded piece of the live sessions at a time, each round from the start."""
+"""Finds sessions that have been silent for too long, some pages of the active ones in each look."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGES = 5
 NEVER = float("-inf")
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 
-# By the partial index of what is active; last_heartbeat has none, so that heartbeats stay cheap.
+# Uses the partial index of active sessions; last_heartbeat has no index, so that heartbeats stay cheap.
 _PAGE = """
 SELECT s.id::text, s.agent_type, extract(epoch FROM coalesce(s.last_heartbeat, s.created_at, s.updated_at))::float8
 FROM agent_sessions s WHERE s.state = 'active' AND s.id > %s ORDER BY s.id LIMIT %s
@@ -39,7 +39,8 @@ class Expired(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Silent since `watch`: looked at closely. Silent since `fail`, and closely seen for `grace`: given up."""
+    """Times of a last heartbeat. At or before `watch` the session becomes a candidate; at or before `fail`, and a candidate for
+    `grace` seconds, it has expired."""
 
     watch: float
     fail: float
@@ -58,7 +59,7 @@ class Detector:
         self._after = NOWHERE
 
     def start_anew(self) -> None:
-        """After blindness everybody gets a full grace to be heard of."""
+        """After an outage every session gets the full grace again."""
         self._candidates.clear()
 
     async def look(
@@ -96,22 +97,22 @@ class Detector:
     async def _expired(
         self, page: Sequence[Silent], limits: Mapping[str, Limits | None], now: Moment
     ) -> list[Expired]:
-        suspected = []
+        candidates = []
         for silent in page:
             limit = limits[silent.agent_type]
             if limit is not None and silent.beat <= limit.watch:
-                suspected.append((silent, limit))
+                candidates.append((silent, limit))
             else:
                 self._candidates.discard(silent.session_id)
-        scores = await self._newer_beats([silent.session_id for silent, _ in suspected])
+        scores = await self._newer_beats([silent.session_id for silent, _ in candidates])
         return [
             Expired(silent.session_id, limit.seconds)
-            for (silent, limit), score in zip(suspected, scores, strict=True)
+            for (silent, limit), score in zip(candidates, scores, strict=True)
             if self._is_expired(silent, score, limit, now)
         ]
 
     def _is_expired(self, silent: Silent, score: float, limit: Limits, now: Moment) -> bool:
-        """A beat from the future says that an agent lives when it is new, and nothing of when it lived."""
+        """A heartbeat from the future proves life when it is new, but its time is no time of life."""
         beat = max(silent.beat, score if score <= now.wall else 0.0)
         unchanged = self._candidates.unchanged_for(
             silent.session_id, (silent.beat, score), now.steady

@@ -1,4 +1,4 @@
-"""Where the watch gets its parts from: Django's settings."""
+"""The watchdog from Django's settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def watchdog(**parts: Any) -> Watchdog:
 
 
 def parameters() -> dict[str, Any]:
-    """A session's lock does not survive a transaction pooler: the same way around it as the feed's."""
+    """Past every pooler, as the feed listens: a lock of a database session does not survive a transaction pooler."""
     return {**listen_parameters(), "application_name": "sessions sweeper"}
 
 

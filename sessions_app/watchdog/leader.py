@@ -1,4 +1,4 @@
-"""The watch's own connection. Whoever holds the lock on it is the one watch among all processes."""
+"""Leader election: the process whose connection holds the advisory lock is the leader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
 
-# A process that hangs, or a machine that is gone, must not keep the post: its session ends by itself.
+# A process that hangs, or a machine that is gone, must not stay leader: its database session ends by itself.
 _SETTINGS = """
 SET statement_timeout = '15s'; SET lock_timeout = '2s'; SET idle_session_timeout = '60s';
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3
@@ -23,7 +23,7 @@ _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
 class Leader:
-    """Everything raises one of LOST when the connection, and with it the lock, is gone."""
+    """Every method raises one of LOST when the connection, and with it the lock, is gone."""
 
     def __init__(self, parameters: Callable[[], dict[str, Any]]) -> None:
         self._parameters = parameters
@@ -31,7 +31,7 @@ class Leader:
         self.is_leader = False
 
     async def acquire(self) -> bool:
-        """Whether this process is the watch."""
+        """Whether this process is the leader now."""
         if self._connection is None or self._connection.closed:
             self.is_leader = False
             self._connection = await psycopg.AsyncConnection.connect(
@@ -53,7 +53,7 @@ class Leader:
         return await cursor.fetchall() if cursor.description else []
 
     async def release(self) -> None:
-        """The server lets the lock go with the connection; said aloud, the next process need not wait for that."""
+        """The lock would end with the connection; released explicitly, the next process can take it at once."""
         connection, self._connection, held, self.is_leader = (
             self._connection,
             None,
@@ -67,6 +67,6 @@ class Leader:
                 async with asyncio.timeout(2):
                     await connection.execute("SELECT pg_advisory_unlock_all()")
         except LOST as error:
-            logger.debug("the post is left without a word: %s", error)
+            logger.debug("the lock was not released explicitly: %s", error)
         finally:
             await connection.close()

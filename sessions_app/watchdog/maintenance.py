@@ -1,4 +1,4 @@
-"""What has to be done now and then, by one process: counts folded, months prepared, the trash emptied."""
+"""Periodic work of the leader: folding counts, preparing months, emptying the trash."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Chore:
 
 
 class Maintenance:
-    """A chore that fails is tried again when it is due again, and keeps the watch from nothing."""
+    """A chore that fails is tried again when it is due again; the look for silent sessions goes on."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:
         self._chores = chores
@@ -73,7 +73,7 @@ def chores(leader: Leader, valkey: Any, namespace: str) -> list[Chore]:
 
 
 async def forget_beats(leader: Leader, valkey: Any, namespace: str) -> int:
-    """Beats this old are in PostgreSQL; without this the ended sessions' would be kept for ever."""
+    """Heartbeats this old are in PostgreSQL. Otherwise those of ended sessions would stay in Valkey for ever."""
     oldest = (await leader.clock() - BEATS_KEPT_DAYS * DAY) * 1000
     return int(await valkey.zremrangebyscore(Keys(namespace).heartbeats, "-inf", f"({oldest:.0f}"))
 

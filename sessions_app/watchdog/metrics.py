@@ -1,4 +1,4 @@
-"""What the watchdog's process tells Prometheus, on METRICS_PORT."""
+"""The watchdog's metrics for Prometheus, on METRICS_PORT."""
 
 from prometheus_client import Counter, Gauge
 

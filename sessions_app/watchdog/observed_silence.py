@@ -1,4 +1,4 @@
-"""How much of a silence was seen. Seconds since the epoch by the database's clock; nothing here asks a clock."""
+"""How much of a silence was observed. Seconds since the epoch by the database's clock, as the caller gives them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from sessions_app.watchdog.outages import Outage
 
 
 class Moment(NamedTuple):
-    """`wall`: the database's clock, seconds since the epoch. `steady`: a clock of ours that never jumps."""
+    """`wall`: the database's clock, seconds since the epoch. `steady`: this process's monotonic clock."""
 
     wall: float
     steady: float
 
 
 def cutoff(now: float, seconds: float, blind: Iterable[Outage], *, began_at: float) -> float | None:
-    """Who was last heard of before this moment has been silent for that many seconds that were seen.
+    """A session whose last heartbeat came before this time has been silent for `seconds` outside of outages.
 
-    None when the watch has not seen that much since it began.
+    None when the watchdog has not observed that much since it began.
     """
     left, seen_until = seconds, now
     for since, until in _newest_first(blind, now):

@@ -1,4 +1,4 @@
-"""What the watch writes down: when it looked, and when it could not see."""
+"""Stores when the watchdog looked, and its outages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FROM agent_session_blindness
 WHERE source = %s AND (ended_at IS NULL OR ended_at > to_timestamp(%s) - make_interval(days => %s))
 ORDER BY started_at DESC LIMIT 1000
 """
-# What the last watch left open ended when the next one came.
+# An outage that the last leader left open ended when this one began.
 _CLOSE = """
 UPDATE agent_session_blindness SET ended_at = greatest(started_at, to_timestamp(%s))
 WHERE source = %s AND ended_at IS NULL
@@ -44,7 +44,7 @@ class OutageLog:
         self._written: set[Outage] = set()
 
     async def open(self, now: float) -> tuple[float, float, list[Outage]]:
-        """When the watch first began, when it last looked, and all blindness that may still matter."""
+        """When a watchdog first began, when one last looked, and the outages that may still matter."""
         [[began_at, looked_at]] = await self._leader.rows(_BEGIN, (SOURCE, now, now))
         await self._leader.rows(_CLOSE, (now, SOURCE))
         found = await self._leader.rows(_READ, (SOURCE, now, HORIZON_DAYS))

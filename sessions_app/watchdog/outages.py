@@ -1,4 +1,4 @@
-"""When the monitor could not see: nobody is judged for a silence that was ours."""
+"""When heartbeats or notifications could not be received: that time is nobody's silence."""
 
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class Outage(NamedTuple):
 
 
 class OutageTracker:
-    """Intervals in seconds of the wall clock. Starts blind: what was before it began, it has not seen."""
+    """Outages in seconds of the wall clock. All causes are open at first: nothing was received before the start."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class OutageTracker:
         return [*self.past, *(Outage(cause, since, None) for cause, since in self.open.items())]
 
     def check_clock(self) -> Outage | None:
-        """Called every second or so: notices that the clock jumped or that this process stood still."""
+        """Called every second or so. An outage if the clock jumped or this process stood still since the last call."""
         wall, steady = self._clock(), self._monotonic()
         before, steady_before = self._looked
         self._looked = (wall, steady)

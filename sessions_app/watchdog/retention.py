@@ -1,4 +1,4 @@
-"""What is kept how long. History goes in whole months, deleted sessions after their time in the trash."""
+"""How long what is kept. History is dropped in whole months, deleted sessions after their time in the trash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look of the watch: is this process the watch, can it see, who has been silent for too long."""
+"""The watchdog's tick: leader election, outages, then the sessions that have been silent for too long are failed."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Watchdog:
         """Look once. `now` is for tests: without it the database's clock is asked."""
         try:
             async with asyncio.timeout(PATIENCE):
-                outages = await self._tick_as_leader(now)
+                outages = await self._lead(now)
                 if outages is None:
                     return
                 await self._look_in_time(outages)
@@ -100,8 +100,8 @@ class Watchdog:
         finally:
             metrics.LEADS.set(self.is_watching)
 
-    async def _tick_as_leader(self, now: Moment | None) -> OutageTracker | None:
-        """What is known of our blindness; None while another process is the watch."""
+    async def _lead(self, now: Moment | None) -> OutageTracker | None:
+        """The outages so far; None while another process is the leader."""
         if not await self._leader.acquire():
             self._outages = None
             return None
@@ -110,7 +110,7 @@ class Watchdog:
         return self._outages
 
     async def _moment(self) -> Moment:
-        """The two clocks at one moment. An answer that took long belongs to no moment: nothing may be judged by it."""
+        """Both clocks at one moment. Raises TimeoutError when the database's answer took too long to belong to one."""
         asked_at = self._monotonic()
         wall = await self._leader.clock()
         took = self._monotonic() - asked_at
@@ -119,7 +119,7 @@ class Watchdog:
         return Moment(wall, asked_at + took / 2)
 
     async def _begin(self) -> OutageTracker:
-        """What happened between the last look of whichever process and now, nobody has seen."""
+        """The time since the last look of any process is an outage."""
         now = self._now.wall
         self._began_at, looked_at, self._before = await self._outage_log.open(now)
         outages = OutageTracker(
@@ -133,12 +133,12 @@ class Watchdog:
         self._valkey_seen_at = now
         self._cause = RESTART
         self._detector.start_anew()
-        logger.info("this process watches over silence now")
+        logger.info("this process is the leader now")
         return outages
 
     async def _lose(self, error: BaseException) -> None:
         if self.is_watching:
-            logger.warning("the watch is blind, PostgreSQL does not answer: %s", error)
+            logger.warning("outage of the watchdog, PostgreSQL does not answer: %s", error)
             self._cause = POSTGRESQL
         self._outages = None
         await self._leader.release()
@@ -151,10 +151,10 @@ class Watchdog:
             raise TimeoutError(f"PostgreSQL took {took:.0f} s for one look")
 
     async def _look(self, outages: OutageTracker) -> None:
-        stumbled = outages.check_clock()
-        if stumbled is not None:
-            logger.warning("the watch was blind for %s", stumbled)
-        if await self._sees_valkey(outages) and stumbled is None:
+        interruption = outages.check_clock()
+        if interruption is not None:
+            logger.warning("outage of the watchdog: %s", interruption)
+        if await self._sees_valkey(outages) and interruption is None:
             await self._sweep([*self._before, *outages.past])
         else:
             self._detector.start_anew()
@@ -168,22 +168,24 @@ class Watchdog:
             await self._valkey.ping()
         except AWAY as error:
             if VALKEY not in outages.open:
-                logger.warning("the watch is blind, Valkey does not answer: %s", error)
+                logger.warning("outage of the watchdog, Valkey does not answer: %s", error)
             outages.begin(VALKEY, self._valkey_seen_at)
             return False
         outages.end(VALKEY)
         self._valkey_seen_at = self._now.wall
         return True
 
-    async def _sweep(self, blind: Sequence[Outage]) -> None:
+    async def _sweep(self, outages: Sequence[Outage]) -> None:
         try:
-            expired = await self._detector.look(self._now, blind, self._began_at, most=MOST_FAILED)
+            expired = await self._detector.look(
+                self._now, outages, self._began_at, most=MOST_FAILED
+            )
             for session_id, seconds in expired:
                 await self._fail(session_id, seconds)
         except (RedisError, RedisClusterException) as error:
-            logger.warning("beats could not be read, nobody is judged: %s", error)
+            logger.warning("heartbeats could not be read, no session is failed: %s", error)
         except StorageUnavailable as error:
-            logger.warning("who is lost could not be failed yet: %s", error)
+            logger.warning("silent sessions could not be failed yet: %s", error)
 
     async def _fail(self, session_id: str, seconds: int) -> None:
         if self._manager is None:

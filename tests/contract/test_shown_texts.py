@@ -11,9 +11,9 @@ from django.test import Client
 
 from agent_sessions import AgentSession, SessionManager
 from sessions_app import actions, manager_portal
-from sessions_app.rendering.row_html import render_row_in
 from sessions_app.selectors.rows import load_rows
 from tests.app.pages.conftest import _a_manager_of_its_own
+from tests.support.rows import render_row_in
 
 __all__ = ["_a_manager_of_its_own"]
 

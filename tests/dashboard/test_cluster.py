@@ -57,9 +57,9 @@ async def test_beats_and_conversations_that_any_node_takes_are_heard_and_read(
     source = ValkeySource(
         cluster.url_of(cluster.masters[1]),
         "breakpilot",
-        heard=heard.put_nowait,
-        connected=connected.set,
-        lost=lambda: None,
+        on_message=heard.put_nowait,
+        on_connected=connected.set,
+        on_lost=lambda: None,
         monotonic=asyncio.get_running_loop().time,
         others={"heritage:session:changes": turns.put_nowait},
     )

@@ -78,7 +78,12 @@ def beats(valkey_url: str) -> End:
 
     async def ends(n: int) -> None:
         ear = ValkeySource(
-            valkey_url, "n", heard=nothing, connected=nothing, lost=nothing, monotonic=lambda: 0.0
+            valkey_url,
+            "n",
+            on_message=nothing,
+            on_connected=nothing,
+            on_lost=nothing,
+            monotonic=lambda: 0.0,
         )
         task = asyncio.create_task(ear.run())
         await steps(n)

@@ -46,7 +46,7 @@ class Screen:
 
     def says(self, message: Any) -> None:
         text = message if isinstance(message, str) else json.dumps(message)
-        self.hub.gateway.hear(self.socket, {"type": "websocket.receive", "text": text})
+        self.hub.gateway.on_message(self.socket, {"type": "websocket.receive", "text": text})
 
     async def shows(self, rows: dict[str, int] | list[str], query: str = "", **more: Any) -> None:
         if isinstance(rows, list):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def test_a_language_nobody_speaks_falls_back(hub_without_ears: Hub) -> None:
     screen = Screen(hub_without_ears)
     screen.says({"type": "hello", "page": "list", "query": "", "rows": {}, "language": "tlh"})
-    assert screen.socket.subscription is not None
-    assert screen.socket.subscription.key.language == "de"
+    subscription = hub_without_ears.subscriptions.sockets[screen.socket]
+    assert subscription is not None
+    assert subscription.key.language == "de"
     hub_without_ears.gateway.leave(screen.socket)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
+from django.utils.translation import get_language
 from redis.asyncio import Redis
 
 from sessions_app.live.hub import Hub
@@ -69,11 +70,15 @@ async def test_a_row_is_drawn_once_per_language_however_many_pages_show_it(
     screens = [Screen(hub) for _ in range(6)]
     for n, screen in enumerate(screens):
         await screen.shows([session_id], language="de" if n % 2 else "en")
-    with patch(
-        "sessions_app.live.state.database_thread.render_row_in", return_value="<tr>"
-    ) as drawn:
+    languages = []
+
+    def render(parts: object, row: object) -> str:
+        languages.append(get_language())
+        return "<tr>"
+
+    with patch("sessions_app.live.state.rendered_rows.fill_in", side_effect=render):
         await paused(hub, database_url, session_id)
-    assert sorted(call.kwargs["language"] for call in drawn.call_args_list) == ["de", "en"]
+    assert sorted(languages) == ["de", "en"]
     for screen in screens:
         await screen.settled()
         assert screen.rows[session_id]["html"] == "<tr>"
@@ -151,12 +156,12 @@ async def test_one_row_that_cannot_be_drawn_does_not_cost_the_others(
     screen = Screen(hub)
     await screen.shows([broken, whole])
 
-    def draw(row: object, *, language: str) -> str:
+    def render(parts: object, row: object) -> str:
         if str(row.id) == broken:  # type: ignore[attr-defined]
             raise ValueError("nonsense")
         return "<tr>"
 
-    with patch("sessions_app.live.state.database_thread.render_row_in", side_effect=draw):
+    with patch("sessions_app.live.state.rendered_rows.fill_in", side_effect=render):
         writers.sql(database_url, "UPDATE agent_sessions SET state = 'paused'")
         await heard(hub, whole, 2)
         await hub.tick()

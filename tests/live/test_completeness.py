@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from sessions_app.rendering.row_html import row_parts
 from sessions_app.selectors.rows import load_rows
 from tests.support.dashboard import LiveDashboard
+from tests.support.rows import row_parts_in
 
 from ..support.page import Lossy, Page
 from . import writers
@@ -22,7 +22,7 @@ WRITERS = 16
 def assert_it_looks_as_stored(page: Page) -> None:
     """Version and all that beats and the clock do not change."""
     for row in load_rows([UUID(session_id) for session_id in page.versions]):
-        html, looks = page.html[str(row.id)], row_parts(row, language="de")
+        html, looks = page.html[str(row.id)], row_parts_in(row, language="de")
         assert f'data-version="{row.version}"' in html
         at = 0
         for part in looks[::2]:

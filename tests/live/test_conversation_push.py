@@ -32,7 +32,7 @@ async def agents(valkey_url: str) -> AsyncIterator[ConversationManager]:
 
 @pytest.fixture
 async def talking(start_hub: Start) -> Hub:
-    return await start_hub(talk_channel=CHANNEL, read_talks=conversation_client.stamps)
+    return await start_hub(conversation_channel=CHANNEL, read_stamps=conversation_client.stamps)
 
 
 async def looks(hub: Hub, session_id: str, conversation: str) -> Screen:
@@ -47,7 +47,7 @@ async def looks(hub: Hub, session_id: str, conversation: str) -> Screen:
         }
     )
     await hub.tick()
-    await until(lambda: told(screen), hub.conversations.tell)
+    await until(lambda: told(screen), hub.conversations.push)
     return screen
 
 
@@ -66,7 +66,7 @@ async def test_a_turn_reaches_every_session_that_shares_the_conversation(
     before = told(stranger)
     assert [told(screen) for screen in screens] == ["0:0", "0:0"]
     await agents.add_turn_to_session("shared", "Und in Enschede?", "7 Museen")
-    await until(lambda: all(told(s) != "0:0" for s in screens), talking.conversations.tell)
+    await until(lambda: all(told(s) != "0:0" for s in screens), talking.conversations.push)
     state = await agents.peek("shared")
     assert state is not None
     assert {told(screen) for screen in screens} == {state.stamp}
@@ -91,13 +91,13 @@ async def test_a_page_that_leaves_or_comes_takes_the_turns_of_no_other(
     leaving, staying = [await looks(talking, one, "shared") for _ in range(2)]
     screens = [staying, await looks(talking, other, "shared")]
     await agents.add_turn_to_session("shared", "Und in Enschede?", "7 Museen")
-    await until(lambda: all(told(s) != "0:0" for s in screens), talking.conversations.tell)
+    await until(lambda: all(told(s) != "0:0" for s in screens), talking.conversations.push)
     talking.gateway.leave(leaving.socket)
     screens.append(await looks(talking, later, "shared"))
     first = told(screens[0])
     assert {told(screen) for screen in screens} == {first}
     await agents.add_turn_to_session("shared", "Und in Hengelo?", "12 Museen")
-    await until(lambda: all(told(s) != first for s in screens), talking.conversations.tell)
+    await until(lambda: all(told(s) != first for s in screens), talking.conversations.push)
     state = await agents.peek("shared")
     assert state is not None
     assert {told(screen) for screen in screens} == {state.stamp}
@@ -108,17 +108,17 @@ async def test_what_was_published_while_nobody_heard_is_found(
 ) -> None:
     """A hub that is deaf on this channel: only comparing finds the turn."""
     hub = await start_hub(
-        read_talks=conversation_client.stamps,
+        read_stamps=conversation_client.stamps,
         clock=lambda: clock.wall,
         monotonic=lambda: clock.steady,
     )
     (session_id,) = await created(hub, database_url)
     screen = await looks(hub, session_id, session_id)
     await agents.add_turn_to_session(session_id, "Und in Enschede?", "7 Museen")
-    await hub.conversations.tell()
+    await hub.conversations.push()
     assert told(screen) == "0:0"
     clock.passes(hub.limits.reconcile)
-    await until(lambda: told(screen) != "0:0", hub.conversations.tell)
+    await until(lambda: told(screen) != "0:0", hub.conversations.push)
 
 
 async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
@@ -130,7 +130,7 @@ async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
         asked.append(list(names))
         return conversation_client.stamps(names)
 
-    hub = await start_hub(talk_channel=CHANNEL, read_talks=read)
+    hub = await start_hub(conversation_channel=CHANNEL, read_stamps=read)
     (session_id,) = await created(hub, database_url)
     screen = await looks(hub, session_id, session_id)
     asked.clear()
@@ -138,11 +138,11 @@ async def test_many_turns_are_one_look_and_pages_that_left_cost_nothing(
         await agents.add_turn_to_session(session_id, f"Frage {n}", "Antwort")
     await redis_client.publish(CHANNEL, "nonsense")
     await redis_client.publish(CHANNEL, "[]")
-    await until(lambda: hub.subscriptions.talks[session_id].due)
-    await hub.conversations.tell()
+    await until(lambda: hub.subscriptions.conversations[session_id].due)
+    await hub.conversations.push()
     assert len(asked) == 1
     hub.gateway.leave(screen.socket)
-    assert not hub.subscriptions.talks
+    assert not hub.subscriptions.conversations
 
 
 async def test_while_valkey_is_away_nothing_is_told_and_nothing_breaks(
@@ -151,14 +151,14 @@ async def test_while_valkey_is_away_nothing_is_told_and_nothing_breaks(
     def away(names: object) -> dict[str, str]:
         raise StorageUnavailable("away")
 
-    hub = await start_hub(talk_channel=CHANNEL, read_talks=away)
+    hub = await start_hub(conversation_channel=CHANNEL, read_stamps=away)
     (session_id,) = await created(hub, database_url)
     screen = Screen(hub)
     screen.says({"type": "hello", "page": "session", "id": session_id, "conversation": "a"})
     await hub.tick()
-    await hub.conversations.tell()
+    await hub.conversations.push()
     await screen.settled()
     assert told(screen) == ""
     assert screen.closed is None
     hub.conversations.compare()
-    assert hub.subscriptions.talks["a"].due
+    assert hub.subscriptions.conversations["a"].due

@@ -49,7 +49,7 @@ async def test_without_valkey_rows_stay_live_and_only_the_beats_are_blind(
     await screen.settled()
     assert screen.last("feed")["status"] == "live"
     assert screen.last("feed")["beats_since"] > 0
-    assert hub.blind_since
+    assert hub.outages.since
 
     writers.pause(database_url, session_id)
     await heard(hub, session_id, 2)
@@ -62,8 +62,8 @@ async def test_without_valkey_rows_stay_live_and_only_the_beats_are_blind(
     hub.watch()
     await screen.settled()
     assert "beats_since" not in screen.last("feed")
-    assert not hub.blind_since
-    assert hub.blind_intervals[-1].cause == "valkey"
+    assert not hub.outages.since
+    assert hub.outages.outages()[-1].cause == "valkey"
     beat = screen.beats[session_id] + 1
     async with Redis.from_url(valkey.url(own_valkey.data_dir)) as client:
         await client.publish(f"{NAMESPACE}:beats", json.dumps([[session_id, beat]]))
@@ -161,4 +161,4 @@ async def test_changes_committed_while_nobody_listened_are_found(
     writers.pause(database_url, session_id)
     await until(lambda: screen.rows.get(session_id, {}).get("version") == 2, hub.tick)
     await until(lambda: screen.status == "live", hub.tick)
-    assert hub.blind_intervals[-1].cause == "postgresql"
+    assert hub.outages.outages()[-1].cause == "postgresql"

@@ -49,10 +49,10 @@ async def test_on_another_timeline_every_page_is_closed_and_is_told_it_on_return
 ) -> None:
     session_id, screen = await lost(hub, database_url)
     before = screen.last("timeline")
-    await hub.reconcile()
+    await hub.reconciliation.compare()
     assert [screen.closed] == [None]
     restore(database_url, session_id)
-    await hub.reconcile()
+    await hub.reconciliation.compare()
     await screen.settled()
     assert screen.closed == (close_codes.RESTORED, close_codes.REASONS[close_codes.RESTORED])
     again = Screen(hub)
@@ -86,7 +86,7 @@ async def test_a_page_that_comes_later_with_more_than_there_is_loads_anew(
 async def test_after_a_restore_older_versions_are_told_again(hub: Hub, database_url: str) -> None:
     session_id, _ = await lost(hub, database_url)
     restore(database_url, session_id)
-    await hub.reconcile()
+    await hub.reconciliation.compare()
     screen = Screen(hub)
     await screen.shows({session_id: 1})
     writers.pause(database_url, session_id)

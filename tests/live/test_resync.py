@@ -90,11 +90,11 @@ async def test_a_lost_notification_heals_and_is_counted(clocked: Hub, database_u
     await heard(clocked, session_id, 2)
     clocked.buffer.ack(clocked.buffer.take())  # it was heard, and lost
     before = metrics.HEALS._value.get()
-    await clocked.reconcile()
+    await clocked.reconciliation.compare()
     await clocked.tick()
     await screen.settled()
     assert screen.rows[session_id]["version"] == 2
-    await clocked.reconcile()
+    await clocked.reconciliation.compare()
     assert metrics.HEALS._value.get() == before + 1
 
 
@@ -107,5 +107,5 @@ async def test_what_an_old_agent_beats_into_the_table_is_found(
     await screen.shows([session_id])
     before = screen.beats[session_id]
     writers.sql(database_url, "UPDATE agent_sessions SET last_heartbeat = now()")
-    await clocked.reconcile()
+    await clocked.reconciliation.compare()
     await until(lambda: screen.beats[session_id] > before, clocked.tick)

@@ -20,8 +20,7 @@ BEATS = Update(beats={B: 7})
 
 
 def told(screen: Screen, parts: Update) -> None:
-    screen.socket.enqueue(parts)
-    screen.socket.schedule()
+    screen.socket.offer(parts)
 
 
 async def a_turn() -> None:

@@ -39,8 +39,8 @@ async def test_without_credit_the_slot_only_conflates(hub: Hub, database_url: st
         assert {row["version"] for row in healthy.rows.values()} == {version}
     assert len(stalled.frames) <= LIMITS.window_frames
     assert stalled.socket.unacked_bytes < LIMITS.window_bytes + LIMITS.frame_bytes + 20_000
-    assert stalled.socket.parts is not None
-    assert stalled.socket.parts.rows.keys() == set(ids)
+    assert stalled.socket.update is not None
+    assert stalled.socket.update.rows.keys() == set(ids)
 
     stalled.acknowledges = True
     stalled.says({"type": "ack", "n": stalled.frames[-1]["n"]})
@@ -61,7 +61,7 @@ async def test_a_stalled_page_is_closed_after_its_time(
         await healthy.settled()
     await stalled.settled()
     assert stalled.closed == (close_codes.NO_ACKNOWLEDGEMENT, "no acknowledgement")
-    assert stalled.socket.parts is None
+    assert stalled.socket.update is None
     assert stalled.socket not in clocked.subscriptions.sockets
     assert healthy.closed is None
 
@@ -75,7 +75,7 @@ async def test_after_a_standstill_of_our_own_nobody_is_blamed(
     clocked.watch()
     await stalled.settled()
     assert stalled.closed is None
-    assert "standstill" in [interval.cause for interval in clocked.blind_intervals]
+    assert "standstill" in [interval.cause for interval in clocked.outages.outages()]
 
 
 async def test_a_send_that_never_returns_delays_nobody(hub: Hub, database_url: str) -> None:

@@ -34,7 +34,7 @@ def silent(database_url: str, session_id: str, seconds: float) -> None:
 
 
 async def drifts(hub: Hub, screen: Screen) -> None:
-    await hub.time_transitions.tell()
+    await hub.time_transitions.push()
     await screen.settled()
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sessions_app.live.hub import Hub
 from sessions_app.live.sockets.frames import Update, VersionBump
-from sessions_app.live.state.database_thread import drawn
-from sessions_app.rendering.row_html import render_row_in
+from sessions_app.live.state.rendered_rows import render_rows
+from tests.support.rows import render_row_in
 
 from . import writers
 from .conftest import created, heard
@@ -62,10 +62,10 @@ async def test_what_looks_as_before_is_told_by_its_version_and_times_alone(
 
 def test_what_looks_as_is_known_is_drawn_only_for_who_has_not_seen_it(database_url: str) -> None:
     (session_id,) = writers.create(database_url)
-    known = drawn({session_id: {"de": None}}).drawn[session_id]["de"]
-    found = drawn({session_id: {"de": known.looks, "en": None}})
-    assert known.fragment and found.drawn[session_id]["en"].fragment
-    assert found.drawn[session_id]["de"] == (None, known.looks)
+    known = render_rows({session_id: {"de": None}}).rendered[session_id]["de"]
+    found = render_rows({session_id: {"de": known.parts, "en": None}})
+    assert known.fragment and found.rendered[session_id]["en"].fragment
+    assert found.rendered[session_id]["de"] == (None, known.parts)
     row = found.rows[session_id]
     entry = json.loads(f"{{{found.entry(row, 'de', belongs=False)}}}")[session_id]
     assert entry == {"version": 1, "html": render_row_in(row, language="de"), "matches": False}
@@ -133,7 +133,7 @@ async def test_a_row_that_leaves_the_list_says_so_though_it_looks_the_same(
     screen = Screen(hub)
     await screen.shows([session_id])
     await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
-    screen.socket.subscription.outside.add(session_id)  # type: ignore[union-attr]
+    screen.hub.subscriptions.sockets[screen.socket].outside.add(session_id)  # type: ignore[union-attr]
     ((row, touch),) = await told(hub, database_url, session_id, IN_THE_CONTEXT, screen)
     assert row["matches"] is True and touch is None
 
@@ -147,8 +147,8 @@ async def test_who_stalls_gets_all_touches_as_one(hub: Hub, database_url: str) -
     for _ in range(3):
         await changed(hub, database_url, session_id, IN_THE_CONTEXT)
         await hub.tick()
-    assert stalled.socket.parts is not None
-    touch = stalled.socket.parts.touched[session_id]
+    assert stalled.socket.update is not None
+    touch = stalled.socket.update.touched[session_id]
     assert (touch.after, touch.version) == (2, 5)
 
 

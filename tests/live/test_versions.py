@@ -7,7 +7,7 @@ import uuid
 import psycopg
 import pytest
 
-from sessions_app.live.state.database_thread import versions
+from sessions_app.live.state.queries import versions
 
 INSERT = """
 INSERT INTO agent_sessions (id, agent_type, last_heartbeat)

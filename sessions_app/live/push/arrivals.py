@@ -1,48 +1,34 @@
-"""The "14 new" of a list: sessions that came into its filter since the page was drawn and are not on it."""
+"""The "14 new" of a list: sessions that came into its filter since the page was rendered and are not on it."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sessions_app.selectors.rows import Row
 
 from ..state.change_buffer import FirstSeen
-
-if TYPE_CHECKING:
-    from sessions_app.selectors.rows import Row
-
-    from ..state.subscriptions import Subscription, SubscriptionRegistry
+from ..state.queries import Arrivals
+from ..state.subscriptions import Subscription, SubscriptionRegistry
 
 At = Mapping[str, float]
-Belongs = Callable[["Subscription", str], bool]
+Belongs = Callable[[Subscription, str], bool]
 
 
-class Candidates:
+class Candidates(dict[str, FirstSeen]):
     """Changes that may have brought a session into a list that does not show it."""
 
-    def __init__(self) -> None:
-        self._first: dict[str, FirstSeen] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._first)
-
-    def note(self, first: Mapping[str, FirstSeen], registry: "SubscriptionRegistry") -> None:
+    def note(self, first: Mapping[str, FirstSeen], registry: SubscriptionRegistry) -> None:
         lists = len(registry.lists())
-        for session_id, heard in first.items() if lists else ():
+        for session_id, seen in first.items() if lists else ():
             if registry.lists_showing(session_id) < lists:
-                self._first.setdefault(session_id, heard)
+                self.setdefault(session_id, seen)
 
     def take(self, most: int) -> dict[str, FirstSeen]:
-        taken = dict(list(self._first.items())[:most])
-        for session_id in taken:
-            del self._first[session_id]
-        return taken
-
-    def put_back(self, taken: Mapping[str, FirstSeen]) -> None:
-        self._first = {**self._first, **taken}
+        return {session_id: self.pop(session_id) for session_id in list(self)[:most]}
 
 
-def by_row(rows: Mapping[str, "Row"]) -> Belongs:
+def by_row(rows: Mapping[str, Row]) -> Belongs:
     """Judged by the rows alone."""
 
-    def belongs(subscription: "Subscription", session_id: str) -> bool:
+    def belongs(subscription: Subscription, session_id: str) -> bool:
         row = rows.get(session_id)
         return row is not None and subscription.matches(row)
 
@@ -54,9 +40,22 @@ def by_verdict(verdicts: Mapping[str, bool]) -> Belongs:
     return lambda _, session_id: verdicts[session_id]
 
 
+def announce(
+    lists: Sequence[Subscription], found: Arrivals, candidates: Mapping[str, FirstSeen], most: int
+) -> None:
+    """Plain filters judge rows; for a search inside sessions the database has judged."""
+    arrivals = {session_id: candidates[session_id].at for session_id in found.ids}
+    plain = [each for each in lists if not each.filter.is_deep]
+    push(update(plain, arrivals, by_row(found.rows), most) if arrivals else ())
+    for wanted, inside in found.inside.items():
+        came = {session_id: candidates[session_id].at for session_id in inside}
+        these = [each for each in lists if each.filter == wanted]
+        push(update(these, came, by_verdict(inside), most))
+
+
 def update(
-    lists: Iterable["Subscription"], arrivals: At, belongs: Belongs, most: int
-) -> list["Subscription"]:
+    lists: Iterable[Subscription], arrivals: At, belongs: Belongs, most: int
+) -> list[Subscription]:
     """Counts the arrivals in or out of each list; returns the lists whose number may have changed."""
     verdicts: dict[tuple[int, str], bool] = {}
     touched = []
@@ -77,8 +76,9 @@ def update(
     return touched
 
 
-def tell(subscriptions: Iterable["Subscription"]) -> None:
+def push(subscriptions: Iterable[Subscription]) -> None:
+    """Each page its number: it counts from the moment that the page was rendered."""
     for subscription in subscriptions:
         for socket in subscription.sockets:
-            socket.tell_newcomers(subscription.newcomers_for(socket))
+            socket.set_newcomers(subscription.newcomers_for(socket))
             socket.schedule()

@@ -1,7 +1,7 @@
-"""Conversations on open pages: a change in Valkey becomes one look at a stamp, however many show it.
+"""Conversations on open pages: after a change in Valkey its stamp is read once, however many pages show it.
 
-A page that shows another stamp reads the conversation again. No session's version is needed, PostgreSQL is not asked,
-and what was published while nobody heard is found by comparing the stamps now and then.
+A page that shows another stamp reads the conversation again. No version of a session is needed, PostgreSQL is not asked,
+and a change whose message was lost is found by comparing the stamps now and then.
 """
 
 import asyncio
@@ -35,47 +35,51 @@ class ConversationPush:
         self._monotonic, self._limits = monotonic, limits
         self._compared_at = monotonic()
 
-    def heard(self, payload: str) -> None:
-        """Anyone may publish: what is said is not believed, only looked up."""
+    def on_message(self, payload: str) -> None:
+        """Anyone may publish: the message only says which stamp to read."""
         try:
-            talk = self._subscriptions.talks.get(json.loads(payload)["id"])
+            watched = self._subscriptions.conversations.get(json.loads(payload)["id"])
         except (ValueError, TypeError, KeyError, RecursionError):
             log.warning(
                 "a message on the channel of conversations that is none of ours was dropped"
             )
             return
-        if talk is not None:
-            talk.due = True
+        if watched is not None:
+            watched.due = True
 
     def compare(self) -> None:
-        """Something may have been missed: with the next `tell`, all are looked up."""
+        """Messages may have been missed: the next `push` reads all stamps."""
         self._compared_at = self._monotonic()
-        for talk in self._subscriptions.talks.values():
-            talk.due = True
+        for watched in self._subscriptions.conversations.values():
+            watched.due = True
 
-    async def tell(self) -> None:
+    async def push(self) -> None:
         if self._monotonic() - self._compared_at >= self._limits.reconcile:
             self.compare()
-        due = {name: talk for name, talk in self._subscriptions.talks.items() if talk.due}
-        for talk in due.values():
-            talk.due = False
+        due = {
+            name: watched
+            for name, watched in self._subscriptions.conversations.items()
+            if watched.due
+        }
+        for watched in due.values():
+            watched.due = False
         if due:
-            await self._tell(list(due))
+            await self._push(list(due))
 
-    async def _tell(self, names: list[str]) -> None:
+    async def _push(self, names: list[str]) -> None:
         try:
             found = await asyncio.to_thread(self._read, names)
         except StorageUnavailable as error:
-            log.debug("conversations are looked up again when Valkey is back: %s", error)
+            log.debug("stamps of conversations are read again when Valkey is back: %s", error)
             return
-        news = Outbox()
+        outbox = Outbox()
         for name, stamp in found.items():
-            talk = self._subscriptions.talks.get(name)
-            if talk is None or talk.stamp == stamp:
+            watched = self._subscriptions.conversations.get(name)
+            if watched is None or watched.stamp == stamp:
                 continue
-            talk.stamp = stamp
-            for subscription in talk.subscriptions:
+            watched.stamp = stamp
+            for subscription in watched.subscriptions:
                 for session_id in subscription.key.ids:
                     part = {"id": f'"{session_id}"', "conversation": json.dumps(stamp)}
-                    news.of(subscription).session |= part
-        news.flush()
+                    outbox.of(subscription).session |= part
+        outbox.flush()

@@ -1,24 +1,29 @@
 """The counts beside the list: read at most once a second, sent to a page only when they differ."""
 
 import json
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from sessions_app.selectors.facet_counts import counts
 
 from ..limits import Limits
 from ..state.database_thread import DatabaseThread
+from ..state.subscriptions import SubscriptionRegistry
 from .outbox import Outbox
-
-if TYPE_CHECKING:
-    from ..state.subscriptions import Subscription
 
 
 class FacetPush:
+    """`wanted`: something has changed, or a page has come, since they were read."""
+
     def __init__(
-        self, reader: DatabaseThread, *, monotonic: Callable[[], float], limits: Limits
+        self,
+        registry: SubscriptionRegistry,
+        reader: DatabaseThread,
+        *,
+        monotonic: Callable[[], float],
+        limits: Limits,
     ) -> None:
-        self._reader, self._monotonic, self._limits = reader, monotonic, limits
+        self._subscriptions, self._reader = registry, reader
+        self._monotonic, self._limits = monotonic, limits
         self._read_at: float | None = None
         self.wanted = False
 
@@ -29,12 +34,15 @@ class FacetPush:
         age = self._monotonic() - self._read_at
         return age >= (self._limits.counts if self.wanted else self._limits.keepalive)
 
-    async def tell(self, lists: Iterable["Subscription"]) -> None:
+    async def push_when_due(self) -> None:
         """Raises DatabaseUnavailable."""
+        lists = self._subscriptions.lists()
+        if not lists or not self.is_due():
+            return
         self.wanted, self._read_at = False, self._monotonic()
         found = await self._reader.read(counts)
         texts: dict[int, str] = {}
-        news = Outbox()
+        outbox = Outbox()
         for subscription in lists:
             wanted = subscription.filter
             if id(wanted) not in texts:
@@ -42,5 +50,5 @@ class FacetPush:
                 texts[id(wanted)] = json.dumps(frame, separators=(",", ":"))
             text = texts[id(wanted)]
             if text != subscription.counts_sent:
-                subscription.counts_sent = news.of(subscription).counts = text
-        news.flush()
+                subscription.counts_sent = outbox.of(subscription).counts = text
+        outbox.flush()

@@ -1,55 +1,51 @@
-"""What one tick has for each group of pages, handed out when it is complete."""
+"""What one tick has for each group of pages, handed to their connections when it is complete."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
+from ..sockets.connection import Connection
 from ..sockets.frames import Update
-
-if TYPE_CHECKING:
-    from ..sockets.connection import Connection
-    from ..state.subscriptions import Subscription
+from ..state.subscriptions import Subscription
 
 
 class Outbox:
     def __init__(self) -> None:
-        self._parts: dict[Subscription, Update] = {}
+        self._updates: dict[Subscription, Update] = {}
 
-    def of(self, subscription: "Subscription") -> Update:
-        if subscription not in self._parts:
-            self._parts[subscription] = Update()
-        return self._parts[subscription]
+    def of(self, subscription: Subscription) -> Update:
+        if subscription not in self._updates:
+            self._updates[subscription] = Update()
+        return self._updates[subscription]
 
     def flush(self) -> None:
-        """No socket waits for another: an offer only fills a slot."""
-        _offer(self._offers())
+        """No connection waits for another: an offer only fills a slot."""
+        for connection, update in self._offers(*self._updates):
+            connection.offer(update)
 
-    async def flush_changes_first(self, told: Callable[[], Awaitable[None]]) -> None:
-        """The others when those are on their way: a thousand offers take longer than a few pages' change."""
-        changes = self._offers(are_changes=True)
-        _offer(_from_any_on(changes))
-        if changes and not all(parts.is_change for parts in self._parts.values()):
-            await told()
-            await asyncio.sleep(0)  # the server's turn
-        _offer(self._offers(are_changes=False))
+    async def flush_changes_first(self, changes_sent: Callable[[], Awaitable[None]]) -> None:
+        """The rest when changes are sent: a thousand offers take longer than the frames of a few pages.
 
-    def _offers(self, *, are_changes: bool | None = None) -> list[tuple["Connection", Update]]:
+        Changes begin with any of the pages, so that none is always the last. The rest keeps its order, so that each page
+        gets its heartbeats at equal intervals.
+        """
+        changes = [each for each, update in self._updates.items() if update.is_change]
+        offers = self._offers(*changes)
+        first = random.randrange(len(offers)) if offers else 0  # noqa: S311 - nothing secret
+        for connection, update in offers[first:] + offers[:first]:
+            connection.offer(update)
+        rest = self._updates.keys() - set(changes)
+        if not rest:
+            return
+        if offers:
+            await changes_sent()
+            await asyncio.sleep(0)  # lets the server send
+        for connection, update in self._offers(*(each for each in self._updates if each in rest)):
+            connection.offer(update)
+
+    def _offers(self, *subscriptions: Subscription) -> list[tuple[Connection, Update]]:
         return [
-            (socket, parts)
-            for subscription, parts in self._parts.items()
-            if are_changes in (None, parts.is_change)
-            for socket in subscription.sockets
+            (connection, self._updates[subscription])
+            for subscription in subscriptions
+            for connection in subscription.sockets
         ]
-
-
-def _from_any_on(changes: list[tuple["Connection", Update]]) -> list[tuple["Connection", Update]]:
-    """Nobody is always the last. Beats keep their order, in which everybody's come at equal intervals."""
-    first = random.randrange(len(changes)) if changes else 0  # noqa: S311 - nothing secret
-    return changes[first:] + changes[:first]
-
-
-def _offer(news: list[tuple["Connection", Update]]) -> None:
-    for socket, parts in news:
-        socket.enqueue(parts)
-        socket.schedule()

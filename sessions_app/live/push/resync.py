@@ -1,41 +1,34 @@
-"""The answer to a hello: the page is subscribed already; now it is told what it has missed."""
+"""The answer to a hello: the page is subscribed already; now it gets what it has missed."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.rows import rows_by_id
 
 from ..limits import Limits
 from ..restores import Timeline
+from ..sockets.connection import Connection
 from ..sockets.frames import Update, gone_fragment
 from ..sockets.protocol import Hello
 from ..sources.valkey import ValkeySource
 from ..state.change_buffer import Batch
 from ..state.database_thread import (
     DatabaseThread,
-    Snapshot,
-    Versions,
-    arrived_since,
-    drawn,
-    rows_of,
-    versions,
 )
-from ..state.queries import members
+from ..state.queries import Versions, arrived_since, members, versions
+from ..state.rendered_rows import Snapshot, render_rows
 from ..state.subscriptions import Subscription, SubscriptionRegistry
 from .arrivals import by_row, update
 from .broadcast import row_text, session_part
 
-if TYPE_CHECKING:
-    from ..sockets.connection import Connection
-
 CHUNK = 2000
 LONGEST_LOOK_BACK = 3600.0
 
-Hellos = dict["Connection", Hello]
+Hellos = dict[Connection, Hello]
 
 
 class Resync:
-    """Recovery is start-up: first visit, reload and reconnect take the same way."""
+    """First visit, reload and reconnect are answered alike."""
 
     def __init__(
         self,
@@ -51,24 +44,22 @@ class Resync:
         self._clock, self._limits, self._timeline = clock, limits, timeline
         self.waiting: Hellos = {}
 
-    async def answer(self, work: Batch) -> None:
-        """All who wait, together: two queries for the rows, one for the newcomers. Raises DatabaseUnavailable."""
+    async def answer(self, batch: Batch) -> None:
+        """All that wait, together: two queries for the rows, one for the newcomers. Raises DatabaseUnavailable."""
         hellos = dict(self.waiting)
-        if not hellos:
-            return
         timeline = await self._timeline.read(self._reader)
         ids = {session_id for hello in hellos.values() for session_id in hello.rows}
         found = await self.read_versions(ids)
         beats = await self._beats.newest(list(found))
-        read = await self._reader.read(drawn, self._newer(hellos, found))
-        self._tell_the_others(found, work)
+        read = await self._reader.read(render_rows, self._newer(hellos, found))
+        self._add_for_others(found, batch)
         for socket, hello in hellos.items():
             if self.waiting.get(socket) is hello:
                 del self.waiting[socket]
                 socket.hello_seq, socket.timeline = hello.seq, timeline
                 socket.reload = _is_of_another_timeline(hello, found)
-                socket.enqueue(self._news(socket, hello, found, beats, read))
-        await self._tell_newcomers(hellos)
+                socket.enqueue(self._update_for(socket, hello, found, beats, read))
+        await self._count_newcomers(hellos)
         for socket in hellos:
             socket.schedule()
 
@@ -81,34 +72,35 @@ class Resync:
     def _newer(self, hellos: Hellos, found: Versions) -> dict[str, dict[str, None]]:
         newer: dict[str, dict[str, None]] = {}
         for socket, hello in hellos.items():
-            if hello.page == "list" and socket.subscription is not None:
+            subscription = self._subscriptions.sockets.get(socket)
+            if hello.page == "list" and subscription is not None:
                 for session_id, version in hello.rows.items():
                     if session_id in found and found[session_id][0] > version:
-                        newer.setdefault(session_id, {})[socket.subscription.key.language] = None
+                        newer.setdefault(session_id, {})[subscription.key.language] = None
         return newer
 
-    def _tell_the_others(self, found: Versions, work: Batch) -> None:
-        """What we find here and have not passed on, everybody else who shows it is missing too."""
-        for session_id, shown in self._subscriptions.those(found).items():
+    def _add_for_others(self, found: Versions, batch: Batch) -> None:
+        """A change that is found here and was not pushed is missing on the other pages too."""
+        for session_id, shown in self._subscriptions.watched(found).items():
             version, beat = found[session_id]
             if 0 < shown.version < version:
-                work.changed([(session_id, version)], self._clock())
+                batch.changed([(session_id, version)], at=self._clock())
             shown.version = shown.version or version
-            work.beat(session_id, beat)
+            batch.beat(session_id, beat)
 
-    def _news(
+    def _update_for(
         self,
-        socket: "Connection",
+        socket: Connection,
         hello: Hello,
         found: Versions,
         beats: dict[str, int],
         read: Snapshot,
     ) -> Update:
-        parts = Update()
+        parts, subscription = Update(), self._subscriptions.sockets.get(socket)
         latest = int(self._clock() * 1000)
         for session_id, version in hello.rows.items():
             if session_id not in found:
-                self._tell_gone(parts, hello, session_id, version)
+                self._add_gone(parts, hello, session_id, version)
                 continue
             beat = min(max(beats.get(session_id, 0), found[session_id][1]), latest)
             if hello.page == "session":
@@ -117,25 +109,25 @@ class Resync:
             parts.beats[session_id] = beat
             row = read.rows.get(session_id)
             if row is None and session_id in read.missing:
-                self._tell_gone(parts, hello, session_id, version)
-            elif row is not None and row.version > version and socket.subscription is not None:
-                parts.rows[session_id] = row_text(read, row, socket.subscription) or ""
+                self._add_gone(parts, hello, session_id, version)
+            elif row is not None and row.version > version and subscription is not None:
+                parts.rows[session_id] = row_text(read, row, subscription) or ""
                 version = row.version
             if (shown := self._subscriptions.shown.get(session_id)) is not None:
                 shown.reset_if_older(version)
-        if socket.subscription is not None and socket.subscription.is_list:
-            parts.counts = socket.subscription.counts_sent
-            parts.members = dict.fromkeys(socket.subscription.outside - parts.rows.keys(), False)
+        if subscription is not None and subscription.is_list:
+            parts.counts = subscription.counts_sent
+            parts.members = dict.fromkeys(subscription.outside - parts.rows.keys(), False)
         return parts
 
-    def _tell_gone(self, parts: Update, hello: Hello, session_id: str, version: int) -> None:
+    def _add_gone(self, parts: Update, hello: Hello, session_id: str, version: int) -> None:
         if hello.page == "list":
             parts.rows[session_id] = gone_fragment(session_id, version + 1)
         else:
             parts.session = {**session_part(session_id, version=version + 1), "gone": "true"}
 
-    async def _tell_newcomers(self, hellos: Hellos) -> None:
-        """Also those that came while the page was away."""
+    async def _count_newcomers(self, hellos: Hellos) -> None:
+        """Also sessions that came while the page was disconnected."""
         lists = [
             s for s, hello in hellos.items() if hello.page == "list" and hello.since is not None
         ]
@@ -143,8 +135,9 @@ class Resync:
             return
         since = max(min(s.since for s in lists), self._clock() - LONGEST_LOOK_BACK)
         arrivals = await self._reader.read(arrived_since, since, self._limits.newcomers)
-        rows = await self._reader.read(rows_of, arrivals)
-        subscriptions = {s.subscription for s in lists if s.subscription is not None}
+        rows = await self._reader.read(rows_by_id, arrivals)
+        shown = {s: found for s in lists if (found := self._subscriptions.sockets.get(s))}
+        subscriptions = set(shown.values())
         inside: dict[ListFilter, set[str]] = {}
         for wanted in {s.filter for s in subscriptions if s.filter.is_deep} if arrivals else ():
             inside[wanted] = await self._reader.read(members, wanted, arrivals.keys())
@@ -157,8 +150,8 @@ class Resync:
 
         update(subscriptions, arrivals, belongs, self._limits.newcomers)
         for socket in lists:
-            if socket.subscription is not None:
-                socket.tell_newcomers(socket.subscription.newcomers_for(socket))
+            if (subscription := self._subscriptions.sockets.get(socket)) is not None:
+                socket.set_newcomers(subscription.newcomers_for(socket))
 
 
 def _is_of_another_timeline(hello: Hello, found: Versions) -> bool:

@@ -1,20 +1,17 @@
-"""One open page: a slot for the newest news, its turn to be written to, and credit that the browser grants."""
+"""One open page: a slot for the newest update, its place in a queue, and credit that the browser grants."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import metrics
 from ..limits import LIMITS, Limits
 from . import run_eagerly
+from .auth import Viewer
 from .frames import Update
+from .protocol import Hello
 from .send_scheduler import Queue, SendScheduler
-
-if TYPE_CHECKING:
-    from ..state.subscriptions import Subscription
-    from .auth import Viewer
-    from .protocol import Hello
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +19,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Connection:
-    """Without credit the slot only conflates; the hub closes who stays without it too long."""
+    """Without credit the slot only conflates; a page that stays without it too long is closed."""
 
     __slots__ = (
         "_closing",
@@ -40,17 +37,16 @@ class Connection:
         "new",
         "new_sent",
         "opened_at",
-        "parts",
-        "queue",
+                "queue",
         "queued_hello",
         "reload",
         "sent",
         "since",
-        "subscription",
         "timeline",
         "tokens",
         "tokens_at",
         "unacked_bytes",
+        "update",
         "viewer",
         "waiting_since",
     )  # fmt: skip
@@ -72,9 +68,8 @@ class Connection:
         self.queue: Queue | None = None
         self.viewer: Viewer | None = None
         self.queued_hello: Hello | None = None
-        self.subscription: Subscription | None = None
         self.since = 0.0
-        self.parts: Update | None = None
+        self.update: Update | None = None
         self.keepalive_due = False
         self.new: int | None = None
         self.new_sent = 0
@@ -90,30 +85,34 @@ class Connection:
         self._writer: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    def enqueue(self, parts: Update) -> None:
-        """Takes news for the next frame; what was not yet sent is merged, never queued."""
-        if self.parts is None:
-            self.parts = parts
+    def enqueue(self, update: Update) -> None:
+        """Keeps it for the next frame; what was not yet sent is merged with it."""
+        if self.update is None:
+            self.update = update
         else:
             metrics.CONFLATED.inc()
-            self.parts = self.parts.merged(parts)
+            self.update = self.update.merged(update)
 
-    def tell_newcomers(self, n: int) -> None:
+    def offer(self, update: Update) -> None:
+        self.enqueue(update)
+        self.schedule()
+
+    def set_newcomers(self, n: int) -> None:
         if n != self.new_sent or self.new is not None:
             self.new = n
 
     def schedule(self) -> None:
-        """Waits for its turn, when there is something to write and credit to write it with."""
+        """Puts it into a queue, when there is something to write and credit to write it with."""
         if self._may_write:
             self._scheduler.take(self, is_change=self._has_change)
 
     @property
     def _may_write(self) -> bool:
-        """Asked twice for each frame: one property, the likeliest answer first."""
+        """One property, the likeliest answer first, as it is read twice for each frame."""
         if self._writer is not None or self.closed is not None:
             return False
         if (
-            self.parts is None
+            self.update is None
             and not self.keepalive_due
             and self.new is None
             and self.hello_seq is None
@@ -126,8 +125,8 @@ class Connection:
 
     @property
     def _has_change(self) -> bool:
-        """The answer to a hello is none: a thousand that come back at once delay no change."""
-        return self.parts is not None and self.parts.is_change and self.hello_seq is None
+        """The answer to a hello is no change: a thousand pages that reconnect at once delay none."""
+        return self.update is not None and self.update.is_change and self.hello_seq is None
 
     def write(self, header: str, now: float) -> int:
         """One frame, if it still may; its size."""
@@ -142,31 +141,33 @@ class Connection:
         try:
             writer = run_eagerly.start(self._send({"type": "websocket.send", "text": frame}))
         except Exception as error:  # whatever the server raises for a peer that has gone
-            log.debug("page went away while being written to: %r", error)
+            log.debug("a page disconnected while a frame was sent: %r", error)
         else:
             if writer is not None:
                 self._writer = writer
                 writer.add_done_callback(self._written)
-        if self.parts is not None:
+        if self.update is not None:
             self.schedule()
         return len(frame)
 
     def _written(self, writer: asyncio.Task[None]) -> None:
         self._writer = None
         if not writer.cancelled() and (error := writer.exception()):
-            log.debug("page went away while being written to: %r", error)
+            log.debug("a page disconnected while a frame was sent: %r", error)
         self.schedule()
 
     def _next_frame(self, header: str) -> str:
         self.sent += 1
-        parts, rest = self.parts.split(self._limits.frame_bytes) if self.parts else (None, None)
-        self.parts, self.keepalive_due = rest, False
+        update, rest = (
+            self.update.split(self._limits.frame_bytes) if self.update is not None else (None, None)
+        )
+        self.update, self.keepalive_due = rest, False
         own = rest is not None or self.hello_seq is not None or self.new is not None
         more = self._more(rest) if own else ""
-        return f'{{"n":{self.sent},{header}{more}{parts.body() if parts else "}"}'
+        return f'{{"n":{self.sent},{header}{more}{update.body() if update is not None else "}"}'
 
     def _more(self, rest: Update | None) -> str:
-        """What is this page's alone."""
+        """The part of a frame that is this page's alone."""
         texts = []
         if self.new is not None:
             texts.append(f',"new":{self.new}')
@@ -192,7 +193,7 @@ class Connection:
         return True
 
     def may_speak(self) -> bool:
-        """Counts one message against the bucket that floods empty."""
+        """Takes one message out of the bucket of tokens; False when it is empty."""
         now = self._monotonic()
         gained = (now - self.tokens_at) * self._limits.messages_per_second
         self.tokens = min(self._limits.message_burst, self.tokens + gained) - 1
@@ -200,7 +201,7 @@ class Connection:
         return self.tokens >= 0
 
     def close(self, code: int, reason: str) -> asyncio.Task[None] | None:
-        """Ends the socket once; the task is the caller's to keep."""
+        """Closes the socket, once. The caller keeps the task."""
         if self.closed is not None:
             return None
         self.closed = code
@@ -215,7 +216,7 @@ class Connection:
             async with asyncio.timeout(self._limits.hello):
                 await self._send({"type": "websocket.close", "code": code, "reason": reason[:120]})
         except Exception as error:
-            log.debug("page had gone before it could be closed: %r", error)
+            log.debug("a page disconnected before it could be closed: %r", error)
 
     async def idle(self) -> None:
         """Until nothing is being written: the slot is empty, or there is no credit."""
@@ -224,8 +225,8 @@ class Connection:
             await asyncio.wait(tasks)
 
     def release(self) -> None:
-        """Lets go of everything held for this page."""
+        """Drops the update and ends a send that waits."""
         self.closed = self.closed or 1000
-        self.parts = None
+        self.update = None
         if self._writer is not None:
             self._writer.cancel()

@@ -1,4 +1,4 @@
-"""A socket of the feed, from handshake to close. What it is told, the hub decides."""
+"""A socket of the feed, from handshake to close. The hub decides what it is sent."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,10 +14,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Reads its messages itself: Channels' dispatch costs a thread hop and a task for each of them.
+    """Reads its messages itself: Channels' dispatch costs a thread and a task for each of them.
 
-    Accepts before it knows who is there: a browser cannot read the status of a refused handshake, and
-    a thousand that come back at once would overrun the server's time for it. Until then nothing is said.
+    Accepts before the log-in is read: a browser cannot read the status of a refused handshake, and a thousand that reconnect
+    at once would overrun the server's time for it. Until it is read nothing is sent.
     """
     await receive()
     if not origin.is_ours(scope):
@@ -25,12 +25,12 @@ async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": close_codes.NOT_ALLOWED})
         return
     await send({"type": "websocket.accept"})
-    pages = running_hub().gateway
-    socket = pages.join(send)
-    pages.admit(socket, scope)
+    gateway = running_hub().gateway
+    socket = gateway.join(send)
+    gateway.admit(socket, scope)
     del scope  # which would be kept for as long as the page is open
     try:
         while (message := await receive())["type"] != "websocket.disconnect":
-            pages.hear(socket, message)
+            gateway.on_message(socket, message)
     finally:
-        pages.leave(socket)
+        gateway.leave(socket)

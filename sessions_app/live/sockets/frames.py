@@ -1,13 +1,11 @@
-"""What there is to tell a page, already encoded, so that a frame is a join of texts."""
+"""Updates for pages, already encoded, so that a frame is a join of texts."""
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sessions_app.numbers import milliseconds
-
-if TYPE_CHECKING:
-    from sessions_app.selectors.rows import Row
+from sessions_app.selectors.rows import Row
 
 Beats = dict[str, int]
 
@@ -30,18 +28,18 @@ class VersionBump(NamedTuple):
     progress: int | None
 
     @classmethod
-    def of(cls, row: "Row", after: int) -> "VersionBump":
+    def of(cls, row: Row, after: int) -> "VersionBump":
         return cls(
             after, row.version, milliseconds(row.last_heartbeat), milliseconds(row.last_progress)
         )
 
     def after_older(self, older: "VersionBump | None") -> "VersionBump":
-        """Both in one, for who was not told the older one."""
+        """Both in one, for pages that were not sent the older one."""
         return self._replace(after=older.after) if older and older.version == self.after else self
 
 
 class Update:
-    """News for one subscription. Shared by all its sockets until one of them has to merge."""
+    """What one subscription is sent next. Shared by all its connections until one of them has to merge."""
 
     __slots__ = (
         "_body", "_is_change", "_merged", "_split", "beats", "counts", "members", "rows", "session",
@@ -63,7 +61,7 @@ class Update:
         self.session: dict[str, str] = dict(session)
         self.members: dict[str, bool] = dict(members)
         self.touched: dict[str, VersionBump] = dict(touched)
-        # Asked when all is in, and again for each of a thousand pages:
+        # Computed when the update is complete, and read again for each of a thousand pages:
         self._body: str | None = None
         self._is_change: bool | None = None
         self._merged: tuple[Update, Update] | None = None
@@ -82,7 +80,7 @@ class Update:
     def merged(self, newer: "Update") -> "Update":
         """Both in one, the newer winning: a slot never grows beyond what its page shows.
 
-        Pages that wait together merge once: they had the same and get the same.
+        Pages that wait together merge once: they hold the same update and get the same.
         """
         if self._merged is None or self._merged[0] is not newer:
             self._merged = newer, self._both(newer)
@@ -101,7 +99,7 @@ class Update:
 
     @property
     def is_change(self) -> bool:
-        """Rather than beats and totals, which are soon followed by newer ones."""
+        """More than heartbeats and counts, which are soon followed by newer ones."""
         if self._is_change is None:
             self._is_change = bool(
                 self.rows or self.touched or self.session.keys() - {"id", "beat"}
@@ -109,7 +107,7 @@ class Update:
         return self._is_change
 
     def split(self, most: int) -> tuple["Update", "Update | None"]:
-        """What fits into one frame, and the rest. The same for all that ask."""
+        """What fits into one frame, and the rest. Computed once."""
         if self._split is None:
             self._split = self._in_two(most)
         return self._split

@@ -1,4 +1,4 @@
-"""The open pages: who comes in, what they say, and how they are put out."""
+"""Opens and closes pages, and understands what they send."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ class Gateway:
     def __init__(
         self,
         registry: SubscriptionRegistry,
-        door: DatabaseThread,
+        auth_reader: DatabaseThread,
         *,
         resync: Resync,
         facets: FacetPush,
@@ -39,12 +39,8 @@ class Gateway:
         monotonic: Callable[[], float],
         limits: Limits,
     ) -> None:
-        self._subscriptions, self._door, self._catch_up, self._tally = (
-            registry,
-            door,
-            resync,
-            facets,
-        )
+        self._subscriptions, self._auth_reader = registry, auth_reader
+        self._resync, self._facets = resync, facets
         self._scheduler, self._keep, self._wake = scheduler, keep, wake
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
 
@@ -52,7 +48,7 @@ class Gateway:
         socket = Connection(
             send, scheduler=self._scheduler, monotonic=self._monotonic, limits=self._limits
         )
-        self._subscriptions.sockets.add(socket)
+        self._subscriptions.sockets[socket] = None
         metrics.SOCKETS.set(len(self._subscriptions.sockets))
         return socket
 
@@ -61,14 +57,14 @@ class Gateway:
         self._forget(socket)
 
     def admit(self, socket: Connection, scope: dict[str, Any]) -> None:
-        """Finds out who it is; nothing is told before."""
-        self._keep(asyncio.create_task(self._recognise(socket, scope)))
+        """Reads whose socket it is; nothing is sent before that."""
+        self._keep(asyncio.create_task(self._identify(socket, scope)))
 
-    async def _recognise(self, socket: Connection, scope: dict[str, Any]) -> None:
+    async def _identify(self, socket: Connection, scope: dict[str, Any]) -> None:
         try:
-            viewer = await self._door.read(auth.identify, scope)
+            viewer = await self._auth_reader.read(auth.identify, scope)
         except DatabaseUnavailable as error:
-            log.warning("nobody can be recognised: %s", error)
+            log.warning("a page could not be let in, its log-in cannot be read: %s", error)
             viewer = close_codes.TRY_AGAIN_LATER
         if isinstance(viewer, Viewer):
             self.welcome(socket, viewer)
@@ -76,14 +72,14 @@ class Gateway:
             self.close(socket, viewer, close_codes.REASONS[viewer])
 
     def welcome(self, socket: Connection, viewer: Viewer) -> None:
-        """From here on the socket is answered, first to what it has said so far."""
+        """From here on the socket is answered, first the hello that came before."""
         socket.viewer = viewer
-        early, socket.queued_hello = socket.queued_hello, None
-        if early is not None and socket.closed is None:
-            self._greet(socket, early)
+        hello, socket.queued_hello = socket.queued_hello, None
+        if hello is not None and socket.closed is None:
+            self._on_hello(socket, hello)
 
-    def hear(self, socket: Connection, message: dict[str, Any]) -> None:
-        """One message of a browser. Nothing it says can raise here."""
+    def on_message(self, socket: Connection, message: dict[str, Any]) -> None:
+        """One message of a browser. Never raises, whatever it is."""
         if socket.closed is not None:
             return
         text = message.get("text")
@@ -100,17 +96,17 @@ class Gateway:
         try:
             match protocol.parse(text, self._limits):
                 case protocol.Hello() as hello:
-                    self._greet(socket, hello)
+                    self._on_hello(socket, hello)
                 case protocol.Ack(n):
                     if not socket.acknowledge(n):
                         raise protocol.Malformed("acknowledges what was never sent")
                 case protocol.Ping():
-                    socket.keepalive_due = socket.subscription is not None
+                    socket.keepalive_due = self._subscriptions.sockets.get(socket) is not None
                     socket.schedule()
         except protocol.Malformed as error:
             self.close(socket, close_codes.MALFORMED, str(error))
 
-    def _greet(self, socket: Connection, hello: protocol.Hello) -> None:
+    def _on_hello(self, socket: Connection, hello: protocol.Hello) -> None:
         try:
             wanted = _filter(hello.query)
         except protocol.Malformed as error:
@@ -124,14 +120,14 @@ class Gateway:
     def _subscribe(
         self, socket: Connection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
     ) -> None:
-        """Subscribes first; the tick that it asks for then reads what is newer."""
+        """Subscribes first; the tick that is woken then reads what is newer."""
         language = auth.supported(hello.language) or viewer.language
         key = Key(hello.page, hello.query, language, frozenset(hello.rows), hello.conversation)
         self._subscriptions.subscribe(socket, key, wanted)
         now = self._clock()
         socket.since = now if hello.since is None else min(hello.since / 1000, now)
-        self._catch_up.waiting[socket] = hello
-        self._tally.wanted = True
+        self._resync.waiting[socket] = hello
+        self._facets.wanted = True
         self._wake()
 
     def close(self, socket: Connection, code: int, reason: str) -> None:
@@ -142,7 +138,7 @@ class Gateway:
 
     def _forget(self, socket: Connection) -> None:
         self._subscriptions.remove(socket)
-        self._catch_up.waiting.pop(socket, None)
+        self._resync.waiting.pop(socket, None)
         metrics.SOCKETS.set(len(self._subscriptions.sockets))
 
 

@@ -1,4 +1,4 @@
-"""Only our own pages may open the feed: a browser sends its cookies from anybody's page."""
+"""Only pages of this dashboard may open the feed: a browser sends its cookies from any site's page."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,3 +1,3 @@
-"""Where the feed stands, below the path prefix."""
+"""The feed's address, below the path prefix."""
 
 FEED = "ws/sessions/"

@@ -1,4 +1,4 @@
-"""What a browser may say, read strictly: everything else is refused with a reason."""
+"""The messages that a browser may send, read strictly: everything else is refused with a reason."""
 
 import json
 from dataclasses import dataclass, field

@@ -1,29 +1,36 @@
-"""Who is written to next: pages that wait for a change before those that wait for beats or counts.
+"""Which page is written to next: those that wait for a change before those that wait for heartbeats or counts.
 
-A few at a time, and then the loop's turn: what is heard meanwhile overtakes whatever is still waiting, and merges with it.
+A few at a time, then the event loop goes on: what arrives meanwhile merges with the updates that still wait.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from agent_sessions import tasks
 
 from .. import metrics
 
-if TYPE_CHECKING:
-    from .connection import Connection
 
-Queue = deque["Connection"]
+class Writable(Protocol):
+    """What is written to: `queue` is the one it waits in."""
+
+    queue: "Queue | None"
+
+    def write(self, header: str, now: float) -> int:
+        """One frame, if it still may; its size."""
+
+
+Queue = deque[Writable]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
-"""Frames for one turn, which the server sends when it has ended: where few wait for a change, the first are soon on their
-way, and many are written with fewer turns. The others get some of every turn: no stream of changes starves them."""
-BESIDE = 16  # changes, or less, for one of the others
+"""Frames for one turn; the server sends them when it has ended. Where few pages wait for a change the first are sent soon, and
+many pages are written to in fewer turns. The others get a share of every turn, so that changes do not starve them."""
+BESIDE = 16  # changes for one of the others, at least one
 
 
 class SendScheduler:
-    """When there is more to write than can be, pages are written to less often, and later ones wait no longer."""
+    """Under more load than can be written each page is written to less often, and none waits longer than the others."""
 
     def __init__(self, header: Callable[[], str], *, monotonic: Callable[[], float]) -> None:
         self._header, self._monotonic = header, monotonic
@@ -34,12 +41,12 @@ class SendScheduler:
         self._are_many = False
         self._task: asyncio.Task[None] | None = None
 
-    def take(self, socket: "Connection", *, is_change: bool) -> None:
-        """One that waits already is taken again when a change has come for it."""
-        lane = self._changes if is_change else self._others
-        if socket.queue is None or (is_change and socket.queue is not lane):
-            socket.queue = lane
-            lane.append(socket)
+    def take(self, socket: Writable, *, is_change: bool) -> None:
+        """One that waits for heartbeats moves to the queue of changes when a change has come for it."""
+        queue = self._changes if is_change else self._others
+        if socket.queue is None or (is_change and socket.queue is not queue):
+            socket.queue = queue
+            queue.append(socket)
             if is_change:
                 self._sent.clear()
         if self._task is None:
@@ -54,7 +61,7 @@ class SendScheduler:
                     self._are_many = False
                 await asyncio.sleep(0)
                 if not self._are_many:
-                    await asyncio.sleep(0)  # daphne sends only now, before the next are written
+                    await asyncio.sleep(0)  # daphne sends here, before the next are written
         finally:
             self._task = None
             self._sent.set()
@@ -66,14 +73,14 @@ class SendScheduler:
         others = max(1, changes // BESIDE) if self._changes else OTHERS
         sizes = [
             socket.write(header, now)
-            for lane, most in ((self._changes, changes), (self._others, others))
-            for socket in _first(lane, most)
+            for queue, most in ((self._changes, changes), (self._others, others))
+            for socket in _first(queue, most)
         ]
         metrics.FRAMES.inc(len(sizes))
         metrics.BYTES.inc(sum(sizes))
 
     async def changes_sent(self) -> None:
-        """Until nobody waits for a change: before that, a newer one would only be merged again and again."""
+        """Until no page waits for a change: before that, a newer one would only be merged again and again."""
         await self._sent.wait()
 
     async def idle(self) -> None:
@@ -85,10 +92,10 @@ class SendScheduler:
             await tasks.cancel_and_wait(self._task)
 
 
-def _first(lane: Queue, most: int) -> Iterator["Connection"]:
-    """Without those that have changed lanes."""
-    while lane and most:
-        socket = lane.popleft()
-        if socket.queue is lane:
+def _first(queue: Queue, most: int) -> Iterator[Writable]:
+    """Without those that have moved to the other queue."""
+    while queue and most:
+        socket = queue.popleft()
+        if socket.queue is queue:
             most -= 1
             yield socket

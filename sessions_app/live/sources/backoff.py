@@ -1,4 +1,4 @@
-"""How long to wait before the next try."""
+"""How long to wait before the next try to connect."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The one LISTEN connection of this process: hears of every commit, and knows whether it still hears."""
+"""The one LISTEN connection of this process: every commit arrives here, and whether it still would is proven again and again."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "agent_sessions"
 QUIET = 1.0
 ANSWER = 3.0
-# A pooler invents process ids; a table without its triggers is changed in silence.
+# A pooler invents process ids; changes of a table without its triggers are not notified.
 PROOF = """
 SELECT pg_backend_pid() = %(pid)s AS direct, pg_notify(%(channel)s, %(word)s) IS NULL,
     3 = (SELECT count(*) FROM pg_trigger
@@ -38,13 +38,13 @@ class PostgresSource:
         self,
         parameters: Callable[[], dict[str, Any]],
         *,
-        heard: Callable[[Changes], None],
-        connected: Callable[[], None],
-        lost: Callable[[], None],
+        on_message: Callable[[Changes], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._parameters = parameters
-        self._on_message, self._on_connected, self._on_lost = heard, connected, lost
+        self._on_message, self._on_connected, self._on_lost = on_message, on_connected, on_lost
         self._monotonic = monotonic
         self._backoff = Backoff()
         self.proven_at: float | None = None
@@ -57,10 +57,10 @@ class PostgresSource:
             try:
                 await self._listen()
             except (psycopg.Error, OSError, TimeoutError) as error:
-                self._went_away(error)
+                self._lost(error)
             await asyncio.sleep(self._backoff.next())
 
-    def _went_away(self, error: Exception) -> None:
+    def _lost(self, error: Exception) -> None:
         metrics.RECONNECTS.labels("postgresql").inc()
         if self.proven_at is not None or self._backoff.failures == 0:
             log.warning("the feed lost PostgreSQL and will try again: %s", error)
@@ -89,10 +89,10 @@ class PostgresSource:
                 await self._ask_for_proof(connection, own)
                 async with aclosing(connection.notifies(timeout=QUIET)) as notifies:
                     async for notify in notifies:
-                        self._hear(notify)
+                        self._on_notify(notify)
 
     async def _ask_for_proof(self, connection: psycopg.AsyncConnection[Any], own: str) -> None:
-        """Raises TimeoutError when the last one has not come: what others committed would not come either."""
+        """Raises TimeoutError when the last one has not come: notifications of commits would not come either."""
         now = self._monotonic()
         if self._awaited is not None and now - self._awaited[1] > ANSWER:
             raise TimeoutError("notifications do not arrive")
@@ -102,11 +102,15 @@ class PostgresSource:
         async with asyncio.timeout(ANSWER):
             found = await (await connection.execute(PROOF, words)).fetchone()
         if not found or not found[0]:
-            raise psycopg.OperationalError("a pooler is between us: notifications do not arrive")
+            raise psycopg.OperationalError(
+                "there is a pooler in between: notifications do not arrive"
+            )
         if not found[2]:
-            raise psycopg.OperationalError("agent_sessions lacks triggers: changes are not told")
+            raise psycopg.OperationalError(
+                "agent_sessions lacks triggers: changes are not notified"
+            )
 
-    def _hear(self, notify: psycopg.Notify) -> None:
+    def _on_notify(self, notify: psycopg.Notify) -> None:
         if notify.channel == CHANNEL:
             self._on_message(parse(notify.payload))
         elif self._awaited is not None and notify.payload == self._awaited[0]:
@@ -118,7 +122,7 @@ class PostgresSource:
 
 
 def parse(payload: str) -> Changes:
-    """Anyone may NOTIFY: what is not ours is dropped, not believed."""
+    """Anyone may NOTIFY: a payload of another form is dropped."""
     try:
         return [
             (str(UUID(session_id)), version)

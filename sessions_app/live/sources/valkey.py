@@ -1,4 +1,4 @@
-"""The one Valkey subscription of this process: what touches no row, heartbeats and conversations."""
+"""The one Valkey subscription of this process: heartbeats and conversations, which change no row."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ Beats = list[tuple[str, int]]
 
 
 async def client(url: str) -> Any:
-    """Never reconnects by itself: a gap that nobody notices is a wrong claim on a page."""
+    """Never reconnects by itself: a gap that is not noticed makes pages say that they are live."""
     return await open_client(
         url,
         socket_timeout=3.0,
@@ -60,16 +60,16 @@ class ValkeySource:
         url: str,
         namespace: str,
         *,
-        heard: Callable[[Beats], None],
-        connected: Callable[[], None],
-        lost: Callable[[], None],
+        on_message: Callable[[Beats], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[], None],
         monotonic: Callable[[], float],
         others: Mapping[str, Callable[[str], None]] = {},
     ) -> None:
-        """`others`: further channels, and who is told of their messages."""
+        """`others`: further channels, each with the callback for its messages."""
         self._url, self._others = url, dict(others)
         self._keys = Keys(namespace)
-        self._on_message, self._on_connected, self._on_lost = heard, connected, lost
+        self._on_message, self._on_connected, self._on_lost = on_message, on_connected, on_lost
         self._monotonic = monotonic
         self._backoff = Backoff()
         self._client: Any = None
@@ -80,10 +80,10 @@ class ValkeySource:
             try:
                 await self._listen()
             except AWAY as error:
-                self._went_away(error)
+                self._lost(error)
             await asyncio.sleep(self._backoff.next())
 
-    def _went_away(self, error: Exception) -> None:
+    def _lost(self, error: Exception) -> None:
         metrics.RECONNECTS.labels("valkey").inc()
         if self.live or self._backoff.failures == 0:
             log.warning("the feed lost Valkey and will try again: %s", error)
@@ -97,7 +97,7 @@ class ValkeySource:
             try:
                 async with own.pubsub() as pubsub:
                     await pubsub.subscribe(*self._others, self._keys.beats)
-                    await self._hear(pubsub)
+                    await self._read(pubsub)
             finally:
                 # its own `async with` shields this: a task would outlive a cancellation
                 await own.aclose()
@@ -105,16 +105,16 @@ class ValkeySource:
             gone, self._client = self._client, None
             await gone.aclose()
 
-    async def _hear(self, pubsub: PubSub) -> None:
-        heard_at = self._monotonic()
+    async def _read(self, pubsub: PubSub) -> None:
+        received_at = self._monotonic()
         while True:
             message = await pubsub.get_message(timeout=QUIET)
             if message is None:
-                if self._monotonic() - heard_at > SILENCE:
+                if self._monotonic() - received_at > SILENCE:
                     raise TimeoutError("Valkey does not answer")
                 await pubsub.ping()
                 continue
-            heard_at = self._monotonic()
+            received_at = self._monotonic()
             if message["channel"] in self._others:
                 if message["type"] == "message":
                     self._others[message["channel"]](message["data"])
@@ -140,12 +140,12 @@ class ValkeySource:
                     if s is not None and 0 < s < LATEST
                 )
         except AWAY as error:
-            log.debug("beats could not be read: %s", error)
+            log.debug("heartbeats could not be read: %s", error)
         return found
 
 
 def parse(payload: str) -> Beats:
-    """Anyone may publish: what is not ours is dropped, not believed."""
+    """Anyone may publish: a payload of another form is dropped."""
     try:
         return [
             (session_id, int(ms))

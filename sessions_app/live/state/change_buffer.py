@@ -1,4 +1,4 @@
-"""What the hub has heard and not yet passed on: only the newest of each session."""
+"""Changes and heartbeats that were received and not yet pushed: only the newest of each session."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class FirstSeen(NamedTuple):
-    """The first version that nobody has looked at yet, and when we heard of it (wall clock)."""
+    """The oldest version that was not yet pushed, and when its notification came (wall clock)."""
 
     version: int
     at: float
@@ -14,7 +14,11 @@ class FirstSeen(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """One tick's worth: the newest of each session, and `first` for who may be a newcomer."""
+    """One tick's worth: the newest of each session, and `first` for who may be a newcomer.
+
+    `gap` numbers the newest time that notifications may have been missed, `gap_since` says since when. `oldest` is when the
+    oldest change came, by the steady clock.
+    """
 
     changes: dict[str, int] = field(default_factory=dict)
     first: dict[str, FirstSeen] = field(default_factory=dict)
@@ -26,12 +30,17 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(self.changes or self.beats or self.gap)
 
-    def changed(self, changes: Iterable[tuple[str, int]], at: float) -> None:
+    def changed(
+        self, changes: Iterable[tuple[str, int]], *, at: float, now: float | None = None
+    ) -> None:
+        """`at` is the wall clock's, `now` the steady clock's."""
         for session_id, version in changes:
             if version > self.changes.get(session_id, 0):
                 self.changes[session_id] = version
             if session_id not in self.first or version < self.first[session_id].version:
                 self.first[session_id] = FirstSeen(version, at)
+            if self.oldest is None:
+                self.oldest = now
 
     def beat(self, session_id: str, ms: int) -> None:
         if ms > self.beats.get(session_id, 0):
@@ -43,34 +52,25 @@ class Batch:
 
 
 class ChangeBuffer:
-    """Changes of sessions nobody shows are kept too: they may be newcomers to somebody's filter."""
+    """Changes of sessions that no page shows are kept too: they may come into a list.
+
+    `received` gathers for the next tick.
+    """
 
     def __init__(self) -> None:
-        self._work = Batch()
+        self.received = Batch()
         self._in_hand: Batch | None = None
         self._gaps = 0
         self._healed = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._work)
-
-    def changed(self, changes: Iterable[tuple[str, int]], *, at: float, now: float) -> None:
-        """`at` is the wall clock's, `now` the steady clock's."""
-        self._work.changed(changes, at)
-        if self._work.changes and self._work.oldest is None:
-            self._work.oldest = now
-
-    def beat(self, session_id: str, ms: int) -> None:
-        self._work.beat(session_id, ms)
-
     def missed(self, since: float) -> None:
         """Notifications may have been missed since then: everything shown has to be compared."""
         self._gaps += 1
-        self._work.missed(self._gaps, since)
+        self.received.missed(self._gaps, since)
 
     def knows(self, session_id: str) -> int:
-        """The version of a change that waits to be passed on, or 0."""
-        return self._work.changes.get(session_id, 0)
+        """The version of a change that waits to be pushed, or 0."""
+        return self.received.changes.get(session_id, 0)
 
     @property
     def has_gap(self) -> bool:
@@ -78,27 +78,28 @@ class ChangeBuffer:
 
     @property
     def oldest(self) -> float | None:
-        """Since when the oldest change that was heard is waiting to be passed on."""
-        times = [w.oldest for w in (self._work, self._in_hand) if w and w.oldest is not None]
+        """Since when the oldest change that was received is waiting to be pushed."""
+        batches = (self.received, self._in_hand)
+        times = [batch.oldest for batch in batches if batch and batch.oldest is not None]
         return min(times, default=None)
 
     def take(self) -> Batch:
-        self._in_hand, self._work = self._work, Batch()
+        self._in_hand, self.received = self.received, Batch()
         return self._in_hand
 
-    def ack(self, work: Batch) -> None:
-        self._healed = max(self._healed, work.gap)
+    def ack(self, batch: Batch) -> None:
+        self._healed = max(self._healed, batch.gap)
         self._in_hand = None
 
-    def requeue(self, work: Batch) -> None:
+    def requeue(self, batch: Batch) -> None:
         """A tick that could not read the database loses nothing: the next one has it all again."""
-        newer = self._work
-        for session_id, version in work.changes.items():
+        newer = self.received
+        for session_id, version in batch.changes.items():
             newer.changes[session_id] = max(version, newer.changes.get(session_id, 0))
-        newer.first |= work.first
-        for session_id, ms in work.beats.items():
+        newer.first |= batch.first
+        for session_id, ms in batch.beats.items():
             newer.beat(session_id, ms)
-        if work.gap:
-            newer.missed(work.gap, work.gap_since)
+        if batch.gap:
+            newer.missed(batch.gap, batch.gap_since)
         newer.oldest = self.oldest
         self._in_hand = None

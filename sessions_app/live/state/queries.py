@@ -1,22 +1,42 @@
-"""Which sessions belong to a list, where a row alone cannot say: asked of the database, in a reader's thread."""
+"""What the feed asks the database, in a reader's thread: versions, arrivals, and who belongs to a list."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from sessions_app.conditions import LATE, LOST, NO_PROGRESS
+from sessions_app.health import LIMITS
 from sessions_app.models import AgentSession
 from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.rows import Row, rows_by_id
 from sessions_app.selectors.search_words import INSIDE
 
 from .change_buffer import FirstSeen
 
+Versions = dict[str, tuple[int, int]]
+
+# A checkpoint brings no session into anybody's list; its creation or another state may.
+_ARRIVED = """
+SELECT DISTINCT h.session_id::text
+FROM unnest(%s::uuid[], %s::bigint[]) AS c(id, first)
+JOIN agent_session_history h ON h.session_id = c.id AND h.version >= c.first
+WHERE h.from_state IS DISTINCT FROM h.to_state AND h.at > now() - interval '1 day'
+"""
+_ARRIVED_SINCE = """
+SELECT session_id::text, extract(epoch FROM max(at))::float8
+FROM agent_session_history
+WHERE at > to_timestamp(%s) AND from_state IS DISTINCT FROM to_state
+GROUP BY session_id ORDER BY 2 DESC LIMIT %s
+"""
+_VERSIONS = """
+SELECT id::text, version, coalesce(floor(extract(epoch FROM last_heartbeat) * 1000), 0)::bigint
+FROM agent_sessions WHERE id = ANY(%s)
+"""
 # What may have brought a session into a search inside it: its creation, another state, a change of what is looked at,
 # or its first checkpoint of that name.
 _TOUCHED = """
@@ -36,6 +56,49 @@ WHERE h.at > now() - interval '1 day' AND (
             SELECT 1 FROM agent_session_checkpoints k
             WHERE k.session_id = h.session_id AND k.n < h.checkpoint_n AND starts_with(k.name, wanted.name))))
 """
+
+
+def current_timeline() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT agent_session_timeline()")
+        return str(cursor.fetchone()[0])
+
+
+def arrived(candidates: Mapping[str, FirstSeen]) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ARRIVED,
+            [[UUID(i) for i in candidates], [heard.version for heard in candidates.values()]],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def arrived_since(since: float, most: int) -> dict[str, float]:
+    """Sessions that were created or changed their state since then, with when."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED_SINCE, [since, most])
+        return dict(cursor.fetchall())
+
+
+def versions(ids: Sequence[str]) -> Versions:
+    """id → version and last heartbeat in milliseconds; what does not exist is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_VERSIONS, [[UUID(i) for i in ids]])
+        return {session_id: (version, beat) for session_id, version, beat in cursor.fetchall()}
+
+
+class Arrivals(NamedTuple):
+    """Sessions whose state has changed, with their rows, and per search inside sessions whether it finds them now."""
+
+    ids: set[str]
+    rows: dict[str, Row]
+    inside: dict[ListFilter, dict[str, bool]]
+
+
+def find_arrivals(candidates: Mapping[str, FirstSeen], deep: Collection[ListFilter]) -> Arrivals:
+    came = arrived(candidates)
+    inside = {wanted: found_inside(wanted, candidates) for wanted in deep}
+    return Arrivals(came, rows_by_id(came), inside)
 
 
 def members(wanted: ListFilter, ids: Collection[str]) -> set[str]:
@@ -94,11 +157,7 @@ def brought_by_time(
 
 
 def _clock_of(wanted: ListFilter) -> Any:
-    """Whoever crossed a limit last stands first."""
+    """The session that crossed a limit last comes first."""
     values = {value for key, values in wanted.groups if key == "condition" for value in values}
-    field = "created_at"
-    if values & {LATE, LOST}:
-        field = "last_heartbeat"
-    elif NO_PROGRESS in values:
-        field = "progressed"
-    return F(field).desc(nulls_last=True)
+    fields = (limit.field for limit in LIMITS if limit.condition in values)
+    return F(next(fields, "created_at")).desc(nulls_last=True)

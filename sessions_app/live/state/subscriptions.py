@@ -1,14 +1,13 @@
-"""Who shows what: sockets with the same subscription are one group, sessions know their groups."""
+"""What each page shows: pages that show the same are one subscription, sessions know their subscriptions."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from sessions_app.rendering.row_html import RowParts
-    from sessions_app.selectors.filters import ListFilter
-    from sessions_app.selectors.rows import Row
+from sessions_app.rendering.row_html import RowParts
+from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.rows import Row
 
-    from ..sockets.connection import Connection
+from ..sockets.connection import Connection
 
 
 class Key(NamedTuple):
@@ -22,39 +21,36 @@ class Key(NamedTuple):
 class Subscription:
     """Pages that show exactly the same, in the same language, through the same filter."""
 
-    __slots__ = ("counts_sent", "filter", "key", "newcomers", "outside", "sockets")
+    __slots__ = ("counts_sent", "filter", "is_list", "key", "newcomers", "outside", "sockets")
 
-    def __init__(self, key: Key, wanted: "ListFilter") -> None:
+    def __init__(self, key: Key, wanted: ListFilter) -> None:
         self.key = key
+        self.is_list = key.page == "list"
         self.filter = wanted
         self.sockets: set[Connection] = set()
         self.newcomers: dict[str, float] = {}
         self.outside: set[str] = set()
-        """Rows that are shown and do not belong to the list any more, as the pages were told."""
+        """Rows that are shown and, as the pages were told, do not belong to the list any more."""
         self.counts_sent: str | None = None
 
-    @property
-    def is_list(self) -> bool:
-        return self.key.page == "list"
-
-    def matches(self, row: "Row") -> bool:
+    def matches(self, row: Row) -> bool:
         shown = str(row.id) in self.key.ids
         return self.filter.matches(row, shown=shown)
 
     def note_membership(self, session_id: str, belongs: bool) -> bool:
-        """Whether that is news."""
-        is_news = belongs == (session_id in self.outside)
+        """Whether the pages have not been told this yet."""
+        has_changed = belongs == (session_id in self.outside)
         (self.outside.discard if belongs else self.outside.add)(session_id)
-        return is_news
+        return has_changed
 
-    def newcomers_for(self, socket: "Connection") -> int:
+    def newcomers_for(self, socket: Connection) -> int:
         return sum(1 for at in self.newcomers.values() if at >= socket.since)
 
 
 class WatchedSession:
-    """A session that somebody looks at: the newest version and beat that were passed on.
+    """A session on open pages: the newest version and heartbeat that were pushed.
 
-    `sent_parts`: how its row looked in the version `sent_version`, by language; empty as soon as a page may show another version.
+    `sent_parts`: its row's parts in the version `sent_version`, by language; empty as soon as a page may show another version.
     """
 
     __slots__ = ("beat", "sent_parts", "sent_version", "subscriptions", "version")
@@ -67,13 +63,13 @@ class WatchedSession:
         self.sent_parts: dict[str, RowParts | None] = {}
 
     def reset_if_older(self, version: int) -> None:
-        """A list has come that shows this version."""
+        """A list was opened that shows this version."""
         if version != self.sent_version:
             self.sent_parts = {}
 
 
 class WatchedConversation:
-    """A conversation that somebody looks at; several sessions may share it."""
+    """A conversation on open pages; several sessions may share it."""
 
     __slots__ = ("due", "stamp", "subscriptions")
 
@@ -85,13 +81,14 @@ class WatchedConversation:
 
 class SubscriptionRegistry:
     def __init__(self) -> None:
-        self.sockets: set[Connection] = set()
-        self.talks: dict[str, WatchedConversation] = {}
+        self.sockets: dict[Connection, Subscription | None] = {}
+        """Open pages, each with what it shows as soon as it has said so."""
+        self.conversations: dict[str, WatchedConversation] = {}
         self.subscriptions: dict[Key, Subscription] = {}
         self.shown: dict[str, WatchedSession] = {}
 
-    def subscribe(self, socket: "Connection", key: Key, wanted: "ListFilter") -> Subscription:
-        """From here on the socket is offered what changes; before, it was told nothing."""
+    def subscribe(self, socket: Connection, key: Key, wanted: ListFilter) -> Subscription:
+        """From here on the page is sent what changes."""
         subscription = self.subscriptions.get(key)
         if subscription is None:
             subscription = self.subscriptions[key] = Subscription(key, wanted)
@@ -100,24 +97,24 @@ class SubscriptionRegistry:
         subscription.sockets.add(socket)
         if key.conversation:
             self._join(key.conversation, subscription)
-        previous, socket.subscription = socket.subscription, subscription
+        previous = self.sockets.get(socket)
+        self.sockets[socket] = subscription
         if previous is not None and previous is not subscription:
             self._leave(socket, previous)
         return subscription
 
     def _join(self, conversation: str, subscription: Subscription) -> None:
-        """Who comes is told what is stored, whatever the others have been told."""
-        talk = self.talks.setdefault(conversation, WatchedConversation())
-        talk.subscriptions.add(subscription)
-        talk.stamp, talk.due = None, True
+        """A new page is sent the stamp that is stored, whatever the other pages have been sent."""
+        watched = self.conversations.setdefault(conversation, WatchedConversation())
+        watched.subscriptions.add(subscription)
+        watched.stamp, watched.due = None, True
 
-    def remove(self, socket: "Connection") -> None:
-        self.sockets.discard(socket)
-        if socket.subscription is not None:
-            self._leave(socket, socket.subscription)
-            socket.subscription = None
+    def remove(self, socket: Connection) -> None:
+        subscription = self.sockets.pop(socket, None)
+        if subscription is not None:
+            self._leave(socket, subscription)
 
-    def _leave(self, socket: "Connection", subscription: Subscription) -> None:
+    def _leave(self, socket: Connection, subscription: Subscription) -> None:
         subscription.sockets.discard(socket)
         if subscription.sockets or self.subscriptions.get(subscription.key) is not subscription:
             return
@@ -127,10 +124,10 @@ class SubscriptionRegistry:
             shown.subscriptions.discard(subscription)
             if not shown.subscriptions:
                 del self.shown[session_id]
-        if talk := self.talks.get(subscription.key.conversation):
-            talk.subscriptions.discard(subscription)
-            if not talk.subscriptions:
-                del self.talks[subscription.key.conversation]
+        if watched := self.conversations.get(subscription.key.conversation):
+            watched.subscriptions.discard(subscription)
+            if not watched.subscriptions:
+                del self.conversations[subscription.key.conversation]
 
     def lists(self) -> list[Subscription]:
         return [
@@ -141,10 +138,10 @@ class SubscriptionRegistry:
         shown = self.shown.get(session_id)
         return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
 
-    def looks(self, ids: Iterable[str]) -> dict[str, dict[str, "RowParts | None"]]:
-        """In which languages rows are on lists, and how they look there; without those of which only their own page is open."""
+    def sent_parts(self, ids: Iterable[str]) -> dict[str, dict[str, RowParts | None]]:
+        """Sessions on lists: the languages they are shown in, and the parts that pages have there, where that is known."""
         found = {}
-        for session_id, shown in self.those(ids).items():
+        for session_id, shown in self.watched(ids).items():
             languages = {s.key.language for s in shown.subscriptions if s.is_list}
             if languages:
                 found[session_id] = {each: shown.sent_parts.get(each) for each in languages}
@@ -155,5 +152,5 @@ class SubscriptionRegistry:
         for start in range(0, len(ids), size):
             yield ids[start : start + size]
 
-    def those(self, ids: Iterable[str]) -> dict[str, WatchedSession]:
+    def watched(self, ids: Iterable[str]) -> dict[str, WatchedSession]:
         return {i: shown for i in ids if (shown := self.shown.get(i)) is not None}

@@ -1,6 +1,7 @@
 // One timer for all relative times, by the server's clock. Says the same as sessions_app/rendering/time_format.py.
 
 import { heard } from "./blind_gaps.js";
+import { healthOf } from "./health.js";
 
 const MINUTE = 60;
 const HOUR = 3600;
@@ -56,18 +57,10 @@ export function tickTime(time, now = serverNow()) {
   set(time, FORMS[time.dataset.relative]((now - time.since) / 1000));
 }
 
-// Health flips by the clock alone; the rule is the server's (sessions_app/health.py), its limits come with the row.
-function healthOf({ heartbeat, progress, late, lost, stuck, state }, now) {
-  const silence = heard(Number(heartbeat), now) / 1000;
-  if (!heartbeat || silence >= lost) return "lost";
-  if (silence >= late) return "late";
-  return state === "active" && heard(Number(progress), now) / 1000 >= stuck ? "no_progress" : "on_time";
-}
-
 export function tickRow(row, now = serverNow()) {
   const data = row.dataset;
   if (!data.late) return;
-  const health = healthOf(data, now);
+  const health = healthOf(data, (since) => heard(since, now) / 1000);
   if (data.health !== health) data.health = health;
   const share = Math.min(Math.max(heard(Number(data.heartbeat), now) / 1000 / data.late, 0), 1);
   const dashes = `${Math.round(share * 100)} 100`;

@@ -8,12 +8,12 @@ from django.http import QueryDict
 
 from agent_sessions import AgentSession
 from sessions_app import actions
+from sessions_app.listed_states import LISTED_STATES
 from sessions_app.manager_portal import call
 from sessions_app.models import AgentSession as Stored
 from sessions_app.selectors.facet_counts import counts
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import load_rows
-from sessions_app.selectors.search_words import STATES
 
 Make = Callable[..., AgentSession]
 
@@ -94,7 +94,7 @@ def test_a_session_counts_as_paused_only_once_its_agent_has_confirmed(sessions: 
 
 def test_every_session_outside_the_trash_counts_in_one_state(sessions: list[str]) -> None:
     facets = counts().facets(ListFilter.from_query(""))
-    assert sum(facets.states[name] for name in STATES if name != "deleted") == facets.total
+    assert sum(facets.states[name] for name in LISTED_STATES if name != "deleted") == facets.total
 
 
 def ids_in(query: str) -> set[str]:

@@ -57,7 +57,7 @@ def test_a_time_of_today_is_one_of_yesterday_tomorrow() -> None:
 
 
 def test_it_is_bounded() -> None:
-    assert fragments._drawn.cache_info().maxsize == 2000
+    assert fragments._rendered.cache_info().maxsize == 2000
 
 
 def row(n: int) -> Any:

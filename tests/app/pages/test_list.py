@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from agent_sessions import AgentSession
 from sessions_app.models import AgentSession as Stored
-from sessions_app.rendering.row_html import render_row_in
 from sessions_app.selectors.pagination import Key, read_page
 from sessions_app.selectors.rows import load_rows
+from tests.support.rows import render_row_in
 
 Make = Callable[..., AgentSession]
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from sessions_app.rendering import row_html
-from sessions_app.rendering.row_html import render_row_in
 from sessions_app.selectors.rows import Row
+from tests.support.rows import render_row_in
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ROW = Row(

@@ -40,7 +40,7 @@ async def _closed_with(messages: list[str | bytes]) -> str:
         screen = Screen(hub)
         for message in messages:
             kind = "text" if isinstance(message, str) else "bytes"
-            hub.gateway.hear(screen.socket, {"type": "websocket.receive", kind: message})
+            hub.gateway.on_message(screen.socket, {"type": "websocket.receive", kind: message})
         await screen.settled()
         return "{} {}".format(*screen.closed) if screen.closed else "goes on"
     finally:
