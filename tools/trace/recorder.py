@@ -1,0 +1,105 @@
+"""Records which functions of the library one call passes, in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import psycopg
+import redis.asyncio
+
+import agent_sessions
+from agent_sessions.stores.sql import query
+
+LIBRARY = Path(agent_sessions.__file__).parent
+QUERIES = LIBRARY / "sql" / "queries"
+# Comprehensions and generator expressions belong to the function around them.
+_INNER = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_STATEMENT = psycopg.AsyncCursor.execute.__code__
+_ROUND_TRIPS = frozenset(
+    {
+        redis.asyncio.Redis.execute_command.__code__,
+        redis.asyncio.client.Pipeline.execute.__code__,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a path costs its reader: `reentries` counts calls into a file that the path had left before."""
+
+    functions: int
+    files: int
+    reentries: int
+    statements: tuple[str, ...]
+    round_trips: int
+
+
+@dataclass
+class Recorder:
+    """The calls while `recording`, of all tasks of the thread. A coroutine that goes on is no further call."""
+
+    calls: list[CodeType] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    round_trips: int = 0
+    # Kept alive, so that no other frame takes the identity of one that was seen.
+    _seen: dict[int, FrameType] = field(default_factory=dict)
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+    def figures(self) -> Figures:
+        files = [code.co_filename for code in self.calls]
+        changes = [file for before, file in pairwise(["", *files]) if before != file]
+        return Figures(
+            functions=len(set(self.calls)),
+            files=len(set(files)),
+            reentries=len(changes) - len(set(files)),
+            statements=tuple(self.statements),
+            round_trips=self.round_trips,
+        )
+
+    def path(self) -> Iterator[str]:
+        """One line a call: file, and function with its class."""
+        for code in self.calls:
+            yield f"{Path(code.co_filename).relative_to(LIBRARY)!s:32} {code.co_qualname}"
+
+    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+        if event != "call" or id(frame) in self._seen:
+            return
+        code = frame.f_code
+        if code is _STATEMENT:
+            self._seen[id(frame)] = frame
+            self.statements.append(_name_of(frame.f_locals.get("query")))
+        elif code in _ROUND_TRIPS:
+            self._seen[id(frame)] = frame
+            self.round_trips += 1
+        elif code.co_name not in _INNER and code.co_filename.startswith(str(LIBRARY)):
+            self._seen[id(frame)] = frame
+            self.calls.append(code)
+
+
+def _name_of(text: object) -> str:
+    """The file that holds the statement; its first words where it is in none."""
+    for path in QUERIES.glob("*.sql"):
+        if query(path.stem) == text:
+            return path.stem
+    return " ".join(str(text).split()[:3])
+
+
+async def quiet() -> None:
+    """Waits until no task that an earlier call has left behind is still running."""
+    while left := [task for task in asyncio.all_tasks() if task.get_name().endswith(" group")]:
+        await asyncio.wait(left)
