@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.json_faults import Encode
 from agent_sessions.models import SessionCheckpoint, utc_now
 

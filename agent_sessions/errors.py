@@ -30,46 +30,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-if TYPE_CHECKING:
-    from agent_sessions.edits import EditPreview, PathConflict
-    from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.basic_errors import (
+    CheckpointNotFound,
+    InvalidInput,
+    InvalidTransition,
+    SessionError,
+    SessionNotFound,
+    StorageMisconfigured,
+    StorageUnavailable,
+    UsageError,
+)
+from agent_sessions.edits import EditPreview, PathConflict
+from agent_sessions.models import AgentSession, SessionCheckpoint
 
-
-class SessionError(Exception):
-    """Something about a session went wrong."""
-
-
-class InvalidInput(SessionError, ValueError):
-    """A value cannot be stored. `code` names the rule and `values` what it was applied to, for sentences in another language.
-
-    `code` is empty where a developer has to change the program, not a person the value.
-    """
-
-    def __init__(self, message: str, code: str = "", **values: str | int) -> None:
-        super().__init__(message)
-        self.code = code
-        self.values = values
-
-
-class SessionNotFound(SessionError, LookupError):
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"there is no session {session_id}")
-        self.session_id = session_id
-
-
-class CheckpointNotFound(SessionError, LookupError):
-    def __init__(self, checkpoint_id: str) -> None:
-        super().__init__(f"there is no checkpoint {checkpoint_id} in this session")
-        self.checkpoint_id = checkpoint_id
-
-
-class InvalidTransition(SessionError):
-    def __init__(self, *, current: str, verb: str) -> None:
-        super().__init__(f"cannot {verb} a session that is {current}")
-        self.current = str(current)
-        self.verb = verb
+__all__ = [
+    "CheckpointNotFound",
+    "Completed",
+    "Conflict",
+    "Deleted",
+    "EditConflict",
+    "Failed",
+    "HandedBack",
+    "InvalidInput",
+    "InvalidTransition",
+    "OrderReceived",
+    "RequestReused",
+    "Restored",
+    "RolledBack",
+    "SessionEnded",
+    "SessionError",
+    "SessionNotFound",
+    "SessionOwned",
+    "StaleEpoch",
+    "StorageMisconfigured",
+    "StorageUnavailable",
+    "TakenOver",
+    "TimelineChanged",
+    "UsageError",
+    "WriteRefused",
+]
 
 
 class Conflict(SessionError):
@@ -182,18 +183,6 @@ class TimelineChanged(WriteRefused):
             "nothing was written: read the session anew"
         )
         self.session_id = session_id
-
-
-class StorageUnavailable(SessionError):
-    """PostgreSQL (or Valkey, where it is the only store) did not confirm: nothing is known to be saved."""
-
-
-class StorageMisconfigured(SessionError):
-    """PostgreSQL answers and refuses, or Valkey is too old: trying again changes nothing until the server is set up."""
-
-
-class UsageError(SessionError, RuntimeError):
-    """The library was called in a way that cannot work: after a fork, from another event loop, with another client."""
 
 
 class OrderReceived(SessionError):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from agent_sessions import tasks
-from agent_sessions.errors import SessionNotFound, StorageUnavailable
+from agent_sessions.basic_errors import SessionNotFound, StorageUnavailable
 from agent_sessions.owner import Lease
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES

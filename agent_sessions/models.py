@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.json_faults import Encode
 from agent_sessions.owner import Lease
 from agent_sessions.states import (

@@ -8,7 +8,7 @@ import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 
-from agent_sessions.errors import InvalidInput, StorageUnavailable
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 
 Pool = psycopg_pool.AsyncConnectionPool[Any]
 CONNECT_SECONDS = 10.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from agent_sessions.errors import UsageError
+from agent_sessions.basic_errors import UsageError
 from agent_sessions.run import Run
 
 _runs: set[Run] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from agent_sessions.errors import InvalidTransition
+from agent_sessions.basic_errors import InvalidTransition
 
 
 class SessionState(StrEnum):

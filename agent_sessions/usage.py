@@ -7,7 +7,7 @@ import inspect
 import os
 from typing import Any
 
-from agent_sessions.errors import UsageError
+from agent_sessions.basic_errors import UsageError
 
 
 def require_async_pool(pool: Any) -> None:

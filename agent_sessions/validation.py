@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.json_faults import Encode, first_fault, has_long_number
 
 MAX_CONTEXT_BYTES = 4 * 1024 * 1024

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.batching import Batcher, BatchItem
-from agent_sessions.errors import InvalidInput
 from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.valkey_client import AWAY, get_many, is_cluster, publish, run_script

@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
-from agent_sessions.errors import InvalidInput, StorageMisconfigured
+from agent_sessions.basic_errors import InvalidInput, StorageMisconfigured
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 
 from agent_sessions import tasks
+from agent_sessions.basic_errors import SessionError
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
 from agent_sessions.conversation.write_behind import WriteBehind
-from agent_sessions.errors import SessionError
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.conversation.local_cache import Entry
 from agent_sessions.conversation.snapshot import QUESTION_LENGTH, Snapshot, last_question
-from agent_sessions.errors import InvalidInput
 
 MAX_PAGE = 500
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from agent_sessions.basic_errors import StorageUnavailable
 from agent_sessions.conversation.snapshot import Addition, Snapshot
-from agent_sessions.errors import StorageUnavailable
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.json_faults import key_fault
 
 if TYPE_CHECKING:

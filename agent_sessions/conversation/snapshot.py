@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.conversation.models import (
     MAX_SLOT,
     ConversationState,
     ConversationTurn,
     check_slots,
 )
-from agent_sessions.errors import InvalidInput
 from agent_sessions.validation import text as check_text
 
 QUESTION_LENGTH = 200

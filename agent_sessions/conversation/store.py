@@ -16,10 +16,10 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.scripts import script
 from agent_sessions.conversation.snapshot import Addition, Snapshot, dumps, last_question
-from agent_sessions.errors import InvalidInput, StorageUnavailable
 from agent_sessions.keys import ConversationKeys
 from agent_sessions.valkey_client import AWAY, cluster_url
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TypeVar
 
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.snapshot import Addition, Snapshot
 from agent_sessions.conversation.stats import Counts
@@ -17,7 +18,6 @@ from agent_sessions.conversation.store import (
     ConversationStore,
     Unreachable,
 )
-from agent_sessions.errors import InvalidInput, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from agent_sessions.basic_errors import StorageUnavailable
 from agent_sessions.batching import BatchItem
-from agent_sessions.errors import StorageUnavailable
 from agent_sessions.stores.row_mappers import written_from_row, written_from_tuple
 from agent_sessions.stores.sql import Connection, fetch, query
 from agent_sessions.write_commands import AppendCheckpoint, Rejected, Write, Written

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput, StorageUnavailable
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES

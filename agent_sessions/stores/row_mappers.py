@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import SessionState
 from agent_sessions.write_commands import Written

@@ -18,7 +18,7 @@ from psycopg.pq import Format
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from agent_sessions.errors import (
+from agent_sessions.basic_errors import (
     InvalidInput,
     SessionError,
     StorageMisconfigured,
