@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agent_sessions.conversation.config import ConversationConfig
+from agent_sessions.conversation.encoding import addition_of, snapshot_of, state_of
 from agent_sessions.conversation.expiry import Maintenance
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
@@ -100,12 +101,12 @@ class ConversationManager:
     async def get(self, session_id: str) -> ConversationState | None:
         """A copy; reading keeps the conversation alive."""
         view = await self._look(check_id(session_id), keep=True)
-        return view.to_state() if view else None
+        return state_of(view) if view else None
 
     async def peek(self, session_id: str) -> ConversationState | None:
         """A copy for an onlooker: looking neither keeps it alive nor counts."""
         view = await self._look(check_id(session_id), keep=False)
-        return view.to_state() if view else None
+        return state_of(view) if view else None
 
     async def get_or_create(self, session_id: str | None = None) -> tuple[str, ConversationState]:
         session_id = check_id(session_id) if session_id is not None else self.generate_session_id()
@@ -115,7 +116,7 @@ class ConversationManager:
             view = entry.view(self.config.default_language) or Snapshot()
             if not view.stamp and self._reachable:  # another process was first
                 view = await self._look(session_id, keep=True) or view
-        return session_id, view.to_state()
+        return session_id, state_of(view)
 
     async def update(self, session_id: str, state: ConversationState) -> None:
         """Stores what was changed since `state` was got, beside what others added meanwhile.
@@ -124,7 +125,7 @@ class ConversationManager:
         was not got from here replaces whatever is stored; one whose conversation is gone is stored anew.
         """
         session_id = check_id(session_id)
-        mine, origin = Snapshot.of_state(state), state.origin
+        mine, origin = snapshot_of(state), state.origin
         addition = origin.addition_to(mine) if origin else None
         if origin is None or addition is None:
             expected = (origin.stamp or "unknown") if origin else ""
@@ -164,7 +165,7 @@ class ConversationManager:
         """A question and its answer, together or not at all, however many processes do so at once."""
         asked = ConversationTurn("user", question, resolved_question, template_id, slots or {})
         answered = ConversationTurn("assistant", answer, results=results or [])
-        await self._append(check_id(session_id), Addition.of_turns([asked, answered]))
+        await self._append(check_id(session_id), addition_of([asked, answered]))
 
     async def stamps(self, session_ids: Sequence[str]) -> dict[str, str]:
         """What changes whenever the stored conversation does, for onlookers. Raises StorageUnavailable."""
