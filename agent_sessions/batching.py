@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Generic, TypeVar, cast
 
+from agent_sessions.backoff import Backoff
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Who is held up comes again after this pause, then after twice as long, up to the second.
-FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.2
+# Seconds after which an item that is held up is tried again: the first time, and at most.
+HELD = (0.005, 0.2)
 
 # What serves a run of groups (a connection) is given back after so many, and when nothing came for so many seconds.
 RUN, LINGER = 100, 0.003
@@ -24,7 +26,7 @@ WORTH_DIVIDING = 16
 class BatchItem(Generic[Item, Result]):
     """One caller's item, and whom to tell the answer."""
 
-    __slots__ = ("_answered", "_refused", "deferred_since", "item", "key", "pause", "told")
+    __slots__ = ("_answered", "_backoff", "_refused", "deferred_since", "item", "key", "told")
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class BatchItem(Generic[Item, Result]):
         self.key = key
         self.item = item
         self.deferred_since: float | None = None
-        self.pause = FIRST_PAUSE
+        self._backoff: Backoff | None = None
         self._answered = answered
         self._refused = refused
         self.told = False
@@ -55,6 +57,11 @@ class BatchItem(Generic[Item, Result]):
         """Whoever was forgotten hears at least that."""
         if not self.told:
             self.reject(RuntimeError("the group was flushed without an answer"))
+
+    def next_pause(self) -> float:
+        """Seconds until it is tried again. Most items are never held up, so that none brings its backoff with it."""
+        self._backoff = self._backoff or Backoff(*HELD)
+        return self._backoff.next()
 
     def deferred_for(self) -> float:
         """Seconds since it was first held up, which is now if it never was."""
@@ -211,12 +218,11 @@ class Batcher(Generic[Item, Result]):
 
     async def _pause(self, held: Held[Item, Result]) -> None:
         try:
-            await asyncio.sleep(min(waiting.pause for waiting in held))
+            await asyncio.sleep(min(waiting.next_pause() for waiting in held))
         except BaseException as error:
             self._give_up(held, error)
             raise
         for waiting in held:
-            waiting.pause = min(waiting.pause * 2, LONGEST_PAUSE)
             self._enqueue(waiting)
 
     def _give_up(self, waitings: Held[Item, Result], error: BaseException) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
-from agent_sessions.json_merge import apply, become, diff, merge, same
-from agent_sessions.models import AgentSession, ChangeSet, copied
+from agent_sessions.json_merge import apply, become, copied, diff, merge, same
+from agent_sessions.models import AgentSession
+from agent_sessions.save_state import ChangeSet
 from agent_sessions.states import LIVE_STATES, SessionState, target, verbs_to
 from agent_sessions.transitions import compressed
 from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, Write, Written
@@ -82,6 +83,11 @@ def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None
     return ChangeSet(
         change_id, session.state, context, metadata, added, context_text, data_text, metadata_text
     )
+
+
+def is_append(attempt: ChangeSet, base: AgentSession) -> bool:
+    """Checkpoints and context only: nothing that has to be decided on the locked row."""
+    return attempt.state == base.state and attempt.metadata is base.metadata
 
 
 def rebase(

@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeVar
 
 from agent_sessions import validation
 from agent_sessions.basic_errors import InvalidInput
+from agent_sessions.clock import utc_now
 from agent_sessions.json_faults import Encode
-from agent_sessions.models import SessionCheckpoint, utc_now
+from agent_sessions.models import SessionCheckpoint
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from agent_sessions.errors import SessionNotFound, SessionOwned, StorageUnavailable
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.owner import Lease, Owner, is_dead
-from agent_sessions.session_cache import SessionCache
+from agent_sessions.publisher import ChangePublisher
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.stores.document import DocumentStore
-from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.stores.store import Store
 from agent_sessions.write_commands import Taken
 
 logger = logging.getLogger(__name__)
@@ -23,8 +22,8 @@ RELEASED_WITHIN = 5.0  # seconds; a lease that cannot be given back ends by itse
 
 @dataclass
 class Leases:
-    store: PostgresStore | DocumentStore
-    cache: SessionCache
+    store: Store
+    publisher: ChangePublisher
     heartbeats: Heartbeats
     source: str
 
@@ -64,7 +63,7 @@ class Leases:
             return False
         self.heartbeats.leases[session_id] = lease
         if taken.fenced:
-            await self.cache.publish(taken.head)
+            await self.publisher.publish(taken.head)
         return True
 
     async def release(self, session_id: str, lease: Lease, why: str) -> None:
@@ -77,7 +76,7 @@ class Leases:
             async with asyncio.timeout(RELEASED_WITHIN):
                 head = await self.store.release_lease(session_id, lease, self.source, why)
                 if head is not None:
-                    await self.cache.publish(head)
+                    await self.publisher.publish(head)
         except (StorageUnavailable, TimeoutError) as error:
             logger.warning(
                 "the lease of %s could not be given back and ends in %.0f s: %s",

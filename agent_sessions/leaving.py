@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_sessions import validation
+from agent_sessions.attach_options import AttachOptions, Kinds
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -16,16 +17,11 @@ from agent_sessions.errors import (
     WriteRefused,
 )
 from agent_sessions.json_merge import apply, diff
+from agent_sessions.models import AgentSession
+from agent_sessions.run import Run
 from agent_sessions.states import LIVE_STATES
 
-if TYPE_CHECKING:
-    from agent_sessions.attach import AttachOptions
-    from agent_sessions.models import AgentSession
-    from agent_sessions.run import Run
-
 logger = logging.getLogger(__name__)
-
-Kinds = type[Exception] | tuple[type[Exception], ...]
 
 # Errors that say nothing about the work itself.
 LEAVE_OPEN = (OrderReceived, WriteRefused, StorageUnavailable, SessionNotFound, Conflict)

@@ -23,10 +23,7 @@ from types import (
     MemberDescriptorType,
     MethodType,
 )
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from agent_sessions.safe_points import SafePoints
+from typing import Any, NamedTuple
 
 AnyTask = Task[Any]
 
@@ -49,7 +46,7 @@ class Count(NamedTuple):
 
 class Parts:
     def __init__(
-        self, run: SafePoints, calls: frozenset[CodeType], changed: Callable[[], None]
+        self, run: object, calls: frozenset[CodeType], changed: Callable[[], None]
     ) -> None:
         self._run = run
         self._calls = calls  # the code of the run's own methods
@@ -158,14 +155,14 @@ def _first(value: Any, *names: str) -> Any:
     return next(filter(None, (getattr(value, name, None) for name in names)), None)
 
 
-def _will_call(frame: FrameType, run: SafePoints) -> bool:
+def _will_call(frame: FrameType, run: object) -> bool:
     """Its code names a call and has the run, or it holds a function that does, or a call itself."""
     names = _names(frame.f_code)
     named = (frame.f_globals.get(name) for name in frame.f_code.co_names)
     return any(_holds(value, run, names, DEPTH) for value in (*frame.f_locals.values(), *named))
 
 
-def _holds(value: Any, run: SafePoints, names: frozenset[str], depth: int) -> bool:
+def _holds(value: Any, run: object, names: frozenset[str], depth: int) -> bool:
     """The run, as a value, as an attribute that the code names, in a container, or inside of a function."""
     if value is run:
         return not _CALL_NAMES.isdisjoint(names)

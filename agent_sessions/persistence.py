@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from agent_sessions import change_set
-from agent_sessions.errors import (
-    SessionNotFound,
-    StorageUnavailable,
-    TimelineChanged,
-    WriteRefused,
-)
+from agent_sessions.errors import SessionNotFound, StorageUnavailable, TimelineChanged, WriteRefused
 from agent_sessions.json_merge import diff
-from agent_sessions.models import AgentSession, ChangeSet, Head
+from agent_sessions.models import AgentSession, Head
+from agent_sessions.publisher import ChangePublisher
+from agent_sessions.save_state import ChangeSet
 from agent_sessions.session_cache import SessionCache
-from agent_sessions.states import LIVE_STATES
-from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.postgres import PostgresStore
-from agent_sessions.transitions import ANY_STATE
+from agent_sessions.stores.store import Store
 from agent_sessions.write_commands import Author, Rejected, Write, Written
 
 # The array that today's agents read is written anew, as a whole, when it lacks so many.
@@ -31,13 +24,13 @@ ARRAY_BEHIND = 100
 class SessionWriter:
     def __init__(
         self,
-        store: PostgresStore | DocumentStore,
+        store: Store,
         cache: SessionCache,
-        clock: Callable[[], datetime],
+        publisher: ChangePublisher,
     ) -> None:
         self._store = store
         self._cache = cache
-        self._clock = clock
+        self._publisher = publisher
         self._on_their_way: set[asyncio.Task[bool]] = set()
 
     async def save(self, session: AgentSession, author: Author) -> bool:
@@ -90,7 +83,7 @@ class SessionWriter:
                 session.turn.release()
         if attempt is None:
             return None
-        if not attempt.is_fast(base):
+        if not change_set.is_append(attempt, base):
             session.turn.release()
             return None
         return self._submit(store, session, base, attempt, author)
@@ -111,7 +104,7 @@ class SessionWriter:
             change_set.apply_ack(session, base, attempt, written)
             session.turn.release()
             # Nobody waits for Valkey: who reads asks PostgreSQL whether a copy is the newest.
-            self._cache.publish_soon(written.head)
+            self._publisher.publish_soon(written.head)
             _pass_on(future, written)
 
         def refused(error: BaseException) -> None:
@@ -125,7 +118,8 @@ class SessionWriter:
             _pass_on(future, error)
 
         session.attempt = attempt
-        store.send(change_set.to_write(session, base, attempt, author), stored, refused)
+        write = change_set.to_write(session, base, attempt, author)
+        store.writes.send(session.session_id, write, stored, refused)
         return future
 
     def _task(self, saving: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
@@ -151,12 +145,12 @@ class SessionWriter:
             if attempt is None:
                 return False
             session.attempt = attempt
-            if resent or not attempt.is_fast(base):
+            if resent or not change_set.is_append(attempt, base):
                 writing = self._save_locked(session, base, attempt, author, resent=resent)
             else:
                 writing = self._save_fast(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
-        await self._cache.publish(head)
+        await self._publisher.publish(head)
         return True
 
     async def _end(
@@ -187,7 +181,7 @@ class SessionWriter:
             head = await self._end(session, base, attempt, author, writing)
         finally:
             session.turn.release()
-        await self._cache.publish(head)
+        await self._publisher.publish(head)
         return True
 
     async def _resolve_unknown_outcome(
@@ -199,66 +193,6 @@ class SessionWriter:
         if not missing:
             session.attempt = None
             change_set.apply_stored(session, base, attempt, stored)
-
-    async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
-        """None when it was acknowledged before. No order that is still to come is acknowledged with it."""
-
-        def decide(session: AgentSession) -> Write | None:
-            known = min(order_version, session.order_version)
-            if session.acknowledged_version >= known:
-                return None
-            return Write(
-                session_id,
-                "acknowledged",
-                Author(session.agent_type, source),
-                from_states=ANY_STATE,
-                acknowledged=known,
-                by_agent=session.state in LIVE_STATES,
-                detail={"verb": session.order_verb, "order_version": known},
-            )
-
-        stored = await self._store.transact(session_id, uuid.uuid4(), decide)
-        return stored.session.head
-
-    async def report_parts(
-        self, session_id: str, order_version: int, parts: tuple[int, int], source: str
-    ) -> Head:
-        """How many parts of a run a pause waits for; nothing when it is confirmed or another order came."""
-
-        def decide(session: AgentSession) -> Write | None:
-            same = (session.parts, session.parts_at_work) == parts
-            if same or not session.order_open or session.order_version != order_version:
-                return None
-            return Write(
-                session_id,
-                "parts",
-                Author(session.agent_type, source),
-                parts=parts,
-                by_agent=True,
-                detail={"parts": parts[0], "at_work": parts[1], "order_version": order_version},
-            )
-
-        stored = await self._store.transact(session_id, uuid.uuid4(), decide)
-        return stored.session.head
-
-    async def count_attempt(
-        self, session: AgentSession, attempts: int, detail: dict[str, Any], source: str
-    ) -> Head:
-        """An error leaves the session open; nothing when it was ordered or taken over since."""
-
-        def decide(current: AgentSession) -> Write | None:
-            if current.state not in LIVE_STATES or current.epoch != session.epoch:
-                return None
-            return Write(
-                session.session_id,
-                "attempt",
-                Author(session.agent_type, source),
-                failed_attempts=attempts,
-                detail=detail,
-            )
-
-        stored = await self._store.transact(session.session_id, uuid.uuid4(), decide)
-        return stored.session.head
 
     async def _base_of(self, session: AgentSession) -> AgentSession:
         """A session that was built by hand is compared with what is stored under its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
@@ -11,9 +12,12 @@ from agent_sessions.batching import Batcher, BatchItem
 from agent_sessions.errors import StorageUnavailable
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.session_cache import SessionCache
-from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.postgres import PostgresStore
-from agent_sessions.valkey_cache import Text, copy_in
+from agent_sessions.stores.store import Store
+from agent_sessions.valkey_cache import Text, ValkeyCache, copy_in
+from agent_sessions.valkey_client import AWAY
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 16  # copies, each of which may have megabytes
 
@@ -22,12 +26,17 @@ Answers = tuple[Text | None, Head | StorageUnavailable | None]
 
 
 class SessionReader:
-    def __init__(self, store: PostgresStore | DocumentStore, cache: SessionCache) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cache: SessionCache,
+        valkey: ValkeyCache | None,
+    ) -> None:
         self._store = store
         self._cache = cache
         self._asking: Batcher[str, Answers] | None = None
-        if isinstance(store, PostgresStore) and cache.copies is not None:
-            ask = partial(_ask_both, store, cache)
+        if isinstance(store, PostgresStore) and valkey is not None:
+            ask = partial(_ask_both, store, valkey)
             self._asking = Batcher(ask, most=AT_ONCE, in_flight=2)
         # Reads have no order among them: each is a key of its own, so that none waits for another's answer.
         self._questions = count()
@@ -91,14 +100,22 @@ class SessionReader:
 
 
 async def _ask_both(
-    store: PostgresStore, cache: SessionCache, group: Sequence[BatchItem[str, Answers]]
+    store: PostgresStore, valkey: ValkeyCache, group: Sequence[BatchItem[str, Answers]]
 ) -> None:
     """At the same time: a copy that comes to be newer than the answer is not used, which costs a read and no more."""
     ids = [waiting.item for waiting in group]
-    texts, heads = await asyncio.gather(cache.copies_of(ids), _heads(store, ids))
+    texts, heads = await asyncio.gather(_copies(valkey, ids), _heads(store, ids))
     for waiting, text in zip(group, texts, strict=True):
         answer = heads if isinstance(heads, StorageUnavailable) else heads.get(waiting.item)
         waiting.resolve((text, answer))
+
+
+async def _copies(valkey: ValkeyCache, ids: list[str]) -> Sequence[Text | None]:
+    try:
+        return await valkey.get(ids)
+    except AWAY as error:
+        logger.debug("no copies from Valkey: %s", error)
+        return [None] * len(ids)
 
 
 async def _heads(store: PostgresStore, ids: list[str]) -> dict[str, Head] | StorageUnavailable:

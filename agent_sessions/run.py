@@ -7,7 +7,7 @@ import copy
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.checkpoints import effective
@@ -19,13 +19,11 @@ from agent_sessions.errors import (
     WriteRefused,
 )
 from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.owner import Lease
+from agent_sessions.run_manager import RunManager
 from agent_sessions.safe_points import SafePoints
 from agent_sessions.states import CHECKPOINT_NAMES
 from agent_sessions.transitions import is_automatic, rolled_back_to
-
-if TYPE_CHECKING:
-    from agent_sessions.manager import SessionManager
-    from agent_sessions.owner import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ class Run(SafePoints):
     """One agent at work on one session. Made by `SessionManager.attach`."""
 
     def __init__(
-        self, manager: SessionManager, session: AgentSession, lease: Lease, interval: float
+        self, manager: RunManager, session: AgentSession, lease: Lease, interval: float
     ) -> None:
         super().__init__(manager, session, lease, _CALLS)
         self.restarted_from: SessionCheckpoint | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_sessions.errors import (
     Completed,
@@ -22,13 +22,11 @@ from agent_sessions.errors import (
     UsageError,
 )
 from agent_sessions.models import AgentSession, Head
+from agent_sessions.owner import Lease
 from agent_sessions.parts import Count, Parts
+from agent_sessions.run_manager import RunManager
 from agent_sessions.states import LIVE_STATES, SessionState
 from agent_sessions.transitions import newest_own
-
-if TYPE_CHECKING:
-    from agent_sessions.manager import SessionManager
-    from agent_sessions.owner import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +45,7 @@ class SafePoints:
 
     def __init__(
         self,
-        manager: SessionManager,
+        manager: RunManager,
         session: AgentSession,
         lease: Lease,
         calls: frozenset[CodeType],

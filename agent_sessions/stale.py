@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from agent_sessions import tasks, transitions
 from agent_sessions.models import Head
-from agent_sessions.session_cache import SessionCache
-from agent_sessions.stores.document import DocumentStore
-from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.publisher import ChangePublisher
+from agent_sessions.stores.store import Store
+from agent_sessions.valkey_cache import ValkeyCache
 from agent_sessions.valkey_client import AWAY
 from agent_sessions.write_commands import Author, FailSilent
 
@@ -25,12 +25,14 @@ AUTHOR = Author("sweeper", "sweeper", "heartbeat_timeout")
 class StaleSweeper:
     def __init__(
         self,
-        store: PostgresStore | DocumentStore,
-        cache: SessionCache,
+        store: Store,
+        publisher: ChangePublisher,
+        valkey: ValkeyCache | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._cache = cache
+        self._publisher = publisher
+        self._valkey = valkey
         self._clock = clock
 
     async def fail_stale(self, max_age: timedelta) -> int:
@@ -57,7 +59,7 @@ class StaleSweeper:
         try:
             found = await _put_in_batches(session_ids, batches)
             await asyncio.gather(*workers)
-            await self._cache.settle()
+            await self._publisher.settle()
         finally:
             await tasks.cancel_and_wait(*workers)
         return len(failed), sorted(found - failed)
@@ -71,7 +73,7 @@ class StaleSweeper:
                 for _ in range(RUN):
                     for head in await self._fail_each(fail, batch, max_age):
                         failed.add(head.session_id)
-                        self._cache.publish_soon(head)
+                        self._publisher.publish_soon(head)
                     batch = await batches.get()
                     if not batch:
                         return
@@ -87,10 +89,10 @@ class StaleSweeper:
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
         """Those of whom Valkey has not heard since either."""
-        if self._cache.copies is None:
+        if self._valkey is None:
             return list(session_ids)
         try:
-            beats = await self._cache.copies.last_beats(session_ids)
+            beats = await self._valkey.last_beats(session_ids)
         except AWAY:
             return list(session_ids)
         heard = zip(session_ids, beats, strict=True)

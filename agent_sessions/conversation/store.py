@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import re
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from agent_sessions.backoff import Backoff
 from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.scripts import script
@@ -73,7 +73,7 @@ class ConversationStore:
         self._keys = ConversationKeys(config.valkey_prefix)
         self._connecting = asyncio.Lock()
         self._name = ""
-        self._failures = 0
+        self._backoff = Backoff(config.retry_first_seconds, config.retry_longest_seconds)
         self.retry_at = 0.0
         self.available = False
         self.memory = 0
@@ -98,7 +98,8 @@ class ConversationStore:
         name = await self._ask_name(await self._opened())
         if name != self._name:
             self.memory += 1
-        self._name, self._failures, self.available = name, 0, True
+        self._name, self.available = name, True
+        self._backoff.reset()
 
     async def close(self) -> None:
         self.available = False
@@ -227,11 +228,8 @@ class ConversationStore:
                 what = f"what is stored as {key}" if key else "what is stored under one of the keys"
                 return InvalidInput(f"{what} is no conversation: remove it, or use another prefix")
             return StorageUnavailable(f"Valkey could not do it: {message}")
-        longest = self._config.retry_longest_seconds
-        delay = min(longest, self._config.retry_first_seconds * 2 ** min(self._failures, 20))
-        self.retry_at = self._clock() + delay * random.uniform(0.5, 1)  # noqa: S311
-        self._failures += 1
-        if self.available or self._failures == 1:
+        self.retry_at = self._clock() + self._backoff.next()
+        if self.available or self._backoff.failures == 1:
             logger.warning("Valkey does not answer, conversations are kept in memory: %s", message)
         self.available = False
         self.went_away.set()

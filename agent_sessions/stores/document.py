@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent_sessions import reports
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
@@ -96,6 +97,10 @@ class DocumentStore:
             document_rules.apply(record, write.replace(change_id=change_id), self._clock())
             if await self._documents.save(record):
                 return Transacted(record.session.mark_clean())
+
+    async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head:
+        decide = reports.acknowledgement(order_version, source)
+        return (await self.transact(session_id, uuid.uuid4(), decide)).session.head
 
     async def flush_beats(
         self, beats: dict[str, datetime], leases: Mapping[str, Lease]

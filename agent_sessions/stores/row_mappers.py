@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from agent_sessions.basic_errors import InvalidInput
-from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import SessionState
+from agent_sessions.stored_fields import STORED
 from agent_sessions.write_commands import Written
 
 

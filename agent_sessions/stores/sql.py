@@ -45,8 +45,12 @@ LACKING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedColumn,
 )
-# One statement writes whatever its input is.
-WRITES = {"write_sessions": "given_writes", "fail_silent": "silent_writes"}
+# By the name of a query: the file with the input of write_sessions.sql, the one statement that writes.
+WRITES = {
+    "write_sessions": "given_writes",
+    "fail_silent": "silent_writes",
+    "acknowledge": "acknowledgement_writes",
+}
 
 
 @cache

@@ -53,7 +53,7 @@ async def test_the_address_of_any_node_is_enough(
     for port in cluster.masters:
         manager = await another(valkey_url=cluster.url_of(port), database=database)
         made = [await manager.create_session("grader", f"u{n}", {"n": n}) for n in range(12)]
-        await manager._cache.settle()
+        await manager._publisher.settle()
         other = await another(valkey_url=cluster.url, database=database)
         assert [(await served(other, s.session_id)).context["n"] for s in made] == list(range(12))
 
@@ -72,7 +72,7 @@ async def test_copies_and_announcements_of_many_sessions_at_once_arrive(
 ) -> None:
     manager = await another(valkey_url=cluster.url)
     made = await asyncio.gather(*(manager.create_session("grader", f"u{n}") for n in range(40)))
-    await manager._cache.settle()
+    await manager._publisher.settle()
     for session in made:
         assert await client.exists(f"breakpilot:session:{session.session_id}")
     await asyncio.gather(*(manager.pause(s.session_id, **OLGA) for s in made))

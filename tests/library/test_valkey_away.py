@@ -72,14 +72,14 @@ async def test_of_words_that_valkey_did_not_take_the_newest_is_owed(
             session.checkpoint("essay_marked", {"n": n})
             await writer.update_session(session)
         valkey.kill()
-        await writer._cache.settle()
-    assert writer._cache._unpublished[session.session_id].version == session.version
+        await writer._publisher.settle()
+    assert writer._publisher._unpublished[session.session_id].version == session.version
     await valkey.start()
     client = redis.asyncio.Redis.from_url(valkey.url)
     async with client, words_of(client, session.session_id) as next_word:
         await writer.tick()
         assert (await next_word())["version"] == session.version
-    assert not writer._cache._unpublished
+    assert not writer._publisher._unpublished
 
 
 async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
@@ -146,11 +146,11 @@ async def test_what_could_not_be_announced_is_announced_when_valkey_is_back(
     valkey.kill()
     await until(reader, trusted=False)
     await writer.pause(session.session_id, **OLGA)
-    assert list(writer._cache._unpublished) == [session.session_id]
+    assert list(writer._publisher._unpublished) == [session.session_id]
     await valkey.start()
     await until(reader, trusted=True)
     await writer.tick()
-    assert not writer._cache._unpublished
+    assert not writer._publisher._unpublished
     assert (await served(reader, session.session_id)).state == "paused"
 
 
