@@ -16,7 +16,7 @@ from agent_sessions.clock import utc_now
 from agent_sessions.editing import Editing
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
-from agent_sessions.keys import Keys
+from agent_sessions.keys import NAMESPACE, Keys
 from agent_sessions.leases import Leases
 from agent_sessions.listeners import HeadListeners
 from agent_sessions.models import AgentSession
@@ -42,7 +42,7 @@ class ManagerBase:
         self,
         redis_client: Any = None,
         db_pool: psycopg_pool.AsyncConnectionPool[Any] | None = None,
-        namespace: str = "breakpilot",
+        namespace: str = NAMESPACE,
         session_ttl_hours: float = 24,
         *,
         source: str = "agent",

@@ -35,6 +35,7 @@ from agent_sessions.conversation.store import (
 )
 from agent_sessions.conversation.write_behind import WriteBehind
 from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
+from agent_sessions.keys import ConversationKeys
 
 logger = logging.getLogger(__name__)
 
@@ -215,7 +216,7 @@ class ConversationManager:
 
     @property
     def changes_channel(self) -> str:
-        return f"{self.config.valkey_prefix}changes"
+        return ConversationKeys(self.config.valkey_prefix).changes
 
     async def tick(self) -> None:
         """Tries Valkey again when that is due, sends what waits, forgets what is idle."""

@@ -14,6 +14,7 @@ from tests.library.conftest import Make
 from tests.library.hearing import SOON, live, over, served, until, words_of
 from tests.library.own_valkey import OwnValkey
 from tests.library.people import OLGA, Sql
+from tests.support.keys import KEYS
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def test_a_session_that_is_stored_does_not_wait_for_its_copy_in_valkey(
     async with asyncio.timeout(SOON):
         session = await one.create_session("grader")
         assert await served(two, session.session_id), "nor does who reads it from PostgreSQL"
-    key = f"breakpilot:session:{session.session_id}"
+    key = KEYS.copy(session.session_id)
     assert not await redis_client.exists(key)
     await redis_client.client_unpause()
     await one.tick()
@@ -93,7 +94,7 @@ async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
     await one.tick()
     created.append(await one.create_session("grader"))
     await one.tick()
-    keys = [f"breakpilot:session:{session.session_id}" for session in created]
+    keys = [KEYS.copy(session.session_id) for session in created]
     there = [await redis_client.exists(key) for key in keys]
     assert there == [1, 1, 0, 0, 0, 1], (
         "two fill the room, and when they are gone there is room again"
