@@ -44,6 +44,7 @@ from agent_sessions.basic_errors import (
 )
 from agent_sessions.edits import EditPreview, PathConflict
 from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.states import CHECKPOINT_NAMES
 
 __all__ = [
     "CheckpointNotFound",
@@ -238,7 +239,7 @@ class Failed(OrderReceived):
 
     def __init__(self, session: AgentSession) -> None:
         super().__init__(session)
-        last = session.get_last_checkpoint("session_failed")
+        last = session.get_last_checkpoint(CHECKPOINT_NAMES["fail"])
         error = last.data.get("error") if last else None
         self.error: str | None = error if isinstance(error, str) else None
         if self.error:

@@ -63,23 +63,32 @@ class ManagerBase:
         self.clock = clock
         self.encode = encode
         self._store: Store
+        durable = db_pool is not None
         if db_pool is not None:
             self._store = PostgresStore(db_pool, clock, retry_seconds=retry_seconds)
         elif redis_client is not None:
             self._store = DocumentStore(ValkeyBackend(redis_client, self.names, ttl, clock), clock)
         else:
             self._store = DocumentStore(MemoryBackend(), clock)
-        durable = db_pool is not None
+        self._open_caches(redis_client, ttl, cache_size, durable=durable)
+        self._open_parts(flush_seconds, durable=durable)
+        self._owned = AsyncExitStack()
+
+    def _open_caches(self, client: Any, ttl: timedelta, size: int, *, durable: bool) -> None:
+        """What this process knows of sessions, and how it hears and tells of changes."""
         self._valkey: ValkeyCache | None = None
         self._subscriber: ChangeSubscriber | None = None
-        if redis_client is not None:
-            self._valkey = ValkeyCache(redis_client, self.names, ttl, durable=durable)
-            self._subscriber = ChangeSubscriber(redis_client, self.names)
+        if client is not None:
+            self._valkey = ValkeyCache(client, self.names, ttl, durable=durable)
+            self._subscriber = ChangeSubscriber(client, self.names)
         self._listeners = HeadListeners()
         self._cache = SessionCache(
-            self._subscriber, self._valkey, self._listeners, durable=durable, size=cache_size
+            self._subscriber, self._valkey, self._listeners, durable=durable, size=size
         )
         self._publisher = ChangePublisher(self._cache, self._valkey)
+
+    def _open_parts(self, flush_seconds: float, *, durable: bool) -> None:
+        """What reads, writes, beats and sweeps, over store and caches."""
         self._heartbeats = Heartbeats(
             self._store,
             self._cache,
@@ -88,12 +97,11 @@ class ManagerBase:
             durable=durable,
             flush_seconds=flush_seconds,
         )
-        self._leases = Leases(self._store, self._publisher, self._heartbeats, source)
+        self._leases = Leases(self._store, self._publisher, self._heartbeats, self.source)
         self._reader = SessionReader(self._store, self._cache, self._valkey)
         self._writer = SessionWriter(self._store, self._cache, self._publisher)
-        self._stale_sweeper = StaleSweeper(self._store, self._publisher, self._valkey, clock)
+        self._stale_sweeper = StaleSweeper(self._store, self._publisher, self._valkey, self.clock)
         self._editing = Editing(self._store)
-        self._owned = AsyncExitStack()
 
     @classmethod
     async def connect(

@@ -20,7 +20,14 @@ from agent_sessions.owner import Lease
 from agent_sessions.save_state import ChangeSet, SaveLock
 from agent_sessions.session_checkpoint import SessionCheckpoint, dict_or_empty
 from agent_sessions.session_head import Beat, Head
-from agent_sessions.states import CHECKPOINT_NAMES, FINAL_STATES, LIVE_STATES, SessionState, target
+from agent_sessions.states import (
+    CHECKPOINT_NAMES,
+    FINAL_STATES,
+    LIVE_STATES,
+    SessionState,
+    ending_checkpoints,
+    target,
+)
 from agent_sessions.stored_fields import PLAIN, TIMES, plain_of, times_of
 
 __all__ = ["AgentSession", "Beat", "Head", "SessionCheckpoint"]
@@ -147,7 +154,7 @@ class AgentSession:
 
     def _end_by_checkpoint(self) -> datetime | None:
         """Rows of today's agents do not say when they ended, but their checkpoints do."""
-        ends = (CHECKPOINT_NAMES["complete"], CHECKPOINT_NAMES["fail"], CHECKPOINT_NAMES["delete"])
+        ends = ending_checkpoints()
         return next((c.timestamp for c in self.checkpoints if c.name in ends), None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -40,12 +40,19 @@ CHECKPOINT_NAMES = {
     "restore": "session_restored",
 }
 CREATED = "session_created"
+# Left by a transition, not by the agent's own work.
+TRANSITION_CHECKPOINTS = frozenset({CREATED, *CHECKPOINT_NAMES.values()})
 
 
 def result(verb: str) -> SessionState | None:
     """The one state that `verb` leads to from others; None for a rollback, which may leave the state as it is."""
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
+
+
+def ending_checkpoints() -> list[str]:
+    """The checkpoints of the verbs that end a session."""
+    return [name for verb, name in CHECKPOINT_NAMES.items() if result(verb) in FINAL_STATES]
 
 
 def verbs_to(state: SessionState) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Self
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.encoding import addition_of, snapshot_of, state_of
 from agent_sessions.conversation.expiry import Maintenance
+from agent_sessions.conversation.ids import check_id as check_id  # others have it from here
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
     ConversationPage,
@@ -38,9 +38,6 @@ from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
 from agent_sessions.keys import ConversationKeys
 
 logger = logging.getLogger(__name__)
-
-_ID = re.compile(r"[A-Za-z0-9_.:@~+=-]{1,200}")
-_RESERVED = {"index", "store", "changes"}
 
 
 class ConversationManager:
@@ -290,12 +287,3 @@ class ConversationManager:
         if stamp is None:
             raise Conflict(None, ["the conversation"])
         return stamp
-
-
-def check_id(session_id: object) -> str:
-    """Ids of other programs are taken as they are, as long as they can be part of a key."""
-    if not isinstance(session_id, str) or not _ID.fullmatch(session_id) or session_id in _RESERVED:
-        raise InvalidInput(
-            f"{str(session_id)[:60]!r} is no conversation id: 1 to 200 of the characters A-Z a-z 0-9 _ . : @ ~ + = -"
-        )
-    return session_id

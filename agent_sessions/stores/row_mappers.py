@@ -70,7 +70,7 @@ _COMPUTED = ("changed_by", "checkpoint_count", "checkpoints_through")
 
 def _state(stored: str | None) -> SessionState:
     try:
-        return SessionState(stored or "active")
+        return SessionState(stored or SessionState.ACTIVE)
     except ValueError:
         return SessionState.FAILED
 
