@@ -16,7 +16,7 @@ from agent_sessions.errors import SessionError, SessionNotFound, StorageUnavaila
 from agent_sessions.stores import batch_writes
 from agent_sessions.stores.batch_writes import PendingWrite
 from agent_sessions.stores.postgres_transactions import PostgresTransactions
-from agent_sessions.stores.sql import connection_of, query
+from agent_sessions.stores.sql import query
 from agent_sessions.stores.sticky_connection import StickyConnection
 from agent_sessions.write_commands import AppendCheckpoint, Decide, Rejected, Write, Written
 
@@ -45,7 +45,7 @@ class PostgresBatches(PostgresTransactions):
     ) -> Sequence[PendingWrite]:
         """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
         try:
-            async with connection_of(kept) as connection:
+            async with kept.connection() as connection:
                 left = await batch_writes.append(connection, group)
                 return await batch_writes.write(connection, left) if left else []
         except SessionError as error:
@@ -81,7 +81,7 @@ class PostgresBatches(PostgresTransactions):
         values = {"sessions": f"[{','.join(w.item for w in group)}]"}
 
         async def create() -> str:
-            async with connection_of(kept) as connection:
+            async with kept.connection() as connection:
                 cursor = await connection.execute(query("create_sessions"), values)
                 [(timeline,)] = await cursor.fetchall()
                 await connection.commit()

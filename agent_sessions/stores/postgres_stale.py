@@ -13,7 +13,7 @@ from agent_sessions.checkpoints import COMPRESS_AFTER
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.stores.postgres_access import PostgresAccess
 from agent_sessions.stores.row_mappers import head_from_row
-from agent_sessions.stores.sql import connection_of, fetch
+from agent_sessions.stores.sql import fetch
 from agent_sessions.stores.sticky_connection import StickyConnection
 from agent_sessions.write_commands import Decide, FailSilent
 
@@ -49,7 +49,7 @@ class PostgresStale(PostgresAccess):
         }
 
         async def fail() -> list[dict[str, Any]]:
-            async with connection_of(kept) as connection:
+            async with kept.connection() as connection:
                 rows = await fetch(connection, "fail_silent", values, prepare=True)
                 await connection.commit()
                 return rows
@@ -65,7 +65,7 @@ class PostgresStale(PostgresAccess):
     async def _lock_and_write(
         self, kept: StickyConnection, session_ids: Sequence[str], decide: Decide
     ) -> list[Head]:
-        async with connection_of(kept) as connection, connection.transaction():
+        async with kept.connection() as connection, connection.transaction():
             free = await fetch(connection, "lock_free_sessions", {"ids": list(session_ids)})
             ids = [str(row["id"]) for row in free]
             writes = map(decide, await self._read_each(connection, ids))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import psycopg_pool
-from psycopg import adapters
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Loader
-from psycopg.pq import Format
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
@@ -24,8 +19,7 @@ from agent_sessions.basic_errors import (
     StorageMisconfigured,
     StorageUnavailable,
 )
-from agent_sessions.stored_values import read_json, readable, unreadable
-from agent_sessions.stores.sticky_connection import StickyConnection
+from agent_sessions.stored_values import TimeLoader, read_json
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -73,28 +67,6 @@ async def fetch(
         cursor.adapters.register_loader("timestamptz", TimeLoader)
         await cursor.execute(query(name), parameters, prepare=prepare)
         return await cursor.fetchall()
-
-
-class TimeLoader(Loader):
-    """psycopg's compiled loader, and for a time that it refuses the nearest one that can be shown."""
-
-    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
-        super().__init__(oid, context)
-        compiled = cast(type[Loader], adapters.get_loader(oid, Format.TEXT))
-        self._compiled = compiled(oid, context)
-
-    def load(self, data: Buffer) -> datetime:
-        try:
-            return readable(self._compiled.load(data))
-        except psycopg.DataError:
-            return unreadable(bytes(data))
-
-
-@asynccontextmanager
-async def connection_of(kept: StickyConnection) -> AsyncIterator[Connection]:
-    with errors_of_ours():
-        async with kept.connection() as connection:
-            yield connection
 
 
 @contextmanager

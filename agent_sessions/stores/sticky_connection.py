@@ -10,6 +10,7 @@ import psycopg
 import psycopg_pool
 
 from agent_sessions.forked import in_use
+from agent_sessions.stores.sql import errors_of_ours
 
 
 async def take(pool: psycopg_pool.AsyncConnectionPool[Any]) -> psycopg.AsyncConnection[Any]:
@@ -45,13 +46,15 @@ class StickyConnection:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        if self._connection is None:
-            self._connection = await take(self._pool)
-        try:
-            yield self._connection
-        except BaseException:
-            await self._give_back()
-            raise
+        """Raises a SessionError where psycopg raised; the connection is given back then."""
+        with errors_of_ours():
+            if self._connection is None:
+                self._connection = await take(self._pool)
+            try:
+                yield self._connection
+            except BaseException:
+                await self._give_back()
+                raise
 
     async def _give_back(self) -> None:
         connection, self._connection = self._connection, None

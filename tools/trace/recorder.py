@@ -16,7 +16,7 @@ import psycopg
 import redis.asyncio
 
 import agent_sessions
-from agent_sessions.stores.sql import query
+from agent_sessions.stores.sql import WRITES, query
 
 LIBRARY = Path(agent_sessions.__file__).parent
 QUERIES = LIBRARY / "sql" / "queries"
@@ -92,10 +92,10 @@ class Recorder:
 
 
 def _name_of(text: object) -> str:
-    """The file that holds the statement; its first words where it is in none."""
-    for path in QUERIES.glob("*.sql"):
-        if query(path.stem) == text:
-            return path.stem
+    """The name of the query; the first words of a statement that has none."""
+    for name in (*(path.stem for path in QUERIES.glob("*.sql")), *WRITES):
+        if query(name) == text:
+            return name
     return " ".join(str(text).split()[:3])
 
 
