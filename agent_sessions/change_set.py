@@ -1,4 +1,4 @@
-"""What a save attempts, and what becomes of the copy: compared, decided and taken over without talking to a store."""
+"""What a save attempts, and how its answer changes the copy. Nothing here talks to a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, 
 def to_write(
     session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
 ) -> Write | AppendCheckpoint:
-    """Checkpoints and context, as long as nobody else changed epoch, state or context."""
+    """Checkpoints and context, guarded: stored only while epoch, state and context are as they were loaded."""
     context = None if attempt.context is base.context else attempt.context
     changes = [] if context is None else diff(base.context, context)
     paths = [change.name for change in islice(changes, 50)]
@@ -150,7 +150,7 @@ def apply_ack(
     _number(session, attempt, written.checkpoint_count)
     if session.state == attempt.state:
         session.state = head.state
-    # What somebody else changed in the context is not in this copy: its version is that of what it holds.
+    # What others changed in the context is not in this copy, so that its version stays that of the context it holds.
     if attempt.context is not base.context or written.context_version == base.context_version:
         session.version = head.version
     session.order_version, session.order_verb = head.order_version, head.order_verb
@@ -183,7 +183,7 @@ def apply_stored(
 
 
 def _stay(session: AgentSession, base: AgentSession, attempt: ChangeSet) -> None:
-    """It was stored, and ordered since then: the copy stays what it was, so that the agent hears of the order."""
+    """It was stored, and ordered since then: the copy stays what it was, so that the next safe point raises the order."""
     base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
     _number(session, attempt, None)
 
@@ -192,7 +192,7 @@ def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> No
     """Without a write: the copy becomes what is stored, and what was changed here stays to be written next.
 
     State, order and versions are taken over together: of a copy that has only some of them the next write would
-    ask for a transition that nobody wanted. A copy of a session that was rolled back or has ended stays what it was.
+    ask for a transition that the agent never made. A copy of a session that was rolled back or has ended stays what it was.
     """
     same = stored.epoch == base.epoch and stored.timeline == base.timeline
     if same and stored.state in LIVE_STATES:
@@ -209,7 +209,7 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
             "clock",
             "encode",
             "attempt",
-            "turn",
+            "save_lock",
             "lease",
             "state",
             "context",

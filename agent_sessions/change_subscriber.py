@@ -51,12 +51,12 @@ class ChangeSubscriber:
         self.live = False
 
     def start(self) -> None:
-        """Listen from now on; told once is enough."""
+        """Listen from now on; further calls have no effect."""
         if self._task is None:
             self._task = asyncio.create_task(self._listen(), name="agent_sessions watch")
 
     def subscribe(self, session_id: str) -> None:
-        """Ask for word of this session; `follow` waits until it is sure to come."""
+        """Ask for the changes of this session; `follow` waits until the subscription is confirmed."""
         channel = self._channel(session_id)
         self.start()
         if channel in self._wanted:
@@ -69,19 +69,19 @@ class ChangeSubscriber:
                 self._sender = asyncio.create_task(self._send_subscriptions(), name="subscribing")
 
     async def follow(self, session_id: str) -> bool:
-        """True when every later change of this session will be heard."""
+        """True when every later change of this session will be announced to this process."""
         self.subscribe(session_id)
-        heard = self._waiting.get(self._channel(session_id))
-        if heard is not None and self.live:
+        confirmation = self._waiting.get(self._channel(session_id))
+        if confirmation is not None and self.live:
             try:
                 async with asyncio.timeout(SILENCE):
-                    await asyncio.shield(heard)
+                    await asyncio.shield(confirmation)
             except TimeoutError:
                 return False
         return self.is_subscribed(session_id)
 
     async def _send_subscriptions(self) -> None:
-        """Who asks while one command is on its way shares the next."""
+        """Channels that are asked for while one command is under way share the next."""
         try:
             while self._unsent and self._pubsub is not None:
                 channels, self._unsent = self._unsent, []
@@ -96,7 +96,7 @@ class ChangeSubscriber:
         return self.live and channel in self._wanted and channel not in self._waiting
 
     def unfollow(self, session_id: str) -> None:
-        """Done in the background: whoever forgets a session need not wait for it."""
+        """Unsubscribes in the background: the cache forgets a session without waiting for Valkey."""
         channel = self._channel(session_id)
         self._wanted.discard(channel)
         if self.live:
@@ -163,7 +163,7 @@ class ChangeSubscriber:
         self._pinged = False
         channel = _text(message.get("channel") or "")
         if message["type"] == "subscribe" and channel in self._waiting:
-            self._heard(channel)
+            self._confirm(channel)
         elif message["type"] == "message":
             head = _read(message["data"])
             if head is not None:
@@ -187,16 +187,16 @@ class ChangeSubscriber:
         if client is not None:
             await client.aclose()
 
-    def _heard(self, channel: str) -> None:
+    def _confirm(self, channel: str) -> None:
         waiting = self._waiting.pop(channel)
         if not waiting.done():
             waiting.set_result(None)
 
     def _drop(self) -> None:
-        """Nobody waits any longer; `live` tells them that it was in vain."""
+        """Ends every wait for a confirmation; `live` is false then, so that each waiter knows that none came."""
         self._unsent.clear()
         for channel in list(self._waiting):
-            self._heard(channel)
+            self._confirm(channel)
 
 
 def _read(data: str | bytes) -> Head | None:
@@ -213,7 +213,7 @@ def _read(data: str | bytes) -> Head | None:
             message.get("timeline"),
         )
     except (ValueError, TypeError, KeyError) as error:
-        logger.warning("unreadable word of a change: %s", error)
+        logger.warning("unreadable announcement of a change: %s", error)
         return None
 
 

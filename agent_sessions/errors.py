@@ -187,7 +187,7 @@ class TimelineChanged(WriteRefused):
 
 
 class OrderReceived(SessionError):
-    """An administrator's order that ends what the agent is doing: who gave it and why, where somebody did."""
+    """An administrator's order that ends what the agent is doing: who gave it and why, unless the agent itself did."""
 
     # the order that leads here; None: whichever was the last
     verb: ClassVar[str | None] = None

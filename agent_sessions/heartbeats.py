@@ -1,4 +1,4 @@
-"""Signs of life: at once into Valkey, every few seconds into PostgreSQL, no row per beat."""
+"""Heartbeats: into Valkey at once, into PostgreSQL every few seconds, several in one statement."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Heartbeats:
         publisher.on_unpublished = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
-        """While one batch is on its way the next one gathers; of two beats in one batch the newer goes.
+        """While one batch is under way the next one gathers; of two beats in one batch the newer is sent.
 
         Raises SessionNotFound where Valkey alone holds the record and has none of this session any more.
         """
@@ -69,7 +69,7 @@ class Heartbeats:
 
     async def tick(self) -> None:
         """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
-        async with self._flushing:  # whoever ticks waits for beats that are on their way already
+        async with self._flushing:  # a caller also waits for beats that another tick is storing
             beats, self._waiting = self._waiting, {}
             try:
                 heads = await self._store.flush_beats(beats, self.leases) if beats else []
@@ -94,7 +94,7 @@ class Heartbeats:
             self._waiting.setdefault(session_id, at)
 
     def start(self) -> None:
-        """Flush from now on; told once is enough."""
+        """Flush from now on; further calls have no effect."""
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush_for_ever(), name="agent_sessions beats")
 

@@ -30,7 +30,7 @@ class Interruption:
             task.cancel()
 
     async def end(self, error: BaseException | None) -> bool:
-        """True when this cancellation, and nobody else's, is what ended the block."""
+        """True when only this cancellation, and no other one, ended the block."""
         if self._watch is None or self._task is None or self._run.lease.is_copy:
             return False
         self._ended = True

@@ -16,8 +16,8 @@ from agent_sessions.write_commands import Taken
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN = 0.25  # seconds, while somebody else has it
-RELEASED_WITHIN = 5.0  # seconds; a lease that cannot be given back ends by itself
+LOOK_AGAIN = 0.25  # seconds between two attempts while another process has it
+RELEASED_WITHIN = 5.0  # seconds for giving a lease back; without an answer it ends by itself
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Leases:
 
 
 def _renewed(first: Owner, now: Owner) -> bool:
-    """Whoever has the session is alive: it renewed the lease, or came meanwhile."""
+    """The owner is alive: it renewed the lease, or took it meanwhile."""
     if first.owner_id != now.owner_id:
         return now.owner_id is not None
     return first.lease_until != now.lease_until

@@ -56,20 +56,23 @@ class SessionManager(OperatorVerbs):
         return session
 
     async def get_session(self, session_id: str) -> AgentSession | None:
-        """From the local cache, then Valkey, then PostgreSQL. A copy that is not the newest is not used."""
+        """From the local cache, then Valkey, then PostgreSQL; None when there is no such session.
+
+        A copy that is not the newest is not used. Raises InvalidInput, StorageUnavailable.
+        """
         self._binding.check()
         session = await self._reader.get(validation.session_id(session_id))
         return self._ready(session) if session else None
 
     async def read(self, session_id: str) -> AgentSession | None:
-        """From the durable record, past every cache."""
+        """From the durable record, past every cache; None when there is no such session. Raises InvalidInput, StorageUnavailable."""
         self._binding.check()
         session_id = validation.session_id(session_id)
-        heard = self._cache.is_subscribed(session_id)
+        followed = self._cache.is_subscribed(session_id)
         session = await self._store.read(session_id)
         if session is None:
             return None
-        self._cache.observe(session.head, keep=heard)
+        self._cache.observe(session.head, keep=followed)
         return self._ready(session)
 
     async def renew(self, session: AgentSession) -> None:
@@ -124,7 +127,7 @@ class SessionManager(OperatorVerbs):
         return sessions
 
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
-        """Fail active sessions without a heartbeat for `max_age`; how many."""
+        """Fail active sessions without a heartbeat for `max_age`; returns how many. Raises StorageUnavailable."""
         self._binding.check()
         return await self._stale_sweeper.fail_stale(max_age)
 
@@ -147,7 +150,10 @@ class SessionManager(OperatorVerbs):
         return self._cache.head(session_id) or head
 
     async def head(self, session_id: str) -> Head:
-        """State, version, epoch and order: known here when every change is heard, else from the store."""
+        """State, version, epoch and order: from the cache while every change is announced to this process, else from the store.
+
+        Raises SessionNotFound, StorageUnavailable.
+        """
         self._binding.check()
         if known := self._cache.head(session_id):
             return known
@@ -173,7 +179,7 @@ class SessionManager(OperatorVerbs):
             return None
 
     async def acknowledge(self, session_id: str, order_version: int) -> None:
-        """The agent has obeyed the order that this version made."""
+        """The agent has obeyed the order of this version. Raises SessionNotFound, StorageUnavailable; repeating it has no effect."""
         self._binding.check()
         session_id = validation.session_id(session_id)
         head = await self._store.acknowledge(session_id, order_version, self.source)
@@ -182,7 +188,7 @@ class SessionManager(OperatorVerbs):
     async def count_attempt(
         self, session: AgentSession, attempts: int, detail: dict[str, Any]
     ) -> None:
-        """So many attempts of this session's work have failed and left it open."""
+        """Record that `attempts` attempts of this session's work have failed and left it open. `detail` goes into the history."""
         self._binding.check()
         decide = reports.failed_attempt(session.epoch, attempts, detail, self.source)
         await self._report(session.session_id, decide)
@@ -190,7 +196,7 @@ class SessionManager(OperatorVerbs):
     async def report_parts(
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
-        """The run has so many parts, and so many of them keep the order from being confirmed."""
+        """Record how many parts a run has, and how many of them keep the order of `order_version` from being confirmed."""
         self._binding.check()
         decide = reports.parts_at_work(order_version, (parts, at_work), self.source)
         await self._report(session_id, decide)
@@ -204,7 +210,7 @@ class SessionManager(OperatorVerbs):
     async def get_checkpoints(
         self, session_id: str, *, after: int = 0, limit: int = 200
     ) -> list[SessionCheckpoint]:
-        """All that were ever stored, compressed away or not, in order."""
+        """All that were ever stored, compressed away or not, by number: at most `limit`, after number `after`."""
         self._binding.check()
         return await self._store.checkpoints(validation.session_id(session_id), after, limit)
 
@@ -259,7 +265,7 @@ class SessionManager(OperatorVerbs):
         return attach(self, self._listeners, self._leases, session_id, options)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
-        """Tell every process of changes that their writers told nobody (psql, older agents)."""
+        """Announce changes to every process that were written past this library (by psql or older agents)."""
         self._binding.check()
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:

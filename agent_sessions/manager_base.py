@@ -75,7 +75,7 @@ class ManagerBase:
         self._owned = AsyncExitStack()
 
     def _open_caches(self, client: Any, ttl: timedelta, size: int, *, durable: bool) -> None:
-        """What this process knows of sessions, and how it hears and tells of changes."""
+        """The copies that this process keeps, and how changes are announced to and by it."""
         self._valkey: ValkeyCache | None = None
         self._subscriber: ChangeSubscriber | None = None
         if client is not None:
@@ -160,7 +160,10 @@ class ManagerBase:
         await self.close()
 
     async def tick(self) -> None:
-        """Bring the newest beats into PostgreSQL; happens by itself every few seconds. Valkey has heard of all else then."""
+        """Bring the newest beats into PostgreSQL; happens by itself every few seconds.
+
+        Copies and announcements that were under way are in Valkey when this returns. Raises StorageUnavailable.
+        """
         self._binding.check()
         await self._heartbeats.tick()
         await self._publisher.settle()

@@ -85,11 +85,11 @@ class AgentSession:
     encode: Encode | None = field(default=None, repr=False, compare=False)
     # What was last known to be stored: (context, metadata, state, how many checkpoints).
     loaded: AgentSession | None = field(default=None, repr=False, compare=False)
-    # A write that is on its way, or whose outcome is unknown.
+    # A write that is under way, or whose outcome is unknown.
     attempt: ChangeSet | None = field(default=None, repr=False, compare=False)
     # of the run whose copy this is
     lease: Lease | None = field(default=None, repr=False, compare=False)
-    turn: SaveLock = field(default_factory=SaveLock, repr=False, compare=False)
+    save_lock: SaveLock = field(default_factory=SaveLock, repr=False, compare=False)
 
     @property
     def order_open(self) -> bool:
@@ -219,7 +219,7 @@ class AgentSession:
         copy.context, copy.metadata = copied(self.context), copied(self.metadata)
         copy.checkpoints = [checkpoint.copy() for checkpoint in self.checkpoints]
         copy.loaded = copy.attempt = copy.lease = None
-        copy.turn = SaveLock()
+        copy.save_lock = SaveLock()
         return copy
 
     @property

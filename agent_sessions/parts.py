@@ -66,7 +66,7 @@ class Parts:
             if self._token is not None:
                 _BLOCKS.reset(self._token)
         except ValueError:
-            """The block is left in another task than it was entered in, whose context ends with it."""
+            """The block is left in another task than it was entered in. That task's context ends with it."""
 
     def called(self) -> AnyTask | None:
         """By the current task, which is a part from its first call on.
@@ -143,7 +143,9 @@ def _frames(task: AnyTask) -> Iterator[FrameType]:
     """Of the coroutines and generators that the task is in, the outermost first."""
     at: Any = task.get_coro()
     while at is not None:
-        if type(at).__name__ in _STEPS_OF_GENERATORS:  # which do not say whose they are
+        if (
+            type(at).__name__ in _STEPS_OF_GENERATORS
+        ):  # which have no attribute that names their generator
             at = next((o for o in gc.get_referents(at) if isinstance(o, AsyncGeneratorType)), None)
         frame = _first(at, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:

@@ -34,7 +34,7 @@ class SessionWriter:
         self._on_their_way: set[asyncio.Task[bool]] = set()
 
     async def save(self, session: AgentSession, author: Author) -> bool:
-        """Store what changed and tell of it; False when nothing but a heartbeat is to be told.
+        """Store what changed and announce it; False when nothing changed, so that a heartbeat is enough.
 
         The write goes on when its caller is cancelled: the copy must learn whether it was stored.
         """
@@ -48,20 +48,20 @@ class SessionWriter:
 
     async def renew(self, session: AgentSession) -> None:
         """The copy becomes what is stored, past every cache; what was changed here stays, and is written next."""
-        async with session.turn:
+        async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
                 await self._resolve_unknown_outcome(session, base, session.attempt)
                 base = session.loaded or base
-            heard = self._cache.is_subscribed(session.session_id)
+            followed = self._cache.is_subscribed(session.session_id)
             stored = await self._store.read(session.session_id)
             if stored is None:
                 raise SessionNotFound(session.session_id)
             change_set.renew(session, base, stored.mark_clean())
-        self._cache.observe(stored.head, keep=heard)
+        self._cache.observe(stored.head, keep=followed)
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
+        """Waits for the writes that are under way."""
         await self._store.close()
         while self._on_their_way:
             await asyncio.gather(*self._on_their_way, return_exceptions=True)
@@ -69,22 +69,22 @@ class SessionWriter:
     def _append(
         self, session: AgentSession, author: Author
     ) -> asyncio.Future[Written | None] | None:
-        """Checkpoints and context without a task of their own; None when that is not what is to be saved."""
+        """Sends checkpoints and context without a task of their own; None when there is something else to save."""
         base, store = session.loaded, self._store
         if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
             return None
-        if not session.turn.take():
+        if not session.save_lock.take():
             return None
         attempt = None
         try:
             attempt = change_set.change_set_of(session, base)
         finally:
             if attempt is None:
-                session.turn.release()
+                session.save_lock.release()
         if attempt is None:
             return None
         if not change_set.is_append(attempt, base):
-            session.turn.release()
+            session.save_lock.release()
             return None
         return self._submit(store, session, base, attempt, author)
 
@@ -96,14 +96,14 @@ class SessionWriter:
         attempt: ChangeSet,
         author: Author,
     ) -> asyncio.Future[Written | None]:
-        """Has the turn until the answer is there, whatever becomes of the caller."""
+        """Keeps the lock until the answer is there, also when the caller is cancelled."""
         future: asyncio.Future[Written | None] = asyncio.get_running_loop().create_future()
 
         def stored(written: Written) -> None:
             session.attempt = None
             change_set.apply_ack(session, base, attempt, written)
-            session.turn.release()
-            # Nobody waits for Valkey: who reads asks PostgreSQL whether a copy is the newest.
+            session.save_lock.release()
+            # Not awaited: a reader compares every copy with PostgreSQL, so a late announcement makes no copy wrong.
             self._publisher.publish_soon(written.head)
             _pass_on(future, written)
 
@@ -114,7 +114,7 @@ class SessionWriter:
                 return
             if isinstance(error, Exception) and not isinstance(error, StorageUnavailable):
                 session.attempt = None
-            session.turn.release()
+            session.save_lock.release()
             _pass_on(future, error)
 
         session.attempt = attempt
@@ -131,11 +131,11 @@ class SessionWriter:
     def _arrived(self, task: asyncio.Task[bool]) -> None:
         self._on_their_way.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller, where there still is one, has it
+            task.exception()  # read, so that asyncio logs nothing; the caller gets it as well, unless it was cancelled
 
     async def _save_serialised(self, session: AgentSession, author: Author) -> bool:
-        """Tasks that share one copy save one after the other, each what was there when its turn came."""
-        async with session.turn:
+        """Tasks that share one copy save one after the other, each what the copy holds when it gets the lock."""
+        async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
                 await self._resolve_unknown_outcome(session, base, session.attempt)
@@ -180,14 +180,14 @@ class SessionWriter:
             writing = self._save_locked(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
         finally:
-            session.turn.release()
+            session.save_lock.release()
         await self._publisher.publish(head)
         return True
 
     async def _resolve_unknown_outcome(
         self, session: AgentSession, base: AgentSession, attempt: ChangeSet
     ) -> None:
-        """Was the write stored whose answer was lost? Then only what was changed since is still to be written."""
+        """Finds out whether a write without an answer was stored. If so, only what was changed since is left to be written."""
         missing: list[AgentSession] = []
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
@@ -225,7 +225,7 @@ class SessionWriter:
         *,
         resent: bool = False,
     ) -> Head:
-        """On the locked row: transitions, metadata, whatever met a guard, and what may still be on its way."""
+        """On the locked row: transitions, metadata, whatever met a guard, and what may still be under way."""
 
         def decide(current: AgentSession) -> Write | None:
             write = change_set.rebase(attempt, base, current, author)
@@ -238,7 +238,7 @@ class SessionWriter:
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
     ) -> None:
-        """The late write is counted, so that a page can show it; not the step at which its owner met an order."""
+        """Counts the late write, so that a page can show it; not the step during which an order came to its owner."""
         wanted: dict[str, Any] = {"reason": type(error).__name__}
         if session.new_checkpoints:
             wanted["checkpoint"] = session.new_checkpoints[-1].name
@@ -254,7 +254,7 @@ def _pass_on(
     future: asyncio.Future[Written | None],
     result: Written | BaseException | asyncio.Task[bool],
 ) -> None:
-    """To the caller, where there still is one."""
+    """To the caller, unless it was cancelled."""
     if future.done():
         return
     error = result.exception() if isinstance(result, asyncio.Task) else result

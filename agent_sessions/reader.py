@@ -48,52 +48,55 @@ class SessionReader:
             # Most are read once: only now is it worth it.
             self._cache.begin_following(session_id)
             return kept
-        heard = self._cache.is_subscribed(session_id)
-        session, text = await self._newest_copy(session_id, heard=heard) or (None, None)
+        followed = self._cache.is_subscribed(session_id)
+        session, text = await self._newest_copy(session_id, followed=followed) or (None, None)
         if session is None:
             session = await self._store.read(session_id)
         if session is not None:
             in_valkey = text is not None
-            self._cache.put(session, heard=heard, in_valkey=in_valkey, text=text)
+            self._cache.put(session, followed=followed, in_valkey=in_valkey, text=text)
         return session
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
+        """Waits for the reads that are under way."""
         if self._asking is not None:
             await self._asking.close()
 
     async def _newest_copy(
-        self, session_id: str, *, heard: bool
+        self, session_id: str, *, followed: bool
     ) -> tuple[AgentSession, Text] | None:
         """Valkey's copy and its JSON."""
         if self._asking is None:
             return None
         text, head = await self._asking.submit(str(next(self._questions)), session_id)
         copy = copy_in(text, session_id) if text else None
-        if text is None or copy is None or not self._is_current(copy, head, heard=heard):
+        if text is None or copy is None or not self._is_current(copy, head, followed=followed):
             return None
         return copy, text
 
     async def _is_newest(self, copy: AgentSession) -> bool:
-        heard = self._cache.is_subscribed(copy.session_id)
+        followed = self._cache.is_subscribed(copy.session_id)
         head: Head | StorageUnavailable | None
         try:
             head = await self._store.head(copy.session_id)
         except StorageUnavailable as error:
             head = error
-        return self._is_current(copy, head, heard=heard)
+        return self._is_current(copy, head, followed=followed)
 
     def _is_current(
-        self, copy: AgentSession, head: Head | StorageUnavailable | None, *, heard: bool
+        self, copy: AgentSession, head: Head | StorageUnavailable | None, *, followed: bool
     ) -> bool:
-        """PostgreSQL knows: older agents and psql tell nobody. While it is away, what is heard must do."""
+        """Whether PostgreSQL has the same version: older agents and psql announce nothing.
+
+        While PostgreSQL is away, a copy that equals the announced head is taken as the newest.
+        """
         if isinstance(head, StorageUnavailable):
             if self._cache.head(copy.session_id) == copy.head:
                 return True
             raise head
         if head is None or (head.timeline, head.version) != (copy.timeline, copy.version):
             return False
-        self._cache.observe(head, keep=heard)
+        self._cache.observe(head, keep=followed)
         copy.refused_writes = head.refused_writes
         copy.last_heartbeat = max(copy.last_heartbeat, head.last_heartbeat or copy.last_heartbeat)
         return True

@@ -1,4 +1,4 @@
-"""The loop an agent lives in: beats in the background, safe points at which it obeys."""
+"""The loop of an agent: heartbeats in the background, safe points at which orders are obeyed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Run(SafePoints):
         self._interval = interval
         self._counting: list[SessionCheckpoint] = []
         self._known_through = 0
-        # Their callers do not know that they are stored.
+        # Checkpoints whose caller got no answer; they may be stored.
         self._unanswered: list[SessionCheckpoint] = []
 
     @property
@@ -108,7 +108,7 @@ class Run(SafePoints):
         try:
             await self._manager.update_session(self.session)
         except (WriteRefused, InvalidTransition) as refusal:
-            # Asked of the record: word of the order may not have come here.
+            # From the record: the announcement of the order may not have come to this process.
             order = await self.order_of_the_record()
             if order is None:
                 raise
@@ -186,7 +186,7 @@ class Run(SafePoints):
         return sorted(newest.values(), key=lambda c: c.n or 0)
 
     async def beat(self) -> None:
-        """Beat until cancelled, or until somebody took the session over. The answer brings orders that Valkey could not bring."""
+        """Beat until cancelled, or until another process took the session over. The answer brings orders whose announcement was lost."""
         while not isinstance(self.order, TakenOver):
             try:
                 await self.tick()

@@ -1,4 +1,4 @@
-"""What a copy of a session carries while it is saved: the write that is on its way, and the lock of its savers."""
+"""What a copy of a session carries while it is saved: the write that is under way, and the lock of its savers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent_sessions.states import SessionState
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """What a copy held when its write set out; unchanged parts are the very objects of its base."""
+    """What a copy held when its write was sent; unchanged parts are the very objects of its base."""
 
     change_id: uuid.UUID
     state: SessionState
@@ -30,7 +30,7 @@ class SaveLock(asyncio.Lock):
     """Tasks that share one copy of a session save it one after the other."""
 
     def take(self) -> bool:
-        """Without waiting: False when somebody has it, or has waited for it."""
+        """Without waiting: False when another task has it or waits for it."""
         asking = self.acquire()
         try:
             asking.send(None)

@@ -127,18 +127,18 @@ class SessionCache:
         self,
         session: AgentSession,
         *,
-        heard: bool = False,
+        followed: bool = False,
         in_valkey: bool = False,
         text: Text | None = None,
     ) -> None:
         """Keep a session that was just read, here and soon in Valkey; never over a newer one.
 
-        `heard`: it was followed before it was read. `text` is its JSON, where that is known.
+        `followed`: it was followed before it was read. `text` is its JSON, where that is known.
         """
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and is_older(session.head, known)):
             return
-        self.observe(session.head, keep=heard)
+        self.observe(session.head, keep=followed)
         # Not by msgspec, which writes an infinity as null: the copy would be readable and wrong. As it is, it is
         # unreadable, and PostgreSQL is asked.
         text = text or json.dumps(session.to_dict())

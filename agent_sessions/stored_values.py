@@ -3,7 +3,7 @@
 jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the year 290,000. Only
 statements by hand and agents of the old kind write such values. What is left out of a JSON value is replaced by a text
 that begins with `OMITTED`; `validation` refuses to store one, so what it stands for stays in the database until
-somebody replaces it.
+it is replaced on purpose.
 """
 
 from __future__ import annotations

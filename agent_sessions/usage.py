@@ -1,4 +1,4 @@
-"""Whether the library is used in a way that can work, said at once and with what to do instead."""
+"""Checks that the library is used in a way that can work; the error says what to do instead."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ async def cluster_url(url: str, *, checked: bool = False, **settings: Any) -> st
 
 
 async def close_client(client: Any) -> None:
-    """A server that is away needs no goodbye."""
+    """Errors are ignored: a server that is away has closed the connection already."""
     with suppress(*AWAY):
         await client.aclose()
 

@@ -37,7 +37,7 @@ class Write:
     # the one in which the copy was read that is written back
     timeline: str | None = None
     epoch: int | None = None
-    # the version of the writer's copy; `resent`: this write was sent before and may still be on its way
+    # the version of the writer's copy; `resent`: this write was sent before and may still be under way
     seen: int | None = None
     resent: bool = False
     context_seen: int | None = None
@@ -203,7 +203,7 @@ class Transacted:
 
 @dataclass(frozen=True)
 class Taken:
-    """A lease that was free. `fenced`: somebody else had had it, whose writes are refused from now on."""
+    """A lease that was taken. `fenced`: another owner had it before; what that one writes is refused from now on."""
 
     head: Head
     fenced: bool
@@ -219,4 +219,4 @@ def require_same(done: Mapping[str, Any], decide: Decide) -> None:
 
 
 class Rejected(Exception):
-    """A guard did not hold and nothing was changed; whoever wrote finds out which and says so."""
+    """A guard did not hold and nothing was changed; the caller finds out which one on the locked row."""

@@ -1,4 +1,4 @@
-"""What happens on its own: Valkey tried again, what waits sent, what is idle forgotten."""
+"""The background task of conversations: tries Valkey again, sends what waits, forgets what is idle."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Maintenance:
         counts: Counts,
         clock: Callable[[], float],
         store: ConversationStore | None,
-        exchange: WriteBehind | MemoryOnly,
+        write_behind: WriteBehind | MemoryOnly,
     ) -> None:
         self._config = config
         self._local = local
         self._counts = counts
         self._clock = clock
         self._store = store
-        self._write_behind = exchange
+        self._write_behind = write_behind
         self._memory_seen = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -116,7 +116,7 @@ class Maintenance:
             return
 
     async def _still_stored(self, idle: list[Entry]) -> int:
-        """Others may have kept alive what nobody used here."""
+        """How many of them are stored still: another process may have used what was idle here."""
         if not self._store:
             return 0
         try:

@@ -100,7 +100,7 @@ class LocalConversations:
                 del entries[entry.id]
 
     def drop_idle(self, since: float) -> list[Entry]:
-        """Takes out what nobody used after `since`."""
+        """Takes out what was not used after `since`."""
         idle = [entry for entry in self._waiting.values() if entry.used <= since]
         for entry in self._settled.values():
             if entry.used > since:

@@ -1,4 +1,4 @@
-"""The one door to conversations. Each verb is a few lines; `write_behind.py` talks to Valkey, `local_cache.py` remembers."""
+"""What callers use of conversations. `write_behind.py` talks to Valkey, `local_cache.py` keeps what this process knows."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class ConversationManager:
         """Stores what was changed since `state` was got, beside what others added meanwhile.
 
         Turns taken away or rewritten replace what is stored, unless someone changed it meanwhile: then Conflict. A state that
-        was not got from here replaces whatever is stored; one whose conversation is gone is stored anew.
+        was not got from here replaces whatever is stored; one whose conversation has expired is stored anew.
         """
         session_id = check_id(session_id)
         mine, origin = snapshot_of(state), state.origin

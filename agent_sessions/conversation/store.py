@@ -1,4 +1,4 @@
-"""Conversations in Valkey: one script a step, and the truth about whether it answers."""
+"""Conversations in Valkey: one script for each step, and whether the server answers at present."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class ConversationStore:
         """Raises Unreachable while it is not known what the server is: one server, or a node of a cluster."""
         if self._client is None:
             try:
-                found = await cluster_url(self._url, **_patience(self._config))
+                found = await cluster_url(self._url, **_timeouts(self._config))
             except AWAY as error:
                 raise self._judge(error, "") from error
             self._client = (
@@ -254,12 +254,12 @@ def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:
 
 
 def _client(url: str, config: ConversationConfig) -> Redis:
-    """Never retries on its own: a retry nobody sees would hide that Valkey was away."""
+    """Never retries on its own: a retry inside the client would hide that Valkey was away."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=None,
-        **_patience(config),
+        **_timeouts(config),
     )
     pool.connection_kwargs["db"] = config.valkey_db
     return Redis.from_pool(pool)
@@ -267,10 +267,10 @@ def _client(url: str, config: ConversationConfig) -> Redis:
 
 def _cluster(url: str, config: ConversationConfig) -> RedisCluster:
     """Of a cluster's databases there is only one."""
-    return RedisCluster.from_url(url, **_patience(config))
+    return RedisCluster.from_url(url, **_timeouts(config))
 
 
-def _patience(config: ConversationConfig) -> dict[str, Any]:
+def _timeouts(config: ConversationConfig) -> dict[str, Any]:
     seconds = config.valkey_timeout_seconds
     return {
         "socket_timeout": seconds,

@@ -87,7 +87,7 @@ class PostgresStore(PostgresBatches, PostgresStale, PostgresReads):
     async def release_lease(
         self, session_id: str, lease: Lease, source: str, why: str
     ) -> Head | None:
-        """None when it is somebody else's by now."""
+        """None when another owner has it by now."""
         values = {"id": session_id, "owner_id": lease.owner_id, "source": source, "why": why}
         rows = await self._rows("release_lease", values)
         return head_from_row(rows[0]) if rows else None

@@ -43,14 +43,14 @@ class PostgresBatches(PostgresTransactions):
     async def _flush_writes(
         self, kept: StickyConnection, group: Sequence[PendingWrite]
     ) -> Sequence[PendingWrite]:
-        """Those whose row somebody else holds come back: to be tried again, and no other write waits for them."""
+        """Returns the writes whose row another transaction holds: they are tried again, and no other write waits for them."""
         try:
             async with kept.connection() as connection:
                 left = await batch_writes.append(connection, group)
                 return await batch_writes.write(connection, left) if left else []
         except SessionError as error:
             if len(group) > 1 or isinstance(error, StorageUnavailable):
-                await asyncio.gather(*(self._settle(w) for w in group if not w.told))
+                await asyncio.gather(*(self._settle(w) for w in group if not w.settled))
                 return []
             raise
 

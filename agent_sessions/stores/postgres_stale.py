@@ -24,7 +24,7 @@ class PostgresStale(PostgresAccess):
         """What fails one batch of the silent after the other, on one connection.
 
         Most of a batch in one statement: no row is locked while Python thinks. The others are locked, decided and
-        stored in one commit; one that somebody else holds is left out. Repeated when the connection is lost.
+        stored in one commit; one that another transaction holds is left out. Repeated when the connection is lost.
         """
         async with StickyConnection(self._pool) as kept:
             yield partial(self._fail_silent, kept)
