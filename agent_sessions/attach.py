@@ -1,4 +1,4 @@
-"""What surrounds an agent's block: the lease, the beats, what ends it from outside, and how it is left."""
+"""The block of an attached agent: its lease, its heartbeats, what ends it from outside, and how it is left."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def attach(
         await leases.acquire(session_id, lease, options.wait, take_over=options.take_over)
         async with _running(manager, listeners, session_id, lease, options) as run:
             if _cancellations() > before:
-                await asyncio.sleep(0)  # one that was not delivered yet comes here
+                await asyncio.sleep(0)  # delivers a cancellation that is still pending
                 raise asyncio.CancelledError  # redis-py has swallowed it while it connected
             yield run
     except BaseException as error:

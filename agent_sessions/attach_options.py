@@ -1,4 +1,4 @@
-"""With which options an agent attaches, checked before anything is asked of a server."""
+"""The options of `attach`, checked before any server is asked."""
 
 from __future__ import annotations
 

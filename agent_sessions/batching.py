@@ -1,4 +1,4 @@
-"""Concurrent calls share one statement and one commit."""
+"""Collects concurrent calls, so that they share one statement and one commit."""
 
 from __future__ import annotations
 

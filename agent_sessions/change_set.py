@@ -56,7 +56,7 @@ def to_write(
 
 
 def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None:
-    """What is to be written, as it is now. None when nothing was changed. Raises InvalidInput.
+    """The differences between copy and base, encoded now. None when there are none. Raises InvalidInput.
 
     Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
     """

@@ -1,4 +1,4 @@
-"""Finds out what an edit was made from, and who wrote what it meets."""
+"""Reads what an edit was made from, and the authors of the changes that it conflicts with."""
 
 from __future__ import annotations
 

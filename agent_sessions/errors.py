@@ -93,7 +93,7 @@ class Conflict(SessionError):
         self.name(current.changed_by if current else None)
 
     def name(self, actor: str | None) -> Self:
-        """The last writer need not be who changed these paths; the history knows."""
+        """Names the author that the history gives for these paths: the last writer may have changed others."""
         self.actor = actor
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)

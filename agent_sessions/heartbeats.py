@@ -125,7 +125,7 @@ class Heartbeats:
             self._sender = None
 
     async def _send(self, beats: dict[str, datetime]) -> set[str]:
-        """The sessions that turn out to be gone."""
+        """Returns the sessions that are stored no more."""
         gone: set[str] = set()
         if self._durable:
             self._waiting.update(beats)

@@ -9,7 +9,7 @@ from agent_sessions.run import Run
 
 
 class Interruption:
-    """Where it is not wanted, the block goes on until its next safe point."""
+    """Does nothing unless `wanted`: the block then goes on until its next safe point."""
 
     def __init__(self, run: Run, wanted: bool) -> None:
         self._run = run
@@ -37,7 +37,7 @@ class Interruption:
         if self._cancelled:
             left = self._task.uncancel()
             try:
-                await asyncio.sleep(0)  # where it comes that was not delivered yet
+                await asyncio.sleep(0)  # delivers a cancellation that is still pending
             except asyncio.CancelledError:
                 if left > self._before:
                     raise

@@ -1,4 +1,4 @@
-"""Taking the lease of a session, waiting for it, giving it back."""
+"""Takes the lease of a session, waits for it, gives it back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Leases:
     async def acquire(
         self, session_id: str, lease: Lease, wait: float | None, *, take_over: bool
     ) -> None:
-        """Without effect on a session that has ended. Raises SessionNotFound, SessionOwned.
+        """Takes the lease, unless the session has ended. Raises SessionNotFound, SessionOwned, StorageUnavailable.
 
         `wait`: seconds; None waits until the lease that was found has run out, and not for an owner that renews it.
         """

@@ -51,10 +51,10 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
 def is_made_of(
     error: BaseException | None, kinds: Kinds, seen: tuple[BaseException, ...] = ()
 ) -> bool:
-    """One of these, or what a framework or a task group made of nothing else."""
+    """One of these, or an error that a framework or a task group made of nothing else."""
     if isinstance(error, kinds):
         return True
-    # `raise error.__cause__ from error` makes a circle
+    # `raise error.__cause__ from error` makes a circle of causes
     if error is None or any(error is one for one in seen):
         return False
     seen = (*seen, error)
@@ -82,7 +82,7 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
     try:
         await run.count_attempt(_told(error), attempts)
     except Exception:
-        # the agent's own error is the one that must be seen
+        # logged only: the agent's own error must leave the block
         logger.exception("attempt %d of %s could not be counted", n, run.session.session_id)
     else:
         _say_that_it_stays_open(run, error)
@@ -91,7 +91,7 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
 def _told(error: Exception) -> str:
     try:
         said = str(error)
-    except Exception as broken:  # the agent's own error is the one that must be seen
+    except Exception as broken:  # logged only: the agent's own error must leave the block
         said = f"what it says cannot be read ({type(broken).__name__})"
     return _storable(f"{type(error).__name__}: {said}")[: validation.MAX_TEXT]
 
@@ -130,13 +130,13 @@ async def _fail_with(run: Run, error: Exception, facts: dict[str, Any] | None = 
         try:
             await run.fail(told, details)
         except (Conflict, InvalidInput):
-            # that it failed is worth more than what it could not store
+            # the failure is stored without the changes that could not be stored
             _forget_changes(run.session)
             await run.fail(told, details)
     except OrderReceived as order:
         raise order from error
     except Exception:
-        # the agent's own error is the one that must be seen
+        # logged only: the agent's own error must leave the block
         logger.exception("the failure of %s could not be stored", run.session.session_id)
 
 

@@ -22,6 +22,13 @@ from agent_sessions.states import CHECKPOINT_NAMES
 
 
 class OperatorVerbs(ManagerBase):
+    """Each verb takes the same facts about itself: `actor` (who gives the order), `reason`, `source` (through what, as page or api),
+    `seen_version` (the version that the actor saw) and `request_id`, by which repeating the call has no second effect.
+
+    Each returns the session as it is stored. Raises SessionNotFound, InvalidTransition, InvalidInput, Conflict when an
+    order came after `seen_version`, RequestReused, StorageUnavailable; then nothing was stored.
+    """
+
     async def order(self, verb: str, session_id: str, *values: Any, **who: Any) -> AgentSession:
         """The verb of this name: its own method, where it has one, with `values` and `who`; else its transition alone.
 
@@ -35,14 +42,17 @@ class OperatorVerbs(ManagerBase):
         return await self._order(verb, session_id, lambda _: {}, **who)
 
     async def pause(self, session_id: str, **who: Any) -> AgentSession:
+        """The agent waits at its next safe point; pausing a paused session changes nothing."""
         return await self._order("pause", session_id, _previous_state, **who)
 
     async def resume(self, session_id: str, **who: Any) -> AgentSession:
+        """A paused session goes on; resuming an active one changes nothing."""
         return await self._order("resume", session_id, lambda _: {}, **who)
 
     async def complete(
         self, session_id: str, result: Any = None, *, actor: str | None = None, **who: Any
     ) -> AgentSession:
+        """End the session as completed. `result` is stored with the checkpoint, as JSON of at most 1 MiB."""
         _, data = self._encoded({"result": result}, "result", validation.MAX_DATA_BYTES)
         return await self._order(
             "complete", session_id, lambda _: data, actor=actor, body=data, **who
@@ -57,12 +67,13 @@ class OperatorVerbs(ManagerBase):
         actor: str | None = None,
         **who: Any,
     ) -> AgentSession:
-        told = {"error": validation.text(error, "error"), "details": error_details}
-        _, data = self._encoded(told, "error_details", validation.MAX_DATA_BYTES)
+        """End the session as failed. `error` and `error_details` are stored with the checkpoint, as JSON of at most 1 MiB."""
+        facts = {"error": validation.text(error, "error"), "details": error_details}
+        _, data = self._encoded(facts, "error_details", validation.MAX_DATA_BYTES)
         return await self._order("fail", session_id, lambda _: data, actor=actor, body=data, **who)
 
     async def delete(self, session_id: str, **who: Any) -> AgentSession:
-        """Soft delete; repeating it is harmless."""
+        """Soft delete: `restore` brings the session back. Deleting a deleted session changes nothing."""
         return await self._order("delete", session_id, _previous_state, **who)
 
     async def restore(
@@ -75,7 +86,7 @@ class OperatorVerbs(ManagerBase):
         seen_version: int | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """Bring a deleted session back, to the state before."""
+        """Bring a deleted session back, to the state before its deletion."""
         decision = transitions.restore(self._author(actor, reason, source), self.clock())
         return await self._operate(session_id, decision, request_id, seen_version)
 
@@ -90,7 +101,10 @@ class OperatorVerbs(ManagerBase):
         seen_version: int | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """Back to a checkpoint: context restored where it was captured, epoch raised, agent told to restart."""
+        """Back to a checkpoint. The context that was captured with it is restored, and the agent starts again from there.
+
+        The epoch is raised, so that what the agent still writes of its work before is refused. Raises CheckpointNotFound.
+        """
         session_id = validation.session_id(session_id)
         target = await self._target(session_id, checkpoint_id)
         author, now = self._author(actor, reason, source), self.clock()

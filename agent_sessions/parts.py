@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 
 AnyTask = Task[Any]
 
-# By what the tasks that are started in a block are known: a new task takes over the context of its starter.
+# Marks the tasks that are started in a block: a new task takes over the context variables of its starter.
 _BLOCKS: ContextVar[tuple[object, ...]] = ContextVar("agent_sessions_blocks", default=())
-# By what code is known to call a run; one that only looks at it keeps no order from being confirmed.
+# Code that names one of these calls the run; a task that only reads it keeps no order from being confirmed.
 _CALL_NAMES = frozenset({"checkpoint", "save", "safe_point", "step", "complete", "fail"})
 DEPTH = 3  # attributes of attributes in which a run is looked for
 LOOKED_INTO = 100  # values of one container
@@ -69,7 +69,7 @@ class Parts:
             """The block is left in another task than it was entered in. That task's context ends with it."""
 
     def called(self) -> AnyTask | None:
-        """By the current task, which is a part from its first call on.
+        """Notes a call by the current task, which is a part from its first call on.
 
         The block's own task is one when it calls beside others; alone it is not to be told from them. A task that is
         nothing but one call (`create_task(run.checkpoint(…))`) belongs to who started it.
@@ -100,7 +100,7 @@ class Parts:
             self._changed()
 
     def wait(self, task: AnyTask | None) -> None:
-        """It waits at a safe point, until it goes on."""
+        """The task waits at a safe point, until `go_on`."""
         if task is not None and task not in self._waiting:
             self._waiting.add(task)
             self._changed()
@@ -110,7 +110,7 @@ class Parts:
             self._waiting.discard(task)
 
     def count(self, besides: AnyTask | None = None) -> Count:
-        """`besides`: who asks, and is at a safe point."""
+        """`besides` is the calling task, which counts as waiting at a safe point."""
         stopped = self._waiting if besides is None else {*self._waiting, besides}
         parts = {*self._known, *self._steps, *self._sharing(), *stopped}
         parts = {task for task in parts if not task.done()}
@@ -122,7 +122,7 @@ class Parts:
         self._changed()
 
     def _sharing(self) -> Iterator[AnyTask]:
-        """Started in the block, and a call is still to come."""
+        """The tasks that were started in the block and whose code still calls the run."""
         for task in asyncio.all_tasks():
             if task is self._body or task in self._known:
                 continue
@@ -214,7 +214,7 @@ def _content(cell: Any) -> object:
 
 
 def _only_awaits(task: AnyTask, parts: set[AnyTask]) -> bool:
-    """It can go on no sooner than another part has ended."""
+    """The task cannot go on before another part has ended."""
     asked, left = {task}, [task]
     while left:
         at = left.pop()

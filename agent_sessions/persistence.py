@@ -1,4 +1,4 @@
-"""Storing what an agent changed in its copy of a session, without losing what others changed meanwhile."""
+"""Stores what an agent changed in its copy of a session, without losing what others changed meanwhile."""
 
 from __future__ import annotations
 

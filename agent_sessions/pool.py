@@ -1,4 +1,4 @@
-"""The connections of a manager that opens its own: a connection that broke in an outage is never handed to a caller."""
+"""The pool of a manager that opens its own: a connection that broke in an outage is never handed to a caller."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChangePublisher:
-    """Every head that is given here is stored already, so a failed announcement is no error of the caller's."""
+    """Every head that comes here is stored already, so that a failed announcement raises nothing and is tried again."""
 
     def __init__(self, cache: SessionCache, valkey: ValkeyCache | None) -> None:
         self._cache = cache

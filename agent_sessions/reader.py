@@ -1,4 +1,4 @@
-"""Reading a session: a copy only where PostgreSQL says that it is the newest, else the row."""
+"""Reads a session: a copy where PostgreSQL has the same version, else the row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 16  # copies, each of which may have megabytes
 
-# What Valkey has of a session, and what PostgreSQL says of it, or why it does not.
+# The copy in Valkey, and the head in PostgreSQL or the error instead of it.
 Answers = tuple[Text | None, Head | StorageUnavailable | None]
 
 

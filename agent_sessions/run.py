@@ -119,10 +119,11 @@ class Run(SafePoints):
         await self._apply_orders()
 
     async def complete(self, result: Any = None) -> None:
-        """The work has ended; nothing more is written after this."""
+        """End the session as completed. `result` is stored with the checkpoint; nothing is written after this."""
         await self._end(lambda: self.session.complete(result))
 
     async def fail(self, error: str, error_details: Any = None) -> None:
+        """End the session as failed, with the error and JSON details; nothing is written after this."""
         await self._end(lambda: self.session.fail(error, error_details))
 
     async def _end(self, transition: Any) -> None:
@@ -145,7 +146,7 @@ class Run(SafePoints):
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[None]:
-        """What is done in here counts as work: a pause is not confirmed before a safe point in it or its end.
+        """The block counts as work: a pause is not confirmed before a safe point in it or its end.
 
         For work that calls the run from nowhere: a thread, a framework's graph, a task's first minutes. May be nested.
         """
@@ -157,7 +158,7 @@ class Run(SafePoints):
             self.parts.end_step(task)
 
     async def enter(self) -> None:
-        """Where the work stands: an ended session raises at once, a paused one waits here."""
+        """Find where the work stands. Raises at once for a session that has ended, waits while it is paused."""
         self.raise_if_ended()
         self._counting = await self._effective_checkpoints()
         self._known_through = self.session.checkpoint_count
@@ -166,7 +167,7 @@ class Run(SafePoints):
         await self._apply_orders()
 
     async def count_attempt(self, error: str, attempts: int) -> None:
-        """An error leaves the session open: the record counts it and knows it."""
+        """Record an error that leaves the session open: how many there were, and what it said."""
         n = self.session.failed_attempts + 1
         detail = {"attempt": n, "of": attempts, "error": error}
         await self._manager.count_attempt(self.session, n, detail)

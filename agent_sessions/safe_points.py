@@ -1,4 +1,4 @@
-"""What a run does at a safe point: it obeys what was ordered, and confirms what it has obeyed."""
+"""What a run does at a safe point: obey an order, and confirm it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ENDS: dict[SessionState, type[OrderReceived]] = {
 
 
 class SafePoints:
-    """The half of a run that follows orders."""
+    """The part of a run that looks for orders, obeys and confirms them."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class SafePoints:
                 continue
             await self._acknowledge(head)
             if waited or self._is_behind(head):
-                # whatever was changed meanwhile is what the agent goes on with
+                # the agent goes on with what others changed meanwhile, not with its copy from before the pause
                 await self._manager.renew(self.session)
                 waited = False
             else:
@@ -234,7 +234,7 @@ class SafePoints:
         if self._owed is not None:
             try:
                 await self._acknowledge(self._owed)
-            except SessionError as error:  # it must not take the place of the order
+            except SessionError as error:  # the order itself must leave the block, not this error
                 logger.warning("an order could not be confirmed: %s", error)
 
     def raise_if_ended(self) -> None:

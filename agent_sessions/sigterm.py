@@ -1,4 +1,4 @@
-"""SIGTERM for the runs of this process that want to be told: they leave at their next safe point."""
+"""SIGTERM makes the runs that were attached with `stop_on_sigterm` leave at their next safe point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which state a session may go to, by which verb. The only place in Python that knows."""
+"""Which state a session may go to, by which verb. Every list of states, verbs and their checkpoints comes from here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRANSITIONS: dict[str, dict[SessionState, SessionState]] = {
     "rollback": {A: A, P: A, C: A, F: A},
     "delete": {A: D, P: D, C: D, F: D},
 }
-# What each verb leaves behind as a checkpoint.
+# The checkpoint that each verb leaves.
 CHECKPOINT_NAMES = {
     "pause": "session_paused",
     "resume": "session_resumed",

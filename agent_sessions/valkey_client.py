@@ -1,4 +1,4 @@
-"""Clients of one Valkey server or of a cluster, and the commands that each of the two needs in a way of its own."""
+"""Clients of one Valkey server or of a cluster, and the commands that differ between the two."""
 
 from __future__ import annotations
 

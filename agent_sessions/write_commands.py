@@ -1,4 +1,4 @@
-"""One write, as every store understands it: what to change, under which guards, and who says so."""
+"""One write, as every store takes it: what to change, under which guards, by which author."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIVE = tuple(sorted(state.value for state in LIVE_STATES))
 
 @dataclass(frozen=True)
 class Author:
-    """Who writes, through what, why. `source` is one of agent, page, bulk, admin, api, command, sweeper."""
+    """The author of a write, through what it came, and why. `source` is one of agent, page, bulk, admin, api, command, sweeper."""
 
     actor: str | None
     source: str
@@ -102,9 +102,9 @@ class Write:
         return stored
 
 
-# What is to be written of a session as it is; None for nothing.
+# From the session as it is to what is written; None for nothing.
 Decide = Callable[[AgentSession], Write | None]
-# Fails those of a batch who are still silent at that moment, for so long; the heads of those.
+# From ids, decision, time and silence to the heads of the sessions that were failed.
 FailSilent = Callable[[Sequence[str], Decide, datetime, timedelta], Awaitable[list[Head]]]
 
 

@@ -1,4 +1,4 @@
-"""What one process remembers: least recently used first, so that recency and eviction cost the same however many there are."""
+"""The conversations that one process keeps, least recently used first: use and eviction cost the same at any number."""
 
 from __future__ import annotations
 

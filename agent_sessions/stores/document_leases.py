@@ -1,4 +1,4 @@
-"""The rules of take_lease.sql and release_lease.sql, once more, for where there is no PostgreSQL."""
+"""The rules of take_lease.sql and release_lease.sql, for a manager without PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The array of checkpoints that today's agents read, brought up to date without a checkpoint that travels for it."""
+"""The array of checkpoints that today's agents read, brought up to date inside the database: no checkpoint is read for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions in PostgreSQL: the truth. Every method raises when it could not do what it says."""
+"""The store in PostgreSQL. Every method raises when it could not do what it says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PostgresStore(PostgresBatches, PostgresStale, PostgresReads):
     """The same verbs as every store, each by statements of `agent_sessions/sql/queries/`."""
 
     async def create(self, session: AgentSession, text: str, source: str) -> str:
-        """The timeline. `text` is the session's JSON, encoded once for all who keep it; who created it is `changed_by`."""
+        """Returns the timeline. `text` is the session's JSON, encoded once for PostgreSQL and the caches; its author is `changed_by`."""
         row = f'{text[:-1]}, "source": {json.dumps(source)}}}'
         return await self._creates.submit(session.session_id, row)
 

@@ -1,4 +1,4 @@
-"""Failing silent sessions, a batch in a statement."""
+"""Fails silent sessions, a batch in a statement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rows of PostgreSQL say, as the library's data."""
+"""From rows of PostgreSQL to sessions, heads and checkpoints."""
 
 from __future__ import annotations
 

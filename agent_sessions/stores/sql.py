@@ -1,4 +1,4 @@
-"""The library's SQL, one file a query, read once, and what goes wrong with it in the library's words."""
+"""The library's SQL, one file a query, read once; errors of psycopg become errors of this library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection of a pool for what follows each other."""
+"""One connection of a pool for several statements in a row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def give_back(
 class StickyConnection:
     """A connection that is fetched when it is needed first and given back at the end, or when something failed on it.
 
-    A pool hands out its connections in turn, so every group would wake another server process, whose caches are cold.
+    A pool hands out its connections in turn, so that every group would run in another server process, whose caches are cold.
     """
 
     def __init__(self, pool: psycopg_pool.AsyncConnectionPool[Any]) -> None:
