@@ -19,6 +19,7 @@ from agent_sessions.stores.postgres_reads import PostgresReads
 from agent_sessions.stores.postgres_stale import PostgresStale
 from agent_sessions.stores.row_mappers import head_from_row
 from agent_sessions.stores.sql import fetch
+from agent_sessions.transitions import ANY_STATE
 from agent_sessions.write_commands import AppendCheckpoint, Author, Taken, Write, Written
 
 
@@ -41,6 +42,7 @@ class PostgresStore(PostgresBatches, PostgresStale, PostgresReads):
             "order_version": order_version,
             "source": source,
             "change_id": uuid.uuid4(),
+            "states": list(ANY_STATE),
         }
 
         async def acknowledge() -> list[dict[str, Any]]:

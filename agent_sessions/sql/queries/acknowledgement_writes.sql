@@ -1,5 +1,6 @@
 -- What an acknowledgement writes, built where the row is: nothing when the order was confirmed before. An order that came
--- after the one that was obeyed is not confirmed with it.
+-- after the one that was obeyed is not confirmed with it. Every state may be written: the row is compared as it was when this
+-- statement began, and another state may have been ordered while it waited for the lock.
 obeyed AS MATERIALIZED (
     SELECT id, agent_type, order_verb, agent_session_state(state) AS state,
         least(order_version, %(order_version)s::bigint) AS confirmed
@@ -8,7 +9,7 @@ obeyed AS MATERIALIZED (
     FOR NO KEY UPDATE
 ), input AS MATERIALIZED (
     SELECT id, NULL::text AS timeline, NULL::integer AS epoch, NULL::bigint AS seen, false AS resent,
-        NULL::bigint AS context_seen, ARRAY[state] AS from_states, NULL::text AS state, NULL::jsonb AS context,
+        NULL::bigint AS context_seen, %(states)s::text[] AS from_states, NULL::text AS state, NULL::jsonb AS context,
         NULL::jsonb AS metadata, '[]'::jsonb AS added, NULL::jsonb AS compressed,
         state IN ('active', 'paused') AS by_agent, false AS raise_epoch, NULL::text AS verb,
         NULL::integer AS order_checkpoint, confirmed AS acknowledged, NULL::smallint AS parts,
