@@ -40,14 +40,17 @@ CHECKPOINT_NAMES = {
     "restore": "session_restored",
 }
 CREATED = "session_created"
-# Left by a transition, not by the agent's own work.
-TRANSITION_CHECKPOINTS = frozenset({CREATED, *CHECKPOINT_NAMES.values()})
 
 
 def result(verb: str) -> SessionState | None:
     """The one state that `verb` leads to from others; None for a rollback, which may leave the state as it is."""
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
+
+
+def is_transition_checkpoint(name: str) -> bool:
+    """Left by a transition, not by the agent's own work. Asks the table anew: an application may add a verb to it."""
+    return name == CREATED or name in CHECKPOINT_NAMES.values()
 
 
 def ending_checkpoints() -> list[str]:

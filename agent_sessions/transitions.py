@@ -22,8 +22,8 @@ from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import (
     CHECKPOINT_NAMES,
     FINAL_STATES,
-    TRANSITION_CHECKPOINTS,
     SessionState,
+    is_transition_checkpoint,
     target,
 )
 from agent_sessions.write_commands import Author, Write
@@ -267,7 +267,7 @@ def rolled_back_to(checkpoints: list[SessionCheckpoint]) -> int | None:
 
 def is_automatic(checkpoint: SessionCheckpoint) -> bool:
     """Written by a transition or a rollback, not by the agent's own work."""
-    return checkpoint.name in TRANSITION_CHECKPOINTS or bool(checkpoint.metadata.get("automatic"))
+    return is_transition_checkpoint(checkpoint.name) or bool(checkpoint.metadata.get("automatic"))
 
 
 def checkpoint_number(session_id: str, checkpoint_id: str | int) -> int:
