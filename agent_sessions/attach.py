@@ -1,53 +1,27 @@
-"""What surrounds an agent's block: the lease, the beats, what ends it from outside, and how it is left."""
+"""The block of an attached agent: its lease, its heartbeats, what ends it from outside, and how it is left."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from agent_sessions import sigterm, tasks
-from agent_sessions.errors import InvalidInput, SessionNotFound
+from agent_sessions.attach_options import AttachOptions
+from agent_sessions.errors import SessionNotFound
 from agent_sessions.interruption import Interruption
 from agent_sessions.leases import Leases
-from agent_sessions.leaving import Kinds, leave
+from agent_sessions.leaving import leave
+from agent_sessions.listeners import HeadListeners
 from agent_sessions.owner import Lease, new_lease
 from agent_sessions.run import Run
-
-if TYPE_CHECKING:
-    from agent_sessions.manager import SessionManager
-    from agent_sessions.session_cache import SessionCache
-
-
-@dataclass(frozen=True)
-class AttachOptions:
-    """As `SessionManager.attach` explains them."""
-
-    interval: float
-    complete: bool
-    wait: float | None
-    take_over: bool
-    retry_on: Kinds
-    attempts: int
-    stop_on_sigterm: bool
-    interrupt: bool
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise InvalidInput(f"attempts must be 1 or more, not {self.attempts}")
-        kinds = self.retry_on if isinstance(self.retry_on, tuple) else (self.retry_on,)
-        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
-            raise InvalidInput(
-                f"retry_on must be an exception's class or a tuple of such classes, not {self.retry_on!r}"
-            )
+from agent_sessions.run_manager import RunManager
 
 
 @asynccontextmanager
 async def attach(
-    manager: SessionManager,
-    cache: SessionCache,
+    manager: RunManager,
+    listeners: HeadListeners,
     leases: Leases,
     session_id: str,
     options: AttachOptions,
@@ -58,9 +32,9 @@ async def attach(
     before = _cancellations()
     try:
         await leases.acquire(session_id, lease, options.wait, take_over=options.take_over)
-        async with _running(manager, cache, session_id, lease, options) as run:
+        async with _running(manager, listeners, session_id, lease, options) as run:
             if _cancellations() > before:
-                await asyncio.sleep(0)  # one that was not delivered yet comes here
+                await asyncio.sleep(0)  # delivers a cancellation that is still pending
                 raise asyncio.CancelledError  # redis-py has swallowed it while it connected
             yield run
     except BaseException as error:
@@ -77,8 +51,8 @@ def _cancellations() -> int:
 
 @asynccontextmanager
 async def _running(
-    manager: SessionManager,
-    cache: SessionCache,
+    manager: RunManager,
+    listeners: HeadListeners,
     session_id: str,
     lease: Lease,
     options: AttachOptions,
@@ -87,7 +61,7 @@ async def _running(
     if session is None:
         raise SessionNotFound(session_id)
     run = Run(manager, session, lease, options.interval)
-    cache.add_listener(run)
+    listeners.add(session_id, run.on_head)
     beats = asyncio.create_task(run.beat(), name=f"beats of {session_id}")
     run.parts.enter()
     try:
@@ -101,7 +75,7 @@ async def _running(
             try:
                 await run.confirm_what_is_owed()
             finally:
-                cache.remove_listener(run)
+                listeners.remove(session_id, run.on_head)
                 await tasks.cancel_and_wait(beats)
 
 

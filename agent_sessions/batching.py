@@ -1,4 +1,4 @@
-"""Concurrent calls share one statement and one commit."""
+"""Collects concurrent calls, so that they share one statement and one commit."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Generic, TypeVar, cast
 
+from agent_sessions.backoff import Backoff
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Who is held up comes again after this pause, then after twice as long, up to the second.
-FIRST_PAUSE, LONGEST_PAUSE = 0.005, 0.2
+# Seconds after which an item that is held up is tried again: the first time, and at most.
+HELD = (0.005, 0.2)
 
-# What serves a run of groups (a connection) is given back after so many, and when nothing came for so many seconds.
+# What serves a run of groups (a connection) is given back after so many groups, and when nothing came for so many seconds.
 RUN, LINGER = 100, 0.003
 
-# So few go together, even if another group could be on its way.
+# Items that go together even if a second group could be sent: fewer are not worth a statement of their own.
 WORTH_DIVIDING = 16
 
 
 class BatchItem(Generic[Item, Result]):
-    """One caller's item, and whom to tell the answer."""
+    """One caller's item, and the callbacks for its answer."""
 
-    __slots__ = ("_answered", "_refused", "deferred_since", "item", "key", "pause", "told")
+    __slots__ = ("_answered", "_backoff", "_refused", "deferred_since", "item", "key", "settled")
 
     def __init__(
         self,
@@ -36,25 +38,30 @@ class BatchItem(Generic[Item, Result]):
         self.key = key
         self.item = item
         self.deferred_since: float | None = None
-        self.pause = FIRST_PAUSE
+        self._backoff: Backoff | None = None
         self._answered = answered
         self._refused = refused
-        self.told = False
+        self.settled = False
 
     def resolve(self, result: Result) -> None:
-        if not self.told:
-            self.told = True
+        if not self.settled:
+            self.settled = True
             self._answered(result)
 
     def reject(self, error: BaseException) -> None:
-        if not self.told:
-            self.told = True
+        if not self.settled:
+            self.settled = True
             self._refused(error)
 
     def end(self) -> None:
-        """Whoever was forgotten hears at least that."""
-        if not self.told:
+        """An item that `flush` neither resolved nor rejected must not leave its caller waiting for ever."""
+        if not self.settled:
             self.reject(RuntimeError("the group was flushed without an answer"))
+
+    def next_pause(self) -> float:
+        """Seconds until it is tried again. Most items are never held up, so that none brings its backoff with it."""
+        self._backoff = self._backoff or Backoff(*HELD)
+        return self._backoff.next()
 
     def deferred_for(self) -> float:
         """Seconds since it was first held up, which is now if it never was."""
@@ -70,10 +77,10 @@ Run = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
 
 
 class Batcher(Generic[Item, Result]):
-    """While one group is on its way the next one gathers: no delay when idle, large groups under load.
+    """While one group is under way the next one gathers: no delay when idle, large groups under load.
 
     `flush` must answer or refuse each of its items, or return those that are held up: they come again after a
-    pause, and nobody else waits for them. Of each key one item at a time is on its way, in the order in which they
+    pause, and no other item waits for them. Of each key one item at a time is under way, in the order in which they
     came, so that an answer never mixes two writes of one session and none overtakes an older one.
 
     `run` is entered once for all groups that follow each other, and gives what flushes them.
@@ -93,7 +100,7 @@ class Batcher(Generic[Item, Result]):
         self._most = most
         self._in_flight = in_flight
         self._queue: deque[BatchItem[Item, Result]] = deque()
-        # by each key that is queued, on its way or held up: what came after it
+        # for each key that is queued, under way or held up: the items that came after it
         self._behind: dict[str, deque[BatchItem[Item, Result]] | None] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._flushing = 0
@@ -122,7 +129,7 @@ class Batcher(Generic[Item, Result]):
         answered: Callable[[Result], None],
         refused: Callable[[BaseException], None],
     ) -> None:
-        """For who does not wait: one of the two is called, whatever becomes of the caller."""
+        """As `submit`, without waiting: one of the two callbacks is called, also when the caller is cancelled."""
         waiting = BatchItem(key, item, answered, refused)
         if key not in self._behind:
             self._behind[key] = None
@@ -133,7 +140,7 @@ class Batcher(Generic[Item, Result]):
             behind.append(waiting)
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
+        """Waits for the groups that are under way."""
         while left := self._workers | self._pauses:
             await asyncio.gather(*left, return_exceptions=True)
 
@@ -167,13 +174,13 @@ class Batcher(Generic[Item, Result]):
                 self._flushing -= 1
 
     def _share(self) -> int:
-        """Whoever answers and whoever waits work at the same time only when there are two groups."""
+        """How many of the queue go together. Two groups let the server work on one while Python handles the other."""
         free = self._in_flight - self._flushing
         share = max(WORTH_DIVIDING, -(-len(self._queue) // free))
         return min(self._most, len(self._queue), share)
 
     async def _more(self) -> None:
-        """Something came, or nothing for a while."""
+        """Returns when an item came, or when none came for the lingering time."""
         loop = asyncio.get_running_loop()
         waker: asyncio.Future[None] = loop.create_future()
         self._lingering.append(waker)
@@ -211,12 +218,11 @@ class Batcher(Generic[Item, Result]):
 
     async def _pause(self, held: Held[Item, Result]) -> None:
         try:
-            await asyncio.sleep(min(waiting.pause for waiting in held))
+            await asyncio.sleep(min(waiting.next_pause() for waiting in held))
         except BaseException as error:
             self._give_up(held, error)
             raise
         for waiting in held:
-            waiting.pause = min(waiting.pause * 2, LONGEST_PAUSE)
             self._enqueue(waiting)
 
     def _give_up(self, waitings: Held[Item, Result], error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What a save attempts, and what becomes of the copy: compared, decided and taken over without talking to a store."""
+"""What a save attempts, and how its answer changes the copy. Nothing here talks to a store."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.errors import Conflict, SessionEnded, StaleEpoch, TimelineChanged
-from agent_sessions.json_merge import apply, become, diff, merge, same
-from agent_sessions.models import AgentSession, ChangeSet, copied
+from agent_sessions.json_merge import apply, become, copied, diff, merge, same
+from agent_sessions.models import AgentSession
+from agent_sessions.save_state import ChangeSet
 from agent_sessions.states import LIVE_STATES, SessionState, target, verbs_to
 from agent_sessions.transitions import compressed
 from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, Write, Written
@@ -18,7 +19,7 @@ from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, 
 def to_write(
     session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
 ) -> Write | AppendCheckpoint:
-    """Checkpoints and context, as long as nobody else changed epoch, state or context."""
+    """Checkpoints and context, guarded: stored only while epoch, state and context are as they were loaded."""
     context = None if attempt.context is base.context else attempt.context
     changes = [] if context is None else diff(base.context, context)
     paths = [change.name for change in islice(changes, 50)]
@@ -55,7 +56,7 @@ def to_write(
 
 
 def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None:
-    """What is to be written, as it is now. None when nothing was changed. Raises InvalidInput.
+    """The differences between copy and base, encoded now. None when there are none. Raises InvalidInput.
 
     Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
     """
@@ -82,6 +83,11 @@ def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None
     return ChangeSet(
         change_id, session.state, context, metadata, added, context_text, data_text, metadata_text
     )
+
+
+def is_append(attempt: ChangeSet, base: AgentSession) -> bool:
+    """Checkpoints and context only: nothing that has to be decided on the locked row."""
+    return attempt.state == base.state and attempt.metadata is base.metadata
 
 
 def rebase(
@@ -144,7 +150,7 @@ def apply_ack(
     _number(session, attempt, written.checkpoint_count)
     if session.state == attempt.state:
         session.state = head.state
-    # What somebody else changed in the context is not in this copy: its version is that of what it holds.
+    # What others changed in the context is not in this copy, so that its version stays that of the context it holds.
     if attempt.context is not base.context or written.context_version == base.context_version:
         session.version = head.version
     session.order_version, session.order_verb = head.order_version, head.order_verb
@@ -177,7 +183,7 @@ def apply_stored(
 
 
 def _stay(session: AgentSession, base: AgentSession, attempt: ChangeSet) -> None:
-    """It was stored, and ordered since then: the copy stays what it was, so that the agent hears of the order."""
+    """It was stored, and ordered since then: the copy stays what it was, so that the next safe point raises the order."""
     base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
     _number(session, attempt, None)
 
@@ -186,7 +192,7 @@ def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> No
     """Without a write: the copy becomes what is stored, and what was changed here stays to be written next.
 
     State, order and versions are taken over together: of a copy that has only some of them the next write would
-    ask for a transition that nobody wanted. A copy of a session that was rolled back or has ended stays what it was.
+    ask for a transition that the agent never made. A copy of a session that was rolled back or has ended stays what it was.
     """
     same = stored.epoch == base.epoch and stored.timeline == base.timeline
     if same and stored.state in LIVE_STATES:
@@ -203,7 +209,7 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
             "clock",
             "encode",
             "attempt",
-            "turn",
+            "save_lock",
             "lease",
             "state",
             "context",

@@ -1,4 +1,4 @@
-"""Word of changes, heard from Valkey: which sessions are followed, and whether anything may have been missed."""
+"""The subscription to the changes of single sessions in Valkey, and whether any may have been missed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from agent_sessions import tasks
+from agent_sessions.backoff import Backoff
 from agent_sessions.keys import Keys
 from agent_sessions.models import Head
 from agent_sessions.states import SessionState
@@ -19,32 +20,26 @@ from agent_sessions.valkey_client import AWAY, is_cluster, subscription_client
 
 logger = logging.getLogger(__name__)
 
+RECONNECT = (0.05, 2.0)  # seconds between two attempts: the first, the longest
 SILENCE = 5.0  # seconds without a message before the subscription has to prove that it lives
 
 
 class ChangeSubscriber:
-    """Follows single sessions over one subscription, and knows when it may have missed something.
+    """Follows single sessions over one subscription.
 
-    `live` is true while every followed session's channel is confirmed on a connection that answers.
+    `live` is true while every followed session's channel is confirmed on a connection that answers: only then is no change
+    missed. `on_live` and `on_lost` are called when that begins and ends.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        keys: Keys,
-        *,
-        on_change: Callable[[Head], None],
-        on_lost: Callable[[], None],
-        on_live: Callable[[], None],
-    ) -> None:
+    def __init__(self, client: Any, keys: Keys) -> None:
         self._source = client
         self._client: Redis | None = None
         self._listening = keys.listening
         # Earlier versions of this library publish to the former channel only. They know no cluster.
         self._channel = keys.changes if is_cluster(client) else keys.former_changes
-        self._on_change = on_change
-        self._on_lost = on_lost
-        self._on_live = on_live
+        self.on_change: Callable[[Head], None] = lambda head: None
+        self.on_lost: Callable[[], None] = lambda: None
+        self.on_live: Callable[[], None] = lambda: None
         self._wanted: set[str] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._unsent: list[str] = []
@@ -56,12 +51,12 @@ class ChangeSubscriber:
         self.live = False
 
     def start(self) -> None:
-        """Listen from now on; told once is enough."""
+        """Listen from now on; further calls have no effect."""
         if self._task is None:
             self._task = asyncio.create_task(self._listen(), name="agent_sessions watch")
 
     def subscribe(self, session_id: str) -> None:
-        """Ask for word of this session; `follow` waits until it is sure to come."""
+        """Ask for the changes of this session; `follow` waits until the subscription is confirmed."""
         channel = self._channel(session_id)
         self.start()
         if channel in self._wanted:
@@ -74,19 +69,19 @@ class ChangeSubscriber:
                 self._sender = asyncio.create_task(self._send_subscriptions(), name="subscribing")
 
     async def follow(self, session_id: str) -> bool:
-        """True when every later change of this session will be heard."""
+        """True when every later change of this session will be announced to this process."""
         self.subscribe(session_id)
-        heard = self._waiting.get(self._channel(session_id))
-        if heard is not None and self.live:
+        confirmation = self._waiting.get(self._channel(session_id))
+        if confirmation is not None and self.live:
             try:
                 async with asyncio.timeout(SILENCE):
-                    await asyncio.shield(heard)
+                    await asyncio.shield(confirmation)
             except TimeoutError:
                 return False
         return self.is_subscribed(session_id)
 
     async def _send_subscriptions(self) -> None:
-        """Who asks while one command is on its way shares the next."""
+        """Channels that are asked for while one command is under way share the next."""
         try:
             while self._unsent and self._pubsub is not None:
                 channels, self._unsent = self._unsent, []
@@ -101,7 +96,7 @@ class ChangeSubscriber:
         return self.live and channel in self._wanted and channel not in self._waiting
 
     def unfollow(self, session_id: str) -> None:
-        """Done in the background: whoever forgets a session need not wait for it."""
+        """Unsubscribes in the background: the cache forgets a session without waiting for Valkey."""
         channel = self._channel(session_id)
         self._wanted.discard(channel)
         if self.live:
@@ -125,19 +120,18 @@ class ChangeSubscriber:
             await self._disconnect()
 
     async def _listen(self) -> None:
-        pause = 0.05
+        backoff = Backoff(*RECONNECT)
         while True:
             try:
                 await self._connect()
-                pause = 0.05
+                backoff.reset()
                 while True:
                     await self.tick()
             except AWAY as error:
                 logger.warning("Valkey is away, orders come with the heartbeat's answer: %s", error)
             finally:
                 await self._lost()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 2.0)
+            await asyncio.sleep(backoff.next())
 
     async def _connect(self) -> None:
         self._client = await subscription_client(self._source)
@@ -155,7 +149,7 @@ class ChangeSubscriber:
                 confirmed.add(_text(message["channel"]))
         self._pinged = False
         self.live = True
-        self._on_live()
+        self.on_live()
 
     async def tick(self) -> None:
         """Take one message. Raises when the connection no longer answers."""
@@ -169,11 +163,11 @@ class ChangeSubscriber:
         self._pinged = False
         channel = _text(message.get("channel") or "")
         if message["type"] == "subscribe" and channel in self._waiting:
-            self._heard(channel)
+            self._confirm(channel)
         elif message["type"] == "message":
             head = _read(message["data"])
             if head is not None:
-                self._on_change(head)
+                self.on_change(head)
 
     async def _lost(self) -> None:
         was_live, self.live = self.live, False
@@ -186,23 +180,23 @@ class ChangeSubscriber:
                 logger.debug("closing a lost subscription: %s", error)
         await self._disconnect()
         if was_live:
-            self._on_lost()
+            self.on_lost()
 
     async def _disconnect(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
 
-    def _heard(self, channel: str) -> None:
+    def _confirm(self, channel: str) -> None:
         waiting = self._waiting.pop(channel)
         if not waiting.done():
             waiting.set_result(None)
 
     def _drop(self) -> None:
-        """Nobody waits any longer; `live` tells them that it was in vain."""
+        """Ends every wait for a confirmation; `live` is false then, so that each waiter knows that none came."""
         self._unsent.clear()
         for channel in list(self._waiting):
-            self._heard(channel)
+            self._confirm(channel)
 
 
 def _read(data: str | bytes) -> Head | None:
@@ -219,7 +213,7 @@ def _read(data: str | bytes) -> Head | None:
             message.get("timeline"),
         )
     except (ValueError, TypeError, KeyError) as error:
-        logger.warning("unreadable word of a change: %s", error)
+        logger.warning("unreadable announcement of a change: %s", error)
         return None
 
 

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
+from agent_sessions.clock import utc_now
 from agent_sessions.json_faults import Encode
-from agent_sessions.models import SessionCheckpoint, utc_now
+from agent_sessions.models import SessionCheckpoint
+from agent_sessions.states import CHECKPOINT_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def effective(checkpoints: Sequence[SessionCheckpoint]) -> list[SessionCheckpoin
     """What still counts: a rollback takes back whatever was reached after its target."""
     for i in range(len(checkpoints) - 1, -1, -1):
         mark = checkpoints[i]
-        to = mark.data.get("n") if mark.name == "session_rolled_back" else None
+        to = mark.data.get("n") if mark.name == CHECKPOINT_NAMES["rollback"] else None
         if isinstance(to, int):
             then = [c for c in checkpoints[:i] if c.n is not None and c.n <= to]
             return [*effective(then), *checkpoints[i:]]

@@ -1,4 +1,4 @@
-"""Finds out what an edit was made from, and who wrote what it meets."""
+"""Reads what an edit was made from, and the authors of the changes that it conflicts with."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from agent_sessions import edits, validation
 from agent_sessions.edits import EditPreview, Wanted
 from agent_sessions.errors import EditConflict, SessionNotFound
-from agent_sessions.stores.document import DocumentStore
-from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.stores.store import Store
 
 
 class Editing:
-    def __init__(self, store: PostgresStore | DocumentStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def wanted(

@@ -59,7 +59,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Merged:
-    """`merged` has the edit's changes that met nothing; `mine` has all of them."""
+    """`merged` has the edit's changes without a conflict; `mine` has all of them."""
 
     part: str
     now: dict[str, Any]
@@ -137,13 +137,13 @@ def _has_parents(value: dict[str, Any], path: Path) -> bool:
 
 
 def signed(conflicts: Iterable[PathConflict], writers: Sequence[Writer]) -> list[PathConflict]:
-    """Each with who changed its path last; `writers` are those since it was loaded, the newest first."""
+    """Adds to each conflict the last author of its path. `writers` are those since the edit was loaded, the newest first."""
     return [_signed(conflict, writers) for conflict in conflicts]
 
 
 def _signed(conflict: PathConflict, writers: Sequence[Writer]) -> PathConflict:
     sure = (one for one in writers if one.everything or _names(one.paths, conflict.name))
-    # an entry names fifty paths at most, and one of a change of metadata by an agent none
+    # an entry of the history names fifty paths at most, and none for a change of metadata by an agent
     possible = (one for one in writers if one.paths is None or len(one.paths) >= MAX_PATHS)
     found = next(sure, None) or next(possible, None)
     if found is None:

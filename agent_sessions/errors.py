@@ -30,46 +30,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-if TYPE_CHECKING:
-    from agent_sessions.edits import EditPreview, PathConflict
-    from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.basic_errors import (
+    CheckpointNotFound,
+    InvalidInput,
+    InvalidTransition,
+    SessionError,
+    SessionNotFound,
+    StorageMisconfigured,
+    StorageUnavailable,
+    UsageError,
+)
+from agent_sessions.edits import EditPreview, PathConflict
+from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.states import CHECKPOINT_NAMES
 
-
-class SessionError(Exception):
-    """Something about a session went wrong."""
-
-
-class InvalidInput(SessionError, ValueError):
-    """A value cannot be stored. `code` names the rule and `values` what it was applied to, for sentences in another language.
-
-    `code` is empty where a developer has to change the program, not a person the value.
-    """
-
-    def __init__(self, message: str, code: str = "", **values: str | int) -> None:
-        super().__init__(message)
-        self.code = code
-        self.values = values
-
-
-class SessionNotFound(SessionError, LookupError):
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"there is no session {session_id}")
-        self.session_id = session_id
-
-
-class CheckpointNotFound(SessionError, LookupError):
-    def __init__(self, checkpoint_id: str) -> None:
-        super().__init__(f"there is no checkpoint {checkpoint_id} in this session")
-        self.checkpoint_id = checkpoint_id
-
-
-class InvalidTransition(SessionError):
-    def __init__(self, *, current: str, verb: str) -> None:
-        super().__init__(f"cannot {verb} a session that is {current}")
-        self.current = str(current)
-        self.verb = verb
+__all__ = [
+    "CheckpointNotFound",
+    "Completed",
+    "Conflict",
+    "Deleted",
+    "EditConflict",
+    "Failed",
+    "HandedBack",
+    "InvalidInput",
+    "InvalidTransition",
+    "OrderReceived",
+    "RequestReused",
+    "Restored",
+    "RolledBack",
+    "SessionEnded",
+    "SessionError",
+    "SessionNotFound",
+    "SessionOwned",
+    "StaleEpoch",
+    "StorageMisconfigured",
+    "StorageUnavailable",
+    "TakenOver",
+    "TimelineChanged",
+    "UsageError",
+    "WriteRefused",
+]
 
 
 class Conflict(SessionError):
@@ -91,7 +93,7 @@ class Conflict(SessionError):
         self.name(current.changed_by if current else None)
 
     def name(self, actor: str | None) -> Self:
-        """The last writer need not be who changed these paths; the history knows."""
+        """Names the author that the history gives for these paths: the last writer may have changed others."""
         self.actor = actor
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
@@ -184,20 +186,8 @@ class TimelineChanged(WriteRefused):
         self.session_id = session_id
 
 
-class StorageUnavailable(SessionError):
-    """PostgreSQL (or Valkey, where it is the only store) did not confirm: nothing is known to be saved."""
-
-
-class StorageMisconfigured(SessionError):
-    """PostgreSQL answers and refuses, or Valkey is too old: trying again changes nothing until the server is set up."""
-
-
-class UsageError(SessionError, RuntimeError):
-    """The library was called in a way that cannot work: after a fork, from another event loop, with another client."""
-
-
 class OrderReceived(SessionError):
-    """An administrator's order that ends what the agent is doing: who gave it and why, where somebody did."""
+    """An administrator's order that ends what the agent is doing: who gave it and why, unless the agent itself did."""
 
     # the order that leads here; None: whichever was the last
     verb: ClassVar[str | None] = None
@@ -249,7 +239,7 @@ class Failed(OrderReceived):
 
     def __init__(self, session: AgentSession) -> None:
         super().__init__(session)
-        last = session.get_last_checkpoint("session_failed")
+        last = session.get_last_checkpoint(CHECKPOINT_NAMES["fail"])
         error = last.data.get("error") if last else None
         self.error: str | None = error if isinstance(error, str) else None
         if self.error:

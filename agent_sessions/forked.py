@@ -1,4 +1,4 @@
-"""A child made by a fork has copies of connections on which the parent waits for an answer.
+"""Cuts off the connections that a forked child copied from its parent, which waits for answers on them.
 
 Cancelled in the child, such a copy would ask the server to cancel the parent's statement and read the answer that the
 parent waits for. So the copies are cut off before anything else runs in the child.

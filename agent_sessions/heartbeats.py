@@ -1,4 +1,4 @@
-"""Signs of life: at once into Valkey, every few seconds into PostgreSQL, no row per beat."""
+"""Heartbeats: into Valkey at once, into PostgreSQL every few seconds, several in one statement."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from agent_sessions import tasks
-from agent_sessions.errors import SessionNotFound, StorageUnavailable
+from agent_sessions.basic_errors import SessionNotFound, StorageUnavailable
 from agent_sessions.owner import Lease
+from agent_sessions.publisher import ChangePublisher
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.stores.document import DocumentStore
-from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.stores.store import Store
+from agent_sessions.valkey_cache import ValkeyCache
 from agent_sessions.valkey_client import AWAY
 
 logger = logging.getLogger(__name__)
@@ -26,14 +27,18 @@ Caller = tuple[
 class Heartbeats:
     def __init__(
         self,
-        store: PostgresStore | DocumentStore,
+        store: Store,
         cache: SessionCache,
+        publisher: ChangePublisher,
+        valkey: ValkeyCache | None,
         *,
         durable: bool,
         flush_seconds: float,
     ) -> None:
         self._store = store
         self._cache = cache
+        self._publisher = publisher
+        self._valkey = valkey
         self._durable = durable
         self._flush_seconds = flush_seconds
         # of runs in this process: their sessions' beats renew them
@@ -44,10 +49,10 @@ class Heartbeats:
         self._callers: list[Caller] = []
         self._sender: asyncio.Task[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
-        cache.on_unpublished = self.start
+        publisher.on_unpublished = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
-        """While one batch is on its way the next one gathers; of two beats in one batch the newer goes.
+        """While one batch is under way the next one gathers; of two beats in one batch the newer is sent.
 
         Raises SessionNotFound where Valkey alone holds the record and has none of this session any more.
         """
@@ -64,7 +69,7 @@ class Heartbeats:
 
     async def tick(self) -> None:
         """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
-        async with self._flushing:  # whoever ticks waits for beats that are on their way already
+        async with self._flushing:  # a caller also waits for beats that another tick is storing
             beats, self._waiting = self._waiting, {}
             try:
                 heads = await self._store.flush_beats(beats, self.leases) if beats else []
@@ -76,7 +81,7 @@ class Heartbeats:
                 beats.pop(head.session_id, None)
             for session_id, at in beats.items():
                 await self._keep_if_alive(session_id, at)
-            await self._cache.publish_unpublished()
+            await self._publisher.publish_unpublished()
 
     async def _keep_if_alive(self, session_id: str, at: datetime) -> None:
         """A row that took no beat was held by another writer, or its session has ended."""
@@ -89,7 +94,7 @@ class Heartbeats:
             self._waiting.setdefault(session_id, at)
 
     def start(self) -> None:
-        """Flush from now on; told once is enough."""
+        """Flush from now on; further calls have no effect."""
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush_for_ever(), name="agent_sessions beats")
 
@@ -120,7 +125,7 @@ class Heartbeats:
             self._sender = None
 
     async def _send(self, beats: dict[str, datetime]) -> set[str]:
-        """The sessions that turn out to be gone."""
+        """Returns the sessions that are stored no more."""
         gone: set[str] = set()
         if self._durable:
             self._waiting.update(beats)
@@ -133,9 +138,9 @@ class Heartbeats:
             for session_id in gone:
                 self._cache.forget(session_id)
                 del beats[session_id]
-        if self._cache.copies is not None and beats:
+        if self._valkey is not None and beats:
             try:
-                await self._cache.copies.beat(beats)
+                await self._valkey.beat(beats)
             except AWAY as error:
                 logger.debug("Valkey took no beats, PostgreSQL will: %s", error)
         return gone

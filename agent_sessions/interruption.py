@@ -9,7 +9,7 @@ from agent_sessions.run import Run
 
 
 class Interruption:
-    """Where it is not wanted, the block goes on until its next safe point."""
+    """Does nothing unless `wanted`: the block then goes on until its next safe point."""
 
     def __init__(self, run: Run, wanted: bool) -> None:
         self._run = run
@@ -30,14 +30,14 @@ class Interruption:
             task.cancel()
 
     async def end(self, error: BaseException | None) -> bool:
-        """True when this cancellation, and nobody else's, is what ended the block."""
+        """True when only this cancellation, and no other one, ended the block."""
         if self._watch is None or self._task is None or self._run.lease.is_copy:
             return False
         self._ended = True
         if self._cancelled:
             left = self._task.uncancel()
             try:
-                await asyncio.sleep(0)  # where it comes that was not delivered yet
+                await asyncio.sleep(0)  # delivers a cancellation that is still pending
             except asyncio.CancelledError:
                 if left > self._before:
                     raise

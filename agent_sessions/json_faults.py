@@ -1,4 +1,4 @@
-"""Where a value is that JSON cannot hold: found only once encoding has failed, so it may look at everything."""
+"""Finds the value that JSON cannot hold. Called only after encoding has failed, so that it may look at everything."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def key_fault(place: Place) -> str:
 
 
 def has_long_number(text: str) -> bool:
-    """Of every long number two digits stand at two such places, so that most texts are not searched."""
+    """Looks at every `_STEP`th character first: a long number has digits at two of them in a row, most texts have not."""
     return bool(_TWO_DIGITS.search(text[::_STEP]) and _LONG_NUMBER.search(text))
 
 

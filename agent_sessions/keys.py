@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+NAMESPACE = "breakpilot"  # of sessions, unless another is given
+CONVERSATIONS = "heritage:session:"  # the prefix of conversations, unless another is given
 _TAGGED = re.compile(r"\{[^}]+\}")
 
 
@@ -19,6 +21,7 @@ class Keys:
         self.sessions = f"{namespace}:sessions"
         self.listening = f"{namespace}:listening"
         self.web = f"{namespace}:web"  # agents may not write there
+        self.web_cache = f"{self.web}:cache"
         self._open, self._close = ("", "") if _TAGGED.search(namespace) else ("{", "}")
 
     def copy(self, session_id: str) -> str:

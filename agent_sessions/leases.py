@@ -1,4 +1,4 @@
-"""Taking the lease of a session, waiting for it, giving it back."""
+"""Takes the lease of a session, waits for it, gives it back."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from dataclasses import dataclass
 from agent_sessions.errors import SessionNotFound, SessionOwned, StorageUnavailable
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.owner import Lease, Owner, is_dead
-from agent_sessions.session_cache import SessionCache
+from agent_sessions.publisher import ChangePublisher
 from agent_sessions.states import LIVE_STATES
-from agent_sessions.stores.document import DocumentStore
-from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.stores.store import Store
 from agent_sessions.write_commands import Taken
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN = 0.25  # seconds, while somebody else has it
-RELEASED_WITHIN = 5.0  # seconds; a lease that cannot be given back ends by itself
+LOOK_AGAIN = 0.25  # seconds between two attempts while another process has it
+RELEASED_WITHIN = 5.0  # seconds for giving a lease back; without an answer it ends by itself
 
 
 @dataclass
 class Leases:
-    store: PostgresStore | DocumentStore
-    cache: SessionCache
+    store: Store
+    publisher: ChangePublisher
     heartbeats: Heartbeats
     source: str
 
     async def acquire(
         self, session_id: str, lease: Lease, wait: float | None, *, take_over: bool
     ) -> None:
-        """Without effect on a session that has ended. Raises SessionNotFound, SessionOwned.
+        """Takes the lease, unless the session has ended. Raises SessionNotFound, SessionOwned, StorageUnavailable.
 
         `wait`: seconds; None waits until the lease that was found has run out, and not for an owner that renews it.
         """
@@ -64,7 +63,7 @@ class Leases:
             return False
         self.heartbeats.leases[session_id] = lease
         if taken.fenced:
-            await self.cache.publish(taken.head)
+            await self.publisher.publish(taken.head)
         return True
 
     async def release(self, session_id: str, lease: Lease, why: str) -> None:
@@ -77,7 +76,7 @@ class Leases:
             async with asyncio.timeout(RELEASED_WITHIN):
                 head = await self.store.release_lease(session_id, lease, self.source, why)
                 if head is not None:
-                    await self.cache.publish(head)
+                    await self.publisher.publish(head)
         except (StorageUnavailable, TimeoutError) as error:
             logger.warning(
                 "the lease of %s could not be given back and ends in %.0f s: %s",
@@ -86,7 +85,7 @@ class Leases:
 
 
 def _renewed(first: Owner, now: Owner) -> bool:
-    """Whoever has the session is alive: it renewed the lease, or came meanwhile."""
+    """The owner is alive: it renewed the lease, or took it meanwhile."""
     if first.owner_id != now.owner_id:
         return now.owner_id is not None
     return first.lease_until != now.lease_until

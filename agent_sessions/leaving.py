@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_sessions import validation
+from agent_sessions.attach_options import AttachOptions, Kinds
 from agent_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -16,16 +17,11 @@ from agent_sessions.errors import (
     WriteRefused,
 )
 from agent_sessions.json_merge import apply, diff
+from agent_sessions.models import AgentSession
+from agent_sessions.run import Run
 from agent_sessions.states import LIVE_STATES
 
-if TYPE_CHECKING:
-    from agent_sessions.attach import AttachOptions
-    from agent_sessions.models import AgentSession
-    from agent_sessions.run import Run
-
 logger = logging.getLogger(__name__)
-
-Kinds = type[Exception] | tuple[type[Exception], ...]
 
 # Errors that say nothing about the work itself.
 LEAVE_OPEN = (OrderReceived, WriteRefused, StorageUnavailable, SessionNotFound, Conflict)
@@ -55,10 +51,10 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
 def is_made_of(
     error: BaseException | None, kinds: Kinds, seen: tuple[BaseException, ...] = ()
 ) -> bool:
-    """One of these, or what a framework or a task group made of nothing else."""
+    """One of these, or an error that a framework or a task group made of nothing else."""
     if isinstance(error, kinds):
         return True
-    # `raise error.__cause__ from error` makes a circle
+    # `raise error.__cause__ from error` makes a circle of causes
     if error is None or any(error is one for one in seen):
         return False
     seen = (*seen, error)
@@ -86,7 +82,7 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
     try:
         await run.count_attempt(_told(error), attempts)
     except Exception:
-        # the agent's own error is the one that must be seen
+        # logged only: the agent's own error must leave the block
         logger.exception("attempt %d of %s could not be counted", n, run.session.session_id)
     else:
         _say_that_it_stays_open(run, error)
@@ -95,7 +91,7 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
 def _told(error: Exception) -> str:
     try:
         said = str(error)
-    except Exception as broken:  # the agent's own error is the one that must be seen
+    except Exception as broken:  # logged only: the agent's own error must leave the block
         said = f"what it says cannot be read ({type(broken).__name__})"
     return _storable(f"{type(error).__name__}: {said}")[: validation.MAX_TEXT]
 
@@ -134,13 +130,13 @@ async def _fail_with(run: Run, error: Exception, facts: dict[str, Any] | None = 
         try:
             await run.fail(told, details)
         except (Conflict, InvalidInput):
-            # that it failed is worth more than what it could not store
+            # the failure is stored without the changes that could not be stored
             _forget_changes(run.session)
             await run.fail(told, details)
     except OrderReceived as order:
         raise order from error
     except Exception:
-        # the agent's own error is the one that must be seen
+        # logged only: the agent's own error must leave the block
         logger.exception("the failure of %s could not be stored", run.session.session_id)
 
 

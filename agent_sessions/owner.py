@@ -1,4 +1,4 @@
-"""Who works on a session: one run of one process, known by an id that says where the process is."""
+"""The owner of a session: one run of one process, with an id that names machine and process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-INTERVALS = 3  # of heartbeats, after which an owner that gave no sign is given up
+INTERVALS = 3  # of heartbeats: without one for so long, an owner loses its lease
 SHORTEST = 10.0  # seconds: a lease outlives several flushes of the heartbeats
 
 
@@ -32,7 +32,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who has a session's lease, and for how many more seconds by the store's clock."""
+    """The owner of a session's lease, and for how many more seconds it holds by the store's clock."""
 
     state: str
     owner_id: str | None
@@ -50,7 +50,7 @@ def new_lease(interval: float) -> Lease:
 
 
 def is_dead(owner_id: str) -> bool:
-    """True only when it is certain: a process of this machine and of this process namespace that has ended."""
+    """True only for a process of this machine and process namespace that has certainly ended: else its lease is waited for."""
     place, pid, started, *_ = [*owner_id.split(":"), "", "", ""]
     if place != _place() or not place or not pid.isdecimal() or started == "?":
         return False

@@ -23,16 +23,13 @@ from types import (
     MemberDescriptorType,
     MethodType,
 )
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from agent_sessions.safe_points import SafePoints
+from typing import Any, NamedTuple
 
 AnyTask = Task[Any]
 
-# By what the tasks that are started in a block are known: a new task takes over the context of its starter.
+# Marks the tasks that are started in a block: a new task takes over the context variables of its starter.
 _BLOCKS: ContextVar[tuple[object, ...]] = ContextVar("agent_sessions_blocks", default=())
-# By what code is known to call a run; one that only looks at it keeps no order from being confirmed.
+# Code that names one of these calls the run; a task that only reads it keeps no order from being confirmed.
 _CALL_NAMES = frozenset({"checkpoint", "save", "safe_point", "step", "complete", "fail"})
 DEPTH = 3  # attributes of attributes in which a run is looked for
 LOOKED_INTO = 100  # values of one container
@@ -49,7 +46,7 @@ class Count(NamedTuple):
 
 class Parts:
     def __init__(
-        self, run: SafePoints, calls: frozenset[CodeType], changed: Callable[[], None]
+        self, run: object, calls: frozenset[CodeType], changed: Callable[[], None]
     ) -> None:
         self._run = run
         self._calls = calls  # the code of the run's own methods
@@ -69,10 +66,10 @@ class Parts:
             if self._token is not None:
                 _BLOCKS.reset(self._token)
         except ValueError:
-            """The block is left in another task than it was entered in, whose context ends with it."""
+            """The block is left in another task than it was entered in. That task's context ends with it."""
 
     def called(self) -> AnyTask | None:
-        """By the current task, which is a part from its first call on.
+        """Notes a call by the current task, which is a part from its first call on.
 
         The block's own task is one when it calls beside others; alone it is not to be told from them. A task that is
         nothing but one call (`create_task(run.checkpoint(…))`) belongs to who started it.
@@ -103,7 +100,7 @@ class Parts:
             self._changed()
 
     def wait(self, task: AnyTask | None) -> None:
-        """It waits at a safe point, until it goes on."""
+        """The task waits at a safe point, until `go_on`."""
         if task is not None and task not in self._waiting:
             self._waiting.add(task)
             self._changed()
@@ -113,7 +110,7 @@ class Parts:
             self._waiting.discard(task)
 
     def count(self, besides: AnyTask | None = None) -> Count:
-        """`besides`: who asks, and is at a safe point."""
+        """`besides` is the calling task, which counts as waiting at a safe point."""
         stopped = self._waiting if besides is None else {*self._waiting, besides}
         parts = {*self._known, *self._steps, *self._sharing(), *stopped}
         parts = {task for task in parts if not task.done()}
@@ -125,7 +122,7 @@ class Parts:
         self._changed()
 
     def _sharing(self) -> Iterator[AnyTask]:
-        """Started in the block, and a call is still to come."""
+        """The tasks that were started in the block and whose code still calls the run."""
         for task in asyncio.all_tasks():
             if task is self._body or task in self._known:
                 continue
@@ -146,7 +143,9 @@ def _frames(task: AnyTask) -> Iterator[FrameType]:
     """Of the coroutines and generators that the task is in, the outermost first."""
     at: Any = task.get_coro()
     while at is not None:
-        if type(at).__name__ in _STEPS_OF_GENERATORS:  # which do not say whose they are
+        if (
+            type(at).__name__ in _STEPS_OF_GENERATORS
+        ):  # which have no attribute that names their generator
             at = next((o for o in gc.get_referents(at) if isinstance(o, AsyncGeneratorType)), None)
         frame = _first(at, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
@@ -158,14 +157,14 @@ def _first(value: Any, *names: str) -> Any:
     return next(filter(None, (getattr(value, name, None) for name in names)), None)
 
 
-def _will_call(frame: FrameType, run: SafePoints) -> bool:
+def _will_call(frame: FrameType, run: object) -> bool:
     """Its code names a call and has the run, or it holds a function that does, or a call itself."""
     names = _names(frame.f_code)
     named = (frame.f_globals.get(name) for name in frame.f_code.co_names)
     return any(_holds(value, run, names, DEPTH) for value in (*frame.f_locals.values(), *named))
 
 
-def _holds(value: Any, run: SafePoints, names: frozenset[str], depth: int) -> bool:
+def _holds(value: Any, run: object, names: frozenset[str], depth: int) -> bool:
     """The run, as a value, as an attribute that the code names, in a container, or inside of a function."""
     if value is run:
         return not _CALL_NAMES.isdisjoint(names)
@@ -215,7 +214,7 @@ def _content(cell: Any) -> object:
 
 
 def _only_awaits(task: AnyTask, parts: set[AnyTask]) -> bool:
-    """It can go on no sooner than another part has ended."""
+    """The task cannot go on before another part has ended."""
     asked, left = {task}, [task]
     while left:
         at = left.pop()

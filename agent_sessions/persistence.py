@@ -1,27 +1,20 @@
-"""Storing what an agent changed in its copy of a session, without losing what others changed meanwhile."""
+"""Stores what an agent changed in its copy of a session, without losing what others changed meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from agent_sessions import change_set
-from agent_sessions.errors import (
-    SessionNotFound,
-    StorageUnavailable,
-    TimelineChanged,
-    WriteRefused,
-)
+from agent_sessions.errors import SessionNotFound, StorageUnavailable, TimelineChanged, WriteRefused
 from agent_sessions.json_merge import diff
-from agent_sessions.models import AgentSession, ChangeSet, Head
+from agent_sessions.models import AgentSession, Head
+from agent_sessions.publisher import ChangePublisher
+from agent_sessions.save_state import ChangeSet
 from agent_sessions.session_cache import SessionCache
-from agent_sessions.states import LIVE_STATES
-from agent_sessions.stores.document import DocumentStore
 from agent_sessions.stores.postgres import PostgresStore
-from agent_sessions.transitions import ANY_STATE
+from agent_sessions.stores.store import Store
 from agent_sessions.write_commands import Author, Rejected, Write, Written
 
 # The array that today's agents read is written anew, as a whole, when it lacks so many.
@@ -31,17 +24,17 @@ ARRAY_BEHIND = 100
 class SessionWriter:
     def __init__(
         self,
-        store: PostgresStore | DocumentStore,
+        store: Store,
         cache: SessionCache,
-        clock: Callable[[], datetime],
+        publisher: ChangePublisher,
     ) -> None:
         self._store = store
         self._cache = cache
-        self._clock = clock
+        self._publisher = publisher
         self._on_their_way: set[asyncio.Task[bool]] = set()
 
     async def save(self, session: AgentSession, author: Author) -> bool:
-        """Store what changed and tell of it; False when nothing but a heartbeat is to be told.
+        """Store what changed and announce it; False when nothing changed, so that a heartbeat is enough.
 
         The write goes on when its caller is cancelled: the copy must learn whether it was stored.
         """
@@ -55,20 +48,20 @@ class SessionWriter:
 
     async def renew(self, session: AgentSession) -> None:
         """The copy becomes what is stored, past every cache; what was changed here stays, and is written next."""
-        async with session.turn:
+        async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
                 await self._resolve_unknown_outcome(session, base, session.attempt)
                 base = session.loaded or base
-            heard = self._cache.is_subscribed(session.session_id)
+            followed = self._cache.is_subscribed(session.session_id)
             stored = await self._store.read(session.session_id)
             if stored is None:
                 raise SessionNotFound(session.session_id)
             change_set.renew(session, base, stored.mark_clean())
-        self._cache.observe(stored.head, keep=heard)
+        self._cache.observe(stored.head, keep=followed)
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
+        """Waits for the writes that are under way."""
         await self._store.close()
         while self._on_their_way:
             await asyncio.gather(*self._on_their_way, return_exceptions=True)
@@ -76,22 +69,22 @@ class SessionWriter:
     def _append(
         self, session: AgentSession, author: Author
     ) -> asyncio.Future[Written | None] | None:
-        """Checkpoints and context without a task of their own; None when that is not what is to be saved."""
+        """Sends checkpoints and context without a task of their own; None when there is something else to save."""
         base, store = session.loaded, self._store
         if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
             return None
-        if not session.turn.take():
+        if not session.save_lock.take():
             return None
         attempt = None
         try:
             attempt = change_set.change_set_of(session, base)
         finally:
             if attempt is None:
-                session.turn.release()
+                session.save_lock.release()
         if attempt is None:
             return None
-        if not attempt.is_fast(base):
-            session.turn.release()
+        if not change_set.is_append(attempt, base):
+            session.save_lock.release()
             return None
         return self._submit(store, session, base, attempt, author)
 
@@ -103,15 +96,15 @@ class SessionWriter:
         attempt: ChangeSet,
         author: Author,
     ) -> asyncio.Future[Written | None]:
-        """Has the turn until the answer is there, whatever becomes of the caller."""
+        """Keeps the lock until the answer is there, also when the caller is cancelled."""
         future: asyncio.Future[Written | None] = asyncio.get_running_loop().create_future()
 
         def stored(written: Written) -> None:
             session.attempt = None
             change_set.apply_ack(session, base, attempt, written)
-            session.turn.release()
-            # Nobody waits for Valkey: who reads asks PostgreSQL whether a copy is the newest.
-            self._cache.publish_soon(written.head)
+            session.save_lock.release()
+            # Not awaited: a reader compares every copy with PostgreSQL, so a late announcement makes no copy wrong.
+            self._publisher.publish_soon(written.head)
             _pass_on(future, written)
 
         def refused(error: BaseException) -> None:
@@ -121,11 +114,12 @@ class SessionWriter:
                 return
             if isinstance(error, Exception) and not isinstance(error, StorageUnavailable):
                 session.attempt = None
-            session.turn.release()
+            session.save_lock.release()
             _pass_on(future, error)
 
         session.attempt = attempt
-        store.send(change_set.to_write(session, base, attempt, author), stored, refused)
+        write = change_set.to_write(session, base, attempt, author)
+        store.writes.send(session.session_id, write, stored, refused)
         return future
 
     def _task(self, saving: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
@@ -137,11 +131,11 @@ class SessionWriter:
     def _arrived(self, task: asyncio.Task[bool]) -> None:
         self._on_their_way.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller, where there still is one, has it
+            task.exception()  # read, so that asyncio logs nothing; the caller gets it as well, unless it was cancelled
 
     async def _save_serialised(self, session: AgentSession, author: Author) -> bool:
-        """Tasks that share one copy save one after the other, each what was there when its turn came."""
-        async with session.turn:
+        """Tasks that share one copy save one after the other, each what the copy holds when it gets the lock."""
+        async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
                 await self._resolve_unknown_outcome(session, base, session.attempt)
@@ -151,12 +145,12 @@ class SessionWriter:
             if attempt is None:
                 return False
             session.attempt = attempt
-            if resent or not attempt.is_fast(base):
+            if resent or not change_set.is_append(attempt, base):
                 writing = self._save_locked(session, base, attempt, author, resent=resent)
             else:
                 writing = self._save_fast(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
-        await self._cache.publish(head)
+        await self._publisher.publish(head)
         return True
 
     async def _end(
@@ -186,79 +180,19 @@ class SessionWriter:
             writing = self._save_locked(session, base, attempt, author)
             head = await self._end(session, base, attempt, author, writing)
         finally:
-            session.turn.release()
-        await self._cache.publish(head)
+            session.save_lock.release()
+        await self._publisher.publish(head)
         return True
 
     async def _resolve_unknown_outcome(
         self, session: AgentSession, base: AgentSession, attempt: ChangeSet
     ) -> None:
-        """Was the write stored whose answer was lost? Then only what was changed since is still to be written."""
+        """Finds out whether a write without an answer was stored. If so, only what was changed since is left to be written."""
         missing: list[AgentSession] = []
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
             session.attempt = None
             change_set.apply_stored(session, base, attempt, stored)
-
-    async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head | None:
-        """None when it was acknowledged before. No order that is still to come is acknowledged with it."""
-
-        def decide(session: AgentSession) -> Write | None:
-            known = min(order_version, session.order_version)
-            if session.acknowledged_version >= known:
-                return None
-            return Write(
-                session_id,
-                "acknowledged",
-                Author(session.agent_type, source),
-                from_states=ANY_STATE,
-                acknowledged=known,
-                by_agent=session.state in LIVE_STATES,
-                detail={"verb": session.order_verb, "order_version": known},
-            )
-
-        stored = await self._store.transact(session_id, uuid.uuid4(), decide)
-        return stored.session.head
-
-    async def report_parts(
-        self, session_id: str, order_version: int, parts: tuple[int, int], source: str
-    ) -> Head:
-        """How many parts of a run a pause waits for; nothing when it is confirmed or another order came."""
-
-        def decide(session: AgentSession) -> Write | None:
-            same = (session.parts, session.parts_at_work) == parts
-            if same or not session.order_open or session.order_version != order_version:
-                return None
-            return Write(
-                session_id,
-                "parts",
-                Author(session.agent_type, source),
-                parts=parts,
-                by_agent=True,
-                detail={"parts": parts[0], "at_work": parts[1], "order_version": order_version},
-            )
-
-        stored = await self._store.transact(session_id, uuid.uuid4(), decide)
-        return stored.session.head
-
-    async def count_attempt(
-        self, session: AgentSession, attempts: int, detail: dict[str, Any], source: str
-    ) -> Head:
-        """An error leaves the session open; nothing when it was ordered or taken over since."""
-
-        def decide(current: AgentSession) -> Write | None:
-            if current.state not in LIVE_STATES or current.epoch != session.epoch:
-                return None
-            return Write(
-                session.session_id,
-                "attempt",
-                Author(session.agent_type, source),
-                failed_attempts=attempts,
-                detail=detail,
-            )
-
-        stored = await self._store.transact(session.session_id, uuid.uuid4(), decide)
-        return stored.session.head
 
     async def _base_of(self, session: AgentSession) -> AgentSession:
         """A session that was built by hand is compared with what is stored under its id."""
@@ -291,7 +225,7 @@ class SessionWriter:
         *,
         resent: bool = False,
     ) -> Head:
-        """On the locked row: transitions, metadata, whatever met a guard, and what may still be on its way."""
+        """On the locked row: transitions, metadata, whatever met a guard, and what may still be under way."""
 
         def decide(current: AgentSession) -> Write | None:
             write = change_set.rebase(attempt, base, current, author)
@@ -304,7 +238,7 @@ class SessionWriter:
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
     ) -> None:
-        """The late write is counted, so that a page can show it; not the step at which its owner met an order."""
+        """Counts the late write, so that a page can show it; not the step during which an order came to its owner."""
         wanted: dict[str, Any] = {"reason": type(error).__name__}
         if session.new_checkpoints:
             wanted["checkpoint"] = session.new_checkpoints[-1].name
@@ -320,7 +254,7 @@ def _pass_on(
     future: asyncio.Future[Written | None],
     result: Written | BaseException | asyncio.Task[bool],
 ) -> None:
-    """To the caller, where there still is one."""
+    """To the caller, unless it was cancelled."""
     if future.done():
         return
     error = result.exception() if isinstance(result, asyncio.Task) else result

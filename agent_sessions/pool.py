@@ -1,4 +1,4 @@
-"""The connections of a manager that opens its own: what died in an outage is never handed to a caller."""
+"""The pool of a manager that opens its own: a connection that broke in an outage is never handed to a caller."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 
-from agent_sessions.errors import InvalidInput, StorageUnavailable
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 
 Pool = psycopg_pool.AsyncConnectionPool[Any]
 CONNECT_SECONDS = 10.0
-LOCK_TIMEOUT = "5s"  # a row that somebody keeps locked (psql) is waited for so long
+LOCK_TIMEOUT = "5s"  # how long a write waits for a row that another transaction (psql) keeps locked
 
 
 async def open_pool(database_url: str) -> Pool:
@@ -65,7 +65,7 @@ async def limit_lock_wait(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 async def _why_unreachable(database_url: str, settings: dict[str, Any]) -> psycopg.Error | None:
-    """The pool only says that it waited in vain."""
+    """The pool's own error says only that no connection came in time."""
     try:
         await (await psycopg.AsyncConnection.connect(database_url, **settings)).close()
     except psycopg.Error as error:
@@ -74,7 +74,7 @@ async def _why_unreachable(database_url: str, settings: dict[str, Any]) -> psyco
 
 
 def _connection_settings(database_url: str) -> dict[str, Any]:
-    """What the address does not say. A server that is gone without a word is noticed within seconds."""
+    """What the address does not say. A server that vanished without closing its connections is noticed within about 10 s."""
     try:
         said = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError as error:

@@ -1,4 +1,4 @@
-"""The loop an agent lives in: beats in the background, safe points at which it obeys."""
+"""The loop of an agent: heartbeats in the background, safe points at which orders are obeyed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_sessions import validation
 from agent_sessions.checkpoints import effective
@@ -19,13 +19,11 @@ from agent_sessions.errors import (
     WriteRefused,
 )
 from agent_sessions.models import AgentSession, SessionCheckpoint
+from agent_sessions.owner import Lease
+from agent_sessions.run_manager import RunManager
 from agent_sessions.safe_points import SafePoints
 from agent_sessions.states import CHECKPOINT_NAMES
 from agent_sessions.transitions import is_automatic, rolled_back_to
-
-if TYPE_CHECKING:
-    from agent_sessions.manager import SessionManager
-    from agent_sessions.owner import Lease
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +32,14 @@ class Run(SafePoints):
     """One agent at work on one session. Made by `SessionManager.attach`."""
 
     def __init__(
-        self, manager: SessionManager, session: AgentSession, lease: Lease, interval: float
+        self, manager: RunManager, session: AgentSession, lease: Lease, interval: float
     ) -> None:
         super().__init__(manager, session, lease, _CALLS)
         self.restarted_from: SessionCheckpoint | None = None
         self._interval = interval
         self._counting: list[SessionCheckpoint] = []
         self._known_through = 0
-        # Their callers do not know that they are stored.
+        # Checkpoints whose caller got no answer; they may be stored.
         self._unanswered: list[SessionCheckpoint] = []
 
     @property
@@ -110,7 +108,7 @@ class Run(SafePoints):
         try:
             await self._manager.update_session(self.session)
         except (WriteRefused, InvalidTransition) as refusal:
-            # Asked of the record: word of the order may not have come here.
+            # From the record: the announcement of the order may not have come to this process.
             order = await self.order_of_the_record()
             if order is None:
                 raise
@@ -121,10 +119,11 @@ class Run(SafePoints):
         await self._apply_orders()
 
     async def complete(self, result: Any = None) -> None:
-        """The work has ended; nothing more is written after this."""
+        """End the session as completed. `result` is stored with the checkpoint; nothing is written after this."""
         await self._end(lambda: self.session.complete(result))
 
     async def fail(self, error: str, error_details: Any = None) -> None:
+        """End the session as failed, with the error and JSON details; nothing is written after this."""
         await self._end(lambda: self.session.fail(error, error_details))
 
     async def _end(self, transition: Any) -> None:
@@ -147,7 +146,7 @@ class Run(SafePoints):
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[None]:
-        """What is done in here counts as work: a pause is not confirmed before a safe point in it or its end.
+        """The block counts as work: a pause is not confirmed before a safe point in it or its end.
 
         For work that calls the run from nowhere: a thread, a framework's graph, a task's first minutes. May be nested.
         """
@@ -159,7 +158,7 @@ class Run(SafePoints):
             self.parts.end_step(task)
 
     async def enter(self) -> None:
-        """Where the work stands: an ended session raises at once, a paused one waits here."""
+        """Find where the work stands. Raises at once for a session that has ended, waits while it is paused."""
         self.raise_if_ended()
         self._counting = await self._effective_checkpoints()
         self._known_through = self.session.checkpoint_count
@@ -168,7 +167,7 @@ class Run(SafePoints):
         await self._apply_orders()
 
     async def count_attempt(self, error: str, attempts: int) -> None:
-        """An error leaves the session open: the record counts it and knows it."""
+        """Record an error that leaves the session open: how many there were, and what it said."""
         n = self.session.failed_attempts + 1
         detail = {"attempt": n, "of": attempts, "error": error}
         await self._manager.count_attempt(self.session, n, detail)
@@ -188,7 +187,7 @@ class Run(SafePoints):
         return sorted(newest.values(), key=lambda c: c.n or 0)
 
     async def beat(self) -> None:
-        """Beat until cancelled, or until somebody took the session over. The answer brings orders that Valkey could not bring."""
+        """Beat until cancelled, or until another process took the session over. The answer brings orders whose announcement was lost."""
         while not isinstance(self.order, TakenOver):
             try:
                 await self.tick()

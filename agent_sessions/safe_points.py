@@ -1,11 +1,11 @@
-"""What a run does at a safe point: it obeys what was ordered, and confirms what it has obeyed."""
+"""What a run does at a safe point: obey an order, and confirm it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent_sessions.errors import (
     Completed,
@@ -22,17 +22,15 @@ from agent_sessions.errors import (
     UsageError,
 )
 from agent_sessions.models import AgentSession, Head
+from agent_sessions.owner import Lease
 from agent_sessions.parts import Count, Parts
+from agent_sessions.run_manager import RunManager
 from agent_sessions.states import LIVE_STATES, SessionState
 from agent_sessions.transitions import newest_own
 
-if TYPE_CHECKING:
-    from agent_sessions.manager import SessionManager
-    from agent_sessions.owner import Lease
-
 logger = logging.getLogger(__name__)
 
-# Seconds after which a pause that waits for parts counts them again: that one only awaits others is seen, not heard.
+# Seconds after which a pause that waits for parts counts them again: nothing announces that a part awaits only others
 LOOK_AGAIN = 0.25
 
 _ENDS: dict[SessionState, type[OrderReceived]] = {
@@ -43,11 +41,11 @@ _ENDS: dict[SessionState, type[OrderReceived]] = {
 
 
 class SafePoints:
-    """The half of a run that follows orders."""
+    """The part of a run that looks for orders, obeys and confirms them."""
 
     def __init__(
         self,
-        manager: SessionManager,
+        manager: RunManager,
         session: AgentSession,
         lease: Lease,
         calls: frozenset[CodeType],
@@ -59,8 +57,8 @@ class SafePoints:
         self._manager = manager
         self._asked_to_stop = self._left = False
         self._seen: Head | None = None
-        # How often something was heard, so that no task misses what another one reacts to.
-        self._news = 0
+        # Counts changes, so that no task misses one that another task has reacted to.
+        self._changes = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._reported: tuple[int, Count] | None = None
         self._owed: Head | None = None  # an order that ends the work, until the block is left
@@ -92,9 +90,9 @@ class SafePoints:
             )
 
     async def until_over(self) -> None:
-        """Until an order has ended the work, or somebody took the session over."""
+        """Returns when an order has ended the work, or another process took the session over."""
         while self.order is None:
-            known = self._news
+            known = self._changes
             try:
                 if self._is_over(await self._look()):
                     return
@@ -102,7 +100,7 @@ class SafePoints:
                 return
             except StorageUnavailable as error:
                 logger.debug("whether an order stands is not known: %s", error)
-            await self._more_news(known)
+            await self._wait_for_change(known)
 
     async def _look(self) -> Head:
         head = await self._manager.head(self.session.session_id)
@@ -112,14 +110,14 @@ class SafePoints:
         return head
 
     def _wake(self) -> None:
-        self._news += 1
+        self._changes += 1
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _more_news(self, known: int, seconds: float | None = None) -> bool:
+    async def _wait_for_change(self, known: int, seconds: float | None = None) -> bool:
         """False when there were none for so long."""
-        if self._news != known:
+        if self._changes != known:
             return True
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
@@ -140,7 +138,7 @@ class SafePoints:
     async def _obey_in(self, task: asyncio.Task[Any] | None) -> None:
         waited = False
         while True:
-            known = self._news
+            known = self._changes
             head = await self._look()
             if self._is_over(head):
                 raise await self._order_received(await self._record())
@@ -154,7 +152,7 @@ class SafePoints:
                 continue
             await self._acknowledge(head)
             if waited or self._is_behind(head):
-                # whatever was changed meanwhile is what the agent goes on with
+                # the agent goes on with what others changed meanwhile, not with its copy from before the pause
                 await self._manager.renew(self.session)
                 waited = False
             else:
@@ -163,10 +161,10 @@ class SafePoints:
     async def _stay_paused(self, head: Head, known: int) -> None:
         """Confirmed when no part of the run is at work any more; until then the page says how many are."""
         if not head.order_open:
-            await self._more_news(known)
+            await self._wait_for_change(known)
         elif not (counted := self.parts.count()).at_work:
             await self._acknowledge(head)
-        elif not await self._more_news(known, LOOK_AGAIN):
+        elif not await self._wait_for_change(known, LOOK_AGAIN):
             await self._report(head, counted)
 
     async def _report(self, head: Head, counted: Count) -> None:
@@ -198,7 +196,7 @@ class SafePoints:
         )
 
     async def order_heard(self) -> OrderReceived | None:
-        """The order that ended this work, as far as it was heard of."""
+        """The order that ended this work, as far as this process knows."""
         head = await self._manager.head(self.session.session_id)
         return await self._order_received(await self._record()) if self._is_over(head) else None
 
@@ -236,7 +234,7 @@ class SafePoints:
         if self._owed is not None:
             try:
                 await self._acknowledge(self._owed)
-            except SessionError as error:  # it must not take the place of the order
+            except SessionError as error:  # the order itself must leave the block, not this error
                 logger.warning("an order could not be confirmed: %s", error)
 
     def raise_if_ended(self) -> None:

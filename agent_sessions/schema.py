@@ -1,4 +1,4 @@
-"""The library owns the schema: numbered SQL files, each applied once, by whoever comes first."""
+"""The library owns the schema: numbered SQL files, each applied once, by the first that migrates: Django or this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM for the runs of this process that want to be told: they leave at their next safe point."""
+"""SIGTERM makes the runs that were attached with `stop_on_sigterm` leave at their next safe point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from agent_sessions.errors import UsageError
+from agent_sessions.basic_errors import UsageError
 from agent_sessions.run import Run
 
 _runs: set[Run] = set()

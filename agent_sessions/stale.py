@@ -1,4 +1,4 @@
-"""Failing those who have been silent for too long: batch by batch, each soon over for whoever wants its rows."""
+"""Fails sessions that have been silent for too long, in batches, so that other writers wait for no row for long."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from agent_sessions import tasks, transitions
 from agent_sessions.models import Head
-from agent_sessions.session_cache import SessionCache
-from agent_sessions.stores.document import DocumentStore
-from agent_sessions.stores.postgres import PostgresStore
+from agent_sessions.publisher import ChangePublisher
+from agent_sessions.stores.store import Store
+from agent_sessions.valkey_cache import ValkeyCache
 from agent_sessions.valkey_client import AWAY
 from agent_sessions.write_commands import Author, FailSilent
 
-# So many sessions are failed in a statement, and so many statements are on their way at once: two keep two processors
-# busy while the third waits for its commit.
+# Sessions that are failed in one statement, and statements that run at once: two keep two processors busy while the third
+# waits for its commit.
 BATCH, AT_ONCE = 50, 3
-# A connection is kept for so many batches: with a small pool somebody waits for it.
+# A connection is given back after so many batches, because other callers wait for it where the pool is small.
 RUN = 10
 AUTHOR = Author("sweeper", "sweeper", "heartbeat_timeout")
 
@@ -25,18 +25,20 @@ AUTHOR = Author("sweeper", "sweeper", "heartbeat_timeout")
 class StaleSweeper:
     def __init__(
         self,
-        store: PostgresStore | DocumentStore,
-        cache: SessionCache,
+        store: Store,
+        publisher: ChangePublisher,
+        valkey: ValkeyCache | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._cache = cache
+        self._publisher = publisher
+        self._valkey = valkey
         self._clock = clock
 
     async def fail_stale(self, max_age: timedelta) -> int:
         """How many active sessions were failed because they gave no sign of life for `max_age`."""
         failed, left = await self._fail_in_batches(self._store.stale(max_age), max_age)
-        if left:  # held by somebody, or given a sign of life meanwhile
+        if left:  # held by another transaction, or alive again
             more, _ = await self._fail_in_batches(_listed(left), max_age)
             failed += more
         return failed
@@ -46,7 +48,7 @@ class StaleSweeper:
     ) -> tuple[int, list[str]]:
         """How many were failed, and which were not.
 
-        While PostgreSQL stores one batch the next is looked for and decided, and word is given of those before.
+        While PostgreSQL stores one batch the next is looked for and decided, and the batch before is announced.
         """
         batches: asyncio.Queue[list[str]] = asyncio.Queue()
         failed: set[str] = set()
@@ -57,7 +59,7 @@ class StaleSweeper:
         try:
             found = await _put_in_batches(session_ids, batches)
             await asyncio.gather(*workers)
-            await self._cache.settle()
+            await self._publisher.settle()
         finally:
             await tasks.cancel_and_wait(*workers)
         return len(failed), sorted(found - failed)
@@ -71,7 +73,7 @@ class StaleSweeper:
                 for _ in range(RUN):
                     for head in await self._fail_each(fail, batch, max_age):
                         failed.add(head.session_id)
-                        self._cache.publish_soon(head)
+                        self._publisher.publish_soon(head)
                     batch = await batches.get()
                     if not batch:
                         return
@@ -86,21 +88,21 @@ class StaleSweeper:
         return await fail(silent, transitions.heartbeat_timeout(AUTHOR, now, max_age), now, max_age)
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
-        """Those of whom Valkey has not heard since either."""
-        if self._cache.copies is None:
+        """Those for which Valkey has no later heartbeat either."""
+        if self._valkey is None:
             return list(session_ids)
         try:
-            beats = await self._cache.copies.last_beats(session_ids)
+            beats = await self._valkey.last_beats(session_ids)
         except AWAY:
             return list(session_ids)
-        heard = zip(session_ids, beats, strict=True)
-        return [id for id, last in heard if last is None or last < moment.timestamp()]
+        known = zip(session_ids, beats, strict=True)
+        return [id for id, last in known if last is None or last < moment.timestamp()]
 
 
 async def _put_in_batches(
     session_ids: AsyncIterator[str], batches: asyncio.Queue[list[str]]
 ) -> set[str]:
-    """All of them. An empty batch for each worker tells that no more will come."""
+    """Returns all ids. An empty batch for each worker says that no more will come."""
     found: set[str] = set()
     batch: list[str] = []
     async for session_id in session_ids:

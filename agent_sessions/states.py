@@ -1,10 +1,10 @@
-"""Which state a session may go to, by which verb. The only place in Python that knows."""
+"""Which state a session may go to, by which verb. Every list of states, verbs and their checkpoints comes from here."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from agent_sessions.errors import InvalidTransition
+from agent_sessions.basic_errors import InvalidTransition
 
 
 class SessionState(StrEnum):
@@ -29,7 +29,7 @@ TRANSITIONS: dict[str, dict[SessionState, SessionState]] = {
     "rollback": {A: A, P: A, C: A, F: A},
     "delete": {A: D, P: D, C: D, F: D},
 }
-# What each verb leaves behind as a checkpoint.
+# The checkpoint that each verb leaves.
 CHECKPOINT_NAMES = {
     "pause": "session_paused",
     "resume": "session_resumed",
@@ -46,6 +46,16 @@ def result(verb: str) -> SessionState | None:
     """The one state that `verb` leads to from others; None for a rollback, which may leave the state as it is."""
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
+
+
+def is_transition_checkpoint(name: str) -> bool:
+    """Left by a transition, not by the agent's own work. Asks the table anew: an application may add a verb to it."""
+    return name == CREATED or name in CHECKPOINT_NAMES.values()
+
+
+def ending_checkpoints() -> list[str]:
+    """The checkpoints of the verbs that end a session."""
+    return [name for verb, name in CHECKPOINT_NAMES.items() if result(verb) in FINAL_STATES]
 
 
 def verbs_to(state: SessionState) -> list[str]:

@@ -3,7 +3,7 @@
 jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the year 290,000. Only
 statements by hand and agents of the old kind write such values. What is left out of a JSON value is replaced by a text
 that begins with `OMITTED`; `validation` refuses to store one, so what it stands for stays in the database until
-somebody replaces it.
+it is replaced on purpose.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+
+import psycopg
+from psycopg import adapters
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 
 from agent_sessions.json_faults import DIGITS, fits, has_long_number
 from agent_sessions.validation import OMITTED, depth
@@ -95,3 +101,18 @@ def readable(moment: datetime) -> datetime:
 def unreadable(stored: bytes) -> datetime:
     """For a timestamptz that psycopg refuses, by its text."""
     return EARLIEST if stored.startswith(b"-") or stored.endswith(b"BC") else LATEST
+
+
+class TimeLoader(Loader):
+    """psycopg's compiled loader, and for a time that it refuses the nearest one that can be shown."""
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        compiled = cast(type[Loader], adapters.get_loader(oid, Format.TEXT))
+        self._compiled = compiled(oid, context)
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return readable(self._compiled.load(data))
+        except psycopg.DataError:
+            return unreadable(bytes(data))

@@ -1,4 +1,4 @@
-"""Background tasks have an end."""
+"""The end of background tasks."""
 
 from __future__ import annotations
 

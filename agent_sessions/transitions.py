@@ -19,7 +19,13 @@ from agent_sessions.errors import (
     InvalidTransition,
 )
 from agent_sessions.models import AgentSession, SessionCheckpoint
-from agent_sessions.states import CHECKPOINT_NAMES, FINAL_STATES, SessionState, target
+from agent_sessions.states import (
+    CHECKPOINT_NAMES,
+    FINAL_STATES,
+    SessionState,
+    is_transition_checkpoint,
+    target,
+)
 from agent_sessions.write_commands import Author, Write
 
 AUTOMATIC = {"automatic": True}
@@ -123,21 +129,7 @@ def rollback(
         changed = captured and context_version != session.context_version
         if changed and past_context is None:
             raise Conflict(session, ["context"], "context")
-        before = SessionCheckpoint(
-            f"before rollback to {to.name}"[: validation.MAX_NAME], now, {}, AUTOMATIC
-        )
-        mark = SessionCheckpoint(
-            CHECKPOINT_NAMES["rollback"],
-            now,
-            {
-                "checkpoint": to.id,
-                "n": to.n,
-                "name": to.name,
-                "context_restored": captured,
-                "previous_state": session.state.value,
-            },
-        )
-        added = (before, mark)
+        added = _rollback_checkpoints(session, now, to, captured)
         return Write(
             session.session_id,
             "order",
@@ -160,6 +152,24 @@ def rollback(
         )
 
     return Transition("rollback", author, decide, to.n)
+
+
+def _rollback_checkpoints(
+    session: AgentSession, now: datetime, to: SessionCheckpoint, captured: bool
+) -> tuple[SessionCheckpoint, SessionCheckpoint]:
+    """One that the rollback itself can be taken back to, and the mark of the rollback."""
+    name = f"before rollback to {to.name}"[: validation.MAX_NAME]
+    facts = {
+        "checkpoint": to.id,
+        "n": to.n,
+        "name": to.name,
+        "context_restored": captured,
+        "previous_state": session.state.value,
+    }
+    return (
+        SessionCheckpoint(name, now, {}, AUTOMATIC),
+        SessionCheckpoint(CHECKPOINT_NAMES["rollback"], now, facts),
+    )
 
 
 @dataclass(frozen=True)
@@ -257,8 +267,7 @@ def rolled_back_to(checkpoints: list[SessionCheckpoint]) -> int | None:
 
 def is_automatic(checkpoint: SessionCheckpoint) -> bool:
     """Written by a transition or a rollback, not by the agent's own work."""
-    transition = checkpoint.name in (*CHECKPOINT_NAMES.values(), "session_created")
-    return transition or bool(checkpoint.metadata.get("automatic"))
+    return is_transition_checkpoint(checkpoint.name) or bool(checkpoint.metadata.get("automatic"))
 
 
 def checkpoint_number(session_id: str, checkpoint_id: str | int) -> int:

@@ -1,4 +1,4 @@
-"""Whether the library is used in a way that can work, said at once and with what to do instead."""
+"""Checks that the library is used in a way that can work; the error says what to do instead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import os
 from typing import Any
 
-from agent_sessions.errors import UsageError
+from agent_sessions.basic_errors import UsageError
 
 
 def require_async_pool(pool: Any) -> None:

@@ -1,4 +1,4 @@
-"""What may be stored, and the clear error for what may not. PostgreSQL would refuse most of it, less kindly."""
+"""What may be stored, checked before PostgreSQL is asked, so that the error can say what to change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.json_faults import Encode, first_fault, has_long_number
 
 MAX_CONTEXT_BYTES = 4 * 1024 * 1024
@@ -153,9 +153,7 @@ def _require_text_keys(value: dict[str, Any], what: str) -> None:
     """JSON's encoder writes the keys 1, "1" and None as "1", "1" and "null": one of two would be lost."""
     try:
         _TEXT_KEYS.encode(value)
-    except (
-        Exception
-    ) as error:  # for other reasons too: what JSON's encoder took is then looked through
+    except Exception as error:  # msgspec refuses other values as well, which JSON's encoder takes: only a fault of a key counts
         if fault := first_fault(value):
             raise _no_json(what, fault) from error
 

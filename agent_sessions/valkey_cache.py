@@ -1,4 +1,4 @@
-"""What Valkey keeps: copies of live sessions, word of every change, and heartbeats. Speed, never truth."""
+"""What Valkey keeps: copies of live sessions, announcements of changes, and heartbeats. PostgreSQL decides, Valkey is faster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.batching import Batcher, BatchItem
-from agent_sessions.errors import InvalidInput
 from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.valkey_client import AWAY, get_many, is_cluster, publish, run_script
@@ -63,23 +63,23 @@ Text = str | bytes  # as the client was told to answer
 class ValkeyCache:
     """Copies of sessions that carry their version. A copy without one was written by an older agent."""
 
-    def __init__(self, client: Any, names: Keys, ttl: timedelta, *, durable: bool) -> None:
+    def __init__(self, client: Any, keys: Keys, ttl: timedelta, *, durable: bool) -> None:
         # Without PostgreSQL the key holds the record itself, which no announcement may drop.
         self._durable = durable
         self._client = client
-        self._keys = names
+        self._keys = keys
         self._ttl = int(ttl.total_seconds())
         self._announcing: Batcher[Head, None] = Batcher(self._announce_group)
         self._putting: Batcher[tuple[str, Text], None] = Batcher(self._put_group, most=50)
         self._waiting = 0  # characters
-        self._on_their_way: set[asyncio.Future[None]] = set()
+        self._under_way: set[asyncio.Future[None]] = set()
 
     async def get(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
         """Of each its JSON, where there is any."""
         return await get_many(self._client, [self._keys.copy(id) for id in session_ids])
 
     def put_soon(self, session: AgentSession, text: Text) -> None:
-        """Nobody waits for a copy. None is made while too many are on their way."""
+        """Sends a copy without waiting for it. None is sent while more than COPIES_WAITING characters are under way."""
         if self._waiting > COPIES_WAITING:
             return
         arrived = self._track()
@@ -98,18 +98,18 @@ class ValkeyCache:
         self._putting.send(session.session_id, (_place(session), text), put, refused)
 
     async def settle(self) -> None:
-        """Until the copies and words have gone that are on their way now without anybody waiting for them."""
-        if self._on_their_way:
-            await asyncio.wait(list(self._on_their_way))
+        """Waits for the copies and announcements that are under way now."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way))
 
     async def announce(self, head: Head) -> None:
-        """A copy that is older goes, and whoever follows this session hears of it."""
+        """Deletes an older copy, and publishes the head to every process that follows this session."""
         await self._announcing.submit(head.session_id, head)
 
     def announce_soon(
         self, head: Head, announced: Callable[[], None], refused: Callable[[BaseException], None]
     ) -> None:
-        """As `announce`, for who does not wait: one of the two is called."""
+        """As `announce`, without waiting: one of the two callbacks is called."""
         arrived = self._track()
 
         def told(_: None) -> None:
@@ -123,18 +123,18 @@ class ValkeyCache:
         self._announcing.send(head.session_id, head, told, failed)
 
     def _track(self) -> Callable[[], None]:
-        """What is to be called when it has gone."""
+        """Notes that something is under way; returns what is to be called at its end."""
         gone = asyncio.get_running_loop().create_future()
-        self._on_their_way.add(gone)
+        self._under_way.add(gone)
 
         def arrived() -> None:
-            self._on_their_way.discard(gone)
+            self._under_way.discard(gone)
             gone.set_result(None)
 
         return arrived
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
+        """Waits for the groups that are under way."""
         await self._announcing.close()
         await self._putting.close()
 
@@ -189,7 +189,7 @@ class ValkeyCache:
         return [None if score is None else score / 1000 for score in known]
 
     async def forget(self, session_id: str) -> None:
-        """Nothing of an ended session stays among the heartbeats."""
+        """Removes an ended session from the heartbeats."""
         await self._client.zrem(self._keys.heartbeats, session_id)
 
 
@@ -206,7 +206,7 @@ def copy_in(text: Text, session_id: str) -> AgentSession | None:
 
 
 def _message(head: Head) -> str:
-    """JSON, written by hand: it goes out with every write."""
+    """JSON, formatted by hand because it is sent with every write."""
     return (
         f'{{"id": "{head.session_id}", "version": {head.version}, "epoch": {head.epoch},'
         f' "state": "{head.state.value}", "order_version": {head.order_version},'
@@ -216,7 +216,7 @@ def _message(head: Head) -> str:
 
 
 def _count(stored: Text | None) -> int:
-    """0 for what is no count: anybody who reaches Valkey may have written it."""
+    """0 for what is no count: other programs can write to Valkey as well."""
     text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 

@@ -1,4 +1,4 @@
-"""Clients of one Valkey server or of a cluster, and the commands that each of the two needs in a way of its own."""
+"""Clients of one Valkey server or of a cluster, and the commands that differ between the two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
-from agent_sessions.errors import InvalidInput, StorageMisconfigured
+from agent_sessions.basic_errors import InvalidInput, StorageMisconfigured
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ async def cluster_url(url: str, *, checked: bool = False, **settings: Any) -> st
 
 
 async def close_client(client: Any) -> None:
-    """A server that is away needs no goodbye."""
+    """Errors are ignored: a server that is away has closed the connection already."""
     with suppress(*AWAY):
         await client.aclose()
 

@@ -1,4 +1,4 @@
-"""One write, as every store understands it: what to change, under which guards, and who says so."""
+"""One write, as every store takes it: what to change, under which guards, by which author."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIVE = tuple(sorted(state.value for state in LIVE_STATES))
 
 @dataclass(frozen=True)
 class Author:
-    """Who writes, through what, why. `source` is one of agent, page, bulk, admin, api, command, sweeper."""
+    """The author of a write, through what it came, and why. `source` is one of agent, page, bulk, admin, api, command, sweeper."""
 
     actor: str | None
     source: str
@@ -37,7 +37,7 @@ class Write:
     # the one in which the copy was read that is written back
     timeline: str | None = None
     epoch: int | None = None
-    # the version of the writer's copy; `resent`: this write was sent before and may still be on its way
+    # the version of the writer's copy; `resent`: this write was sent before and may still be under way
     seen: int | None = None
     resent: bool = False
     context_seen: int | None = None
@@ -102,9 +102,9 @@ class Write:
         return stored
 
 
-# What is to be written of a session as it is; None for nothing.
+# From the session as it is to what is written; None for nothing.
 Decide = Callable[[AgentSession], Write | None]
-# Fails those of a batch who are still silent at that moment, for so long; the heads of those.
+# From ids, decision, time and silence to the heads of the sessions that were failed.
 FailSilent = Callable[[Sequence[str], Decide, datetime, timedelta], Awaitable[list[Head]]]
 
 
@@ -203,7 +203,7 @@ class Transacted:
 
 @dataclass(frozen=True)
 class Taken:
-    """A lease that was free. `fenced`: somebody else had had it, whose writes are refused from now on."""
+    """A lease that was taken. `fenced`: another owner had it before; what that one writes is refused from now on."""
 
     head: Head
     fenced: bool
@@ -219,4 +219,4 @@ def require_same(done: Mapping[str, Any], decide: Decide) -> None:
 
 
 class Rejected(Exception):
-    """A guard did not hold and nothing was changed; whoever wrote finds out which and says so."""
+    """A guard did not hold and nothing was changed; the caller finds out which one on the locked row."""

@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 from psycopg_pool import ConnectionPool
 
+from agent_sessions.keys import Keys
 from dashboard import environment
 from dashboard.database import address
 from dashboard.embedded import database_url, valkey_url
@@ -135,7 +136,7 @@ CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": VALKEY_URL,
-        "KEY_PREFIX": f"{SESSION_NAMESPACE}:web:cache",  # agents may not write there
+        "KEY_PREFIX": Keys(SESSION_NAMESPACE).web_cache,
         "OPTIONS": {
             "CONNECTION_FACTORY": "dashboard.cache.ConnectionFactory",
             "SERIALIZER": "dashboard.cache.JsonSerializer",

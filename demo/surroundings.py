@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent_sessions.keys import NAMESPACE
+
 VERSION = "demo-1.0"
 
 
@@ -33,7 +35,7 @@ class Surroundings:
     worker: str
     database_url: str
     valkey_url: str | None
-    namespace: str = "breakpilot"
+    namespace: str = NAMESPACE
     pace: Pace = field(default_factory=Pace)
     folder: Path = field(default_factory=lambda: Path(tempfile.gettempdir()) / "agent-demo")
     beat_seconds: float = 10.0
@@ -45,7 +47,7 @@ class Surroundings:
             worker=worker,
             database_url=environ["DATABASE_URL"],
             valkey_url=environ.get("VALKEY_URL") or None,
-            namespace=environ.get("SESSION_NAMESPACE") or "breakpilot",
+            namespace=environ.get("SESSION_NAMESPACE") or NAMESPACE,
             pace=Pace(float(environ.get("DEMO_PACE") or 1)),
             folder=Path(environ.get("DEMO_DIR") or default),
             beat_seconds=float(environ.get("DEMO_BEAT") or 10),

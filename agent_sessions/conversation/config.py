@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
+from agent_sessions.keys import CONVERSATIONS
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class ConversationConfig:
     cleanup_interval_seconds: float = 300
     max_sessions: int = 10_000
     valkey_url: str | None = None
-    valkey_prefix: str = "heritage:session:"
+    valkey_prefix: str = CONVERSATIONS
     valkey_db: int = 1
     """Always this database, whatever the URL says."""
     valkey_timeout_seconds: float = 2.0

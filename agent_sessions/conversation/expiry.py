@@ -1,4 +1,4 @@
-"""What happens on its own: Valkey tried again, what waits sent, what is idle forgotten."""
+"""The background task of conversations: tries Valkey again, sends what waits, forgets what is idle."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 
 from agent_sessions import tasks
+from agent_sessions.basic_errors import SessionError
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
 from agent_sessions.conversation.write_behind import WriteBehind
-from agent_sessions.errors import SessionError
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +26,14 @@ class Maintenance:
         counts: Counts,
         clock: Callable[[], float],
         store: ConversationStore | None,
-        exchange: WriteBehind | MemoryOnly,
+        write_behind: WriteBehind | MemoryOnly,
     ) -> None:
         self._config = config
         self._local = local
         self._counts = counts
         self._clock = clock
         self._store = store
-        self._write_behind = exchange
+        self._write_behind = write_behind
         self._memory_seen = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -116,7 +116,7 @@ class Maintenance:
             return
 
     async def _still_stored(self, idle: list[Entry]) -> int:
-        """Others may have kept alive what nobody used here."""
+        """How many of them are stored still: another process may have used what was idle here."""
         if not self._store:
             return 0
         try:

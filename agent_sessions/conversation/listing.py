@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent_sessions.basic_errors import InvalidInput
+from agent_sessions.conversation.encoding import snapshot_in
 from agent_sessions.conversation.local_cache import Entry
-from agent_sessions.conversation.snapshot import QUESTION_LENGTH, Snapshot, last_question
-from agent_sessions.errors import InvalidInput
+from agent_sessions.conversation.snapshot import QUESTION_LENGTH, last_question
 
 MAX_PAGE = 500
 
@@ -74,7 +75,7 @@ def _stored_summary(now: float, row: list[str]) -> ConversationSummary:
 
 def _read_foreign(text: str) -> tuple[str, int, str]:
     try:
-        snapshot = Snapshot.of_text(text)
+        snapshot = snapshot_in(text)
     except InvalidInput:
         return "", 0, ""
     return snapshot.language, len(snapshot.turns), last_question(snapshot.turns) or ""

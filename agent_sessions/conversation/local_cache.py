@@ -1,4 +1,4 @@
-"""What one process remembers: least recently used first, so that recency and eviction cost the same however many there are."""
+"""The conversations that one process keeps, least recently used first: use and eviction cost the same at any number."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
+from agent_sessions.basic_errors import StorageUnavailable
 from agent_sessions.conversation.snapshot import Addition, Snapshot
-from agent_sessions.errors import StorageUnavailable
 
 
 @dataclass(eq=False)
@@ -100,7 +100,7 @@ class LocalConversations:
                 del entries[entry.id]
 
     def drop_idle(self, since: float) -> list[Entry]:
-        """Takes out what nobody used after `since`."""
+        """Takes out what was not used after `since`."""
         idle = [entry for entry in self._waiting.values() if entry.used <= since]
         for entry in self._settled.values():
             if entry.used > since:

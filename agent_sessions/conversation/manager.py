@@ -1,10 +1,9 @@
-"""The one door to conversations. Each verb is a few lines; `write_behind.py` talks to Valkey, `local_cache.py` remembers."""
+"""What callers use of conversations. `write_behind.py` talks to Valkey, `local_cache.py` keeps what this process knows."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -12,7 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from agent_sessions.conversation.config import ConversationConfig
+from agent_sessions.conversation.encoding import addition_of, snapshot_of, state_of
 from agent_sessions.conversation.expiry import Maintenance
+from agent_sessions.conversation.ids import check_id as check_id  # others have it from here
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
     ConversationPage,
@@ -34,11 +35,9 @@ from agent_sessions.conversation.store import (
 )
 from agent_sessions.conversation.write_behind import WriteBehind
 from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
+from agent_sessions.keys import ConversationKeys
 
 logger = logging.getLogger(__name__)
-
-_ID = re.compile(r"[A-Za-z0-9_.:@~+=-]{1,200}")
-_RESERVED = {"index", "store", "changes"}
 
 
 class ConversationManager:
@@ -100,12 +99,12 @@ class ConversationManager:
     async def get(self, session_id: str) -> ConversationState | None:
         """A copy; reading keeps the conversation alive."""
         view = await self._look(check_id(session_id), keep=True)
-        return view.to_state() if view else None
+        return state_of(view) if view else None
 
     async def peek(self, session_id: str) -> ConversationState | None:
         """A copy for an onlooker: looking neither keeps it alive nor counts."""
         view = await self._look(check_id(session_id), keep=False)
-        return view.to_state() if view else None
+        return state_of(view) if view else None
 
     async def get_or_create(self, session_id: str | None = None) -> tuple[str, ConversationState]:
         session_id = check_id(session_id) if session_id is not None else self.generate_session_id()
@@ -115,16 +114,16 @@ class ConversationManager:
             view = entry.view(self.config.default_language) or Snapshot()
             if not view.stamp and self._reachable:  # another process was first
                 view = await self._look(session_id, keep=True) or view
-        return session_id, view.to_state()
+        return session_id, state_of(view)
 
     async def update(self, session_id: str, state: ConversationState) -> None:
         """Stores what was changed since `state` was got, beside what others added meanwhile.
 
         Turns taken away or rewritten replace what is stored, unless someone changed it meanwhile: then Conflict. A state that
-        was not got from here replaces whatever is stored; one whose conversation is gone is stored anew.
+        was not got from here replaces whatever is stored; one whose conversation has expired is stored anew.
         """
         session_id = check_id(session_id)
-        mine, origin = Snapshot.of_state(state), state.origin
+        mine, origin = snapshot_of(state), state.origin
         addition = origin.addition_to(mine) if origin else None
         if origin is None or addition is None:
             expected = (origin.stamp or "unknown") if origin else ""
@@ -164,7 +163,7 @@ class ConversationManager:
         """A question and its answer, together or not at all, however many processes do so at once."""
         asked = ConversationTurn("user", question, resolved_question, template_id, slots or {})
         answered = ConversationTurn("assistant", answer, results=results or [])
-        await self._append(check_id(session_id), Addition.of_turns([asked, answered]))
+        await self._append(check_id(session_id), addition_of([asked, answered]))
 
     async def stamps(self, session_ids: Sequence[str]) -> dict[str, str]:
         """What changes whenever the stored conversation does, for onlookers. Raises StorageUnavailable."""
@@ -214,7 +213,7 @@ class ConversationManager:
 
     @property
     def changes_channel(self) -> str:
-        return f"{self.config.valkey_prefix}changes"
+        return ConversationKeys(self.config.valkey_prefix).changes
 
     async def tick(self) -> None:
         """Tries Valkey again when that is due, sends what waits, forgets what is idle."""
@@ -288,12 +287,3 @@ class ConversationManager:
         if stamp is None:
             raise Conflict(None, ["the conversation"])
         return stamp
-
-
-def check_id(session_id: object) -> str:
-    """Ids of other programs are taken as they are, as long as they can be part of a key."""
-    if not isinstance(session_id, str) or not _ID.fullmatch(session_id) or session_id in _RESERVED:
-        raise InvalidInput(
-            f"{str(session_id)[:60]!r} is no conversation id: 1 to 200 of the characters A-Z a-z 0-9 _ . : @ ~ + = -"
-        )
-    return session_id

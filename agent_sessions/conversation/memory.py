@@ -1,4 +1,4 @@
-"""Without a Valkey, memory is the store: the same steps as `write_behind.py`, and nothing to wait for."""
+"""Without a Valkey, memory is the store: the methods of `write_behind.py`, done at once."""
 
 from __future__ import annotations
 

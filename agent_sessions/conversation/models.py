@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput
+from agent_sessions.basic_errors import InvalidInput
+from agent_sessions.conversation.snapshot import Snapshot
 from agent_sessions.json_faults import key_fault
-
-if TYPE_CHECKING:
-    from agent_sessions.conversation.snapshot import Snapshot
 
 ROLES = ("user", "assistant")
 HISTORY_TURNS = 6

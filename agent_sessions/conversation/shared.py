@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
+from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.manager import ConversationManager
-from agent_sessions.errors import InvalidInput
 
 _manager: ConversationManager | None = None
 _process = 0

@@ -1,20 +1,10 @@
-"""A conversation as it is stored, each turn already JSON, and what is added to it."""
+"""A conversation as it is stored, each turn already JSON, and what is added to it. `encoding` makes both."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
-
-from agent_sessions.conversation.models import (
-    MAX_SLOT,
-    ConversationState,
-    ConversationTurn,
-    check_slots,
-)
-from agent_sessions.errors import InvalidInput
-from agent_sessions.validation import text as check_text
 
 QUESTION_LENGTH = 200
 
@@ -35,20 +25,6 @@ class Addition:
     number: int = 0
     refused: Exception | None = None
 
-    @classmethod
-    def of_turns(cls, turns: Sequence[ConversationTurn]) -> Self:
-        encoded = [turn.encode() for turn in turns]
-        later = ConversationState(turns=[])
-        for turn in turns:
-            later.add_turn(turn)
-        previous = later.get_previous_user_turn()
-        return cls(
-            turns=encoded,
-            slots=dict(later.current_slots),
-            template_id=later.current_template_id,
-            question=previous.content[:QUESTION_LENGTH] if previous else None,
-        )
-
     @property
     def size(self) -> int:
         return sum(len(turn.encode()) + 1 for turn in self.turns)
@@ -67,26 +43,6 @@ class Snapshot:
     stamp: str = ""
     """Which stored version this is; "" when it is not known to be any."""
 
-    @classmethod
-    def of_state(cls, state: ConversationState) -> Self:
-        """Raises InvalidInput for what may not be stored."""
-        check_slots(state.current_slots, "current_slots")
-        if state.current_template_id is not None:
-            check_text(state.current_template_id, "current_template_id", MAX_SLOT)
-        check_text(state.language, "language", 35, required=True)
-        turns = [turn.encode() for turn in state.turns]
-        return cls(turns, dict(state.current_slots), state.current_template_id, state.language)
-
-    @classmethod
-    def of_text(cls, text: str, stamp: str = "") -> Self:
-        """What is stored is read as generously as it can be. Raises InvalidInput for what is no conversation."""
-        try:
-            state = ConversationState.from_dict(json.loads(text))
-        except (ValueError, RecursionError) as error:
-            raise InvalidInput(f"what is stored is no conversation: {error}") from None
-        turns = [dumps(turn.to_dict()) for turn in state.turns]
-        return cls(turns, state.current_slots, state.current_template_id, state.language, stamp)
-
     def to_text(self) -> str:
         head = dumps(
             {
@@ -95,21 +51,10 @@ class Snapshot:
                 "language": self.language,
             }
         )
-        return f'{{"turns":{self._turns_text()},{head[1:]}'
+        return f'{{"turns":{self.turns_text()},{head[1:]}'
 
-    def _turns_text(self) -> str:
+    def turns_text(self) -> str:
         return f"[{','.join(self.turns)}]"
-
-    def to_state(self) -> ConversationState:
-        """A copy that shares nothing with this."""
-        state = ConversationState(
-            turns=[ConversationTurn.from_dict(turn) for turn in json.loads(self._turns_text())],
-            current_slots=dict(self.slots),
-            current_template_id=self.template_id,
-            language=self.language,
-        )
-        state.origin = self.copy()
-        return state
 
     def copy(self) -> Snapshot:
         return Snapshot(

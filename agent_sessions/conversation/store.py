@@ -1,10 +1,9 @@
-"""Conversations in Valkey: one script a step, and the truth about whether it answers."""
+"""Conversations in Valkey: one script for each step, and whether the server answers at present."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import re
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,10 +15,11 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from agent_sessions.backoff import Backoff
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.scripts import script
 from agent_sessions.conversation.snapshot import Addition, Snapshot, dumps, last_question
-from agent_sessions.errors import InvalidInput, StorageUnavailable
 from agent_sessions.keys import ConversationKeys
 from agent_sessions.valkey_client import AWAY, cluster_url
 
@@ -73,7 +73,7 @@ class ConversationStore:
         self._keys = ConversationKeys(config.valkey_prefix)
         self._connecting = asyncio.Lock()
         self._name = ""
-        self._failures = 0
+        self._backoff = Backoff(config.retry_first_seconds, config.retry_longest_seconds)
         self.retry_at = 0.0
         self.available = False
         self.memory = 0
@@ -98,7 +98,8 @@ class ConversationStore:
         name = await self._ask_name(await self._opened())
         if name != self._name:
             self.memory += 1
-        self._name, self._failures, self.available = name, 0, True
+        self._name, self.available = name, True
+        self._backoff.reset()
 
     async def close(self) -> None:
         self.available = False
@@ -110,7 +111,7 @@ class ConversationStore:
         """Raises Unreachable while it is not known what the server is: one server, or a node of a cluster."""
         if self._client is None:
             try:
-                found = await cluster_url(self._url, **_patience(self._config))
+                found = await cluster_url(self._url, **_timeouts(self._config))
             except AWAY as error:
                 raise self._judge(error, "") from error
             self._client = (
@@ -227,11 +228,8 @@ class ConversationStore:
                 what = f"what is stored as {key}" if key else "what is stored under one of the keys"
                 return InvalidInput(f"{what} is no conversation: remove it, or use another prefix")
             return StorageUnavailable(f"Valkey could not do it: {message}")
-        longest = self._config.retry_longest_seconds
-        delay = min(longest, self._config.retry_first_seconds * 2 ** min(self._failures, 20))
-        self.retry_at = self._clock() + delay * random.uniform(0.5, 1)  # noqa: S311
-        self._failures += 1
-        if self.available or self._failures == 1:
+        self.retry_at = self._clock() + self._backoff.next()
+        if self.available or self._backoff.failures == 1:
             logger.warning("Valkey does not answer, conversations are kept in memory: %s", message)
         self.available = False
         self.went_away.set()
@@ -256,12 +254,12 @@ def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:
 
 
 def _client(url: str, config: ConversationConfig) -> Redis:
-    """Never retries on its own: a retry nobody sees would hide that Valkey was away."""
+    """Never retries on its own: a retry inside the client would hide that Valkey was away."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=None,
-        **_patience(config),
+        **_timeouts(config),
     )
     pool.connection_kwargs["db"] = config.valkey_db
     return Redis.from_pool(pool)
@@ -269,10 +267,10 @@ def _client(url: str, config: ConversationConfig) -> Redis:
 
 def _cluster(url: str, config: ConversationConfig) -> RedisCluster:
     """Of a cluster's databases there is only one."""
-    return RedisCluster.from_url(url, **_patience(config))
+    return RedisCluster.from_url(url, **_timeouts(config))
 
 
-def _patience(config: ConversationConfig) -> dict[str, Any]:
+def _timeouts(config: ConversationConfig) -> dict[str, Any]:
     seconds = config.valkey_timeout_seconds
     return {
         "socket_timeout": seconds,

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TypeVar
 
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
+from agent_sessions.conversation.encoding import snapshot_in
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.snapshot import Addition, Snapshot
 from agent_sessions.conversation.stats import Counts
@@ -17,7 +19,6 @@ from agent_sessions.conversation.store import (
     ConversationStore,
     Unreachable,
 )
-from agent_sessions.errors import InvalidInput, StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class WriteBehind:
         if known and _went_back(known.stamp, reading.stamp):
             await self._rejoin(entry)
         else:
-            entry.known = Snapshot.of_text(reading.text, reading.stamp)
+            entry.known = snapshot_in(reading.text, reading.stamp)
         return False
 
     async def _push(self, entry: Entry) -> None:
@@ -140,7 +141,7 @@ class WriteBehind:
     async def _rewrite_in_our_order(self, conversation_id: str) -> None:
         reading = await self._store.read(conversation_id, "", keep=False)
         if reading.found and reading.text is not None:
-            snapshot = Snapshot.of_text(reading.text)
+            snapshot = snapshot_in(reading.text)
             await self._store.replace(conversation_id, snapshot, reading.stamp)
 
     async def _stamp_if_ours(self, entry: Entry, snapshot: Snapshot) -> str | None:
@@ -164,7 +165,7 @@ class WriteBehind:
             reading = await self._store.read(entry.id, "", keep=False)
             joined = entry.known.copy()
             if reading.text is not None:
-                joined = entry.known.joined_with(Snapshot.of_text(reading.text))
+                joined = entry.known.joined_with(snapshot_in(reading.text))
             stamp = await self._store.replace(entry.id, joined, reading.stamp or NOTHING_STORED)
             if stamp:
                 joined.stamp = stamp

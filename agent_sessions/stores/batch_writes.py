@@ -6,19 +6,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from agent_sessions.basic_errors import StorageUnavailable
 from agent_sessions.batching import BatchItem
-from agent_sessions.errors import StorageUnavailable
 from agent_sessions.stores.row_mappers import written_from_row, written_from_tuple
 from agent_sessions.stores.sql import Connection, fetch, query
 from agent_sessions.write_commands import AppendCheckpoint, Rejected, Write, Written
 
 PendingWrite = BatchItem[Write | AppendCheckpoint, Written]
 
-LOCK_SECONDS = 5.0  # a row that somebody keeps locked (psql) is waited for so long
+LOCK_SECONDS = 5.0  # how long a write waits for a row that another transaction (psql) keeps locked
 
 
 async def append(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
-    """Stores what is no more than a checkpoint; those that are left. The pool may know no autocommit."""
+    """Stores the writes that only append a checkpoint; returns those that are left. Commits, because the pool may know no autocommit."""
     texts = [w.item.text() for w in group if isinstance(w.item, AppendCheckpoint)]
     if texts:
         values = {"writes": f"[{','.join(texts)}]"}
@@ -28,11 +28,11 @@ async def append(connection: Connection, group: Sequence[PendingWrite]) -> list[
         for waiting in group:
             if written := stored.get(waiting.key):
                 waiting.resolve(written)
-    return [w for w in group if not w.told]
+    return [w for w in group if not w.settled]
 
 
 async def write(connection: Connection, group: Sequence[PendingWrite]) -> list[PendingWrite]:
-    """Stores each that meets its guards; those whose row somebody else holds."""
+    """Stores each write that meets its guards; returns those whose row another transaction holds."""
     values = {"writes": json.dumps([as_write(w).row() for w in group])}
     found = {str(row["id"]): row for row in await fetch(connection, "write_sessions", values)}
     await connection.commit()

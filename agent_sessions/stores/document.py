@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent_sessions import reports
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
@@ -58,7 +59,7 @@ class DocumentStore:
         return record.session.head if record else None
 
     async def foreign_heads(self, session_ids: list[str]) -> list[Head]:
-        """Nobody but this library writes these records."""
+        """None: only this library writes these records."""
         return []
 
     async def write(self, write: Write | AppendCheckpoint) -> Written:
@@ -97,10 +98,14 @@ class DocumentStore:
             if await self._documents.save(record):
                 return Transacted(record.session.mark_clean())
 
+    async def acknowledge(self, session_id: str, order_version: int, source: str) -> Head:
+        decide = reports.acknowledgement(order_version, source)
+        return (await self.transact(session_id, uuid.uuid4(), decide)).session.head
+
     async def flush_beats(
         self, beats: dict[str, datetime], leases: Mapping[str, Lease]
     ) -> list[Head]:
-        """The answer brings orders whose announcement was lost: there is no other who could bring them."""
+        """The answer brings orders whose announcement was lost: without PostgreSQL nothing else brings them."""
         await self._documents.beat(beats)
         heads = [await self.head(session_id) for session_id in beats]
         return [head for head in heads if head is not None]
@@ -171,7 +176,7 @@ class DocumentStore:
         return heads
 
     async def refresh_array(self, session_id: str) -> None:
-        """Nobody but this library reads these records: nothing to keep compressed for."""
+        """Only this library reads these records, so there is no array for older agents."""
 
     async def active(
         self, agent_type: str | None, user_id: str | None, after: str, limit: int

@@ -1,4 +1,4 @@
-"""Where there is no PostgreSQL: one record a session, in memory or as one JSON document in Valkey."""
+"""Records of a manager without PostgreSQL: one a session, in memory or as one JSON document in Valkey."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from agent_sessions import validation
-from agent_sessions.errors import InvalidInput, StorageUnavailable
+from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES
@@ -78,7 +78,7 @@ class Record:
 
     @classmethod
     def adopted(cls, session: AgentSession) -> Record:
-        """Written by an older agent, who numbers nothing and keeps no record."""
+        """A session that an older agent wrote: its checkpoints have no numbers, and it has no history."""
         for n, checkpoint in enumerate(session.checkpoints, 1):
             checkpoint.id = f"{session.session_id}:{n}"
         session.version = max(session.version, 1)
@@ -163,7 +163,7 @@ class ValkeyBackend:
         return record
 
     async def beat(self, beats: dict[str, datetime]) -> None:
-        """Keeps the records too: a session that does nothing but beat lives on. Of one that is gone nothing is kept."""
+        """Renews the expiry of the records too: a session that only beats does not expire. Removes the beats of expired ones."""
         scores = {session_id: int(at.timestamp() * 1000) for session_id, at in beats.items()}
         try:
             async with self._client.pipeline(transaction=False) as pipeline:

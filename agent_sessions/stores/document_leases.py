@@ -1,4 +1,4 @@
-"""The rules of take_lease.sql and release_lease.sql, once more, for where there is no PostgreSQL."""
+"""The rules of take_lease.sql and release_lease.sql, for a manager without PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_free(record: Record, lease: Lease, dead: str | None, now: datetime) -> bo
 
 
 def take(record: Record, lease: Lease, source: str, now: datetime) -> bool:
-    """True when somebody else had it before: the epoch refuses what that one still writes."""
+    """True when another owner had it before: the epoch refuses what that one still writes."""
     session, before = record.session, record.session.owner_id
     if before != lease.owner_id:
         session.owner_since = now

@@ -1,4 +1,4 @@
-"""What a write does to a record: the rules of write_sessions.sql, once more, for where there is no PostgreSQL."""
+"""What a write does to a record: the rules of write_sessions.sql, for a manager without PostgreSQL."""
 
 from __future__ import annotations
 

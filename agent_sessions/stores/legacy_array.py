@@ -1,4 +1,4 @@
-"""The array of checkpoints that today's agents read, brought up to date without a checkpoint that travels for it."""
+"""The array of checkpoints that today's agents read, brought up to date inside the database: no checkpoint is read for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def keep(connection: Connection, session_id: str) -> bool:
     """Says by their ids what it shall hold; False when some have none, as older agents' own have not."""
     found = await fetch(connection, "read_array_names", {"id": session_id})
     if not found or not found[0]["newer"]:
-        return True  # gone, or brought up to date by somebody else
+        return True  # gone, or brought up to date by another process
     older, newer = found[0]["entries"] or [], found[0]["newer"]
     entries = [_Entry(*entry) for entry in [*older, *newer]]
     if not all(entry.id and entry.name for entry in entries):

@@ -1,4 +1,4 @@
-"""What rows of PostgreSQL say, as the library's data."""
+"""From rows of PostgreSQL to sessions, heads and checkpoints."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from agent_sessions.errors import InvalidInput
-from agent_sessions.models import STORED, AgentSession, Head, SessionCheckpoint
+from agent_sessions.basic_errors import InvalidInput
+from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.states import SessionState
+from agent_sessions.stored_fields import STORED
 from agent_sessions.write_commands import Written
 
 
@@ -69,7 +70,7 @@ _COMPUTED = ("changed_by", "checkpoint_count", "checkpoints_through")
 
 def _state(stored: str | None) -> SessionState:
     try:
-        return SessionState(stored or "active")
+        return SessionState(stored or SessionState.ACTIVE)
     except ValueError:
         return SessionState.FAILED
 

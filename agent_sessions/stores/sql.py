@@ -1,31 +1,25 @@
-"""The library's SQL, one file a query, read once, and what goes wrong with it in the library's words."""
+"""The library's SQL, one file a query, read once; errors of psycopg become errors of this library."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import psycopg_pool
-from psycopg import adapters
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Loader
-from psycopg.pq import Format
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from agent_sessions.errors import (
+from agent_sessions.basic_errors import (
     InvalidInput,
     SessionError,
     StorageMisconfigured,
     StorageUnavailable,
 )
-from agent_sessions.stored_values import read_json, readable, unreadable
-from agent_sessions.stores.sticky_connection import StickyConnection
+from agent_sessions.stored_values import TimeLoader, read_json
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -45,8 +39,12 @@ LACKING = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedColumn,
 )
-# One statement writes whatever its input is.
-WRITES = {"write_sessions": "given_writes", "fail_silent": "silent_writes"}
+# By the name of a query: the file with the input of write_sessions.sql, the one statement that writes.
+WRITES = {
+    "write_sessions": "given_writes",
+    "fail_silent": "silent_writes",
+    "acknowledge": "acknowledgement_writes",
+}
 
 
 @cache
@@ -69,28 +67,6 @@ async def fetch(
         cursor.adapters.register_loader("timestamptz", TimeLoader)
         await cursor.execute(query(name), parameters, prepare=prepare)
         return await cursor.fetchall()
-
-
-class TimeLoader(Loader):
-    """psycopg's compiled loader, and for a time that it refuses the nearest one that can be shown."""
-
-    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
-        super().__init__(oid, context)
-        compiled = cast(type[Loader], adapters.get_loader(oid, Format.TEXT))
-        self._compiled = compiled(oid, context)
-
-    def load(self, data: Buffer) -> datetime:
-        try:
-            return readable(self._compiled.load(data))
-        except psycopg.DataError:
-            return unreadable(bytes(data))
-
-
-@asynccontextmanager
-async def connection_of(kept: StickyConnection) -> AsyncIterator[Connection]:
-    with errors_of_ours():
-        async with kept.connection() as connection:
-            yield connection
 
 
 @contextmanager

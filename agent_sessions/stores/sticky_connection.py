@@ -1,4 +1,4 @@
-"""One connection of a pool for what follows each other."""
+"""One connection of a pool for several statements in a row."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psycopg
 import psycopg_pool
 
 from agent_sessions.forked import in_use
+from agent_sessions.stores.sql import errors_of_ours
 
 
 async def take(pool: psycopg_pool.AsyncConnectionPool[Any]) -> psycopg.AsyncConnection[Any]:
@@ -30,7 +31,7 @@ async def give_back(
 class StickyConnection:
     """A connection that is fetched when it is needed first and given back at the end, or when something failed on it.
 
-    A pool hands out its connections in turn, so every group would wake another server process, whose caches are cold.
+    A pool hands out its connections in turn, so that every group would run in another server process, whose caches are cold.
     """
 
     def __init__(self, pool: psycopg_pool.AsyncConnectionPool[Any]) -> None:
@@ -45,13 +46,15 @@ class StickyConnection:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        if self._connection is None:
-            self._connection = await take(self._pool)
-        try:
-            yield self._connection
-        except BaseException:
-            await self._give_back()
-            raise
+        """Raises a SessionError where psycopg raised; the connection is given back then."""
+        with errors_of_ours():
+            if self._connection is None:
+                self._connection = await take(self._pool)
+            try:
+                yield self._connection
+            except BaseException:
+                await self._give_back()
+                raise
 
     async def _give_back(self) -> None:
         connection, self._connection = self._connection, None

@@ -21,7 +21,7 @@ from psycopg import OperationalError as Broken
 from psycopg.adapt import AdaptersMap
 from psycopg_pool import ConnectionPool
 
-from agent_sessions.stores.sql import TimeLoader
+from agent_sessions.stored_values import TimeLoader
 
 ATTEMPTS = 3  # another may die while the idle ones are looked at; more than twice is another outage
 

@@ -10,33 +10,43 @@ import os
 import re
 from pathlib import Path
 
+from agent_sessions.keys import CONVERSATIONS, NAMESPACE, Keys
 from dashboard.embedded.account import Account
 from dashboard.embedded.log_ins import LogIn, secret
 
-DEFAULT_NAMESPACE = "breakpilot"
+DEFAULT_NAMESPACE = NAMESPACE
 FILE = "users.acl"  # in the folder of the sockets, where the server starts
 _COMMANDS = (
     "+@read +@write +@pubsub +@scripting +@connection +@transaction +select +time -@dangerous"
 )
-_RIGHTS = {
-    LogIn.OWNER: "~* &* +@all",
-    LogIn.DASHBOARD: (
-        "resetchannels ~{n}:* ~{{{n}:* ~heritage:session:* ~{{heritage:session:}}*"
-        " &{n}:* &{{{n}:* &heritage:session:* " + _COMMANDS + " +cluster|slots"
-    ),
-    # What web processes keep for themselves, {namespace}:web:, is not among these.
-    LogIn.AGENTS: (
-        "resetchannels ~{n}:session:* ~{{{n}:session:* ~{n}:sessions ~{n}:heartbeats* ~{n}:beats*"
-        " ~heritage:session:* ~{{heritage:session:}}* &{n}:session:* &{{{n}:session:* &{n}:beats"
-        " &{n}:listening &heritage:session:* " + _COMMANDS + " -scan -randomkey +cluster|slots"
-    ),
-}
+_CONVERSATIONS = [f"{CONVERSATIONS}*", f"{{{CONVERSATIONS}}}*"]
 
 
 def rights(log_in: LogIn, namespace: str) -> str:
     """In the words of an ACL. The namespace means itself, whatever is a pattern in it."""
     plain = re.sub(r"([*?\[\]\\^])", r"\\\1", namespace)
-    return _RIGHTS[log_in].format(n=re.sub(r"\s", "?", plain))
+    names = Keys(re.sub(r"\s", "?", plain))
+    if log_in is LogIn.OWNER:
+        return "~* &* +@all"
+    if log_in is LogIn.DASHBOARD:
+        everything = _tagged_or_not(f"{names.namespace}:*")
+        return _limited(everything, everything, "+cluster|slots")
+    # What web processes keep for themselves, `names.web`, is not among these.
+    sessions = _tagged_or_not(names.copy("*"))
+    keys = [*sessions, names.sessions, f"{names.heartbeats}*", f"{names.beats}*"]
+    channels = [*sessions, names.beats, names.listening]
+    return _limited(keys, channels, "-scan -randomkey +cluster|slots")
+
+
+def _tagged_or_not(pattern: str) -> list[str]:
+    """What belongs to a session has the session's own key as its hash tag."""
+    return [pattern, f"{{{pattern}"]
+
+
+def _limited(keys: list[str], channels: list[str], commands: str) -> str:
+    allowed = [f"~{pattern}" for pattern in [*keys, *_CONVERSATIONS]]
+    allowed += [f"&{pattern}" for pattern in [*channels, _CONVERSATIONS[0]]]
+    return " ".join(["resetchannels", *allowed, _COMMANDS, commands])
 
 
 def write(folder: Path, data_dir: Path, namespace: str, account: Account) -> None:

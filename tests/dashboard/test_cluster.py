@@ -28,6 +28,7 @@ from tests.dashboard.test_valkey_users import (
 )
 from tests.library.own_cluster import OwnCluster
 from tests.support.dashboard import LiveDashboard
+from tests.support.keys import CONVERSATION_KEYS, KEYS
 
 SOON = 10.0
 
@@ -61,7 +62,7 @@ async def test_beats_and_conversations_that_any_node_takes_are_heard_and_read(
         on_connected=connected.set,
         on_lost=lambda: None,
         monotonic=asyncio.get_running_loop().time,
-        others={"heritage:session:changes": turns.put_nowait},
+        others={CONVERSATION_KEYS.changes: turns.put_nowait},
     )
     listening = asyncio.create_task(source.run())
     try:
@@ -84,11 +85,11 @@ async def test_beats_and_conversations_that_any_node_takes_are_heard_and_read(
 
 async def test_the_monitor_reads_and_forgets_beats(cluster: OwnCluster) -> None:
     async with RedisCluster.from_url(cluster.url) as client:
-        await client.zadd("breakpilot:heartbeats", {"old": 1, "new": 10})
+        await client.zadd(KEYS.heartbeats, {"old": 1, "new": 10})
     deferred = DeferredClient(cluster.url)
     assert await deferred.ping()
-    assert await deferred.zremrangebyscore("breakpilot:heartbeats", "-inf", "(5") == 1
-    assert await deferred.zmscore("breakpilot:heartbeats", ["old", "new"]) == [None, 10.0]
+    assert await deferred.zremrangebyscore(KEYS.heartbeats, "-inf", "(5") == 1
+    assert await deferred.zmscore(KEYS.heartbeats, ["old", "new"]) == [None, 10.0]
 
 
 def test_presence_and_the_cache_of_pages_use_the_cluster(
@@ -151,7 +152,7 @@ async def test_the_documented_users_can_do_on_a_cluster_all_that_they_need(
         assert [s.session_id for s in await alone.get_active_sessions()] == [session.session_id]
     web = DeferredClient(users.url("web"))
     assert await web.ping()
-    assert await web.zcard("breakpilot:heartbeats") > 0
+    assert await web.zcard(KEYS.heartbeats) > 0
     for port in users.cluster.nodes:
         with users.cluster.client(port) as client:
             log = client.acl_log()

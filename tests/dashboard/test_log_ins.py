@@ -22,6 +22,7 @@ from dashboard.embedded.log_ins import LogIn
 from dashboard.environment import BASE_DIR
 from dashboard.errors import SetupError
 from tests.support.dashboard import own_environment
+from tests.support.keys import KEYS
 
 TRUSTING = "local all all trust\nhost all all 127.0.0.1/32 trust\n"
 
@@ -264,11 +265,11 @@ def test_agents_reach_their_own_keys_and_none_of_the_webs(started: Servers) -> N
         redis.Redis.from_url(valkey.url(started.data_dir, LogIn.AGENTS)) as agents,
         redis.Redis.from_url(valkey.url(started.data_dir, LogIn.DASHBOARD)) as dashboard,
     ):
-        dashboard.set("breakpilot:web:cache:1", "x")
-        agents.set("breakpilot:session:1", "{}")
+        dashboard.set(f"{KEYS.web_cache}:1", "x")
+        agents.set(KEYS.copy("1"), "{}")
         for attempt in (
-            ("GET", "breakpilot:web:cache:1"),
-            ("SET", "breakpilot:web:cache:1", "y"),
+            ("GET", f"{KEYS.web_cache}:1"),
+            ("SET", f"{KEYS.web_cache}:1", "y"),
             ("FLUSHALL",),
             ("ACL", "LIST"),
         ):
@@ -289,6 +290,6 @@ def test_the_users_rights_follow_the_namespace(data_dir: Path, namespace: str) -
         redis.Redis.from_url(valkey.url(data_dir, LogIn.AGENTS)) as agents,
     ):
         assert agents.set(f"{namespace}:session:1", "{}")
-        for key in (f"{namespace}:web:1", "breakpilot:session:1", "axxb:session:1"):
+        for key in (f"{namespace}:web:1", KEYS.copy("1"), "axxb:session:1"):
             with pytest.raises(NoPermissionError):
                 agents.set(key, "{}")

@@ -22,10 +22,11 @@ from agent_sessions import SessionManager, SessionState
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from tests.library.own_valkey import OwnValkey
 from tests.support.dashboard import LiveDashboard, own_environment, session_cookie
+from tests.support.keys import KEYS
 
 LINES = re.compile(r"^user (?:default|web|agents) .*$", re.MULTILINE)
 ADMINISTRATOR = "user root on >root-password ~* &* +@all"
-THEIRS = "breakpilot:web:cache:1:view:q=a"
+THEIRS = f"{KEYS.web_cache}:1:view:q=a"
 
 
 @dataclass
@@ -119,7 +120,7 @@ async def test_each_side_can_do_all_that_it_needs(
     live = await sync_to_async(start_dashboard)(VALKEY_URL=users.url("web"))
     await sync_to_async(use_the_pages)(live, operator, id)
     with users.client("web") as web:
-        assert list(web.scan_iter("breakpilot:web:*"))
+        assert list(web.scan_iter(f"{KEYS.web}:*"))
     await sync_to_async(sweep_once)(users.url("web"))
     assert users.refused() == []
 
@@ -165,12 +166,12 @@ def send(live: LiveDashboard, page: str, jar: str, body: bytes) -> None:
 ATTEMPTS: dict[str, tuple[Any, ...]] = {
     "read": ("GET", THEIRS),
     "write": ("SET", THEIRS, "x"),
-    "read a hash": ("HGETALL", "breakpilot:web:present:1"),
-    "write a hash": ("HSET", "breakpilot:web:present:1", "olga", "x"),
+    "read a hash": ("HGETALL", KEYS.present("1")),
+    "write a hash": ("HSET", KEYS.present("1"), "olga", "x"),
     "delete": ("DEL", THEIRS),
-    "copy out": ("COPY", THEIRS, "breakpilot:session:1"),
-    "copy in": ("COPY", "breakpilot:session:1", THEIRS),
-    "rename in": ("RENAME", "breakpilot:session:1", THEIRS),
+    "copy out": ("COPY", THEIRS, KEYS.copy("1")),
+    "copy in": ("COPY", KEYS.copy("1"), THEIRS),
+    "rename in": ("RENAME", KEYS.copy("1"), THEIRS),
     "by a script": ("EVAL", f"return redis.call('GET', '{THEIRS}')", "0"),
     "by a script that writes": ("EVAL", f"return redis.call('SET', '{THEIRS}', 'x')", "0"),
     "list the names": ("SCAN", "0"),
@@ -179,7 +180,7 @@ ATTEMPTS: dict[str, tuple[Any, ...]] = {
     "empty it": ("FLUSHALL",),
     "settings": ("CONFIG", "GET", "*"),
     "users": ("ACL", "LIST"),
-    "a channel of the web's": ("PUBLISH", "breakpilot:web:x", "x"),
+    "a channel of the web's": ("PUBLISH", f"{KEYS.web}:x", "x"),
     "every channel": ("PSUBSCRIBE", "*"),
 }
 
@@ -188,7 +189,7 @@ ATTEMPTS: dict[str, tuple[Any, ...]] = {
 async def test_agents_reach_nothing_of_the_webs(users: Users, attempt: tuple[Any, ...]) -> None:
     with users.client("web") as web, users.client("agents") as agents:
         web.set(THEIRS, "[1, false]")
-        agents.set("breakpilot:session:1", "{}")
+        agents.set(KEYS.copy("1"), "{}")
         with pytest.raises(redis.ResponseError) as refused:
             agents.execute_command(*attempt)
         said = str(refused.value)

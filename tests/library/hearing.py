@@ -13,6 +13,7 @@ import redis.asyncio
 from agent_sessions import AgentSession, SessionManager
 from tests.library.conftest import Make
 from tests.library.own_valkey import OwnValkey
+from tests.support.keys import KEYS
 from tests.support.waiting import HANGS
 
 SOON = HANGS
@@ -57,7 +58,7 @@ async def words_of(
         return dict(json.loads(message["data"]))
 
     async with client.pubsub() as pubsub:
-        await pubsub.subscribe(f"{{breakpilot:session:{session_id}}}:changes")
+        await pubsub.subscribe(KEYS.changes(session_id))
         assert (await pubsub.get_message(timeout=SOON))["type"] == "subscribe"
         yield next_word
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -32,15 +32,19 @@ async def pair(request: pytest.FixtureRequest, another: Make) -> tuple[SessionMa
     return await another(valkey=valkey, flush_seconds=NEVER), await another(valkey=valkey)
 
 
+def manager_of(run: Run) -> SessionManager:
+    return cast(SessionManager, run._manager)
+
+
 async def hears(run: Run) -> None:
     """Through Valkey by itself; without it, its next heartbeat comes now."""
-    if not run._manager._cache.trusted:
+    if not manager_of(run)._cache.trusted:
         await run.tick()
 
 
 async def next_safe_point(run: Run) -> None:
     """The first one after the order was heard of: through Valkey that takes a moment."""
-    known, head = run._manager._cache, None
+    known, head = manager_of(run)._cache, None
     while known.trusted and not (head and head.order_open):
         await asyncio.sleep(0.005)
         head = known.head(run.session.session_id)

@@ -12,6 +12,7 @@ from agent_sessions import InvalidInput, SessionManager
 from tests.library.conftest import Make
 from tests.library.hearing import live, served
 from tests.library.people import OLGA, OTTO, Sql
+from tests.support.keys import KEYS
 
 NONSENSE = [
     b"", b"{", b"null", b"[]", b"5", b'"text"', b"\xff\xfe", b"{}", b'{"version": 9}', b"[" * 5000,
@@ -25,7 +26,7 @@ async def test_a_session_comes_from_the_local_cache_then_valkey_then_postgresql(
     one, two = await another(), await another()
     session = await one.create_session("grader", metadata={"school": "IGS"})
     await one.tick()
-    key = f"breakpilot:session:{session.session_id}"
+    key = KEYS.copy(session.session_id)
     assert 86_000 < await redis_client.ttl(key) <= 86_400
     await live(two, session.session_id)
     first = await served(two, session.session_id)
@@ -121,7 +122,7 @@ async def test_an_old_copy_that_comes_late_is_not_put_over_word_of_a_newer_one(
     await writer.pause(session.session_id, **OLGA)  # … write new …
     reader._cache.put(old)  # … cache old
     await reader.tick()
-    copy = await redis_client.get(f"breakpilot:session:{session.session_id}")
+    copy = await redis_client.get(KEYS.copy(session.session_id))
     assert copy is None or json.loads(copy)["version"] == 2
     for manager in (reader, writer, await another()):
         assert (await served(manager, session.session_id)).state == "paused"
@@ -133,7 +134,7 @@ async def test_unknown_content_in_valkey_is_never_served(
 ) -> None:
     manager = await another()
     session = await manager.create_session("grader", context={"a": 1})
-    key = f"breakpilot:session:{session.session_id}"
+    key = KEYS.copy(session.session_id)
     await redis_client.set(key, nonsense)
     assert (await served(manager, session.session_id)).context == {"a": 1}
     await manager.tick()
@@ -164,7 +165,7 @@ async def test_unknown_content_where_valkey_is_the_only_store_is_said_to_be_that
 ) -> None:
     manager = await another(database=False)
     session, whole = [await manager.create_session("grader") for _ in range(2)]
-    await redis_client.set(f"breakpilot:session:{session.session_id}", nonsense)
+    await redis_client.set(KEYS.copy(session.session_id), nonsense)
     for call in (
         manager.get_session(session.session_id),
         manager.pause(session.session_id, **OLGA),
@@ -180,7 +181,7 @@ async def test_word_of_a_change_that_nobody_can_read_is_passed_over(
     manager = await another()
     session = await manager.create_session("grader")
     await live(manager, session.session_id)
-    channel = f"breakpilot:session:{session.session_id}:changes"
+    channel = KEYS.former_changes(session.session_id)
     for word in (b"", b"{", b"5", b"[]", b"null", b'{"id": 5}', b"\xff", b'{"version": "x"}'):
         await redis_client.publish(channel, word)
     await (await another()).pause(session.session_id, **OLGA)

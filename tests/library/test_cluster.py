@@ -15,6 +15,7 @@ from tests.library.conftest import Make
 from tests.library.hearing import live, served, words_of
 from tests.library.own_cluster import OwnCluster
 from tests.library.people import OLGA, OTTO
+from tests.support.keys import KEYS
 
 SOON = 10.0
 NEVER = 3600.0
@@ -53,7 +54,7 @@ async def test_the_address_of_any_node_is_enough(
     for port in cluster.masters:
         manager = await another(valkey_url=cluster.url_of(port), database=database)
         made = [await manager.create_session("grader", f"u{n}", {"n": n}) for n in range(12)]
-        await manager._cache.settle()
+        await manager._publisher.settle()
         other = await another(valkey_url=cluster.url, database=database)
         assert [(await served(other, s.session_id)).context["n"] for s in made] == list(range(12))
 
@@ -72,13 +73,13 @@ async def test_copies_and_announcements_of_many_sessions_at_once_arrive(
 ) -> None:
     manager = await another(valkey_url=cluster.url)
     made = await asyncio.gather(*(manager.create_session("grader", f"u{n}") for n in range(40)))
-    await manager._cache.settle()
+    await manager._publisher.settle()
     for session in made:
-        assert await client.exists(f"breakpilot:session:{session.session_id}")
+        assert await client.exists(KEYS.copy(session.session_id))
     await asyncio.gather(*(manager.pause(s.session_id, **OLGA) for s in made))
     for session in made:
-        assert not await client.exists(f"breakpilot:session:{session.session_id}")
-        version: Any = await client.get(f"{{breakpilot:session:{session.session_id}}}:version")
+        assert not await client.exists(KEYS.copy(session.session_id))
+        version: Any = await client.get(KEYS.version(session.session_id))
         assert version is not None and version.startswith(b"2 ")
 
 
@@ -134,7 +135,7 @@ async def test_beats_are_kept_counted_and_keep_from_being_failed(
     for session in made:
         await manager.heartbeat(session.session_id)
     await manager.tick()
-    assert await client.zcard("breakpilot:heartbeats") == 9
+    assert await client.zcard(KEYS.heartbeats) == 9
     slots = [int(k.decode().rpartition(":")[2]) async for k in client.scan_iter("*:beats:count:*")]
     assert sum(await manager.count_beats(slots) or []) == 9
     assert await manager.cleanup_stale_sessions() == 0

@@ -43,7 +43,7 @@ async def test_after_an_outage_that_killed_every_connection_the_next_calls_are_a
     database_url: str,
 ) -> None:
     async with await SessionManager.connect(database_url) as manager:
-        pool = manager._store._pool  # type: ignore[union-attr]
+        pool = manager._store._pool  # type: ignore[attr-defined]
         taken = [await pool.getconn() for _ in range(pool.max_size)]
         killed = [connection.info.backend_pid for connection in taken]
         for connection in taken:

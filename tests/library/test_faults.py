@@ -17,6 +17,7 @@ from agent_sessions import (
 from tests.library.conftest import Make
 from tests.library.old_agent import OldAgent
 from tests.library.people import OLGA, Sql, names, rows
+from tests.support.keys import KEYS
 
 NEVER_EXISTED = "00000000-0000-4000-8000-000000000000"
 TWO_DAYS = timedelta(hours=48)
@@ -133,7 +134,7 @@ async def test_what_is_deleted_is_gone_from_valkey_and_from_every_cache(
     for manager in (one, two):
         assert await manager.get_session(session.session_id)
         await manager.tick()
-    key = f"breakpilot:session:{session.session_id}"
+    key = KEYS.copy(session.session_id)
     assert await redis_client.exists(key)
     assert await two.delete_session(session.session_id, **OLGA)
     assert not await redis_client.exists(key)

@@ -13,10 +13,12 @@ import redis.asyncio
 
 from agent_sessions import InvalidInput, SessionError, SessionManager
 from agent_sessions.conversation import ConversationConfig, ConversationManager
+from agent_sessions.keys import CONVERSATIONS
 from tests.library.conftest import Make
 from tests.library.own_valkey import OwnValkey
+from tests.support.keys import KEYS
 
-PREFIX = "heritage:session:"
+PREFIX = CONVERSATIONS
 CALLS: dict[str, Callable[[ConversationManager], Awaitable[Any]]] = {
     "stamps": lambda talks: talks.stamps(["talk"]),
     "get": lambda talks: talks.get("talk"),
@@ -66,7 +68,7 @@ async def test_a_session_alone_in_valkey_whose_record_is_none_raises_the_library
     manager = await another(database=False)
     session = await manager.create_session("grader")
     stored = json.dumps(session.to_dict() | {"record": record})
-    await valkey.set(f"breakpilot:session:{session.session_id}", stored)
+    await valkey.set(KEYS.copy(session.session_id), stored)
     for call in (manager.read, manager.get_checkpoints, manager.heartbeat):
         with suppress(SessionError):
             await call(session.session_id)
@@ -76,7 +78,7 @@ async def test_listing_sessions_under_a_key_of_another_type_raises_the_library_s
     another: Make, valkey: redis.asyncio.Redis
 ) -> None:
     manager = await another(database=False)
-    await valkey.set("breakpilot:sessions", "x")
+    await valkey.set(KEYS.sessions, "x")
     with pytest.raises(SessionError):
         await manager.get_active_sessions()
     with pytest.raises(SessionError):

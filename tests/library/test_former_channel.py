@@ -11,6 +11,7 @@ from agent_sessions.valkey_cache import _message
 from tests.library.conftest import Make
 from tests.library.hearing import SOON, live, words_of
 from tests.library.people import OLGA
+from tests.support.keys import KEYS
 
 
 async def test_an_order_is_published_on_both_channels(
@@ -19,7 +20,7 @@ async def test_an_order_is_published_on_both_channels(
     for database in (True, False):
         manager = await another(database=database)
         session = await manager.create_session("grader")
-        former = f"breakpilot:session:{session.session_id}:changes"
+        former = KEYS.former_changes(session.session_id)
         async with (
             words_of(redis_client, session.session_id) as next_word,
             redis_client.pubsub() as pubsub,
@@ -45,5 +46,5 @@ async def test_an_order_that_the_former_version_announces_is_heard(
                 return
             await asyncio.sleep(0.01)
 
-    await redis_client.publish(f"breakpilot:session:{session.session_id}:changes", _message(head))
+    await redis_client.publish(KEYS.former_changes(session.session_id), _message(head))
     await asyncio.wait_for(heard(), SOON)

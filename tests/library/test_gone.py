@@ -12,6 +12,7 @@ import redis.asyncio
 from agent_sessions import Failed, RolledBack, Run, SessionManager, SessionNotFound
 from tests.library.conftest import Make
 from tests.library.people import OLGA, OTTO, Sql
+from tests.support.keys import KEYS
 from tests.support.waiting import HANGS
 
 SOON = HANGS
@@ -76,7 +77,7 @@ async def purge(
     agent: SessionManager, sql: Sql, valkey: redis.asyncio.Redis, session_id: str
 ) -> None:
     await sql.execute("DELETE FROM agent_sessions WHERE id = %s", (session_id,))
-    await valkey.delete(f"breakpilot:session:{session_id}")
+    await valkey.delete(KEYS.copy(session_id))
 
 
 @pytest.mark.parametrize("store", ["valkey", "postgres", "both"])

@@ -104,3 +104,33 @@ async def test_the_tidying_of_what_is_silent_leaves_a_locked_row_for_the_next_ti
     async with held(database_url, sessions[0]), asyncio.timeout(HANGS):
         assert await manager.cleanup_stale_sessions() == 2
     assert await manager.cleanup_stale_sessions() == 1
+
+
+async def test_an_acknowledgement_that_waited_confirms_no_order_that_came_meanwhile(
+    database_url: str, manager: SessionManager
+) -> None:
+    session = await manager.create_session("grader")
+    paused = await manager.pause(session.session_id, actor="olga")
+    async with await psycopg.AsyncConnection.connect(database_url) as somebody:
+        resume = "UPDATE agent_sessions SET state = 'active' WHERE id = %s"
+        await somebody.execute(resume, (session.session_id,))
+        confirming = asyncio.create_task(
+            manager.acknowledge(session.session_id, paused.order_version)
+        )
+        await a_statement_waits_for_a_row(database_url)
+    async with asyncio.timeout(HANGS):
+        await confirming
+    stored = await manager.read(session.session_id)
+    assert stored is not None and stored.order_version > paused.order_version
+    assert stored.acknowledged_version == paused.order_version
+    assert stored.order_open
+
+
+async def a_statement_waits_for_a_row(database_url: str) -> None:
+    waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with (
+        asyncio.timeout(HANGS),
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as observer,
+    ):
+        while not await (await observer.execute(waits)).fetchone():  # noqa: ASYNC110  # a server's fact
+            await asyncio.sleep(0.01)

@@ -10,6 +10,7 @@ import redis.asyncio
 from agent_sessions import CheckpointManager, InvalidTransition, SessionManager
 from tests.library.conftest import Make
 from tests.library.people import OLGA, Sql, row, rows
+from tests.support.keys import KEYS
 
 
 # 6 -----------------------------------------------------------------------------------------------------------
@@ -40,7 +41,7 @@ async def test_a_heartbeat_without_postgresql_rewrites_no_record_either(
 ) -> None:
     manager = await another(database=False)
     session = await manager.create_session("grader")
-    key = f"breakpilot:session:{session.session_id}"
+    key = KEYS.copy(session.session_id)
     before = await redis_client.get(key)
     for _ in range(3):
         await manager.heartbeat(session.session_id)

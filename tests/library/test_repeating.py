@@ -130,8 +130,8 @@ async def persistently(call: Callable[[], Awaitable[T]]) -> T:
 
 def marker(manager: SessionManager, statement: bytes) -> bytes:
     """What ends the transaction: COMMIT, or with autocommit the statement itself."""
-    pool = manager._store._pool  # type: ignore[union-attr]
-    return statement if pool.kwargs and pool.kwargs["autocommit"] else COMMIT  # type: ignore[index]
+    pool = manager._store._pool  # type: ignore[attr-defined]
+    return statement if pool.kwargs and pool.kwargs["autocommit"] else COMMIT
 
 
 async def test_a_checkpoint_whose_commit_was_not_answered_is_stored_once(
@@ -231,7 +231,7 @@ async def test_an_agent_that_calls_again_after_an_unknown_outcome_stores_once(
     manager: SessionManager, way: LossyWay, sql: Sql, metadata: bool
 ) -> None:
     session = await manager.create_session("grader")
-    manager._store._retry_seconds = 0.2  # type: ignore[union-attr]
+    manager._store._retry_seconds = 0.2  # type: ignore[attr-defined]
     async with manager.attach(session.session_id, interval=3600, complete=False) as run:
         await run.checkpoint("essay_marked", {"essay": 1})
         way.stay_closed(True)
@@ -258,7 +258,7 @@ async def test_an_unknown_outcome_that_was_not_stored_is_stored_by_the_next_call
     manager: SessionManager, way: LossyWay, sql: Sql
 ) -> None:
     session = await manager.create_session("grader")
-    manager._store._retry_seconds = 0.1  # type: ignore[union-attr]
+    manager._store._retry_seconds = 0.1  # type: ignore[attr-defined]
     way.lost.set()
     way.stay_closed(True)
     way._cut()  # the statement never arrives
@@ -278,7 +278,7 @@ async def test_a_rollback_in_between_refuses_what_is_tried_again(
     from agent_sessions import StaleEpoch
 
     session = await manager.create_session("grader")
-    manager._store._retry_seconds = 0.1  # type: ignore[union-attr]
+    manager._store._retry_seconds = 0.1  # type: ignore[attr-defined]
     way.stay_closed(True)
     way.lose(marker(manager, b"locked AS MATERIALIZED"))
     session.checkpoint("essay_marked", {"essay": 1})

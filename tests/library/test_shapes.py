@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_sessions import AgentSession, InvalidInput, SessionCheckpoint, SessionState
-from agent_sessions.models import new_session, utc_now
+from agent_sessions.clock import utc_now
+from agent_sessions.new_session import new_session
 from agent_sessions.validation import fingerprint, json_object
 from agent_sessions.valkey_cache import copy_in
 

@@ -12,6 +12,7 @@ from agent_sessions.models import Head
 from tests.library.conftest import Make
 from tests.library.hearing import live
 from tests.library.people import OLGA
+from tests.support.keys import KEYS
 
 
 async def test_a_session_that_only_beats_is_kept(
@@ -20,7 +21,7 @@ async def test_a_session_that_only_beats_is_kept(
     manager = await another(database=False)
     beating = await manager.create_session("grader")
     silent = await manager.create_session("grader")
-    keys = [f"breakpilot:session:{s.session_id}" for s in (beating, silent)]
+    keys = [KEYS.copy(s.session_id) for s in (beating, silent)]
     for key in keys:
         await redis_client.expire(key, 60)  # most of its time is over
     await manager.heartbeat(beating.session_id)
@@ -37,7 +38,7 @@ async def test_a_beat_of_a_session_whose_key_is_gone_says_so(
     for session in (gone, there):
         await live(manager, session.session_id)  # so that each beat is answered from memory
         await manager.heartbeat(session.session_id)
-    await redis_client.delete(f"breakpilot:session:{gone.session_id}")
+    await redis_client.delete(KEYS.copy(gone.session_id))
     answers = await asyncio.gather(
         *(manager.heartbeat(s.session_id) for s in (gone, there)), return_exceptions=True
     )
@@ -45,7 +46,7 @@ async def test_a_beat_of_a_session_whose_key_is_gone_says_so(
     assert isinstance(answers[1], Head)
     with pytest.raises(SessionNotFound):
         await manager.heartbeat(gone.session_id)
-    assert await redis_client.zscore("breakpilot:heartbeats", gone.session_id) is None
+    assert await redis_client.zscore(KEYS.heartbeats, gone.session_id) is None
 
 
 async def test_an_order_whose_publication_was_lost_is_in_the_next_beats_answer(

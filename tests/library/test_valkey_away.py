@@ -14,6 +14,7 @@ from tests.library.conftest import Make
 from tests.library.hearing import SOON, live, over, served, until, words_of
 from tests.library.own_valkey import OwnValkey
 from tests.library.people import OLGA, Sql
+from tests.support.keys import KEYS
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def test_a_session_that_is_stored_does_not_wait_for_its_copy_in_valkey(
     async with asyncio.timeout(SOON):
         session = await one.create_session("grader")
         assert await served(two, session.session_id), "nor does who reads it from PostgreSQL"
-    key = f"breakpilot:session:{session.session_id}"
+    key = KEYS.copy(session.session_id)
     assert not await redis_client.exists(key)
     await redis_client.client_unpause()
     await one.tick()
@@ -72,14 +73,14 @@ async def test_of_words_that_valkey_did_not_take_the_newest_is_owed(
             session.checkpoint("essay_marked", {"n": n})
             await writer.update_session(session)
         valkey.kill()
-        await writer._cache.settle()
-    assert writer._cache._unpublished[session.session_id].version == session.version
+        await writer._publisher.settle()
+    assert writer._publisher._unpublished[session.session_id].version == session.version
     await valkey.start()
     client = redis.asyncio.Redis.from_url(valkey.url)
     async with client, words_of(client, session.session_id) as next_word:
         await writer.tick()
         assert (await next_word())["version"] == session.version
-    assert not writer._cache._unpublished
+    assert not writer._publisher._unpublished
 
 
 async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
@@ -93,7 +94,7 @@ async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
     await one.tick()
     created.append(await one.create_session("grader"))
     await one.tick()
-    keys = [f"breakpilot:session:{session.session_id}" for session in created]
+    keys = [KEYS.copy(session.session_id) for session in created]
     there = [await redis_client.exists(key) for key in keys]
     assert there == [1, 1, 0, 0, 0, 1], (
         "two fill the room, and when they are gone there is room again"
@@ -146,11 +147,11 @@ async def test_what_could_not_be_announced_is_announced_when_valkey_is_back(
     valkey.kill()
     await until(reader, trusted=False)
     await writer.pause(session.session_id, **OLGA)
-    assert list(writer._cache._unpublished) == [session.session_id]
+    assert list(writer._publisher._unpublished) == [session.session_id]
     await valkey.start()
     await until(reader, trusted=True)
     await writer.tick()
-    assert not writer._cache._unpublished
+    assert not writer._publisher._unpublished
     assert (await served(reader, session.session_id)).state == "paused"
 
 

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from sessions_app.live.hub import Hub
 from sessions_app.live.limits import LIMITS
+from tests.support.keys import KEYS
 from tests.support.waiting import HANGS
 
 from . import writers
@@ -113,7 +114,7 @@ async def test_beats_pass_without_a_query(hub: Hub, database_url: str, redis_cli
     screen = Screen(hub)
     await screen.shows([shown])
     beat = screen.beats[shown] + 1
-    await redis_client.publish("breakpilot:beats", json.dumps([[shown, beat], [other, beat]]))
+    await redis_client.publish(KEYS.beats, json.dumps([[shown, beat], [other, beat]]))
     with patch.object(hub._reader, "read", side_effect=AssertionError("a beat was read")):
         hub._facets.is_due = lambda: False  # type: ignore[method-assign]
         await until(lambda: screen.beats[shown] == beat, hub.tick)
@@ -127,8 +128,8 @@ async def test_an_older_beat_never_sets_the_clock_back(
     screen = Screen(hub)
     await screen.shows([session_id])
     beat = screen.beats[session_id]
-    await redis_client.publish("breakpilot:beats", json.dumps([[session_id, beat - 5000]]))
-    await redis_client.publish("breakpilot:beats", json.dumps([[session_id, beat + 1]]))
+    await redis_client.publish(KEYS.beats, json.dumps([[session_id, beat - 5000]]))
+    await redis_client.publish(KEYS.beats, json.dumps([[session_id, beat + 1]]))
     await until(lambda: screen.beats[session_id] != beat, hub.tick)
     assert screen.beats[session_id] == beat + 1
 
@@ -140,7 +141,7 @@ async def test_nonsense_from_valkey_and_notify_is_dropped(
     screen = Screen(hub)
     await screen.shows([session_id])
     for nonsense in ("", "{}", "[[1]]", '[["x", "y"]]', "[" * 5000, f'[["{session_id}", NaN]]'):
-        await redis_client.publish("breakpilot:beats", nonsense)
+        await redis_client.publish(KEYS.beats, nonsense)
         writers.sql(database_url, "SELECT pg_notify('agent_sessions', %s)", nonsense[:7000])
     writers.sql(database_url, """SELECT pg_notify('agent_sessions', '[["no uuid", 3]]')""")
     await paused(hub, database_url, session_id)

@@ -13,12 +13,13 @@ from agent_sessions.conversation import ConversationConfig, ConversationManager
 from sessions_app.live.hub import Hub
 from sessions_app.manager_portal import portal
 from sessions_app.selectors import conversation_client
+from tests.support.keys import CONVERSATION_KEYS
 
 from .conftest import Clock, created, until
 from .screen import Screen
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CHANNEL = "heritage:session:changes"
+CHANNEL = CONVERSATION_KEYS.changes
 Start = Callable[..., Awaitable[Hub]]
 
 

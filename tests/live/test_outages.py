@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from redis.asyncio import Redis
 
+from agent_sessions.keys import Keys
 from dashboard.embedded import Servers, valkey
 from dashboard.embedded.data_folder import prepare
 from sessions_app.live.factory import listen_parameters
@@ -66,7 +67,7 @@ async def test_without_valkey_rows_stay_live_and_only_the_beats_are_blind(
     assert hub.outages.outages()[-1].cause == "valkey"
     beat = screen.beats[session_id] + 1
     async with Redis.from_url(valkey.url(own_valkey.data_dir)) as client:
-        await client.publish(f"{NAMESPACE}:beats", json.dumps([[session_id, beat]]))
+        await client.publish(Keys(NAMESPACE).beats, json.dumps([[session_id, beat]]))
         await until(lambda: screen.beats[session_id] == beat, hub.tick)
 
 
@@ -93,7 +94,7 @@ async def test_beats_set_while_nobody_listened_are_read_on_return(
     screen = Screen(hub)
     await screen.shows([session_id])
     beat = screen.beats[session_id] + 1
-    await redis_client.zadd(f"{NAMESPACE}:heartbeats", {session_id: beat})
+    await redis_client.zadd(Keys(NAMESPACE).heartbeats, {session_id: beat})
     await redis_client.client_kill_filter(_type="pubsub")
     await until(lambda: screen.beats[session_id] == beat, hub.tick)
 

@@ -11,6 +11,7 @@ from agent_sessions import SessionManager
 from sessions_app.live.sources.valkey import DeferredClient
 from sessions_app.watchdog.leader import Leader
 from sessions_app.watchdog.maintenance import FOLD, PREPARE, Chore, Maintenance, forget_beats
+from tests.support.keys import KEYS
 
 from .conftest import Database
 
@@ -126,14 +127,14 @@ async def test_beats_of_days_ago_are_forgotten_and_newer_ones_kept(
     database: Database, database_url: str, valkey_url: str, redis_client
 ):
     now = await database.one("SELECT extract(epoch FROM now())::float8") * 1000
-    await redis_client.zadd("breakpilot:heartbeats", {"old": now - 3 * 86_400_000, "new": now})
+    await redis_client.zadd(KEYS.heartbeats, {"old": now - 3 * 86_400_000, "new": now})
     leader = Leader(lambda: {"conninfo": database_url})
     await leader.acquire()
     valkey = DeferredClient(valkey_url)
     assert await forget_beats(leader, valkey, "breakpilot") == 1
     await valkey.aclose()
     await leader.release()
-    assert await redis_client.zrange("breakpilot:heartbeats", 0, -1) == [b"new"]
+    assert await redis_client.zrange(KEYS.heartbeats, 0, -1) == [b"new"]
 
 
 async def test_a_chore_comes_when_it_is_due_and_one_that_fails_keeps_the_next_from_nothing():

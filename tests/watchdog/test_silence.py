@@ -8,6 +8,7 @@ import pytest
 
 from agent_sessions import SessionManager, SessionState
 from sessions_app.watchdog import detector
+from tests.support.keys import KEYS
 from tests.support.waiting import HANGS
 
 from .conftest import HOUR, Clock, Database, Make, Watched
@@ -39,7 +40,7 @@ async def test_its_agent_hears_of_it(
 ):
     session = await manager.create_session("grader", "u")
     async with redis_client.pubsub() as pubsub:
-        await pubsub.subscribe(f"{{breakpilot:session:{session.session_id}}}:changes")
+        await pubsub.subscribe(KEYS.changes(session.session_id))
         assert await pubsub.get_message(timeout=HANGS)
         await database.silent_for(session.session_id, 3700)
         await watched.watch_for(150)
@@ -75,7 +76,7 @@ async def test_a_newer_beat_in_valkey_counts(
 ):
     session = await manager.create_session("grader", "u")
     await database.silent_for(session.session_id, 5000)
-    await redis_client.zadd("breakpilot:heartbeats", {session.session_id: time.time() * 1000})
+    await redis_client.zadd(KEYS.heartbeats, {session.session_id: time.time() * 1000})
     await watched.watch_for(300)
     assert await database.state_of(session.session_id) == "active"
 
@@ -87,7 +88,7 @@ async def test_an_agent_whose_clock_is_hours_behind_is_not_failed_while_it_beats
     await database.silent_for(session.session_id, 5 * HOUR)
     for _ in range(20):
         await redis_client.zadd(
-            "breakpilot:heartbeats", {session.session_id: (clock.wall - 5 * HOUR) * 1000}
+            KEYS.heartbeats, {session.session_id: (clock.wall - 5 * HOUR) * 1000}
         )
         await watched.watch_for(30)
     assert await database.state_of(session.session_id) == "active"
@@ -100,9 +101,7 @@ async def test_a_last_beat_from_the_future_keeps_nobody_alive(
 ):
     session = await manager.create_session("grader", "u")
     await database.silent_for(session.session_id, 2 * HOUR)
-    await redis_client.zadd(
-        "breakpilot:heartbeats", {session.session_id: (clock.wall + 9 * HOUR) * 1000}
-    )
+    await redis_client.zadd(KEYS.heartbeats, {session.session_id: (clock.wall + 9 * HOUR) * 1000})
     await watched.watch_for(150)
     assert await database.state_of(session.session_id) == "failed"
 

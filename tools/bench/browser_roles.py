@@ -18,6 +18,7 @@ import psycopg
 import websockets
 
 from agent_sessions import SessionManager
+from agent_sessions.keys import NAMESPACE
 
 ROWS = 50
 STEPS = 20  # a second
@@ -30,7 +31,7 @@ def ids() -> list[str]:
 
 
 async def connect() -> SessionManager:
-    namespace = os.environ.get("SESSION_NAMESPACE", "breakpilot")
+    namespace = os.environ.get("SESSION_NAMESPACE", NAMESPACE)
     return await SessionManager.connect(
         os.environ["DATABASE_URL"], os.environ["VALKEY_URL"], namespace=namespace
     )

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from agent_sessions import Run, SessionManager, UsageError
 from tools.chaos.agent import Writer, connected, short
@@ -59,7 +59,7 @@ class Forking(Writer):
 
     async def _use(self, run: Run, how: str) -> None:
         """What is copied refuses; what the child makes for itself works."""
-        manager: SessionManager = run._manager  # as an agent's own variable would hold it
+        manager = cast(SessionManager, run._manager)  # as an agent's own variable would hold it
         calls: dict[str, Callable[[], Awaitable[Any]]] = {
             "checkpoint": lambda: run.checkpoint("child", {}),
             "save": run.save,

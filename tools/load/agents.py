@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 
 from agent_sessions import OrderReceived, SessionManager
+from agent_sessions.keys import NAMESPACE
 from tools.load.figures import Said
 
 STEP = 2.0  # seconds of work between two checkpoints, more or less
@@ -36,7 +37,7 @@ async def main(agents: int, seconds: float) -> None:
     async with await SessionManager.connect(
         os.environ["DATABASE_URL"],
         os.environ["VALKEY_URL"],
-        namespace=os.environ.get("SESSION_NAMESPACE", "breakpilot"),
+        namespace=os.environ.get("SESSION_NAMESPACE", NAMESPACE),
     ) as manager:
         made = [manager.create_session("load", f"load-{n % 20}") for n in range(agents)]
         sessions = await asyncio.gather(*made)

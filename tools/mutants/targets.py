@@ -39,6 +39,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "agent_sessions/persistence.py": (*_SAVING, f"{LIBRARY}/test_late_delivery.py"),
     "agent_sessions/stores/document_rules.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
     # acknowledgement
+    "agent_sessions/reports.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
     "agent_sessions/safe_points.py": (
         f"{LIBRARY}/test_attach_orders.py",
         f"{LIBRARY}/test_pauses.py",
@@ -70,6 +71,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     f"{MIGRATIONS}/0012_parts.sql": (f"{LIBRARY}/test_parts.py",),
     f"{QUERIES}/append_checkpoints.sql": _SAVING,
     f"{QUERIES}/write_sessions.sql": (*_SAVING, *_ORDERS),
+    f"{QUERIES}/acknowledgement_writes.sql": _ORDERS,
     f"{QUERIES}/silent_writes.sql": (f"{LIBRARY}/test_sweeping.py",),
     f"{QUERIES}/read_stale.sql": (f"{LIBRARY}/test_sweeping.py",),
     f"{QUERIES}/find_changer.sql": (f"{LIBRARY}/test_conflicts.py",),

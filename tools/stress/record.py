@@ -12,7 +12,7 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
-from agent_sessions.keys import Keys
+from agent_sessions.keys import NAMESPACE, Keys
 
 ROW = """
 SELECT state, version, epoch, context, context_version, checkpoint_count, refused_writes
@@ -113,7 +113,7 @@ def _record(connection: psycopg.Connection[dict[str, Any]], client: Any, session
     [row] = rows(ROW)
     contexts = {found["context_version"]: found["context"] for found in rows(CONTEXTS)}
     contexts[row["context_version"]] = row["context"]
-    copy = client.get(Keys("breakpilot").copy(session))
+    copy = client.get(Keys(NAMESPACE).copy(session))
     return Record(
         session,
         row,

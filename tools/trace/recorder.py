@@ -1,69 +1,106 @@
-"""Records each function of ours that begins, in all threads that it is installed in."""
+"""Records which functions of the library one call passes, in which order."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("agent_sessions/", "dashboard/", "sessions_app/")
-INLINE = ("<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>")
+import psycopg
+import redis.asyncio
+
+import agent_sessions
+from agent_sessions.stores.sql import WRITES, query
+
+LIBRARY = Path(agent_sessions.__file__).parent
+QUERIES = LIBRARY / "sql" / "queries"
+# Comprehensions and generator expressions belong to the function around them.
+_INNER = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_STATEMENT = psycopg.AsyncCursor.execute.__code__
+_ROUND_TRIPS = frozenset(
+    {
+        redis.asyncio.Redis.execute_command.__code__,
+        redis.asyncio.client.Pipeline.execute.__code__,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a path costs its reader: `reentries` counts calls into a file that the path had left before."""
+
+    functions: int
+    files: int
+    reentries: int
+    statements: tuple[str, ...]
+    round_trips: int
 
 
 @dataclass
 class Recorder:
-    """`steps` are (file, function), in the order in which they began; a coroutine that goes on is no new step."""
+    """The calls while `recording`, of all tasks of the thread. A coroutine that goes on is no further call."""
 
-    steps: list[tuple[str, str]] = field(default_factory=list)
-    _frames: set[FrameType] = field(default_factory=set)
+    calls: list[CodeType] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    round_trips: int = 0
+    # Kept alive, so that no other frame takes the identity of one that was seen.
+    _seen: dict[int, FrameType] = field(default_factory=dict)
 
-    def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
-        code = frame.f_code
-        if event != "call" or code.co_name in INLINE or frame in self._frames:
-            return
-        file = code.co_filename.removeprefix(f"{ROOT}/")
-        if file.startswith(PACKAGES):
-            self._frames.add(frame)
-            self.steps.append((file, code.co_qualname))
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
 
-    def install(self) -> None:
-        """In this thread."""
-        sys.setprofile(self)
-
-    @staticmethod
-    def remove() -> None:
-        sys.setprofile(None)
-
-    @property
-    def functions(self) -> set[tuple[str, str]]:
-        return set(self.steps)
-
-    @property
-    def files(self) -> list[str]:
-        """Each once, in the order in which they were come into."""
-        return list(dict.fromkeys(file for file, _ in self.steps))
-
-    @property
-    def re_entries(self) -> int:
-        """How often a step lies in another file than the one before it, and in one that was left before."""
-        entered = [now for (before, _), (now, _) in pairwise(self.steps) if now != before]
-        seen = {self.steps[0][0]} if self.steps else set()
-        found = 0
-        for file in entered:
-            found += file in seen
-            seen.add(file)
-        return found
-
-    def show(self) -> str:
-        lines = [f"  {file}  {name}" for file, name in self.steps]
-        return "\n".join([*lines, self.summary()])
-
-    def summary(self) -> str:
-        return (
-            f"{len(self.steps)} calls of {len(self.functions)} functions in {len(self.files)} files,"
-            f" {self.re_entries} re-entries"
+    def figures(self) -> Figures:
+        files = [code.co_filename for code in self.calls]
+        changes = [file for before, file in pairwise(["", *files]) if before != file]
+        return Figures(
+            # by identity: code objects of two files are equal where they do the same
+            functions=len({id(code) for code in self.calls}),
+            files=len(set(files)),
+            reentries=len(changes) - len(set(files)),
+            statements=tuple(self.statements),
+            round_trips=self.round_trips,
         )
+
+    def path(self) -> Iterator[str]:
+        """One line a call: file, and function with its class."""
+        for code in self.calls:
+            yield f"{Path(code.co_filename).relative_to(LIBRARY)!s:32} {code.co_qualname}"
+
+    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+        if event != "call" or id(frame) in self._seen:
+            return
+        code = frame.f_code
+        if code is _STATEMENT:
+            self._seen[id(frame)] = frame
+            self.statements.append(_name_of(frame.f_locals.get("query")))
+        elif code in _ROUND_TRIPS:
+            self._seen[id(frame)] = frame
+            self.round_trips += 1
+        elif code.co_name not in _INNER and code.co_filename.startswith(str(LIBRARY)):
+            self._seen[id(frame)] = frame
+            self.calls.append(code)
+
+
+def _name_of(text: object) -> str:
+    """The name of the query; the first words of a statement that has none."""
+    for name in (*(path.stem for path in QUERIES.glob("*.sql")), *WRITES):
+        if query(name) == text:
+            return name
+    return " ".join(str(text).split()[:3])
+
+
+async def quiet() -> None:
+    """Waits until no task that an earlier call has left behind is still running."""
+    while left := [task for task in asyncio.all_tasks() if task.get_name().endswith(" group")]:
+        await asyncio.wait(left)

@@ -6,7 +6,7 @@ DECLARE
     role_name text;
     name text;
 BEGIN
-    -- History, past contexts and counts are written with the owner's rights, whoever changes a session.
+    -- History, past contexts and counts are written with the owner's rights, whichever role changes a session.
     FOREACH name IN ARRAY ARRAY[
         'agent_session_after_insert()', 'agent_session_after_update()', 'agent_session_after_delete()',
         'agent_session_fold_counts(bigint)', 'agent_session_purge_contexts(uuid, bigint, integer, integer)',

@@ -1,6 +1,6 @@
--- What is to be written of those who are still silent, built where the rows are: `write` says it for one session, and here
--- it gets what differs from session to session. Whose array has to be compressed first is left out, and what somebody
--- else holds.
+-- What is written of the sessions that are still silent, built where the rows are: `write` says it for one session, and here
+-- it gets what differs from session to session. A session whose array has to be compressed first is left out, and a row that
+-- another transaction holds.
 silent AS MATERIALIZED (
     SELECT id, context, checkpoints, coalesce(checkpoint_count, jsonb_array_length(checkpoints)) + 1 AS n,
         floor(extract(epoch FROM %(now)s::timestamptz - last_heartbeat))::bigint AS seconds

@@ -1,5 +1,5 @@
 -- The lease of a live session, where it is free: without an owner, expired by this server's clock, of another timeline, of
--- an owner that is known to be dead, or taken over on purpose. Whoever had it before is fenced by the epoch.
+-- an owner that is known to be dead, or taken over on purpose. The epoch refuses what the owner before still writes.
 WITH free AS MATERIALIZED (
     SELECT l.id, %(owner_id)s::text AS owner_id, %(owner_name)s::text AS owner_name, %(seconds)s::float8 AS seconds,
         %(source)s::text AS source, %(change_id)s::uuid AS change_id, t.timeline,

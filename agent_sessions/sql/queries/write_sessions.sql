@@ -1,6 +1,6 @@
 -- Every write of the manager: one guarded UPDATE for one session or for a group of them, each session once.
--- What comes back was stored, or is held by somebody else and was left alone: nobody waits for the holder here.
--- What does not come back met a guard and changed nothing. What is to be written comes from given_writes.sql or silent_writes.sql.
+-- A row that comes back was stored, or is held by another transaction and was left as it is: nothing waits for it here.
+-- A session that does not come back met a guard and nothing was changed. What is to be written comes from given_writes.sql or silent_writes.sql.
 WITH {writes}, written AS (
     UPDATE agent_sessions s SET
         version = s.version + 1,
@@ -34,7 +34,7 @@ WITH {writes}, written AS (
         ordered_at = CASE WHEN i.verb IS NULL THEN s.ordered_at
             ELSE coalesce((i.added->-1->>'timestamp')::timestamptz, now()) END,
         order_checkpoint = CASE WHEN i.verb IS NULL THEN s.order_checkpoint ELSE i.order_checkpoint END,
-        -- nobody is left to confirm what is ordered of a session that had ended and stays so
+        -- a session that had ended and stays so has no agent that could confirm the order
         acknowledged_version = CASE
             WHEN i.verb IS NOT NULL AND s.state NOT IN ('active', 'paused')
                 AND coalesce(i.state, s.state) NOT IN ('active', 'paused') THEN s.version + 1

@@ -19,12 +19,13 @@ from django.core.cache import cache
 from django.test import Client
 
 from agent_sessions import AgentSession
+from agent_sessions.keys import CONVERSATIONS, Keys
 from sessions_app import presence
 from sessions_app.saved_views.models import SavedView
 
 NAMESPACE = settings.SESSION_NAMESPACE
 QUERY = "q=" + quote("context.class:7b")
-CONVERSATION = "heritage:session:"
+CONVERSATION = CONVERSATIONS
 
 
 class Trap:
@@ -82,7 +83,7 @@ def view(viewer: Any) -> SavedView:
 def cached_key(valkey: Any, viktor: Client) -> bytes:
     """Under which the view's count is cached."""
     assert viktor.get("/views/counts/").status_code == 200
-    (key,) = valkey.keys(f"{NAMESPACE}:web:cache:*")
+    (key,) = valkey.keys(f"{Keys(NAMESPACE).web_cache}:*")
     return bytes(key)
 
 
@@ -118,10 +119,10 @@ def test_what_web_processes_cache_has_a_prefix_of_its_own(
     cached_key(valkey, viktor)
     viktor.post(f"/sessions/{session.session_id}/presence/", {"doing": ""})
     session_keys = (f"{NAMESPACE}:session:", f"{{{NAMESPACE}:session:")
-    theirs = (*session_keys, f"{NAMESPACE}:heartbeats", f"{NAMESPACE}:beats")
+    theirs = (*session_keys, Keys(NAMESPACE).heartbeats, Keys(NAMESPACE).beats)
     for key in valkey.keys("*"):
         name = key.decode()
-        assert name.startswith((f"{NAMESPACE}:web:", *theirs)), name
+        assert name.startswith((f"{Keys(NAMESPACE).web}:", *theirs)), name
 
 
 @pytest.mark.parametrize("foreign", GARBAGE.values(), ids=GARBAGE)
@@ -198,7 +199,7 @@ def test_what_stands_under_a_key_that_is_read_never_runs_and_breaks_no_page(
     presence.here(UUID(id), "olga", "")
     slots = range(int(time.time()) // 10 * 10 - 3600, int(time.time()) + 60, 10)
     for slot in slots:
-        valkey.set(f"{NAMESPACE}:beats:count:{slot}", value)
+        valkey.set(Keys(NAMESPACE).beat_count(slot), value)
     for client in (valkey, conversations):
         for key in client.keys("*"):
             if key != f"{CONVERSATION}store".encode():
@@ -233,9 +234,9 @@ def test_a_presence_that_is_none_is_ignored(
 ) -> None:
     id = UUID(make_session().session_id)
     presence.here(id, "viktor", "")
-    valkey.hset(f"{NAMESPACE}:web:present:{id}", "olga", foreign)
-    valkey.hset(f"{NAMESPACE}:web:present:{id}", b"\xff\xfe", json.dumps([time.time(), ""]))
-    valkey.hset(f"{NAMESPACE}:web:present:{id}", "x" * 10_000, json.dumps([time.time(), ""]))
+    valkey.hset(Keys(NAMESPACE).present(id), "olga", foreign)
+    valkey.hset(Keys(NAMESPACE).present(id), b"\xff\xfe", json.dumps([time.time(), ""]))
+    valkey.hset(Keys(NAMESPACE).present(id), "x" * 10_000, json.dumps([time.time(), ""]))
     presence.here(id, "paula", "pauses")
     assert presence.here(id, "viktor", "") == [presence.Present("paula", "pauses")]
 
@@ -245,5 +246,5 @@ def test_of_a_crowd_only_some_are_read(
 ) -> None:
     id = UUID(make_session().session_id)
     crowd = {f"n{i}": json.dumps([time.time(), ""]) for i in range(5_000)}
-    valkey.hset(f"{NAMESPACE}:web:present:{id}", mapping=crowd)
+    valkey.hset(Keys(NAMESPACE).present(id), mapping=crowd)
     assert 0 < len(presence.here(id, "viktor", "")) <= presence.MOST

@@ -7,6 +7,7 @@ import json
 import redis.asyncio
 
 from agent_sessions import SessionManager
+from agent_sessions.keys import Keys
 from sessions_app import manager_portal
 from tests.contract.bad_input.case import Case, Give, Place
 
@@ -20,7 +21,7 @@ def holds(text: bytes) -> Give:
 
 async def _read(place: Place, text: bytes) -> str:
     async with redis.asyncio.Redis.from_url(place.valkey_url) as client:
-        await client.set(f"{NAMESPACE}:session:{place.id}", text)
+        await client.set(Keys(NAMESPACE).copy(place.id), text)
         async with SessionManager(client, None, NAMESPACE) as manager:
             try:
                 await manager.get_session(place.id)

@@ -7,8 +7,9 @@ import uuid
 import pytest
 
 from agent_sessions.errors import InvalidInput
+from tests.support.keys import CONVERSATION_KEYS
 
-INDEX = "heritage:session:index"
+INDEX = CONVERSATION_KEYS.index
 
 
 async def ids(manager, **how) -> list[str]:
@@ -115,7 +116,7 @@ async def test_deleted_and_expired_ones_leave_the_list(conversations_in_valkey, 
     for name in "abc":
         await conversations_in_valkey.add_turn_to_session(name, "?", "!")
     await conversations_in_valkey.delete("a")
-    stored.delete("heritage:session:b")
+    stored.delete(CONVERSATION_KEYS.text("b"))
     assert await ids(conversations_in_valkey) == ["c"]
     assert stored.zrange(INDEX, 0, -1) == ["c"]
 

@@ -16,6 +16,7 @@ from agent_sessions.conversation import (
     ConversationTurn,
 )
 from agent_sessions.errors import StorageUnavailable
+from tests.support.keys import CONVERSATION_KEYS
 from tests.support.waiting import HANGS
 
 
@@ -154,7 +155,7 @@ async def test_one_that_cannot_be_given_back_does_not_hold_up_the_others(
         await manager.add_turn_to_session(name, "2", "!")
     fragile.start()
     with fragile.client() as client:
-        client.set("heritage:session:a", "rubbish")
+        client.set(CONVERSATION_KEYS.text("a"), "rubbish")
     clock.pass_by(60)
     await manager.tick()
     assert manager.get_stats()["sessions_waiting"] == 0
@@ -185,7 +186,7 @@ async def test_a_server_restored_from_an_older_copy_gets_what_it_lacks(make, fra
     fragile.start()
     manager = make(fragile.url)
     await manager.add_turn_to_session("c", "1", "!")
-    keys = ("heritage:session:c", "heritage:session:c#about")
+    keys = (CONVERSATION_KEYS.text("c"), CONVERSATION_KEYS.about("c"))
     with redis.Redis(port=fragile.port, db=1) as client:
         copies = {key: client.dump(key) for key in keys}
         await manager.add_turn_to_session("c", "2", "!")
@@ -386,7 +387,7 @@ async def test_the_loop_sends_what_waits_without_being_asked(fragile, found_by):
             while manager.get_stats()["sessions_waiting"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         with fragile.client() as client:
-            assert client.exists("heritage:session:c")
+            assert client.exists(CONVERSATION_KEYS.text("c"))
 
 
 async def test_stopping_sends_what_waits_even_before_the_next_attempt_is_due(make, fragile):

@@ -9,9 +9,10 @@ import pytest
 
 from agent_sessions.conversation import ConversationState, ConversationTurn
 from agent_sessions.errors import InvalidInput
+from tests.support.keys import CONVERSATION_KEYS
 from tests.support.waiting import HANGS
 
-KEY = "heritage:session:c"
+KEY = CONVERSATION_KEYS.text("c")
 
 FOREIGN = {
     "language": "nl",

@@ -1,0 +1,69 @@
+"""What a run reports of itself, decided on the locked session: obeyed orders, parts at work, failed attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent_sessions.models import AgentSession
+from agent_sessions.states import LIVE_STATES
+from agent_sessions.transitions import ANY_STATE
+from agent_sessions.write_commands import Author, Decide, Write
+
+
+def acknowledgement(order_version: int, source: str) -> Decide:
+    """No order that came after this one is confirmed with it; nothing when it was confirmed before.
+
+    PostgreSQL decides by acknowledgement_writes.sql, which is the same rule.
+    """
+
+    def decide(session: AgentSession) -> Write | None:
+        confirmed = min(order_version, session.order_version)
+        if session.acknowledged_version >= confirmed:
+            return None
+        return Write(
+            session.session_id,
+            "acknowledged",
+            Author(session.agent_type, source),
+            from_states=ANY_STATE,
+            acknowledged=confirmed,
+            by_agent=session.state in LIVE_STATES,
+            detail={"verb": session.order_verb, "order_version": confirmed},
+        )
+
+    return decide
+
+
+def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> Decide:
+    """How many parts a run has, and for how many a pause waits; nothing when it is confirmed or another order came."""
+
+    def decide(session: AgentSession) -> Write | None:
+        same = (session.parts, session.parts_at_work) == parts
+        if same or not session.order_open or session.order_version != order_version:
+            return None
+        return Write(
+            session.session_id,
+            "parts",
+            Author(session.agent_type, source),
+            parts=parts,
+            by_agent=True,
+            detail={"parts": parts[0], "at_work": parts[1], "order_version": order_version},
+        )
+
+    return decide
+
+
+def failed_attempt(epoch: int, attempts: int, detail: dict[str, Any], source: str) -> Decide:
+    """An error that leaves the session open; nothing when it was ordered or taken over since `epoch`."""
+
+    def decide(session: AgentSession) -> Write | None:
+        if session.state not in LIVE_STATES or session.epoch != epoch:
+            return None
+        return Write(
+            session.session_id,
+            "attempt",
+            Author(session.agent_type, source),
+            failed_attempts=attempts,
+            detail=detail,
+        )
+
+    return decide
