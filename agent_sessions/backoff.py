@@ -11,7 +11,7 @@ class Backoff:
     Without the random part all processes that lost the same server would come back to it at one instant.
     """
 
-    def __init__(self, first: float, longest: float) -> None:
+    def __init__(self, first: float = 0.1, longest: float = 5.0) -> None:
         self._first, self._longest = first, longest
         self.failures = 0
 

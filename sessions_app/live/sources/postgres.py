@@ -11,8 +11,9 @@ from uuid import UUID
 
 import psycopg
 
+from agent_sessions.backoff import Backoff
+
 from .. import metrics
-from .backoff import Backoff
 
 log = logging.getLogger(__name__)
 

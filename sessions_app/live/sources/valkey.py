@@ -10,11 +10,11 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from agent_sessions.backoff import Backoff
 from agent_sessions.keys import Keys
 from agent_sessions.valkey_client import AWAY, open_client, subscription_client
 
 from .. import metrics
-from .backoff import Backoff
 
 log = logging.getLogger(__name__)
 
