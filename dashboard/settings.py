@@ -61,7 +61,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "channels",
     "csp",
-    "django_filters",
     "django_prometheus",
     "django_structlog",
     "ninja",

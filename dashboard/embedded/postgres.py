@@ -88,7 +88,7 @@ def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
     if package is None or package.origin is None:
         raise SetupError(
             "The embedded PostgreSQL is not installed: set DATABASE_URL, "
-            "or install the packages of requirements.txt"
+            "or install the packages of requirements-embedded.txt"
         )
     installed = programs.Installed(
         name="postgres",

