@@ -167,7 +167,9 @@ def test_what_is_installed_is_what_is_pinned() -> None:
 
 
 def test_pip_compares_the_hashes_where_make_installs() -> None:
-    (command,) = re.findall(r"^.*-m pip install.*$", (BASE_DIR / ".ci/install").read_text(), re.M)
+    (command,) = re.findall(
+        r"^.*-m pip install.*$", (BASE_DIR / ".ci/install").read_text(), re.MULTILINE
+    )
     assert "--require-hashes" in command
 
 
