@@ -13,6 +13,7 @@ from agent_sessions.states import SessionState
 from agent_sessions.stored_values import read_json
 
 from .bidi import isolated
+from .querysets import CheckpointQuerySet, HistoryQuerySet, PastContextQuerySet, SessionQuerySet
 
 
 class State(models.TextChoices):
@@ -81,6 +82,8 @@ class AgentSession(models.Model):
     change_id = models.UUIDField(null=True)
     change_detail = StoredJSONField(null=True)
 
+    objects = SessionQuerySet.as_manager()
+
     class Meta:
         managed = False
         db_table = "agent_sessions"
@@ -108,6 +111,8 @@ class Checkpoint(models.Model):
     actor = models.TextField(null=True)
     source = models.TextField()
 
+    objects = CheckpointQuerySet.as_manager()
+
     class Meta:
         managed = False
         db_table = "agent_session_checkpoints"
@@ -122,6 +127,8 @@ class PastContext(models.Model):
     context_version = models.BigIntegerField()
     replaced_at = models.DateTimeField()
     context = StoredJSONField()
+
+    objects = PastContextQuerySet.as_manager()
 
     class Meta:
         managed = False
@@ -148,6 +155,8 @@ class HistoryEntry(models.Model):
     source = models.TextField()
     change_id = models.UUIDField(null=True)
     detail = StoredJSONField(null=True)
+
+    objects = HistoryQuerySet.as_manager()
 
     class Meta:
         managed = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from django.utils.translation import ngettext
 from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
 from ..conditions import PAUSED, pause_verbs
 from ..models import AgentSession, Checkpoint, HistoryEntry
-from ..numbers import BIGINT, whole
 from ..selectors import conversation as turns
 from ..selectors import session as detail
 from ..selectors.conversation import Conversation
@@ -23,7 +22,6 @@ from ..selectors.point_in_time import PointInTime, state_at
 from ..selectors.rows import Row
 from ..selectors.session import Action, CheckpointItem, RepeatedFailure
 from ..selectors.step_durations import StepDurations, read_step_durations
-from ..selectors.timeline import parse_moment
 from . import json_tree
 
 FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "refused")
@@ -37,13 +35,6 @@ class SessionPageParams:
     before: int | None = None
     before_checkpoint: int | None = None
     kinds: tuple[str, ...] = ()
-
-    @classmethod
-    def of_query(cls, query: Mapping[str, str], at: str) -> SessionPageParams:
-        kinds = tuple(kind for kind in query.get("kind", "").split(",") if kind in KINDS)
-        before = whole(query.get("history", ""), BIGINT)
-        before_checkpoint = whole(query.get("checkpoints", ""))
-        return cls(parse_moment(at) if at else None, before, before_checkpoint, kinds)
 
 
 class SessionPage:
@@ -179,7 +170,7 @@ class SessionPage:
         session = self.session
         if session.order_actor:
             return session.order_actor
-        entries = HistoryEntry.objects.filter(session_id=session.id, version=self.row.order_version)
+        entries = HistoryEntry.objects.of(session.id).filter(version=self.row.order_version)
         source = entries.values_list("source", flat=True).first() or "?"
         return str(SOURCES.get(source, source))
 
@@ -196,8 +187,8 @@ class SessionPage:
 
     @cached_property
     def rollback_entry(self) -> HistoryEntry | None:
-        found = HistoryEntry.objects.filter(session_id=self.session.id, detail__verb="rollback")
-        return found.filter(kind="order").order_by("-version").first()
+        found = HistoryEntry.objects.of(self.session.id).filter(detail__verb="rollback")
+        return found.filter(kind="order").newest_first().first()
 
     @cached_property
     def order_target(self) -> CheckpointItem | None:
@@ -261,8 +252,8 @@ class SessionPage:
         """The last error that left the session open; None once it has ended or was rolled back."""
         if not self.session.failed_attempts or not self._is_live:
             return None
-        found = HistoryEntry.objects.filter(session_id=self.session.id, kind="attempt")
-        detail = found.order_by("-version").values_list("detail", flat=True).first()
+        found = HistoryEntry.objects.of(self.session.id).filter(kind="attempt")
+        detail = found.newest_first().values_list("detail", flat=True).first()
         return detail if isinstance(detail, dict) else None
 
     @property
@@ -276,7 +267,7 @@ class SessionPage:
     def _ending(self, state: str, name: str) -> dict[str, Any] | None:
         if self.row.state != state:
             return None
-        found = Checkpoint.objects.filter(session_id=self.session.id, name=name).order_by("-n")
+        found = Checkpoint.objects.of(self.session.id).filter(name=name).newest_first()
         data = found.values_list("data", flat=True).first()
         return data if isinstance(data, dict) else None
 

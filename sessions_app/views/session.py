@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..access import may_operate, permitted_verbs, viewers_only
+from ..forms import SessionQuery
 from ..rendering.session_page import SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
@@ -15,27 +16,27 @@ from ..selectors.timeline import axis
 @viewers_only
 @require_GET
 def session(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _render(request, id, "sessions/session/session.html", request.GET.get("at", ""))
+    return _render(request, id, "sessions/session/session.html", "at")
 
 
 @viewers_only
 @require_GET
 def panels(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _render(request, id, "sessions/session/_panels.html", request.GET.get("at", ""))
+    return _render(request, id, "sessions/session/_panels.html", "at")
 
 
 @viewers_only
 @require_GET
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """Only the conversation, which grows without a new version of the session."""
-    return _render(request, id, "sessions/session/_talk.html", "")
+    return _render(request, id, "sessions/session/_talk.html")
 
 
 @viewers_only
 @require_GET
 def at(request: HttpRequest, id: UUID) -> HttpResponse:
     """The panels as of then: context, conversation, checkpoints, history."""
-    return _render(request, id, "sessions/session/_panels.html", request.GET.get("t", ""))
+    return _render(request, id, "sessions/session/_panels.html", "t")
 
 
 @viewers_only
@@ -50,8 +51,9 @@ def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
     return response
 
 
-def _render(request: HttpRequest, id: UUID, template: str, at: str) -> HttpResponse:
-    page = read_page(id, SessionPageParams.of_query(request.GET.dict(), at))
+def _render(request: HttpRequest, id: UUID, template: str, moment: str = "") -> HttpResponse:
+    """`moment`: the parameter that says as of when."""
+    page = read_page(id, _params(request, moment))
     if page is None:
         raise Http404
     page.permitted = permitted_verbs(request)
@@ -66,3 +68,10 @@ def _render(request: HttpRequest, id: UUID, template: str, at: str) -> HttpRespo
     response = render(request, template, context)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _params(request: HttpRequest, moment: str) -> SessionPageParams:
+    asked = SessionQuery.read(request.GET)
+    return SessionPageParams(
+        asked.get(moment), asked["history"], asked["checkpoints"], asked["kind"]
+    )

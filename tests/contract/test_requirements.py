@@ -130,7 +130,7 @@ def test_a_package_has_the_same_version_and_hashes_in_every_export() -> None:
 
 @pytest.mark.parametrize("group", ["dashboard", "embedded", "dev", "bench"])
 def test_an_export_is_complete_by_itself(group: str) -> None:
-    asked = defaultdict(set)
+    asked: dict[str, set[str]] = defaultdict(set)
     for each in wanted(group):
         asked[canonicalize_name(each.name)] |= each.extras
     pinned = {pin.name for pin in pins(group) if here(pin)}
