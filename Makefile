@@ -19,12 +19,12 @@ help: ## this list
 	  { echo "error: no virtual environment could be made (Debian: apt-get install python3-venv)" >&2; exit 2; }
 	@touch $@
 
-.venv/runtime: requirements.txt | .venv/made
-	@$(INSTALL) requirements.txt
+.venv/runtime: requirements.txt requirements-embedded.txt | .venv/made
+	@$(INSTALL) requirements.txt requirements-embedded.txt
 	@touch $@
 
-.venv/development: requirements-dev.txt .venv/runtime
-	@$(INSTALL) requirements-dev.txt
+.venv/development: requirements-dev.txt requirements-bench.txt .venv/runtime
+	@$(INSTALL) requirements-dev.txt requirements-bench.txt
 	@touch $@
 
 setup: .venv/development ## everything for development, in .venv
@@ -62,7 +62,7 @@ cover: setup $(if $(only),,chromium) ## the tests, and which lines they ran, int
 	@echo "==> build/coverage/html/index.html shows each line"
 
 .PHONY: frameworks
-frameworks: .venv/development ## the tests with DSPy, which `make test` leaves out: 68 packages, 400 MB
+frameworks: .venv/development ## the tests with DSPy, which `make test` leaves out: 400 MB
 	@$(INSTALL) requirements-frameworks.txt
 	@$(BIN)/python -m pytest tests/frameworks
 
@@ -84,6 +84,18 @@ types: setup ## mypy, strict
 messages: setup ## collect the texts to translate into locale/*/LC_MESSAGES/django.po
 	@$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv --ignore 'demo/texts/*'
 	@$(BIN)/python manage.py makemessages --all --no-obsolete -d djangojs --ignore .venv --ignore 'static/vendor/*'
+
+# An export keeps the versions it has, apart from what `upgrade` names, and those of the exports before it.
+EXPORT = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+  --custom-compile-command "make requirements" $(if $(upgrade),--upgrade-package $(upgrade))
+
+.PHONY: requirements
+requirements: setup ## pyproject.toml's groups into requirements*.txt, with versions and hashes; upgrade=NAME: the newest of it
+	@$(EXPORT) pyproject.toml --group dashboard -o requirements.txt
+	@$(EXPORT) --group embedded -c requirements.txt -o requirements-embedded.txt
+	@$(EXPORT) --group dev -c requirements.txt -c requirements-embedded.txt -o requirements-dev.txt
+	@$(EXPORT) --group bench -c requirements.txt -c requirements-dev.txt -o requirements-bench.txt
+	@$(EXPORT) --group frameworks -c requirements.txt -c requirements-dev.txt -o requirements-frameworks.txt
 
 .PHONY: chromium
 chromium:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
 from dashboard.environment import without_password as hidden
 from dashboard.errors import SetupError, exit_with_message
+from dashboard.polling import poll
 from dashboard.port import check_port, url_of
 from dashboard.preflight import check_database, explained, warn_without_valkey
 from dashboard.stop_signals import Stop, StopSignals, stop_on_signals
@@ -146,12 +146,11 @@ def daphne(settings: Environment) -> list[str]:
 
 
 def wait_until_served(settings: Environment, children: list[Child], stop: StopSignals) -> None:
-    deadline = time.monotonic() + SERVE_SECONDS
-    while not served(f"{url_of(settings.host, settings.port)}healthz"):
+    for _is_last in poll(SERVE_SECONDS, 0.1, stop.wait):
+        if served(f"{url_of(settings.host, settings.port)}healthz"):
+            return
         gone_without(children)
-        if time.monotonic() > deadline:
-            raise SetupError(f"The dashboard does not answer after {SERVE_SECONDS} s: see above")
-        stop.wait(0.1)
+    raise SetupError(f"The dashboard does not answer after {SERVE_SECONDS} s: see above")
 
 
 def served(url: str) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
-import time
 
 from dashboard.errors import SetupError
+from dashboard.polling import poll
 
 PATIENCE = 3.0  # a run that was killed a moment ago is still letting go of it
 
@@ -18,11 +18,12 @@ def url_of(host: str, port: int, prefix: str = "") -> str:
 
 
 def check_port(host: str, port: int, patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while (error := _bind_error(host, port)) is not None:
-        if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+    for is_last in poll(patience, 0.2):
+        error = _bind_error(host, port)
+        if error is None:
+            return
+        if error.errno != errno.EADDRINUSE or is_last:
             raise SetupError(_meaning(host, port, error)) from None
-        time.sleep(0.2)
 
 
 def _bind_error(host: str, port: int) -> OSError | None:

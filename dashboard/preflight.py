@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from agent_sessions.schema import MINIMUM_SERVER_VERSION
 from agent_sessions.valkey_client import AWAY, open_sync_client
 from dashboard.database.address import shown
 from dashboard.errors import SetupError, first_line
+from dashboard.polling import poll
 
 HINT = "start it or correct {} (without one, an embedded server is used)"
 NOT_THE_OWNER = (
@@ -24,8 +24,7 @@ NOT_THE_OWNER = (
 
 def check_database(url: str, setting: str = "DATABASE_URL", *, wait: int = 0) -> None:
     """Reachable and new enough; waits `wait` seconds for one that is still starting."""
-    deadline = time.monotonic() + wait
-    while True:
+    for is_last in poll(wait, 0.5):
         try:
             with psycopg.connect(url, connect_timeout=5) as connection:
                 check_version(connection.info.server_version)
@@ -33,9 +32,8 @@ def check_database(url: str, setting: str = "DATABASE_URL", *, wait: int = 0) ->
         except psycopg.ProgrammingError as error:
             raise SetupError(f"{setting} cannot be used: {first_line(error)}") from None
         except psycopg.OperationalError as error:
-            if time.monotonic() >= deadline:
+            if is_last:
                 raise unreachable(url, error, setting) from None
-            time.sleep(0.5)
 
 
 def check_version(version: int) -> None:

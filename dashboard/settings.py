@@ -62,7 +62,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "channels",
     "csp",
-    "django_filters",
     "django_prometheus",
     "django_structlog",
     "ninja",

@@ -190,7 +190,7 @@ class SessionAdmin(KeepsDrafts):
 
     @admin.display(description=gettext_lazy("newest checkpoints"))
     def checkpoint_names(self, session: AgentSession) -> str:
-        newest = Checkpoint.objects.filter(session_id=session.pk).order_by("-n")[:10]
+        newest = Checkpoint.objects.of(session.pk).newest_first()[:10]
         return ", ".join(f"{c.n} {checkpoint_text(c.name)}" for c in newest) or "–"
 
     def has_add_permission(self, request: HttpRequest) -> bool:

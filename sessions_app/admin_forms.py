@@ -231,7 +231,7 @@ def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, A
     n = whole(wanted)
     if n is not None:
         return {"checkpoint_id": n}
-    found = Checkpoint.objects.filter(session_id=session_id, name=wanted).order_by("-n").first()
+    found = Checkpoint.objects.of(session_id).filter(name=wanted).newest_first().first()
     if found is None:
         raise CheckpointNotFound(wanted)
     return {"checkpoint_id": found.n}

@@ -4,13 +4,11 @@ import logging
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import Tags, register
 from django.db import connections
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 import agent_sessions.schema
-from sessions_app.checks import check_log_ins
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +18,9 @@ class SessionsAppConfig(AppConfig):
     verbose_name = _("Agent sessions")
 
     def ready(self) -> None:
+        from sessions_app import checks  # noqa: F401 - registers itself
+
         # Sent once for each app: the last one has seen every table of this migrate.
-        register(check_log_ins, Tags.security, deploy=True)
         post_migrate.connect(grant_roles, dispatch_uid="sessions_app.grant_roles")
 
 

@@ -1,13 +1,17 @@
-"""What `manage.py check --deploy` says about who logs in to PostgreSQL."""
+"""What `manage.py check` says about settings, and `check --deploy` about who logs in to PostgreSQL."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+
+from dashboard import url_prefix
+from dashboard.errors import SetupError
 
 # A superuser that owns nothing here (a backup, monitoring) is not counted. Which log-in a connection has, every role may see.
 LOG_INS = """
@@ -19,6 +23,17 @@ FROM pg_class c WHERE c.oid = to_regclass('agent_sessions')
 """
 
 
+@checks.register(checks.Tags.urls)
+def check_url_prefix(*_args: Any, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """By the rule of the start, where the same sentence ends the server."""
+    try:
+        url_prefix.check(settings.URL_PREFIX)
+    except SetupError as error:
+        return [checks.Error(str(error), id="sessions_app.E001")]
+    return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
 def check_log_ins(*_args: Any, **_kwargs: Any) -> list[checks.CheckMessage]:
     """The tables belong to a log-in that migrates and does nothing else."""
     try:

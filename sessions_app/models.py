@@ -13,6 +13,7 @@ from agent_sessions.stored_values import read_json
 
 from .bidi import isolated
 from .choices import STATE_LABELS
+from .querysets import CheckpointQuerySet, HistoryQuerySet, PastContextQuerySet, SessionQuerySet
 
 
 class StoredJSONField(models.JSONField):
@@ -73,6 +74,8 @@ class AgentSession(models.Model):
     change_id = models.UUIDField(null=True)
     change_detail = StoredJSONField(null=True)
 
+    objects = SessionQuerySet.as_manager()
+
     class Meta:
         managed = False
         db_table = "agent_sessions"
@@ -100,6 +103,8 @@ class Checkpoint(models.Model):
     actor = models.TextField(null=True)
     source = models.TextField()
 
+    objects = CheckpointQuerySet.as_manager()
+
     class Meta:
         managed = False
         db_table = "agent_session_checkpoints"
@@ -114,6 +119,8 @@ class PastContext(models.Model):
     context_version = models.BigIntegerField()
     replaced_at = models.DateTimeField()
     context = StoredJSONField()
+
+    objects = PastContextQuerySet.as_manager()
 
     class Meta:
         managed = False
@@ -140,6 +147,8 @@ class HistoryEntry(models.Model):
     source = models.TextField()
     change_id = models.UUIDField(null=True)
     detail = StoredJSONField(null=True)
+
+    objects = HistoryQuerySet.as_manager()
 
     class Meta:
         managed = False

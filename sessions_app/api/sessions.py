@@ -110,10 +110,10 @@ def read_detail(id: UUID) -> SessionDetail:
 def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
     """Of a session that was removed for good as well."""
     require_look(request)
-    entries = HistoryEntry.objects.filter(session_id=id)
+    entries = HistoryEntry.objects.of(id)
     if asked.before is not None:
         entries = entries.filter(version__lt=asked.before)
-    found = list(entries.order_by("-version", "-at")[: asked.limit + 1])
+    found = list(entries.newest_first()[: asked.limit + 1])
     if not found and asked.before is None:
         raise Http404
     items = [HistoryItem.of(entry) for entry in found[: asked.limit]]
@@ -127,10 +127,10 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
     require_look(request)
     if not AgentSession.objects.filter(id=id).exists():
         raise Http404
-    wanted = Checkpoint.objects.filter(session_id=id)
+    wanted = Checkpoint.objects.of(id)
     if asked.before is not None:
         wanted = wanted.filter(n__lt=min(asked.before, INTEGER))
-    found = list(wanted.order_by("-n")[: asked.limit + 1])
+    found = list(wanted.newest_first()[: asked.limit + 1])
     items = [CheckpointItem.of(checkpoint) for checkpoint in found[: asked.limit]]
     return CheckpointPage(items=items, next=items[-1].n if len(found) > asked.limit else None)
 

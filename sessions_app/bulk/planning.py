@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
 from agent_sessions.states import SessionState
 
 from ..choices import VERBS
 from ..models import AgentSession
-from ..numbers import BIGINT, whole
+from ..querysets import SessionQuerySet
 from ..selectors.filters import ListFilter
 from .models import BulkItem, BulkJob
 
@@ -83,10 +82,12 @@ def _by(user: User) -> dict[str, object]:
 
 
 def _pinned(
-    job: BulkJob, sessions: QuerySet[AgentSession], seen: dict[UUID, int | None] | None = None
+    job: BulkJob,
+    sessions: SessionQuerySet[AgentSession],
+    seen: dict[UUID, int | None] | None = None,
 ) -> BulkJob:
     columns = ("id", "agent_type", "state", "version")
-    found = list(sessions.order_by("-created_at", "-id").values_list(*columns)[: MOST + 1])
+    found = list(sessions.newest_first().values_list(*columns)[: MOST + 1])
     job.cut = len(found) > MOST
     possible = VERBS[job.verb].states
     items = []
@@ -117,15 +118,3 @@ def choose_checkpoint(job: BulkJob, name: str) -> None:
             return
         cursor.execute(_CHOOSE, {"name": name, "job": job.id})
     job.checkpoint = name
-
-
-def parse_ticked(values: Iterable[str]) -> dict[UUID, int | None]:
-    """`id`, or `id:version`."""
-    found: dict[UUID, int | None] = {}
-    for value in values:
-        id, _sep, version = value.partition(":")
-        try:
-            found[UUID(id)] = whole(version, BIGINT)
-        except ValueError:
-            continue
-    return found

@@ -174,7 +174,7 @@ def reasons(job: BulkJob) -> list[Reason]:
 def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[Line]:
     """What became of each; one more than is shown tells that there are more."""
     items = job.items.filter(n__gt=after).order_by("n")
-    if outcome in Outcome.values:
+    if outcome:
         items = items.filter(outcome=outcome)
     return [
         Line(

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from agent_sessions.json_merge import MISSING, same
+
 from .json_tree import Path, dotted
 
 SHOWN = 100
 LONGEST = 160
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def differences(before: Any, after: Any) -> Differences:
     shown: list[Difference] = []
     counts = {"added": 0, "removed": 0, "changed": 0}
     for path, old, new in _compare(before, after):
-        kind = "added" if old is _MISSING else "removed" if new is _MISSING else "changed"
+        kind = "added" if old is MISSING else "removed" if new is MISSING else "changed"
         counts[kind] += 1
         if len(shown) < SHOWN:
             shown.append(Difference(kind, dotted(path), _text(old), _text(new)))
@@ -55,14 +56,14 @@ def _compare(before: Any, after: Any) -> Iterator[tuple[Path, Any, Any]]:
         inner = _pairs(path, old, new)
         if inner is not None:
             waiting.extend(reversed(inner))
-        elif type(old) is not type(new) or old != new:
+        elif not same(old, new):
             yield path, old, new
 
 
 def _pairs(path: Path, old: Any, new: Any) -> list[tuple[Path, Any, Any]] | None:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]
-        return [((*path, k), old.get(k, _MISSING), new.get(k, _MISSING)) for k in keys]
+        return [((*path, k), old.get(k, MISSING), new.get(k, MISSING)) for k in keys]
     if isinstance(old, list) and isinstance(new, list):
         longer = range(max(len(old), len(new)))
         return [((*path, i), _item(old, i), _item(new, i)) for i in longer]
@@ -70,11 +71,11 @@ def _pairs(path: Path, old: Any, new: Any) -> list[tuple[Path, Any, Any]] | None
 
 
 def _item(values: list[Any], i: int) -> Any:
-    return values[i] if i < len(values) else _MISSING
+    return values[i] if i < len(values) else MISSING
 
 
 def _text(value: Any) -> str:
-    if value is _MISSING:
+    if value is MISSING:
         return ""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,6 @@ from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_
 from ..health import Health
 from ..listed_states import PAUSED, pause_verbs
 from ..models import AgentSession
-from ..numbers import BIGINT, whole
 from ..selectors import conversation as turns
 from ..selectors import session as detail
 from ..selectors.conversation import Conversation
@@ -26,7 +25,6 @@ from ..selectors.point_in_time import PointInTime, state_at
 from ..selectors.rows import Row
 from ..selectors.session import Action, CheckpointItem, HistoryItem, RepeatedFailure
 from ..selectors.step_durations import StepDurations, read_step_durations
-from ..selectors.timeline import parse_moment
 from . import json_tree
 
 FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "refused")
@@ -40,13 +38,6 @@ class SessionPageParams:
     before: int | None = None
     before_checkpoint: int | None = None
     kinds: tuple[str, ...] = ()
-
-    @classmethod
-    def of_query(cls, query: Mapping[str, str], at: str) -> SessionPageParams:
-        kinds = tuple(kind for kind in query.get("kind", "").split(",") if kind in KINDS)
-        before = whole(query.get("history", ""), BIGINT)
-        before_checkpoint = whole(query.get("checkpoints", ""))
-        return cls(parse_moment(at) if at else None, before, before_checkpoint, kinds)
 
 
 class SessionPage:

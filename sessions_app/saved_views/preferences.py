@@ -41,7 +41,7 @@ def hidden(style: ListStyle, asked: str | None) -> list[str]:
 
 def save_preferences(user: User, *, shown: list[str], density: str) -> ListStyle:
     chosen: dict[str, Any] = {"hidden": [name for name in COLUMNS if name not in shown]}
-    if density in ListStyle.Density.values:
+    if density:
         chosen["density"] = density
     return _chosen(user, chosen)
 

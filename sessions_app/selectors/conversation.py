@@ -182,11 +182,11 @@ def _date(turns: Sequence[Turn], session_id: UUID, version: int | None) -> None:
 
 def _stored_at(session_id: UUID, version: int | None, limit: int) -> list[datetime]:
     """When the agent stored turns, newest first."""
-    entries = HistoryEntry.objects.filter(session_id=session_id, source__in=AGENTS)
+    entries = HistoryEntry.objects.of(session_id).filter(source__in=AGENTS)
     if version is not None:
         entries = entries.filter(version__lte=version)
-    entries = entries.alias(turn=RawSQL(f"coalesce({TURNS}, false)", ())).filter(turn=True)  # noqa: S611
-    return list(entries.order_by("-version", "-at").values_list("at", flat=True)[:limit])
+    turns = entries.alias(turn=RawSQL(f"coalesce({TURNS}, false)", ())).filter(turn=True)  # noqa: S611
+    return list(turns.newest_first().values_list("at", flat=True)[:limit])
 
 
 def _resolved(question: str | None, content: str) -> str:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
@@ -16,6 +16,7 @@ from agent_sessions.states import SessionState
 from ..health import PROGRESSED, condition_q
 from ..listed_states import LISTED_STATES, state_q
 from ..models import AgentSession, Checkpoint
+from ..querysets import SessionQuerySet
 from .json_lookups import json_contains_q, json_path_q
 from .search import Group, is_deep, looks_like_id, parse, seconds
 from .search_words import INSIDE, as_condition
@@ -91,21 +92,25 @@ class ListFilter:
             if not (shown and is_deep(group.key))
         )
 
-    def queryset(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+    def queryset(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
         if self.errors:
             return sessions.none()
         found = self._by_index(sessions)
         return self._inside(found.filter(_not_beyond(found))) if self.is_deep else found
 
-    def beyond(self, sessions: QuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
+    def beyond(
+        self, sessions: SessionQuerySet[AgentSession], newest: int
+    ) -> QuerySet[AgentSession, Any]:
         """When the first of those began that a search inside the `newest` does not reach; no row where it reaches all."""
         return _beyond(self._by_index(sessions), newest)
 
-    def since(self, sessions: QuerySet[AgentSession], begun: datetime) -> QuerySet[AgentSession]:
+    def since(
+        self, sessions: SessionQuerySet[AgentSession], begun: datetime
+    ) -> SessionQuerySet[AgentSession]:
         """Like `queryset`, but of those that began later."""
         return self._inside(self._by_index(sessions).filter(created_at__gt=begun))
 
-    def _inside(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
+    def _inside(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
         for group in self.groups:
             if is_deep(group.key):
                 sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
@@ -130,10 +135,11 @@ class ListFilter:
         """What was found inside stays found: for sessions that a page shows already."""
         return replace(self, terms=tuple(g for g in self.terms if not is_deep(g.key)))
 
-    def _by_index(self, sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession]:
-        sessions = sessions.annotate(progressed=PROGRESSED)
+    def _by_index(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
+        with_progress = sessions.annotate(progressed=PROGRESSED)
+        sessions = cast("SessionQuerySet[AgentSession]", with_progress)
         if not self.shows_deleted:
-            sessions = sessions.exclude(state=SessionState.DELETED.value)
+            sessions = sessions.outside_trash()
         for group in self.groups:
             if not is_deep(group.key):
                 sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
@@ -143,12 +149,12 @@ class ListFilter:
         return replace(self, **facets)  # type: ignore[arg-type]
 
 
-def _beyond(sessions: QuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
+def _beyond(sessions: SessionQuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
     """The newest of those that are not searched any more."""
-    return sessions.order_by("-created_at", "-id").values("created_at")[newest : newest + 1]
+    return sessions.newest_first().values("created_at")[newest : newest + 1]
 
 
-def _not_beyond(sessions: QuerySet[AgentSession]) -> Q:
+def _not_beyond(sessions: SessionQuerySet[AgentSession]) -> Q:
     """A range the index answers; with "or without a start" beside it, every row would be read."""
     return Q(created_at__gt=Coalesce(Subquery(_beyond(sessions, SEARCHED)), Value(BEGINNING)))
 
@@ -216,7 +222,7 @@ def _sql(key: str, value: str) -> Q:
 
 def _has_checkpoint(**name: str) -> Coalesce:
     """Looked for in the sessions that are searched; EXISTS would be answered from all checkpoints there are."""
-    found = Checkpoint.objects.filter(session_id=OuterRef("id"), **name).order_by()
+    found = Checkpoint.objects.of(OuterRef("id")).filter(**name).order_by()
     return Coalesce(Subquery(found.values(found=Value(True))[:1]), Value(False))
 
 

@@ -34,15 +34,15 @@ def state_at(session: AgentSession, at: datetime) -> PointInTime:
 
 
 def _entry_at(session_id: UUID, at: datetime) -> HistoryEntry | None:
-    entries = HistoryEntry.objects.filter(session_id=session_id, at__lte=at)
-    return entries.only("version", "at", "to_state").order_by("-version", "-at").first()
+    entries = HistoryEntry.objects.of(session_id).filter(at__lte=at)
+    return entries.only("version", "at", "to_state").newest_first().first()
 
 
 def _context_at(session: AgentSession, version: int) -> tuple[int, Any]:
     """A context is numbered by the version that brought it, so it is the newest one not after `version`."""
     if session.context_version <= version:
         return session.context_version, session.context
-    kept = PastContext.objects.filter(session_id=session.id)
+    kept = PastContext.objects.of(session.id)
     known = kept.values_list("context_version", "context")
     found = known.filter(context_version__lte=version).order_by("-context_version").first()
     found = found or known.order_by("context_version").first()

@@ -123,7 +123,7 @@ class Row:
 
 
 def with_row_columns(sessions: QuerySet[AgentSession]) -> QuerySet[AgentSession, dict[str, Any]]:
-    newest = Checkpoint.objects.filter(session_id=OuterRef("id")).order_by("-n")
+    newest = Checkpoint.objects.of(OuterRef("id")).newest_first()
     last = newest.values(found=JSONObject(n="n", name=Left("name", 200), at="at"))[:1]
     annotated = sessions.annotate(
         last_checkpoint=Subquery(last), progressed=PROGRESSED, read_at=Now()

@@ -116,7 +116,7 @@ def read_checkpoints(
 ) -> tuple[list[CheckpointItem], bool]:
     """Newest first, as they were at a moment of the past, and whether there are older ones."""
     text = Cast("data", TextField())
-    known = Checkpoint.objects.filter(session_id=session_id)
+    known = Checkpoint.objects.of(session_id)
     if before is not None:
         known = known.filter(n__lt=before)
     if past is not None:
@@ -133,7 +133,7 @@ def read_checkpoints(
             preview=Left(text, 400),
             made_automatically=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
         )
-        .order_by("-n")
+        .newest_first()
         .values(
             "n", "name", "at", "actor", "source", "context_version", "size", "preview",
             "made_automatically", "changed",
@@ -168,12 +168,12 @@ def read_history(
     session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
 ) -> tuple[list[HistoryItem], bool]:
     """Newest first, and whether there are older ones."""
-    entries = HistoryEntry.objects.filter(session_id=session_id)
+    entries = HistoryEntry.objects.of(session_id)
     if before is not None:
         entries = entries.filter(version__lt=before)
     if kinds:
         entries = entries.filter(kind__in=kinds)
-    found = list(entries.order_by("-version", "-at")[: HISTORY + 1])
+    found = list(entries.newest_first()[: HISTORY + 1])
     return [HistoryItem.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
 
 
@@ -203,7 +203,7 @@ class RepeatedFailure:
 def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
     """None unless the newest failure has the error of the one before the rollback."""
     marks = (CHECKPOINT_NAMES["fail"], CHECKPOINT_NAMES["rollback"])
-    found = Checkpoint.objects.filter(session_id=session_id, name__in=marks).order_by("-n")
+    found = Checkpoint.objects.of(session_id).filter(name__in=marks).newest_first()
     error, times, targets = None, 0, []
     for name, data in found.values_list("name", "data")[:FAILURES]:
         if name == CHECKPOINT_NAMES["rollback"]:
@@ -219,8 +219,8 @@ def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
 def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
     """Who changed the state of a session after a version, and when: what a conflict is about."""
     decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
-    entries = HistoryEntry.objects.filter(session_id=session_id, version__gt=since)
-    found = entries.filter(decisive).order_by("-version", "-at").first()
+    entries = HistoryEntry.objects.of(session_id).filter(version__gt=since)
+    found = entries.filter(decisive).newest_first().first()
     return None if found is None else HistoryItem.of(found)
 
 

@@ -40,13 +40,13 @@ class StepDurations:
 
 def read_step_durations(session_id: UUID, up_to: datetime | None = None) -> list[StepDurations]:
     """Names that came at least twice, the most frequent first."""
-    found = Checkpoint.objects.filter(session_id=session_id)
+    found = Checkpoint.objects.of(session_id)
     if up_to is not None:
         found = found.filter(at__lte=up_to)
     seconds = RawSQL("extract(epoch FROM at)::float8", ())  # read in a tenth of a date's time
     newest = (
         found.annotate(short=Left("name", 200), seconds=seconds)
-        .order_by("-n")
+        .newest_first()
         .values_list("short", "seconds")[:MAX_CHECKPOINTS]
     )
     steps: dict[str, list[float]] = defaultdict(list)

@@ -166,13 +166,13 @@ def _mark(entry: Json) -> Json:
 def _flags(session_id: UUID, stored: Mapping[int, int]) -> list[list[Any]]:
     """Number, name, time, and whether it was made automatically."""
     found: Iterable[tuple[int, str, int, int, bool]] = (
-        Checkpoint.objects.filter(session_id=session_id)
+        Checkpoint.objects.of(session_id)
         .annotate(
             short=Left("name", 80),
             claimed_at=RawSQL("floor(extract(epoch FROM at) * 1000)::bigint + 1", ()),
             itself=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
         )
-        .order_by("-n")
+        .newest_first()
         .values_list("n", "short", "claimed_at", "version", "itself")[:FLAGS]
     )
     flags = [

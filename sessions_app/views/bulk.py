@@ -39,8 +39,8 @@ from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
 from ..drafts import drafts
+from ..forms import BulkForm, BulkLinesQuery, BulkPlanForm
 from ..models import AgentSession
-from ..numbers import whole
 from ..selectors.filters import ListFilter
 from .orders import is_fetch
 from .preferences import back
@@ -64,19 +64,18 @@ def jobs(request: HttpRequest) -> HttpResponse:
 @performers_only
 @require_POST
 def plan(request: HttpRequest) -> HttpResponse:
-    verb = VERBS.get(request.POST.get("verb", ""))
-    ticked = planning.parse_ticked(request.POST.getlist("id"))
-    everything = request.POST.get("all") == "yes"
+    asked = BulkPlanForm.read(request.POST)
+    verb = VERBS.get(asked["verb"])
     if verb is not None:
         require_permission(request, verb)
-    if verb is None or not (ticked or everything):
+    if verb is None or not (asked["id"] or asked["all"]):
         messages.warning(request, _("Nothing was selected. Tick the sessions first."))
         return HttpResponseRedirect(back(request))
     user = cast(User, request.user)
-    if everything:
-        job = planning.plan_matching(verb.name, request.POST.get("query", ""), user)
+    if asked["all"]:
+        job = planning.plan_matching(verb.name, asked["query"], user)
     else:
-        job = planning.plan_ticked(verb.name, ticked, user)
+        job = planning.plan_ticked(verb.name, asked["id"], user)
     return _go(request, job)
 
 
@@ -112,7 +111,7 @@ def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
 
 
 def _start(request: HttpRequest, job: BulkJob) -> HttpResponse:
-    reason = request.POST.get("reason", "").strip()
+    reason = BulkForm.read(request.POST)["reason"]
     if job.state == State.DRAFT:
         try:
             check_reason(job.verb, reason)
@@ -144,7 +143,7 @@ def _continue(request: HttpRequest, job: BulkJob) -> HttpResponse:
 
 
 def _checkpoint(request: HttpRequest, job: BulkJob) -> HttpResponse:
-    name = request.POST.get("checkpoint", "").strip()[:500]
+    name = BulkForm.read(request.POST)["checkpoint"]
     if name and VERBS[job.verb].needs_checkpoint:
         drafts.forget(cast(User, request.user), progress(job).draft_name)
         planning.choose_checkpoint(job, name)
@@ -208,10 +207,11 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
 
 def _outcomes(request: HttpRequest, job: BulkJob) -> dict[str, Any]:
     """In the dialog what needs a look; on the page everything, a page at a time."""
-    outcome, after = request.GET.get("outcome", ""), request.GET.get("after", "")
+    asked = BulkLinesQuery.read(request.GET)
+    outcome = asked["outcome"] or ""
     if is_fetch(request) and "full" not in request.GET:
         outcome = "failed"
-    found = lines(job, outcome, whole(after) or 0)
+    found = lines(job, outcome, asked["after"] or 0)
     more = found[SHOWN - 1].n if len(found) > SHOWN else None
     return {
         "lines": found[:SHOWN],

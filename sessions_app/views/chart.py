@@ -6,20 +6,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from ..access import viewers_only
-from ..numbers import whole
-from ..selectors.activity import GROUPINGS, WINDOWS, chart
+from ..forms import ChartForm
+from ..selectors.activity import WINDOWS, chart
 
 
 @viewers_only
 @require_GET
 def numbers(request: HttpRequest) -> HttpResponse:
-    minutes, grouping = request.GET.get("minutes", "15"), request.GET.get("by", "state")
-    window = whole(minutes)
-    if window is None or window not in WINDOWS or grouping not in GROUPINGS:
+    asked = ChartForm({"minutes": "15", "by": "state", **request.GET.dict()})
+    if not asked.is_valid():
         known = ", ".join(str(window) for window in WINDOWS)
         error = _("minutes must be one of %(known)s, by must be state or type.") % {"known": known}
         return JsonResponse({"error": error}, status=400)
-    drawn = chart(window, grouping, timezone.now())
+    drawn = chart(asked.cleaned_data["minutes"], asked.cleaned_data["by"], timezone.now())
     series = [
         {"key": one.key, "label": str(one.label), "values": one.values} for one in drawn.series
     ]

@@ -10,13 +10,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..access import viewers_only
+from ..forms import NOW, CompareQuery
 from ..models import AgentSession, Checkpoint, PastContext
-from ..numbers import whole
 from ..rendering.json_diff import differences
 from ..selectors import session as detail
 
 CHOICES = 500
-NOW = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,10 @@ def compare(request: HttpRequest, id: UUID) -> HttpResponse:
     if found is None:
         raise Http404
     session, row = found
-    a = _side(session, request.GET.get("a", NOW))
-    b = _side(session, request.GET.get("b", NOW))
+    asked = CompareQuery.read(request.GET)
+    a, b = _side(session, asked["a"]), _side(session, asked["b"])
     comparable = a.context is not None and b.context is not None
-    choices = Checkpoint.objects.filter(session_id=id).order_by("-n").values("n", "name", "at")
+    choices = Checkpoint.objects.of(id).newest_first().values("n", "name", "at")
     context = {
         "row": row,
         "now": row.read_at,
@@ -51,16 +50,18 @@ def compare(request: HttpRequest, id: UUID) -> HttpResponse:
     return render(request, "sessions/session/compare.html", context)
 
 
-def _side(session: AgentSession, asked: str) -> Side:
+def _side(session: AgentSession, asked: int | str | None) -> Side:
     if asked == NOW:
         return Side(NOW, context=session.context or {})
-    n = whole(asked)
-    checkpoints = Checkpoint.objects.filter(session_id=session.id)
-    checkpoint = None if n is None else checkpoints.filter(n=n).first()
+    known = Checkpoint.objects.of(session.id)
+    checkpoint = None if asked is None else known.filter(n=asked).first()
     if checkpoint is None:
         raise Http404
     return Side(
-        asked, checkpoint.name, checkpoint.at, _context(session, checkpoint.context_version)
+        str(checkpoint.n),
+        checkpoint.name,
+        checkpoint.at,
+        _context(session, checkpoint.context_version),
     )
 
 
@@ -69,5 +70,4 @@ def _context(session: AgentSession, version: int | None) -> Any:
         return None
     if version == session.context_version:
         return session.context or {}
-    past = PastContext.objects.filter(session_id=session.id, context_version=version)
-    return past.values_list("context", flat=True).first()
+    return PastContext.objects.of(session.id).context(version)

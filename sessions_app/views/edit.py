@@ -34,13 +34,12 @@ from .. import actions, conflicts, given_json, manager_portal
 from ..access import operators_only
 from ..conflicts import ConflictRow
 from ..drafts import drafts
+from ..forms import EditForm, PartForm
 from ..models import AgentSession
-from ..numbers import BIGINT, whole
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session as detail
 from .orders import is_fetch
 
-PARTS = ("context", "metadata")
 INDENTED_AT_MOST = 4 * 1024 * 1024
 
 
@@ -69,10 +68,10 @@ class Draft:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, id: UUID) -> HttpResponse:
     found = detail.read_session(id)
-    part = (request.POST or request.GET).get("part", "context")
-    if found is None or part not in PARTS:
+    asked = PartForm({"part": "context", **(request.POST or request.GET).dict()})
+    if found is None or not asked.is_valid():
         raise Http404
-    session, row = found
+    (session, row), part = found, asked.cleaned_data["part"]
     if request.method != "POST":
         return _show(request, row, _begun(request, id, part) or _fresh(session, row.version, part))
     if request.POST.get("step") == "discard":
@@ -197,17 +196,14 @@ def _compact(value: Any) -> str:
 
 
 def _sent(post: QueryDict, part: str) -> Draft:
-    try:
-        request_id = str(UUID(post.get("request_id", "")))
-    except ValueError:
-        request_id = str(uuid.uuid4())
+    sent = EditForm.read(post)
     return Draft(
         part,
-        post.get("text", ""),
-        whole(post.get("seen", ""), BIGINT) or 0,
-        request_id,
-        post.get("loaded", "{}"),
-        post.get("reason", ""),
+        sent["text"],
+        sent["seen"] or 0,
+        str(sent["request_id"] or uuid.uuid4()),
+        sent["loaded"],
+        sent["reason"],
         rows=conflicts.read_rows(post),
     )
 

@@ -9,55 +9,48 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..access import viewers_only
+from ..forms import JsonPartQuery
 from ..models import AgentSession, PastContext
-from ..numbers import BIGINT, whole
 from ..rendering import json_tree
 from .orders import is_fetch
-
-LONGEST_SEARCH = 200
 
 
 @viewers_only
 @require_GET
 def context(request: HttpRequest, id: UUID, part: str) -> HttpResponse:
     """A piece of the context: for the page when a branch is opened, and as a page of its own."""
-    asked = request.GET
-    value = _part(id, part, asked.get("version", ""))
-    if asked.get("find"):
-        return _found(request, id, part, value)
+    asked = JsonPartQuery.read(request.GET)
+    value, place = _part(id, part, asked["version"]), _place(id, part, asked["version"])
+    if asked["find"]:
+        return _found(request, value, asked["find"], place)
     try:
-        path, found = json_tree.find(value, asked.get("path", ""))
+        path, found = json_tree.find(value, asked["path"])
     except LookupError:
         raise Http404 from None
-    if asked.get("download"):
+    if asked["download"]:
         return _file(found, f"{part}-{id}.json")
     if isinstance(found, str):
         return HttpResponse(found, content_type="text/plain; charset=utf-8")
-    if asked.get("raw"):
+    if asked["raw"]:
         return HttpResponse(
             json.dumps(found, ensure_ascii=False, indent=2), content_type="application/json"
         )
-    start = asked.get("start", "")
-    node = json_tree.build(found, at=path, start=whole(start) or 0)
+    node = json_tree.build(found, at=path, start=asked["start"] or 0)
     template = (
         "sessions/session/_nodes.html" if is_fetch(request) else "sessions/session/branch.html"
     )
-    return render(request, template, {"node": node, **_place(request, id, part)})
+    return render(request, template, {"node": node, **place})
 
 
-def _found(request: HttpRequest, id: UUID, part: str, value: Any) -> HttpResponse:
-    wanted = request.GET["find"][:LONGEST_SEARCH]
+def _found(request: HttpRequest, value: Any, wanted: str, place: dict[str, Any]) -> HttpResponse:
     template = (
         "sessions/session/_found.html" if is_fetch(request) else "sessions/session/found.html"
     )
     found = json_tree.search(value, wanted)
-    return render(
-        request, template, {"found": found, "wanted": wanted, **_place(request, id, part)}
-    )
+    return render(request, template, {"found": found, "wanted": wanted, **place})
 
 
-def _place(request: HttpRequest, id: UUID, part: str) -> dict[str, Any]:
-    version = whole(request.GET.get("version", ""), BIGINT)
+def _place(id: UUID, part: str, version: int | None) -> dict[str, Any]:
     past = "" if version is None else f"&version={version}"
     return {"part": part, "session_id": id, "past_query": past}
 
@@ -70,12 +63,10 @@ def _file(value: Any, name: str) -> HttpResponse:
     return response
 
 
-def _part(id: UUID, part: str, version: str) -> Any:
+def _part(id: UUID, part: str, version: int | None) -> Any:
     """The context or metadata of now, or the context of a past version."""
-    number = whole(version, BIGINT)
-    if part == "context" and number is not None:
-        past = PastContext.objects.filter(session_id=id, context_version=number)
-        found = past.values_list("context", flat=True).first()
+    if part == "context" and version is not None:
+        found = PastContext.objects.of(id).context(version)
         if found is not None:
             return found
     values = AgentSession.objects.filter(id=id).values_list(part, flat=True)

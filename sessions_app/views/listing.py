@@ -20,6 +20,7 @@ from agent_sessions.states import SessionState
 from ..access import permitted_verbs, viewers_only
 from ..choices import Verb
 from ..drafts import drafts
+from ..forms import ListQuery
 from ..models import AgentSession
 from ..rendering.facets import address, build_facets, with_value
 from ..saved_views import services
@@ -107,12 +108,7 @@ def _bulk_verbs(verbs: Sequence[Verb], wanted: ListFilter) -> list[Verb]:
 
 
 def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -> Page:
-    return read_page(
-        found,
-        after=Key.parse(query.get("after", "")),
-        before=Key.parse(query.get("before", "")),
-        descending=wanted.sort == "-created",
-    )
+    return read_page(found, **ListQuery.read(query), descending=wanted.sort == "-created")
 
 
 def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page, bool]:

@@ -27,7 +27,7 @@ from .. import actions, manager_portal
 from ..access import operators_only, performers_only, require_permission
 from ..choices import VERBS, Verb, verb_of_noun
 from ..drafts import drafts
-from ..numbers import BIGINT, whole
+from ..forms import OrderForm
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session
 from ..selectors.rows import Row, load_rows
@@ -45,12 +45,12 @@ class OrderParams:
 
     @classmethod
     def from_post(cls, request: HttpRequest) -> "OrderParams":
-        post = request.POST
+        sent = OrderForm.read(request.POST)
         return cls(
-            _uuid(post.get("request_id", "")),
-            whole(post.get("seen_version", ""), BIGINT),
-            post.get("reason", ""),
-            whole(post.get("checkpoint", "")),
+            sent["request_id"] or uuid.uuid4(),
+            sent["seen_version"],
+            sent["reason"],
+            sent["checkpoint"],
         )
 
     @classmethod
@@ -113,7 +113,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
 def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     """The preview: what would change, what falls after, and whether the context was captured."""
     row = _row_or_404(id)
-    checkpoint = whole(request.GET.get("checkpoint", ""))
+    checkpoint = OrderForm.read(request.GET)["checkpoint"]
     if checkpoint is None:
         raise Http404
     verb = VERBS["rollback"]
@@ -210,10 +210,3 @@ def _row_or_404(id: UUID) -> Row:
     if not rows:
         raise Http404
     return rows[0]
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        return uuid.uuid4()

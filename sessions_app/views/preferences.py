@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from ..templatetags.sessions import THEMES
+from ..forms import ThemeForm
 
 A_YEAR = 365 * 24 * 3600
 
@@ -14,8 +14,8 @@ A_YEAR = 365 * 24 * 3600
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     response = HttpResponseRedirect(back(request))
-    chosen = request.POST.get("theme", "")
-    if chosen in THEMES:
+    chosen = ThemeForm.read(request.POST)["theme"]
+    if chosen:
         response.set_cookie(
             settings.THEME_COOKIE_NAME,
             chosen,

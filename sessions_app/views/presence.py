@@ -10,18 +10,18 @@ from .. import presence
 from ..access import viewers_only
 from ..bidi import isolated
 from ..choices import verb_of_noun
+from ..forms import PresenceForm
 from ..templatetags.sessions import initials
 
 
 @viewers_only
 @require_POST
 def present(request: HttpRequest, id: UUID) -> HttpResponse:
-    name = request.user.get_username()
-    if request.POST.get("gone"):
+    name, said = request.user.get_username(), PresenceForm.read(request.POST)
+    if said["gone"]:
         presence.gone(id, name)
         return HttpResponse(status=204)
-    doing = request.POST.get("doing", "")
-    others = presence.here(id, name, doing if verb_of_noun(doing) else "")
+    others = presence.here(id, name, said["doing"] or "")
     people = [
         {"initials": initials(one.name), "words": _words(one), "acting": bool(one.doing)}
         for one in others

@@ -16,12 +16,11 @@ from django.views.decorators.http import require_GET, require_POST
 from ..access import viewers_only
 from ..bidi import isolated
 from ..drafts import drafts
+from ..forms import ListStyleForm, SavedViewForm
 from ..saved_views import preferences, services
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
 from .preferences import back
-
-LONGEST_QUERY = 4000
 
 
 def user_of(request: HttpRequest) -> User:
@@ -31,14 +30,13 @@ def user_of(request: HttpRequest) -> User:
 @viewers_only
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
-    name = request.POST.get("name", "").strip()[:80]
-    query = services.canonical(request.POST.get("query", "")[:LONGEST_QUERY])
-    shared = request.POST.get("shared") == "yes"
-    if not name:
+    sent = SavedViewForm.read(request.POST)
+    if not sent["name"]:
         drafts.keep_sent(request)
         messages.warning(request, _("Please give the view a name."))
         return HttpResponseRedirect(back(request))
-    view = SavedView(owner=user_of(request), name=name, query=query, shared=shared)
+    view = SavedView(owner=user_of(request), name=sent["name"], shared=bool(sent["shared"]))
+    view.query = services.canonical(sent["query"])
     return _stored(request, view)
 
 
@@ -63,13 +61,13 @@ def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
 
 
 def _change(request: HttpRequest, view: SavedView) -> HttpResponse:
-    view.query = services.canonical(request.POST.get("query", "")[:LONGEST_QUERY])
+    view.query = services.canonical(SavedViewForm.read(request.POST)["query"])
     return _stored(request, view)
 
 
 def _rename(request: HttpRequest, view: SavedView) -> HttpResponse:
-    view.name = request.POST.get("name", "").strip()[:80] or view.name
-    view.shared = request.POST.get("shared") == "yes"
+    sent = SavedViewForm.read(request.POST)
+    view.name, view.shared = sent["name"] or view.name, bool(sent["shared"])
     return _stored(request, view)
 
 
@@ -117,8 +115,7 @@ def counts(request: HttpRequest) -> HttpResponse:
 @require_POST
 def look(request: HttpRequest) -> HttpResponse:
     """Columns and density, stored for this person."""
-    post = request.POST
-    preferences.save_preferences(
-        user_of(request), shown=post.getlist("column"), density=post.get("density", "")
-    )
+    density = ListStyleForm.read(request.POST)["density"]
+    shown = request.POST.getlist("column")
+    preferences.save_preferences(user_of(request), shown=shown, density=density or "")
     return HttpResponseRedirect(back(request))

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ..access import may_operate, permitted_verbs, viewers_only
+from ..forms import SessionQuery
 from ..rendering.session_page import SessionPage, SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
@@ -15,20 +16,20 @@ from ..selectors.timeline import axis
 @viewers_only
 @require_GET
 def session(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _panels(request, id, "sessions/session/session.html", request.GET.get("at", ""))
+    return _panels(request, id, "sessions/session/session.html", "at")
 
 
 @viewers_only
 @require_GET
 def panels(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _panels(request, id, "sessions/session/_panels.html", request.GET.get("at", ""))
+    return _panels(request, id, "sessions/session/_panels.html", "at")
 
 
 @viewers_only
 @require_GET
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """Only the conversation, which grows without a new version of the session."""
-    page = _read(request, id, "")
+    page = _read(request, id)
     page.read_conversation()
     return _render(request, page, "sessions/session/_talk.html")
 
@@ -37,7 +38,7 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
 @require_GET
 def at(request: HttpRequest, id: UUID) -> HttpResponse:
     """The panels as of then: context, conversation, checkpoints, history."""
-    return _panels(request, id, "sessions/session/_panels.html", request.GET.get("t", ""))
+    return _panels(request, id, "sessions/session/_panels.html", "t")
 
 
 @viewers_only
@@ -52,15 +53,15 @@ def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
     return response
 
 
-def _panels(request: HttpRequest, id: UUID, template: str, at: str) -> HttpResponse:
-    page = _read(request, id, at)
+def _panels(request: HttpRequest, id: UUID, template: str, moment: str) -> HttpResponse:
+    page = _read(request, id, moment)
     page.read_panels()
     return _render(request, page, template)
 
 
-def _read(request: HttpRequest, id: UUID, at: str) -> SessionPage:
-    params = SessionPageParams.of_query(request.GET.dict(), at)
-    page = read_page(id, params, permitted_verbs(request))
+def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPage:
+    """`moment`: the parameter that says as of when."""
+    page = read_page(id, _params(request, moment), permitted_verbs(request))
     if page is None:
         raise Http404
     return page
@@ -78,3 +79,10 @@ def _render(request: HttpRequest, page: SessionPage, template: str) -> HttpRespo
     response = render(request, template, context)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _params(request: HttpRequest, moment: str) -> SessionPageParams:
+    asked = SessionQuery.read(request.GET)
+    return SessionPageParams(
+        asked.get(moment), asked["history"], asked["checkpoints"], asked["kind"]
+    )

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from agent_sessions import AgentSession
 from sessions_app.api import tokens
 from tests.app.pages.conftest import _a_manager_of_its_own, make_session
-from tests.support.dashboard import LiveDashboard, session_cookie
+from tests.support.dashboard import LiveDashboard, answers_well, session_cookie
 from tests.support.waiting import HANGS
 
 __all__ = ["_a_manager_of_its_own", "make_session"]
@@ -28,7 +28,7 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     url = make_conninfo(migrated, options="-c default_transaction_read_only=on")
     log = tmp_path_factory.mktemp("dashboard") / "daphne.log"
     # The server is asked for more than /healthz, which says 503 here.
-    live = LiveDashboard.start(log, {"DATABASE_URL": url}, ready="/login/")
+    live = LiveDashboard.start(log, {"DATABASE_URL": url}, ready=answers_well("/login/"))
     yield live
     live.stop()
 

@@ -12,6 +12,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.checks import run_checks
 from django.urls import get_script_prefix
 
 from dashboard import environment, url_prefix
@@ -208,6 +209,14 @@ def test_a_prefix_that_is_an_address_of_the_dashboard_is_refused(first: str) -> 
         url_prefix.check(f"/{first}/more")
     url_prefix.check(f"/agents/{first}")
     url_prefix.check(f"/{first}-board")
+
+
+def test_the_check_names_a_prefix_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "URL_PREFIX", "/admin")
+    (found,) = [each for each in run_checks() if each.id == "sessions_app.E001"]
+    assert "/admin is an address of the dashboard itself" in found.msg
+    monkeypatch.setattr(settings, "URL_PREFIX", PREFIX)
+    assert [each for each in run_checks() if each.id == "sessions_app.E001"] == []
 
 
 def test_without_the_setting_everything_stands_where_it_stood() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +13,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from dashboard.embedded import process
 from sessions_app.live.sockets import close_codes
-from tests.support.dashboard import LiveDashboard, free_port, session_cookie
+from tests.support.dashboard import UVICORN, LiveDashboard, session_cookie
 
 from ..support.page import Page
 from . import writers
@@ -174,17 +170,9 @@ async def test_a_listen_connection_that_is_killed_heals_and_the_page_is_told(
 async def test_uvicorn_serves_the_feed_as_well(
     cookie: dict[str, Any], database_url: str, tmp_path: Path
 ) -> None:
-    port = free_port()
     log = tmp_path / "uvicorn.log"
-    child = process.start(
-        "uvicorn",
-        [sys.executable, "-m", "uvicorn", "--port", str(port), "dashboard.asgi:application"],
-        log=log,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
-    )
-    live = LiveDashboard(f"http://127.0.0.1:{port}", child, log)
+    live = LiveDashboard.start(log, {}, command=UVICORN)
     try:
-        await asyncio.to_thread(live._wait)
         ids = writers.create(database_url, 3)
         async with Page(live.url, cookie, ids) as page:
             await page.until(lambda: page.is_live)

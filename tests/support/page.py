@@ -1,4 +1,8 @@
-"""An open page on a real socket, following the rules of static/js/core/feed.js and known_versions.js."""
+"""The client of the wire protocol: its parts, and an open page on a real socket made of them.
+
+The rules are those of static/js/core/feed.js and known_versions.js. tools/ measures and judges with the same parts;
+only tools/bench/pages.py has its own, on bare asyncio, because a thousand of these would cost more than the server.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ import asyncio
 import json
 import random
 import re
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,12 +24,70 @@ from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 from tests.support.waiting import HANGS
 
 ASK_AGAIN_AFTER = 0.3
+NOT_SHOWN = 2**63
 
 Wire = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
 
 
 def straight(frame: dict[str, Any]) -> Iterable[dict[str, Any]]:
     return [frame]
+
+
+def open_socket(url: str, cookie: str, origin: str | None = None) -> connect:
+    """To the dashboard at `url`, as a page of it, or of another origin."""
+    parts = urlsplit(url)
+    address = (
+        f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}{parts.path.rstrip('/')}"
+    )
+    return connect(
+        f"{address}/ws/sessions/",
+        origin=Origin(f"{parts.scheme}://{parts.netloc}" if origin is None else origin),
+        additional_headers={"Cookie": cookie} if cookie else {},
+        max_size=None,
+    )
+
+
+def hello(seq: int, rows: Mapping[str, int], query: str = "") -> dict[str, Any]:
+    """What a list says first, and whenever it misses something: the versions that it shows."""
+    return {"type": "hello", "page": "list", "query": query, "rows": rows, "seq": seq}
+
+
+class Credit:
+    """Says when a page acknowledges: after so many frames, so many bytes or so long."""
+
+    def __init__(self) -> None:
+        self._acked = self._unacked = 0
+        self._acked_at = float("-inf")
+
+    def is_due(self, n: int, size: int) -> bool:
+        """Whether frame `n`, the newest, is acknowledged now."""
+        self._unacked += size
+        now = time.monotonic()
+        waits = n - self._acked
+        due = waits >= ACK_EVERY or self._unacked >= ACK_BYTES or now - self._acked_at >= ACK_AFTER
+        if due:
+            self._acked, self._unacked, self._acked_at = n, 0, now
+        return due
+
+
+class Versions(dict[str, int]):
+    """The version that a page shows of each row. Only what is newer counts: frames may be late or twice."""
+
+    def takes(self, session_id: str, row: Mapping[str, Any]) -> bool:
+        if row["version"] <= self.get(session_id, NOT_SHOWN):
+            return False
+        self[session_id] = 0 if row.get("gone") else row["version"]
+        return True
+
+    def takes_touch(self, session_id: str, touch: Mapping[str, Any]) -> bool | None:
+        """None where the version that it builds on is missing."""
+        shown = self.get(session_id, NOT_SHOWN)
+        if touch["version"] <= shown:
+            return False
+        if shown != touch["after"]:
+            return None
+        self[session_id] = touch["version"]
+        return True
 
 
 class Lossy:
@@ -59,15 +122,14 @@ class Page:
         origin: str | None = None,
         wire: Wire = straight,
     ) -> None:
-        self.url = f"ws://{urlsplit(url).netloc}/ws/sessions/"
-        self.headers = {"Cookie": f"{cookie['name']}={cookie['value']}"} if cookie else {}
-        self.origin = url if origin is None else origin
-        self.versions = dict.fromkeys(rows, 0)
+        self.url, self.origin = url, origin
+        self.cookie = f"{cookie['name']}={cookie['value']}" if cookie else ""
+        self.versions = Versions(dict.fromkeys(rows, 0))
         self.html: dict[str, str] = {}
         self.beats: dict[str, int] = {}
         self.query, self.wire = query, wire
         self.frames = 0
-        self.last = self.acked = self.seq = 0
+        self.last = self.seq = 0
         self.told: dict[str, Any] = {}
         self.statuses: list[str] = []
         self.new = 0
@@ -76,14 +138,11 @@ class Page:
         self.code: int | None = None
         self._changed = asyncio.Event()
         self._asking: asyncio.TimerHandle | None = None
-        self._acked_at = float("-inf")
-        self._unacked = 0
+        self._credit = Credit()
         self._sends: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Page:
-        self.socket: ClientConnection = await connect(
-            self.url, origin=Origin(self.origin), additional_headers=self.headers, max_size=None
-        )
+        self.socket: ClientConnection = await open_socket(self.url, self.cookie, self.origin)
         self._reading = asyncio.create_task(self._read())
         self.hello()
         return self
@@ -121,8 +180,7 @@ class Page:
         self._asking = None
         self.answered = self.missing = False
         self.seq += 1
-        hello = {"type": "hello", "page": "list", "query": self.query, "rows": self.versions}
-        self.says({**hello, "seq": self.seq})
+        self.says(hello(self.seq, self.versions, self.query))
 
     def _receive(self, frame: dict[str, Any]) -> None:
         self.frames += 1
@@ -132,8 +190,7 @@ class Page:
         if not late:
             self._note(frame)
         for session_id, row in frame.get("rows", {}).items():
-            if row["version"] > self.versions.get(session_id, 2**63):
-                self.versions[session_id] = 0 if row.get("gone") else row["version"]
+            if self.versions.takes(session_id, row):
                 self.html[session_id] = row["html"]
         for session_id, touch in frame.get("touched", {}).items():
             self._touch(session_id, touch)
@@ -142,14 +199,13 @@ class Page:
         self._acknowledge(frame)
 
     def _touch(self, session_id: str, touch: dict[str, Any]) -> None:
-        shown = self.versions.get(session_id, 2**63)
-        if touch["version"] > shown and shown == touch["after"]:
-            self.versions[session_id] = touch["version"]
+        taken = self.versions.takes_touch(session_id, touch)
+        if taken:
             now = f'data-version="{touch["version"]}"'
             self.html[session_id] = re.sub(
                 'data-version="[0-9]+"', now, self.html[session_id], count=1
             )
-        elif touch["version"] > shown and self.answered:
+        elif taken is None and self.answered:
             self._miss()
 
     def _note(self, frame: dict[str, Any]) -> None:
@@ -167,10 +223,7 @@ class Page:
             self._asking = asyncio.get_running_loop().call_later(ASK_AGAIN_AFTER, self.hello)
 
     def _acknowledge(self, frame: dict[str, Any]) -> None:
-        self._unacked += len(json.dumps(frame))
-        waits, now = self.last - self.acked, asyncio.get_running_loop().time()
-        if waits >= ACK_EVERY or self._unacked >= ACK_BYTES or now - self._acked_at >= ACK_AFTER:
-            self.acked, self._unacked, self._acked_at = self.last, 0, now
+        if self._credit.is_due(self.last, len(json.dumps(frame))):
             self.says({"type": "ack", "n": self.last})
 
     @property

@@ -176,11 +176,10 @@ def watch_memory(page: Page, cdp: CDPSession, load: Load, seconds: float) -> Non
 def measure(options: argparse.Namespace, live: LiveDashboard, cookie: dict[str, Any]) -> None:
     from tests.support.chromium import chromium
 
-    address = f"{live.url.replace('http', 'ws', 1)}/ws/sessions/"
     with ExitStack() as stack:
         stack.enter_context(role("beat", str(options.every)))
         if options.pages > 1:
-            words = (str(options.pages - 1), address, f"{cookie['name']}={cookie['value']}")
+            words = (str(options.pages - 1), live.url, f"{cookie['name']}={cookie['value']}")
             stack.enter_context(role("watch", *words))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(**chromium())

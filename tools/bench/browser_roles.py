@@ -1,7 +1,7 @@
 """The others of `tools.bench.browser_list`, each a process of its own: who beats, and who else has a page open.
 
 python -m tools.bench.browser_roles beat SECONDS_BETWEEN_BEATS
-python -m tools.bench.browser_roles watch PAGES WS_URL COOKIE
+python -m tools.bench.browser_roles watch PAGES URL COOKIE
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import time
 from contextlib import suppress
 
 import psycopg
-import websockets
 
 from agent_sessions import SessionManager
 from agent_sessions.keys import NAMESPACE
+from tests.support.page import Credit, hello, open_socket
 
 ROWS = 50
 STEPS = 20  # a second
@@ -75,16 +75,13 @@ async def watch(pages: int, url: str, cookie: str) -> None:
 
 
 async def one_page(url: str, cookie: str, shown: list[str], said: Said) -> None:
-    origin = url.replace("ws", "http", 1).split("/ws/")[0]
-    hello = {"type": "hello", "page": "list", "seq": 1, "rows": dict.fromkeys(shown, 1)}
-    async with websockets.connect(
-        url, origin=websockets.Origin(origin), additional_headers={"Cookie": cookie}, max_size=None
-    ) as socket:
-        await socket.send(json.dumps(hello))
+    credit = Credit()
+    async with open_socket(url, cookie) as socket:
+        await socket.send(json.dumps(hello(1, dict.fromkeys(shown, 1))))
         async for text in socket:
             frame = json.loads(text)
             said.add(len(frame.get("beats", ())))
-            if frame["n"] % 4 == 0:
+            if credit.is_due(frame["n"], len(text)):
                 await socket.send(json.dumps({"type": "ack", "n": frame["n"]}))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from dashboard.embedded import process
+from tests.support.dashboard import LiveDashboard, takes_connections
 from tools.bench.stage import DATA_DIR, Stage
 
 DATABASE = "bench_web"
@@ -35,17 +34,13 @@ START_SECONDS = 60
 
 @dataclass
 class Web:
-    port: int
+    address: str
     pid: int
     cookie: str
 
     @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
     def sockets(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws/sessions/"
+        return f"{self.address.replace('http', 'ws', 1)}/ws/sessions/"
 
     @property
     def memory(self) -> int:
@@ -86,33 +81,16 @@ def cookie(stage: Stage) -> str:
 @contextmanager
 def serving(stage: Stage, *command: str, cookie: str = "", **env: str) -> Iterator[Web]:
     """`python -m` this command, with a free port in the place of {port}, until the block ends."""
-    port = _free_port()
-    words = [word.format(port=port) for word in command]
-    log = DATA_DIR / "bench-web.log"
-    child = process.start(
-        words[0], [sys.executable, "-m", *words], log=log, env=environment(stage, **env)
+    served = LiveDashboard.start(
+        DATA_DIR / "bench-web.log",
+        environment(stage, **env),
+        command=command,
+        ready=takes_connections,
     )
     try:
-        _wait(port, child, log)
-        yield Web(port, child.process.pid, cookie)
+        yield Web(served.url, served.child.process.pid, cookie)
     finally:
-        child.stop()
-
-
-def _wait(port: int, child: process.Child, log: Any) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and child.process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"{child.name} does not serve: {process.last_words(log)}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        served.stop()
 
 
 class Pages:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 
 from agent_sessions import SessionManager
+from dashboard.polling import poll
 from tools.chaos.crew import Agent, Crew
 from tools.chaos.fault import Fault, nothing
 from tools.chaos.world import World, kill
@@ -23,12 +23,11 @@ SELECT extract(epoch FROM acknowledged_at)::float8 FROM agent_sessions WHERE id 
 WRAPPINGS = ("swallowing", "gathering", "grouping", "shielding", "timing out")
 
 
-def wait(condition: Callable[[], bool], words: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"it did not happen: {words}")
-        time.sleep(0.02)
+def wait(condition: Callable[[], bool], words: str, seconds: float = PATIENCE) -> None:
+    for _is_last in poll(seconds, 0.02):
+        if condition():
+            return
+    raise RuntimeError(f"it did not happen: {words}")
 
 
 def terminate(world: World, crew: Crew) -> None:

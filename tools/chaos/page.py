@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from itertools import groupby
 from typing import Any
 
 import websockets
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Origin
+from websockets.asyncio.client import ClientConnection
+
+from agent_sessions.backoff import Backoff
+from tests.support.page import Credit, Versions, hello, open_socket
 
 FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
 SILENCE, OFFLINE_AFTER, ASK_AGAIN_AFTER, LOOK = 12.0, 6.0, 0.3, 0.1
@@ -36,45 +37,39 @@ class Claim:
 
 @dataclass
 class Shown:
-    versions: dict[str, int]
+    versions: Versions
     confirmed_paused: set[str] = field(default_factory=set)
 
     def take(self, rows: dict[str, dict[str, Any]]) -> None:
         for session_id, row in rows.items():
-            if row["version"] <= self.versions.get(session_id, 2**63):
+            if not self.versions.takes(session_id, row):
                 continue
-            self.versions[session_id] = row["version"]
             says = 'data-state="paused"' in row["html"] and 'data-order=""' in row["html"]
             (self.confirmed_paused.add if says else self.confirmed_paused.discard)(session_id)
 
     def touch(self, touches: dict[str, dict[str, Any]]) -> bool:
         """Whether the version that one of them builds on is missing here."""
-        lacks = False
-        for session_id, touch in touches.items():
-            shown = self.versions.get(session_id, 2**63)
-            if touch["version"] > shown:
-                lacks |= shown != touch["after"]
-                self.versions[session_id] = touch["version"] if shown == touch["after"] else shown
-        return lacks
+        taken = [self.versions.takes_touch(*touch) for touch in touches.items()]
+        return None in taken
 
 
 class Page:
     def __init__(self, address: str, cookie: str, rows: Iterable[str]) -> None:
-        self._url = address.replace("http", "ws", 1) + "/ws/sessions/"
-        self._origin, self._cookie = Origin(address), cookie
-        self.shown = Shown(dict.fromkeys(rows, 0))
+        self._address, self._cookie = address, cookie
+        self.shown = Shown(Versions(dict.fromkeys(rows, 0)))
         self.claims: list[Claim] = []
         self.codes: list[int] = []
         self.reloads = 0
         self._timeline: str | None = None
         self._socket: ClientConnection | None = None
-        self._failures = self._seq = 0
+        self._backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
+        self._seq = 0
         self._lost_at = self._heard_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._forget()
 
     def _forget(self) -> None:
-        self._last = 0
+        self._last, self._credit = 0, Credit()
         self._told: dict[str, Any] = {}
         self._answered = self._missing = self._more = False
 
@@ -95,38 +90,37 @@ class Page:
                 pass
             except Reload:
                 self.reloads += 1
-                self.shown = Shown(dict.fromkeys(self.shown.versions, 0))
-                self._timeline, self._failures = None, 0
+                self.shown = Shown(Versions(dict.fromkeys(self.shown.versions, 0)))
+                self._timeline = None
+                self._backoff.reset()
             if self._socket is not None:
                 self.codes.append(self._socket.close_code or 0)
                 self._socket, self._lost_at = None, time.time()
-            ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2**self._failures)
-            self._failures += 1
-            await asyncio.sleep(ceiling * random.uniform(0.25, 1))  # noqa: S311  (no secret)
+            await asyncio.sleep(self._backoff.next())
 
     async def _visit(self) -> None:
-        async with connect(
-            self._url, origin=self._origin, additional_headers={"Cookie": self._cookie}
-        ) as socket:
+        async with open_socket(self._address, self._cookie) as socket:
             self._forget()
             self._socket = socket
             await self._hello()
             while True:
                 text = await asyncio.wait_for(socket.recv(), SILENCE)
                 await self._receive(json.loads(text))
+                if self._credit.is_due(self._last, len(text)):
+                    await self._say({"type": "ack", "n": self._last})
 
     async def _hello(self) -> None:
         self._answered = self._missing = False
         self._seq += 1
-        hello = {"type": "hello", "page": "list", "query": "", "rows": self.shown.versions}
-        await self._say({**hello, "seq": self._seq})
+        await self._say(hello(self._seq, self.shown.versions))
 
     async def _say(self, message: dict[str, Any]) -> None:
         if self._socket is not None:
             await self._socket.send(json.dumps(message))
 
     async def _receive(self, frame: dict[str, Any]) -> None:
-        self._heard_at, self._failures = time.time(), 0
+        self._heard_at = time.time()
+        self._backoff.reset()
         if frame["n"] > self._last + 1:
             await self._ask_again()
         if frame["n"] > self._last:
@@ -135,7 +129,6 @@ class Page:
         self.shown.take(frame.get("rows", {}))
         if self.shown.touch(frame.get("touched", {})) and self._answered:
             await self._ask_again()
-        await self._say({"type": "ack", "n": self._last})
 
     async def _ask_again(self) -> None:
         self._missing = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import redis
 
 from tests.support import valkey_refusals
+from tests.support.dashboard import free_port
 from tests.support.valkey_refusals import NOAUTH, NOPERM, OOM, READONLY, Refusal
 from tools.chaos.crew import Crew
 from tools.chaos.fault import Act, Fault
-from tools.chaos.wire import free_port
 from tools.chaos.world import World
 
 SECONDS = 7

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import psutil
 
-from dashboard.embedded import process
-from dashboard.environment import BASE_DIR
+from tests.support.dashboard import EVERYTHING
 from tools.chaos.world import World
 
 
@@ -18,20 +15,8 @@ class ServedWorld(World):
         """The database is prepared; from here on the supervisor has the servers."""
         self.stop_valkey()
         self.stop_postgres()
-        given = {
-            name: value
-            for name, value in self.environment.items()
-            if name not in ("DATABASE_URL", "VALKEY_URL")
-        }
-        self.web = process.start(
-            "the supervisor",
-            [sys.executable, "-m", "dashboard.devserver"],
-            log=self.folder / "daphne.log",
-            cwd=BASE_DIR,
-            env={**given, "DEMO": "0", "PORT": str(self.port)},
-            patience=30,
-        )
-        self._wait_until_served()
+        own = {"DATABASE_URL": "", "VALKEY_URL": "", "DEMO": "0", "PORT": str(self.port)}
+        self.web = self._served(EVERYTHING, {**self.environment, **own}, patience=30)
 
     def database_processes(self) -> list[psutil.Process]:
         if self.web is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 from dashboard.embedded import log_ins, postgres, process, silently
 from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
+from tools.chaos.agents import wait
 from tools.chaos.crew import Crew
 from tools.chaos.world import World, kill
 
@@ -66,8 +66,4 @@ def how(_world: World) -> str:
 
 
 def _wait(world: World, question: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not world.sql(question):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"it did not happen: {question}")
-        time.sleep(0.05)
+    wait(lambda: bool(world.sql(question)), question, PATIENCE)

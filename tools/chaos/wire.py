@@ -4,16 +4,12 @@ until its sender is gone, and keep notifications back."""
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from pathlib import Path
 
+from tests.support.dashboard import free_port
+
 WRITES = (b"UPDATE agent_sessions s SET", b"INSERT INTO agent_sessions (")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Wire:

@@ -8,23 +8,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import psycopg
 
-from dashboard.embedded import postgres, process, silently, valkey
+from dashboard.embedded import postgres, silently, valkey
 from dashboard.embedded.data_folder import prepare, socket_folder
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR
-from tools.chaos.wire import Wire, free_port
+from tests.support.dashboard import DAPHNE, LiveDashboard, answers, free_port
+from tools.chaos.wire import Wire
 
 PASSWORD = "nur-fuer-den-probelauf"  # noqa: S105  (of a server that lives for minutes, on this machine)
-SERVE_SECONDS = 60
 PREPARE = """
 import django
 django.setup()
@@ -160,34 +158,14 @@ class World:
             raise RuntimeError(f"the database could not be prepared: {done.stderr[-2000:]}")
 
     def start_web(self) -> None:
-        self.web = process.start(
-            "daphne",
-            [
-                *(sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1"),
-                *("-p", str(self.port), "dashboard.asgi:application"),
-            ],
-            log=self.folder / "daphne.log",
-            cwd=BASE_DIR,
-            env=self.environment,
-            patience=5,
+        self.web = self._served(DAPHNE, self.environment, patience=5)
+
+    def _served(self, command: Sequence[str], env: Mapping[str, str], patience: float) -> Child:
+        log = self.folder / "daphne.log"
+        live = LiveDashboard.start(
+            log, env, command=command, ready=answers, port=self.port, patience=patience
         )
-        self._wait_until_served()
-
-    def _wait_until_served(self) -> None:
-        deadline = time.monotonic() + SERVE_SECONDS
-        while not self._is_served():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"daphne does not serve: {self.web_log()[-2000:]}")
-            time.sleep(0.05)
-
-    def _is_served(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.address}/healthz", timeout=5):  # noqa: S310
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+        return live.child
 
     def web_log(self) -> str:
         return (self.folder / "daphne.log").read_text("utf-8", "replace")

@@ -9,11 +9,10 @@ import sys
 import time
 from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Origin
 
-from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from tests.support.page import Credit, Versions, hello, open_socket
 from tools.load.figures import Said
 
 ROWS = 50
@@ -25,51 +24,49 @@ class Page:
     """Acknowledges as a browser does."""
 
     def __init__(self, shown: list[str], said: Said) -> None:
-        self._shown, self._said = shown, said
-        self._versions = dict.fromkeys(shown, 0)
+        self._said = said
+        self._versions = Versions(dict.fromkeys(shown, 0))
+        self._seq = 0
+        self._answered = False
         self._beats: dict[str, int] = {}
 
     async def open(self, url: str, cookie: str, door: asyncio.Semaphore) -> None:
-        address = url.replace("http", "ws", 1).rstrip("/") + "/ws/sessions/"
-        headers = {"Cookie": cookie}
         async with door:
-            socket = await connect(
-                address, origin=Origin(url.rstrip("/")), additional_headers=headers, max_size=None
-            )
+            socket = await open_socket(url, cookie)
         async with socket:
-            rows = dict.fromkeys(self._shown, 0)
-            await socket.send(json.dumps({"type": "hello", "page": "list", "seq": 1, "rows": rows}))
-            acked, unacked, last = 0, 0, time.monotonic()
+            credit = Credit()
+            await self._ask(socket)
             async for text in socket:
                 frame = json.loads(text)
-                self._hear(frame, time.time() * 1000)
-                unacked += len(text)
-                waited = time.monotonic() - last
-                if frame["n"] - acked >= ACK_EVERY or unacked >= ACK_BYTES or waited >= ACK_AFTER:
-                    acked, unacked, last = frame["n"], 0, time.monotonic()
-                    await socket.send(json.dumps({"type": "ack", "n": acked}))
+                if not self._hear(frame, time.time() * 1000) and self._answered:
+                    await self._ask(socket)
+                if credit.is_due(frame["n"], len(text)):
+                    await socket.send(json.dumps({"type": "ack", "n": frame["n"]}))
 
-    def _hear(self, frame: dict[str, Any], now: float) -> None:
-        first = "hello" in frame  # what it brings is as old as it is
+    async def _ask(self, socket: ClientConnection) -> None:
+        self._seq, self._answered = self._seq + 1, False
+        await socket.send(json.dumps(hello(self._seq, self._versions)))
+
+    def _hear(self, frame: dict[str, Any], now: float) -> bool:
+        """Whether nothing is missing."""
+        self._answered = self._answered or frame.get("hello") == self._seq
+        first, complete = "hello" in frame, True  # what the first brings is as old as it is
         self._said.note("frame, age", (now - frame["now"]) / 1000)
         for session_id, row in frame.get("rows", {}).items():
             progress = PROGRESS.search(row["html"] or "")
-            if self._is_newer(session_id, row["version"]) and progress and not first:
+            if self._versions.takes(session_id, row) and progress and not first:
                 self._said.note("change on a page", (now - int(progress[1])) / 1000)
         for session_id, touch in frame.get("touched", {}).items():
-            if self._is_newer(session_id, touch["version"]) and touch["progress"] and not first:
+            taken = self._versions.takes_touch(session_id, touch)
+            complete = complete and taken is not None
+            if taken and touch["progress"] and not first:
                 self._said.note("change on a page", (now - touch["progress"]) / 1000)
         for session_id, ms in frame.get("beats", {}).items():
             if ms > self._beats.get(session_id, 0):
                 self._beats[session_id] = ms
                 if not first:
                     self._said.note("heartbeat on a page", (now - ms) / 1000)
-
-    def _is_newer(self, session_id: str, version: int) -> bool:
-        is_newer = version > self._versions.get(session_id, 0)
-        if is_newer:
-            self._versions[session_id] = version
-        return is_newer
+        return complete
 
 
 async def kept_open(page: Page, url: str, cookie: str, door: asyncio.Semaphore, said: Said) -> None:

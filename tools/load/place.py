@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
-from pathlib import Path
 from urllib.parse import urlencode
 
-from dashboard.embedded import postgres, process, valkey
+from dashboard.embedded import postgres, valkey
 from dashboard.embedded.log_ins import LogIn
-from dashboard.environment import BASE_DIR
+from tests.support.dashboard import everything
 
-START_SECONDS = 120
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -64,44 +56,9 @@ def place(url: str) -> Iterator[Place]:
 
 @contextmanager
 def _of_our_own() -> Iterator[Place]:
-    password = secrets.token_urlsafe()
-    with tempfile.TemporaryDirectory(prefix="load-") as folder, socket.socket() as probe:
-        data = Path(folder)
-        data.chmod(0o711)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        environment = {
-            **{name: value for name, value in os.environ.items() if name != "MAKELEVEL"},
-            "DATA_DIR": folder,
-            "PORT": str(port),
-            "DEMO": "0",
-            "HOST": "127.0.0.1",
-            "DASHBOARD_ADMIN_PASSWORD": password,
-            "DATABASE_URL": "",
-            "VALKEY_URL": "",
+    with everything() as found:
+        servers = {
+            "DATABASE_URL": postgres.url(found.data_dir, LogIn.AGENTS),
+            "VALKEY_URL": valkey.url(found.data_dir, LogIn.AGENTS),
         }
-        log = data / "serve.log"
-        command = [sys.executable, "-m", "dashboard.devserver"]
-        child = process.start("dashboard", command, log=log, cwd=BASE_DIR, env=environment)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait(url, child.process, log)
-            servers = {
-                "DATABASE_URL": postgres.url(data, LogIn.AGENTS),
-                "VALKEY_URL": valkey.url(data, LogIn.AGENTS),
-            }
-            yield Place(url, {**environment, **servers}, "admin", password)
-        finally:
-            child.stop()
-
-
-def _wait(url: str, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and child.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=5):  # noqa: S310
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.2)
-    raise SystemExit(f"error: the dashboard does not serve: {process.last_words(log)}")
+        yield Place(found.url, {**os.environ, **servers}, "admin", found.password)

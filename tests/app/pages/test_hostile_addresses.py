@@ -11,11 +11,13 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from django.conf import settings
+from django.forms import BaseForm
 from django.http import QueryDict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from agent_sessions import AgentSession
+from sessions_app import forms
 from sessions_app.bulk.models import BulkJob
 from sessions_app.numbers import BIGINT, whole
 from sessions_app.saved_views.models import SavedView
@@ -47,6 +49,9 @@ def parameters() -> set[str]:
     """Each name that our code reads from an address or a form, and those of the admin's lists."""
     files = [*Path(settings.BASE_DIR / "sessions_app").rglob("*.py")]
     named = {name for file in files for name in READ.findall(file.read_text())}
+    for form in vars(forms).values():
+        if isinstance(form, type) and issubclass(form, BaseForm):
+            named |= set(form().fields)
     return named | {"state", "agent_type", "p", "o", "q", "all", "state__exact", "id__in", "_changelist_filters"}  # fmt: skip
 
 

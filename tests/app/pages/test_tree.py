@@ -70,6 +70,11 @@ def test_true_and_one_are_different_things() -> None:
     assert differences({"a": True}, {"a": 1}).changed == 1
 
 
+def test_a_number_as_postgresql_gives_it_back_is_no_difference() -> None:
+    assert differences({"a": 1e16}, {"a": 10**16}).total == 0
+    assert differences({"a": 1}, {"a": 1.0}).changed == 1
+
+
 def test_many_differences_are_counted_but_not_all_shown() -> None:
     found = differences({}, {str(i): i for i in range(500)})
     assert (len(found.shown), found.added, found.hidden) == (SHOWN, 500, 400)

@@ -24,7 +24,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
         with (
             serving(stage, *DAPHNE, OURS, cookie=visitor) as web,
             role(stage, "beat", str(EVERY)) as sent,
-            role(stage, "watch", str(OPEN), web.sockets, web.cookie) as shown,
+            role(stage, "watch", str(OPEN), web.address, web.cookie) as shown,
         ):
             await asyncio.sleep(WARM_UP)
             load, before = Load(web.pid), (sent.count, shown.count)

@@ -1,0 +1,17 @@
+"""Trying again, at an even pace, until it works or its time is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+
+def poll(
+    seconds: float, pause: float, sleep: Callable[[float], object] = time.sleep
+) -> Iterator[bool]:
+    """For a loop that is left where it succeeds. Says of each try whether it is the last one; there is at least one."""
+    deadline = time.monotonic() + seconds
+    while not (is_last := time.monotonic() >= deadline):
+        yield is_last
+        sleep(pause)
+    yield is_last

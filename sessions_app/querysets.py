@@ -1,0 +1,48 @@
+"""Questions that several pages ask of the mirrored tables."""
+
+from __future__ import annotations
+
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from django.db import models
+
+from agent_sessions.states import SessionState
+
+M = TypeVar("M", bound=models.Model)
+
+
+class SessionQuerySet(models.QuerySet[M]):
+    def newest_first(self) -> Self:
+        """In an order that the index answers and that is the same each time."""
+        return self.order_by("-created_at", "-id")
+
+    def outside_trash(self) -> Self:
+        return self.exclude(state=SessionState.DELETED.value)
+
+
+class OfSessionQuerySet(models.QuerySet[M]):
+    def of(self, session_id: UUID | models.OuterRef) -> Self:
+        return self.filter(session_id=session_id)
+
+
+class CheckpointQuerySet(OfSessionQuerySet[M]):
+    def newest_first(self) -> Self:
+        return self.order_by("-n")
+
+
+class HistoryQuerySet(OfSessionQuerySet[M]):
+    """A version can have several entries: a refused write bears that of the row."""
+
+    def newest_first(self) -> Self:
+        return self.order_by("-version", "-at")
+
+    def oldest_first(self) -> Self:
+        return self.order_by("version", "at")
+
+
+class PastContextQuerySet(OfSessionQuerySet[M]):
+    def context(self, context_version: int) -> Any:
+        """None where it is not kept."""
+        found = self.filter(context_version=context_version)
+        return found.values_list("context", flat=True).first()
