@@ -26,11 +26,23 @@ export function tell({ state, since, beatsSince }, now) {
   if (blindSince && !isOpen) {
     gaps.push({ from: Math.max(blindSince, last?.to ?? 0), to: null });
     gaps.splice(0, gaps.length - KEPT);
-    after(WORTH_SAYING, () => say(gettext("No heartbeats have been received here since %(since)s. Until they arrive again, no session is shown as late or lost."), gaps.at(-1)));
+    after(WORTH_SAYING, () =>
+      say(
+        gettext(
+          "No heartbeats have been received here since %(since)s. Until they arrive again, no session is shown as late or lost.",
+        ),
+        gaps.at(-1),
+      ),
+    );
   } else if (!blindSince && isOpen) {
     last.to = now;
     if (now - last.from < WORTH_SAYING) return clearTimeout(timer);
-    say(gettext("No heartbeats were received here from %(since)s to %(until)s. No session is shown as late or lost for that time."), last);
+    say(
+      gettext(
+        "No heartbeats were received here from %(since)s to %(until)s. No session is shown as late or lost for that time.",
+      ),
+      last,
+    );
     after(SAID_FOR, () => place.replaceChildren());
   }
 }

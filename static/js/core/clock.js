@@ -5,7 +5,11 @@ import { heard } from "./blind_gaps.js";
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
-const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+const full = new Intl.DateTimeFormat(document.documentElement.lang, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  hourCycle: "h23",
+});
 const two = (n) => String(n).padStart(2, "0");
 const fill = (text, values) => interpolate(text, values, true);
 
@@ -31,11 +35,21 @@ export function short(seconds) {
 export function long(seconds) {
   const s = Math.max(Math.trunc(seconds), 0);
   if (s < MINUTE) return short(s);
-  if (s < HOUR) return fill(gettext("%(min)s min %(s)s s"), { min: Math.trunc(s / MINUTE), s: two(s % MINUTE) });
+  if (s < HOUR)
+    return fill(gettext("%(min)s min %(s)s s"), {
+      min: Math.trunc(s / MINUTE),
+      s: two(s % MINUTE),
+    });
   if (s < DAY) {
-    return fill(gettext("%(h)s h %(min)s min"), { h: Math.trunc(s / HOUR), min: two(Math.trunc((s % HOUR) / MINUTE)) });
+    return fill(gettext("%(h)s h %(min)s min"), {
+      h: Math.trunc(s / HOUR),
+      min: two(Math.trunc((s % HOUR) / MINUTE)),
+    });
   }
-  return fill(gettext("%(d)s d %(h)s h"), { d: Math.trunc(s / DAY), h: Math.trunc((s % DAY) / HOUR) });
+  return fill(gettext("%(d)s d %(h)s h"), {
+    d: Math.trunc(s / DAY),
+    h: Math.trunc((s % DAY) / HOUR),
+  });
 }
 
 export function ago(seconds) {
@@ -61,7 +75,9 @@ function healthOf({ heartbeat, progress, late, lost, stuck, state }, now) {
   const silence = heard(Number(heartbeat), now) / 1000;
   if (!heartbeat || silence >= lost) return "lost";
   if (silence >= late) return "late";
-  return state === "active" && heard(Number(progress), now) / 1000 >= stuck ? "no_progress" : "on_time";
+  return state === "active" && heard(Number(progress), now) / 1000 >= stuck
+    ? "no_progress"
+    : "on_time";
 }
 
 export function tickRow(row, now = serverNow()) {
@@ -72,7 +88,8 @@ export function tickRow(row, now = serverNow()) {
   const share = Math.min(Math.max(heard(Number(data.heartbeat), now) / 1000 / data.late, 0), 1);
   const dashes = `${Math.round(share * 100)} 100`;
   const ring = row.ring?.isConnected ? row.ring : (row.ring = row.querySelector(".ring-fill"));
-  if (ring && ring.getAttribute("stroke-dasharray") !== dashes) ring.setAttribute("stroke-dasharray", dashes);
+  if (ring && ring.getAttribute("stroke-dasharray") !== dashes)
+    ring.setAttribute("stroke-dasharray", dashes);
 }
 
 // A heartbeat that came over the feed, without a new row.

@@ -23,7 +23,9 @@ function word() {
 async function ask() {
   const mine = ++asked;
   const { text } = word();
-  const response = await fetch(`${addresses.completions}?${new URLSearchParams({ word: text })}`).catch(() => null);
+  const response = await fetch(
+    `${addresses.completions}?${new URLSearchParams({ word: text })}`,
+  ).catch(() => null);
   const found = response?.ok ? (await response.json()).suggestions : [];
   if (mine !== asked || document.activeElement !== field || word().text !== text) return;
   show(found.filter((one) => one.text !== text));

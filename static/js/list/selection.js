@@ -25,7 +25,9 @@ export function show() {
 }
 
 function words(n) {
-  const shown = (everything?.n ?? n).toLocaleString(document.documentElement.lang) + (everything?.more ? "+" : "");
+  const shown =
+    (everything?.n ?? n).toLocaleString(document.documentElement.lang) +
+    (everything?.more ? "+" : "");
   return interpolate(ngettext("%s selected", "%s selected", n), [shown]);
 }
 
@@ -80,7 +82,8 @@ export function start(submit) {
   const list = document.getElementById("list");
   list.addEventListener("click", range);
   list.addEventListener("change", (event) => {
-    if (event.target.id === "tick-all") for (const tick of ticks()) tick.checked = event.target.checked;
+    if (event.target.id === "tick-all")
+      for (const tick of ticks()) tick.checked = event.target.checked;
     show();
   });
   document.getElementById("take-all").addEventListener("click", (event) => {

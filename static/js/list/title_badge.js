@@ -10,11 +10,14 @@ const plain = icon.href;
 let shown = "";
 let told = false;
 
-const word = (name) => document.querySelector(`[data-count="state:${name}"] .truncate`)?.textContent ?? name;
+const word = (name) =>
+  document.querySelector(`[data-count="state:${name}"] .truncate`)?.textContent ?? name;
 
 export function counts(states) {
   const worst = WORST.find((name) => states[name] > 0);
-  const text = worst ? `(${states[worst].toLocaleString(document.documentElement.lang)} ${word(worst)}) ${title}` : title;
+  const text = worst
+    ? `(${states[worst].toLocaleString(document.documentElement.lang)} ${word(worst)}) ${title}`
+    : title;
   if (document.title !== text) document.title = text;
   if (shown === (worst ?? "")) return;
   shown = worst ?? "";
@@ -40,15 +43,28 @@ export function newcomers(n) {
   if (rows || !n) told = false;
   if (rows || !n || told || !wanted() || Notification.permission !== "granted") return;
   told = true;
-  const note = new Notification(title, { body: interpolate(ngettext("%s session is in this list now.", "%s sessions are in this list now.", n), [n.toLocaleString(document.documentElement.lang)]), tag: key() });
+  const note = new Notification(title, {
+    body: interpolate(
+      ngettext("%s session is in this list now.", "%s sessions are in this list now.", n),
+      [n.toLocaleString(document.documentElement.lang)],
+    ),
+    tag: key(),
+  });
   note.onclick = () => window.focus();
 }
 
 async function choose(event) {
   const button = event.currentTarget;
   if (wanted()) localStorage.removeItem(key());
-  else if ("Notification" in window && (await Notification.requestPermission()) === "granted") localStorage.setItem(key(), "yes");
-  else toast(gettext("This browser does not let the page send notifications. You can change that in its settings for this site."), { error: true });
+  else if ("Notification" in window && (await Notification.requestPermission()) === "granted")
+    localStorage.setItem(key(), "yes");
+  else
+    toast(
+      gettext(
+        "This browser does not let the page send notifications. You can change that in its settings for this site.",
+      ),
+      { error: true },
+    );
   button.setAttribute("aria-pressed", String(wanted()));
 }
 
@@ -58,7 +74,10 @@ export function start() {
   button.addEventListener("click", choose);
   const states = {};
   for (const item of document.querySelectorAll("[data-count^='state:']")) {
-    states[item.dataset.count.slice(6)] = item.dataset.zero === "true" ? 0 : Number(item.querySelector(".n").textContent.replace(/\D/g, ""));
+    states[item.dataset.count.slice(6)] =
+      item.dataset.zero === "true"
+        ? 0
+        : Number(item.querySelector(".n").textContent.replace(/\D/g, ""));
   }
   counts(states);
 }
