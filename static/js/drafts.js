@@ -92,7 +92,7 @@ async function keep(form) {
       body: bodyOf(form),
     });
     if (leadsToLogin(response)) return sayLoggedOut(form);
-    if (response.status === 409)
+    if (response.status === 409) {
       return say(
         form,
         gettext(
@@ -100,6 +100,7 @@ async function keep(form) {
         ),
         true,
       );
+    }
     if (response.ok) return say(form, gettext("Your draft is saved."));
   } catch {
     // said below

@@ -35,11 +35,12 @@ export function short(seconds) {
 export function long(seconds) {
   const s = Math.max(Math.trunc(seconds), 0);
   if (s < MINUTE) return short(s);
-  if (s < HOUR)
+  if (s < HOUR) {
     return fill(gettext("%(min)s min %(s)s s"), {
       min: Math.trunc(s / MINUTE),
       s: two(s % MINUTE),
     });
+  }
   if (s < DAY) {
     return fill(gettext("%(h)s h %(min)s min"), {
       h: Math.trunc(s / HOUR),
@@ -88,8 +89,9 @@ export function tickRow(row, now = serverNow()) {
   const share = Math.min(Math.max(heard(Number(data.heartbeat), now) / 1000 / data.late, 0), 1);
   const dashes = `${Math.round(share * 100)} 100`;
   const ring = row.ring?.isConnected ? row.ring : (row.ring = row.querySelector(".ring-fill"));
-  if (ring && ring.getAttribute("stroke-dasharray") !== dashes)
+  if (ring && ring.getAttribute("stroke-dasharray") !== dashes) {
     ring.setAttribute("stroke-dasharray", dashes);
+  }
 }
 
 // A heartbeat that came over the feed, without a new row.

@@ -136,8 +136,9 @@ class Feed {
   // With a frame, not by a timer: those of a hidden page may sleep for a minute, and the next frame comes within seconds.
   acknowledge() {
     const waited = performance.now() - this.ackedAt;
-    if (this.last - this.acked < ACK_EVERY && this.unacked < ACK_BYTES && waited < ACK_AFTER)
+    if (this.last - this.acked < ACK_EVERY && this.unacked < ACK_BYTES && waited < ACK_AFTER) {
       return;
+    }
     this.unacked = 0;
     this.ackedAt = performance.now();
     if (this.last > this.acked) this.send({ type: "ack", n: (this.acked = this.last) });
@@ -165,8 +166,9 @@ class Feed {
   }
 
   retryNow() {
-    if (this.ended || (this.socket && performance.now() - this.heardAt < SILENCE))
+    if (this.ended || (this.socket && performance.now() - this.heardAt < SILENCE)) {
       return this.look();
+    }
     this.drop();
     this.open();
   }
@@ -216,8 +218,9 @@ class Feed {
         code: this.ended,
       };
     }
-    if (this.told?.status === "blind")
+    if (this.told?.status === "blind") {
       return { state: "offline", since: this.told.since, beatsSince };
+    }
     const complete = this.answered && !this.more && !this.missing && this.told?.status === "live";
     return {
       state: complete ? "live" : "catching-up",

@@ -75,7 +75,7 @@ function stacked() {
 }
 
 function draw() {
-  const upside = [...numbers.series].reverse();
+  const upside = numbers.series.toReversed();
   const data = [numbers.slots, ...stacked()];
   if (numbers.beats) data.push(numbers.beats);
   const bars = uPlot.paths.bars({ size: [0.86, 40], radius: 0.15 });
@@ -90,7 +90,7 @@ function draw() {
       points: { show: false },
     };
   });
-  if (numbers.beats)
+  if (numbers.beats) {
     series.push({
       label: gettext("Heartbeats"),
       scale: "beats",
@@ -99,12 +99,16 @@ function draw() {
       dash: [3, 3],
       points: { show: false },
     });
+  }
   plot?.destroy();
   plot = new uPlot(options([{}, ...series]), data, by("chart-plot"));
   describe(null);
 }
 
 const step = () => numbers.slots[1] - numbers.slots[0];
+
+const plain = (_, values) =>
+  values.map((value) => (Number.isInteger(value) ? whole.format(value) : ""));
 
 function options(series) {
   const axis = {
@@ -113,8 +117,6 @@ function options(series) {
     ticks: { show: false },
     grid: { stroke: resolved("--line"), width: 1 },
   };
-  const plain = (_, values) =>
-    values.map((value) => (Number.isInteger(value) ? whole.format(value) : ""));
   return {
     width: by("chart-plot").clientWidth - 16,
     height: by("chart-plot").clientHeight - 8,
@@ -155,8 +157,9 @@ function describe(i) {
   const entries = numbers.series.map((one, n) =>
     entry(one.label, value(one.values), colourOf(one, n), address(one.key)),
   );
-  if (numbers.beats)
+  if (numbers.beats) {
     entries.push(entry(gettext("Heartbeats"), value(numbers.beats), resolved("--ink-3"), null));
+  }
   by("chart-legend").replaceChildren(...entries);
   by("chart-now").textContent = i === null ? "" : exact.format(numbers.slots[i] * 1000);
   if (i === null) {
@@ -181,8 +184,9 @@ function entry(label, value, tint, href) {
   square.setAttribute("viewBox", "0 0 10 10");
   square.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, of] of Object.entries({ width: 10, height: 10, rx: 2, fill: tint }))
+  for (const [name, of] of Object.entries({ width: 10, height: 10, rx: 2, fill: tint })) {
     shape.setAttribute(name, of);
+  }
   square.append(shape);
   const number = document.createElement("b");
   number.textContent = whole.format(value);
@@ -204,10 +208,12 @@ function choose() {
 }
 
 function press() {
-  for (const button of box.querySelectorAll("[data-minutes]"))
+  for (const button of box.querySelectorAll("[data-minutes]")) {
     button.setAttribute("aria-pressed", String(button.dataset.minutes === shown.minutes));
-  for (const button of box.querySelectorAll("[data-by]"))
+  }
+  for (const button of box.querySelectorAll("[data-by]")) {
     button.setAttribute("aria-pressed", String(button.dataset.by === shown.by));
+  }
 }
 
 export function start() {

@@ -29,8 +29,9 @@ const feed = connect({ hello, onFrame, onStatus });
 
 function hello() {
   const rows = {};
-  for (const row of document.querySelectorAll("#rows > .row"))
+  for (const row of document.querySelectorAll("#rows > .row")) {
     rows[row.dataset.id] = Number(row.dataset.version);
+  }
   return {
     page: "list",
     query: location.search.slice(1),
@@ -48,17 +49,26 @@ function onStatus(said) {
 
 function onFrame(frame) {
   clock.setServerTime(frame.now);
-  for (const [id, row] of Object.entries(frame.rows ?? {}))
-    held ? waiting.set(id, row) : show(id, row);
-  for (const [id, matches] of Object.entries(frame.members ?? {}))
-    held ? waiting.set(id, { ...waiting.get(id), matches }) : show(id, { matches });
-  for (const [id, touch] of Object.entries(frame.touched ?? {}))
-    held ? waiting.set(id, { ...waiting.get(id), touch }) : show(id, { touch });
-  for (const [id, ms] of Object.entries(frame.beats ?? {}))
-    held || clock.beat(rowOf(id) ?? document.body, ms);
+  for (const [id, row] of Object.entries(frame.rows ?? {})) {
+    take(id, row);
+  }
+  for (const [id, matches] of Object.entries(frame.members ?? {})) {
+    take(id, { ...(held && waiting.get(id)), matches });
+  }
+  for (const [id, touch] of Object.entries(frame.touched ?? {})) {
+    take(id, { ...(held && waiting.get(id)), touch });
+  }
+  for (const [id, ms] of Object.entries(frame.beats ?? {})) {
+    if (!held) clock.beat(rowOf(id) ?? document.body, ms);
+  }
   if (frame.counts) showCounts(frame.counts);
   if (frame.new !== undefined) showNewcomers(frame.new);
   if (held) showWaiting();
+}
+
+function take(id, news) {
+  if (held) waiting.set(id, news);
+  else show(id, news);
 }
 
 function show(id, { html, matches, gone, touch }) {
@@ -155,8 +165,9 @@ async function afterOrder({ ids = ticked }) {
     const fresh = page.getElementById(`row-${id}`);
     const row = rowOf(id);
     if (row && fresh) {
-      if (Number(fresh.dataset.version) >= Number(row.dataset.version))
+      if (Number(fresh.dataset.version) >= Number(row.dataset.version)) {
         show(id, { html: fresh.outerHTML, matches: true });
+      }
     } else if (row) row.classList.add("left");
   }
 }

@@ -51,12 +51,13 @@ function typed(text) {
       ),
     );
   }
-  if (text)
+  if (text) {
     found.push(
       command(gettext("Search"), interpolate(gettext("Search for %s"), [isolated(text)]), () =>
         location.assign(searchAddress(text)),
       ),
     );
+  }
   return found;
 }
 
@@ -70,7 +71,7 @@ function matching(text) {
   const rank = (one) =>
     groups.indexOf(one.group) * 2 + (one.name.toLowerCase().startsWith(text.toLowerCase()) ? 0 : 1);
   named.sort((one, other) => rank(one) - rank(other));
-  const [search, ...id] = typed(text).reverse();
+  const [search, ...id] = typed(text).toReversed();
   return [...id, ...named, ...(search ? [search] : [])];
 }
 
@@ -108,8 +109,9 @@ function option({ name, note, icon }, i) {
 }
 
 function point() {
-  for (const item of list.querySelectorAll("[role=option]"))
+  for (const item of list.querySelectorAll("[role=option]")) {
     item.setAttribute("aria-selected", String(Number(item.dataset.i) === at));
+  }
   const current = document.getElementById(`command-${at}`);
   current?.scrollIntoView({ block: "nearest" });
   if (current) field.setAttribute("aria-activedescendant", current.id);
@@ -142,8 +144,9 @@ export function start(acts) {
       !(event.ctrlKey || event.metaKey) ||
       event.altKey ||
       event.shiftKey
-    )
+    ) {
       return;
+    }
     event.preventDefault();
     if (dialog.open) return dialog.close();
     if (document.querySelector("dialog[open]")) return;

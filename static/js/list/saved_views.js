@@ -35,10 +35,12 @@ function sayInAddress(boxes) {
         .map((box) => box.value)
         .join(".");
   history.replaceState(history.state, "", withColumns(location.search, shown) + location.hash);
-  for (const link of document.querySelectorAll('a[href*="columns="]'))
+  for (const link of document.querySelectorAll('a[href*="columns="]')) {
     link.setAttribute("href", withColumns(link.getAttribute("href"), shown));
-  for (const field of document.querySelectorAll("input[type=hidden][name=columns]"))
+  }
+  for (const field of document.querySelectorAll("input[type=hidden][name=columns]")) {
     field.disabled = shown === null || ((field.value = shown), false);
+  }
 }
 
 function withColumns(search, shown) {

@@ -56,15 +56,16 @@ export function newcomers(n) {
 async function choose(event) {
   const button = event.currentTarget;
   if (wanted()) localStorage.removeItem(key());
-  else if ("Notification" in window && (await Notification.requestPermission()) === "granted")
+  else if ("Notification" in window && (await Notification.requestPermission()) === "granted") {
     localStorage.setItem(key(), "yes");
-  else
+  } else {
     toast(
       gettext(
         "This browser does not let the page send notifications. You can change that in its settings for this site.",
       ),
       { error: true },
     );
+  }
   button.setAttribute("aria-pressed", String(wanted()));
 }
 

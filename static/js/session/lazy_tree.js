@@ -15,8 +15,9 @@ export function start(panels) {
 }
 
 function opened({ target: branch }) {
-  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched)
+  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) {
     fetchBranch(branch).catch(away);
+  }
 }
 
 async function fetchBranch(branch) {
@@ -31,8 +32,9 @@ async function fetchBranch(branch) {
 
 // Those that are open and were emptied by a newer version.
 export function fill(panels) {
-  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])"))
+  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) {
     fetchBranch(branch).catch(away);
+  }
 }
 
 function continued(event) {

@@ -7,8 +7,9 @@ let doing = "";
 
 function body(values) {
   const form = new FormData();
-  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token(), ...values }))
+  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token(), ...values })) {
     form.set(name, value);
+  }
   return form;
 }
 

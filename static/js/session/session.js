@@ -53,8 +53,9 @@ function onFrame({ now, session }) {
 
 // The conversation grows without a new version of the session: then only its panel is fetched, one fetch at a time.
 async function renewTalk() {
-  if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null)
+  if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null) {
     return;
+  }
   const asked = talk;
   try {
     await (talking = loadTalk());
@@ -118,8 +119,9 @@ function panelsAddress() {
 }
 
 async function place(response, signal) {
-  if (response.status === 404)
+  if (response.status === 404) {
     return toast(gettext("This session was removed for good."), { error: true });
+  }
   if (!response.ok) throw new Error(response.status);
   const fresh = parse(await response.text());
   await lazyTree.carryOver(panels, fresh, signal);
@@ -149,8 +151,9 @@ function backToNow(event) {
     event.key === "Escape" &&
     timeline.moment() !== null &&
     !document.querySelector("dialog[open], details.menu[open]")
-  )
+  ) {
     timeline.live();
+  }
 }
 
 shell.start();

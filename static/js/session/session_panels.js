@@ -92,8 +92,9 @@ function keys(event) {
     event.metaKey ||
     event.altKey ||
     event.target.closest("input, textarea, button")
-  )
+  ) {
     return;
+  }
   const line = event.target.closest(".tree [data-path]");
   if (!line) return;
   if (event.key === "c" || event.key === "v") act(line, event.key === "c" ? "path" : "value");
@@ -119,8 +120,9 @@ function showFound(event) {
     let branch = line.parentElement.closest("details");
     branch;
     branch = branch.parentElement.closest("details")
-  )
+  ) {
     branch.open = true;
+  }
   line.focus();
   line.scrollIntoView({ block: "center" });
 }
@@ -138,8 +140,9 @@ export function stick() {
 
 export function filterCheckpoints() {
   const wanted = document.getElementById("flag-filter")?.value.trim().toLowerCase() ?? "";
-  for (const flag of document.querySelectorAll(".flags > .flag"))
+  for (const flag of document.querySelectorAll(".flags > .flag")) {
     flag.hidden = !flag.dataset.name.toLowerCase().includes(wanted);
+  }
 }
 
 // A link to an entry of the history that is not among the newest opens the page that has it.

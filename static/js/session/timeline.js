@@ -21,7 +21,7 @@ const days = written(
 );
 const format = {
   day: (t) => days.format(t),
-  tick: (t, step) => (step >= 86_400_000 ? days : step < 60_000 ? exact : minutes).format(t),
+  tick: (t, gap) => (gap >= 86_400_000 ? days : gap < 60_000 ? exact : minutes).format(t),
 };
 let data = null;
 let scale = null;
@@ -67,7 +67,7 @@ function redraw() {
   const width = part("plot").clientWidth;
   if (width < 60) return;
   const to = end();
-  const stops = [...data.moments.map(([, t]) => t), ...data.flags.map(([, , t]) => t)].sort(
+  const stops = [...data.moments.map(([, t]) => t), ...data.flags.map(([, , t]) => t)].toSorted(
     (a, b) => a - b,
   );
   scale = makeScale({ from: data.start, to, stops, width, left: 8, right: 12, fold });
@@ -124,12 +124,13 @@ function* describe(t) {
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
   if (band) yield band.word;
   const flag = data.flags.findLast(([, , time]) => time <= t);
-  if (flag)
+  if (flag) {
     yield interpolate(
       gettext("after checkpoint %(n)s, %(name)s"),
       { n: flag[0], name: isolated(flag[1]) },
       true,
     );
+  }
 }
 
 function go(to) {

@@ -15,8 +15,9 @@ const LETTER = 6.1;
 
 export function element(name, attributes = {}, text = "") {
   const node = document.createElementNS(NS, name);
-  for (const [key, value] of Object.entries(attributes))
+  for (const [key, value] of Object.entries(attributes)) {
     node.setAttribute(key, typeof value === "number" ? Math.round(value * 10) / 10 : value);
+  }
   if (text) node.textContent = text;
   return node;
 }
@@ -76,8 +77,9 @@ function bands(data, scale, now) {
     const width = Math.max(scale.x(band.to ?? now) - x0, 1.5);
     const shape = { x: x0, y: BAND.y, width, height: BAND.height, rx: Math.min(4, width / 2) };
     const drawn = [element("rect", { ...shape, class: "band", "data-tone": band.state })];
-    if (band.state === "paused" || band.state === "pausing")
+    if (band.state === "paused" || band.state === "pausing") {
       drawn.push(element("rect", { ...shape, class: "band-hatch" }));
+    }
     if (width > band.word.length * LETTER + 12) {
       drawn.push(
         element(
@@ -190,17 +192,18 @@ function flags(data, scale) {
 
 function one({ x0: x, flags: [[, name, , automatic]] }, room) {
   const pole = element("line", { x1: x, x2: x, y1: FLAG.top, y2: FLAG.foot, class: "pole" });
-  if (automatic)
+  if (automatic) {
     return [pole, element("circle", { cx: x, cy: FLAG.top + 3, r: 3, class: "flag-automatic" })];
+  }
   const cloth = element("path", {
     d: `M${x} ${FLAG.top} h9 l-2.5 4 l2.5 4 h-9 z`,
     class: "flag-cloth",
   });
   const letters = Math.floor(room / LETTER);
-  const short = name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
+  const fitting = name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
   return letters < Math.min(name.length, 10)
     ? [pole, cloth]
-    : [pole, cloth, element("text", { x: x + 13, y: FLAG.top + 8, class: "flag-word" }, short)];
+    : [pole, cloth, element("text", { x: x + 13, y: FLAG.top + 8, class: "flag-word" }, fitting)];
 }
 
 function many({ x0, x1, flags: [...inside] }) {

@@ -20,8 +20,9 @@ function onStatus(said) {
 
 function hello() {
   const rows = {};
-  for (const row of document.querySelectorAll("#rows > .row"))
+  for (const row of document.querySelectorAll("#rows > .row")) {
     rows[row.dataset.id] = Number(row.dataset.version);
+  }
   return {
     page: "list",
     query: document.body.dataset.query,
@@ -39,10 +40,12 @@ function onFrame(frame) {
     if (row && html) clock.tick(patchRow(row, html));
     stale ||= matches === false;
   }
-  for (const [id, touch] of Object.entries(frame.touched ?? {}))
+  for (const [id, touch] of Object.entries(frame.touched ?? {})) {
     if (by(`row-${id}`)) clock.applyVersionBump(by(`row-${id}`), touch);
-  for (const [id, ms] of Object.entries(frame.beats ?? {}))
+  }
+  for (const [id, ms] of Object.entries(frame.beats ?? {})) {
     clock.beat(by(`row-${id}`) ?? document.body, ms);
+  }
   if (stale) asked ??= setTimeout(refresh, SOON);
 }
 
