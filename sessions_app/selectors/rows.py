@@ -16,7 +16,15 @@ from django.db.models.functions import JSONObject, Left, Now
 from django.utils.dateparse import parse_datetime
 
 from ..conditions import PAUSED, PAUSING, PROGRESSED, pause_verbs
-from ..health import WATCHED_FOR_SILENCE, Health, Rule, health, is_without_agent, rule_for
+from ..health import (
+    WATCHED_FOR_PROGRESS,
+    WATCHED_FOR_SILENCE,
+    Health,
+    Rule,
+    health,
+    is_without_agent,
+    rule_for,
+)
 from ..models import AgentSession, Checkpoint
 from ..watchdog.retention import trash_days
 
@@ -98,6 +106,10 @@ class Row:
     @property
     def watched(self) -> bool:
         return self.state in WATCHED_FOR_SILENCE
+
+    @property
+    def watched_for_progress(self) -> bool:
+        return self.state in WATCHED_FOR_PROGRESS
 
     @property
     def duration(self) -> timedelta | None:

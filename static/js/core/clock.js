@@ -1,17 +1,14 @@
-// One timer for all relative times, by the server's clock. Says the same as sessions_app/rendering/time_format.py.
+// One timer for all relative times, by the server's clock.
 
 import { heard } from "./blind_gaps.js";
+import { healthOf, shareOf } from "./health.js";
+import { ago, long, short } from "./spans.js";
 
-const MINUTE = 60;
-const HOUR = 3600;
-const DAY = 86400;
 const full = new Intl.DateTimeFormat(document.documentElement.lang, {
   dateStyle: "medium",
   timeStyle: "medium",
   hourCycle: "h23",
 });
-const two = (n) => String(n).padStart(2, "0");
-const fill = (text, values) => interpolate(text, values, true);
 
 // What the server's clock shows, minus ours; renewed by every frame of the feed.
 let offset = Number(document.body.dataset.now || Date.now()) - Date.now();
@@ -22,39 +19,6 @@ export function setServerTime(ms) {
 
 export function serverNow() {
   return Date.now() + offset;
-}
-
-export function short(seconds) {
-  const s = Math.max(Math.trunc(seconds), 0);
-  if (s < MINUTE) return fill(gettext("%(s)s s"), { s });
-  if (s < HOUR) return fill(gettext("%(min)s min"), { min: Math.trunc(s / MINUTE) });
-  if (s < DAY) return fill(gettext("%(h)s h"), { h: Math.trunc(s / HOUR) });
-  return fill(gettext("%(d)s d"), { d: Math.trunc(s / DAY) });
-}
-
-export function long(seconds) {
-  const s = Math.max(Math.trunc(seconds), 0);
-  if (s < MINUTE) return short(s);
-  if (s < HOUR) {
-    return fill(gettext("%(min)s min %(s)s s"), {
-      min: Math.trunc(s / MINUTE),
-      s: two(s % MINUTE),
-    });
-  }
-  if (s < DAY) {
-    return fill(gettext("%(h)s h %(min)s min"), {
-      h: Math.trunc(s / HOUR),
-      min: two(Math.trunc((s % HOUR) / MINUTE)),
-    });
-  }
-  return fill(gettext("%(d)s d %(h)s h"), {
-    d: Math.trunc(s / DAY),
-    h: Math.trunc((s % DAY) / HOUR),
-  });
-}
-
-export function ago(seconds) {
-  return fill(gettext("%(span)s ago"), { span: short(seconds) });
 }
 
 const FORMS = { ago, age: short, running: long };
@@ -71,22 +35,12 @@ export function tickTime(time, now = serverNow()) {
   set(time, FORMS[time.dataset.relative]((now - time.since) / 1000));
 }
 
-// Health flips by the clock alone; the rule is the server's (sessions_app/health.py), its limits come with the row.
-function healthOf({ heartbeat, progress, late, lost, stuck, state }, now) {
-  const silence = heard(Number(heartbeat), now) / 1000;
-  if (!heartbeat || silence >= lost) return "lost";
-  if (silence >= late) return "late";
-  return state === "active" && heard(Number(progress), now) / 1000 >= stuck
-    ? "no_progress"
-    : "on_time";
-}
-
 export function tickRow(row, now = serverNow()) {
   const data = row.dataset;
   if (!data.late) return;
-  const health = healthOf(data, now);
+  const health = healthOf(data, now, heard);
   if (data.health !== health) data.health = health;
-  const share = Math.min(Math.max(heard(Number(data.heartbeat), now) / 1000 / data.late, 0), 1);
+  const share = shareOf(data, now, heard);
   const dashes = `${Math.round(share * 100)} 100`;
   const ring = row.ring?.isConnected ? row.ring : (row.ring = row.querySelector(".ring-fill"));
   if (ring && ring.getAttribute("stroke-dasharray") !== dashes) {

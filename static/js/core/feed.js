@@ -16,9 +16,10 @@ const LONGEST_WAIT = 10_000;
 const PING_AFTER = 7_000;
 const SILENCE = 12_000;
 const OFFLINE_AFTER = 6_000;
-const ACK_EVERY = 48; // of 128 frames and 128 KiB that may be on their way: an acknowledgement costs the server more than a frame
-const ACK_BYTES = 32 * 1024;
-const ACK_AFTER = 5000; // it waits for thirty seconds
+// When to acknowledge, in frames, bytes and milliseconds: the server says it, and waits for longer.
+const ACK_EVERY = Number(addresses.ackEvery);
+const ACK_BYTES = Number(addresses.ackBytes);
+const ACK_AFTER = Number(addresses.ackAfter);
 const ASK_AGAIN_AFTER = 300;
 const NOT_LOGGED_IN = 4401;
 const NOT_ALLOWED = 4403;

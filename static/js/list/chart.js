@@ -31,7 +31,12 @@ const exact = new Intl.DateTimeFormat(language, {
   hourCycle: "h23",
   timeZone,
 });
-let shown = { minutes: "15", by: "state", ...JSON.parse(localStorage.getItem("chart") ?? "{}") };
+const pressed = (name) => box.querySelector(`[data-${name}][aria-pressed=true]`).dataset[name];
+let shown = {
+  minutes: pressed("minutes"),
+  by: pressed("by"),
+  ...JSON.parse(localStorage.getItem("chart") ?? "{}"),
+};
 let numbers = null;
 let plot = null;
 

@@ -2,26 +2,28 @@
 
 import { toast } from "../core/toast.js";
 
-const WORST = ["lost", "late", "no_progress"];
-const COLOURS = { lost: "#e0347f", late: "#f08030", no_progress: "#a05ad8", held: "#8a93a3" };
+// The filters of conditions, the most urgent first; which that is, the server says.
+const conditions = [...document.querySelectorAll("#rail [data-urgency]")].toSorted(
+  (a, b) => a.dataset.urgency - b.dataset.urgency,
+);
 const title = document.title;
 const icon = document.querySelector("link[rel=icon]");
 const plain = icon.href;
 let shown = "";
 let told = false;
 
-const word = (name) =>
-  document.querySelector(`[data-count="state:${name}"] .truncate`)?.textContent ?? name;
+const nameOf = (item) => item.dataset.count.slice("state:".length);
 
 export function counts(states) {
-  const worst = WORST.find((name) => states[name] > 0);
+  const item = conditions.find((one) => states[nameOf(one)] > 0);
+  const worst = item ? nameOf(item) : "";
   const text = worst
-    ? `(${states[worst].toLocaleString(document.documentElement.lang)} ${word(worst)}) ${title}`
+    ? `(${states[worst].toLocaleString(document.documentElement.lang)} ${item.querySelector(".truncate").textContent}) ${title}`
     : title;
   if (document.title !== text) document.title = text;
-  if (shown === (worst ?? "")) return;
-  shown = worst ?? "";
-  icon.href = worst ? marked(COLOURS[worst]) : plain;
+  if (shown === worst) return;
+  shown = worst;
+  icon.href = item ? marked(getComputedStyle(item).getPropertyValue("--tab")) : plain;
 }
 
 function marked(colour) {
@@ -75,7 +77,7 @@ export function start() {
   button.addEventListener("click", choose);
   const states = {};
   for (const item of document.querySelectorAll("[data-count^='state:']")) {
-    states[item.dataset.count.slice(6)] =
+    states[nameOf(item)] =
       item.dataset.zero === "true"
         ? 0
         : Number(item.querySelector(".n").textContent.replace(/\D/g, ""));

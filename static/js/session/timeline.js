@@ -1,7 +1,8 @@
 // The time axis: shows the session's life at once and lets the page be looked at as of any moment of it.
 
 import { isolated } from "../bidi.js";
-import { ago, serverNow } from "../core/clock.js";
+import { serverNow } from "../core/clock.js";
+import { ago } from "../core/spans.js";
 import { HEIGHT, draw, element } from "./timeline_draw.js";
 import { idleStretches, makeScale } from "./timeline_scale.js";
 

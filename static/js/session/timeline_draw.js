@@ -1,6 +1,6 @@
 // Draws the axis as SVG: flags of checkpoints, the band of states, orders, turns, signs of life, the time below.
 
-import { short } from "../core/clock.js";
+import { short } from "../core/spans.js";
 import { ticks } from "./timeline_scale.js";
 
 const NS = "http://www.w3.org/2000/svg";
@@ -77,7 +77,7 @@ function bands(data, scale, now) {
     const width = Math.max(scale.x(band.to ?? now) - x0, 1.5);
     const shape = { x: x0, y: BAND.y, width, height: BAND.height, rx: Math.min(4, width / 2) };
     const drawn = [element("rect", { ...shape, class: "band", "data-tone": band.state })];
-    if (band.state === "paused" || band.state === "pausing") {
+    if (band.halted) {
       drawn.push(element("rect", { ...shape, class: "band-hatch" }));
     }
     if (width > band.word.length * LETTER + 12) {
