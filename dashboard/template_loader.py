@@ -44,7 +44,8 @@ def without_layout(source: str) -> str:
 
 
 def _content(source: str) -> Iterator[str]:
-    at, before, spaced = 0, "markup", False
+    before: str | None = None
+    at, spaced = 0, False
     while found := _CONTENT.match(source, at):
         at, kind = found.end(), found.lastgroup
         if kind == "space":

@@ -96,6 +96,11 @@ def lint(sheets: dict[str, str], words: Words) -> list[Finding]:
     return sorted(found)
 
 
+def declarations_of(sheet: str) -> list[Declaration]:
+    rules = _flat(tinycss2.parse_stylesheet(sheet, True, True))
+    return [one for rule in rules if rule.type == "qualified-rule" for one in _declarations(rule)]
+
+
 def _flat(nodes: list[Node]) -> Iterator[Any]:
     """The rules, those inside @media as well, and what is none."""
     for node in nodes:

