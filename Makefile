@@ -66,16 +66,32 @@ frameworks: .venv/development ## the tests with DSPy, which `make test` leaves o
 	@$(INSTALL) requirements-frameworks.txt
 	@$(BIN)/python -m pytest tests/frameworks
 
-lint: setup ## ruff and the import contract
+SCRIPTS := static/js tests/javascript
+
+lint: setup ## ruff and the import contract; templates, styles and scripts
 	@echo "==> ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@echo "==> import contract"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports --no-cache
+	@echo "==> templates"
+	@$(BIN)/djangofmt --check templates
+	@$(BIN)/djangofmt check templates
+	@echo "==> styles"
+	@$(BIN)/oxfmt --check static/css
+	@$(BIN)/python -m tools.styles
+	@echo "==> scripts"
+	@$(BIN)/oxfmt --check $(SCRIPTS)
+	@$(BIN)/oxlint --deny-warnings $(SCRIPTS)
 
-format: setup ## write the code as ruff wants it
+format: setup ## write code, templates, styles and scripts as their formatters want them
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/djangofmt check --fix templates
+	@$(BIN)/djangofmt templates
+	@$(BIN)/oxfmt static/css
+	@$(BIN)/oxlint --fix $(SCRIPTS)
+	@$(BIN)/oxfmt $(SCRIPTS)
 
 types: setup ## mypy, strict
 	@echo "==> mypy"

@@ -63,6 +63,7 @@ CONDITIONS = {
         "no_progress", "hourglass", _("No progress"), _("The process lives, but gets nothing done.")
     ),
 }
+MOST_URGENT_FIRST = ("lost", "late", "no_progress")
 RESUMING = Badge(
     "pausing", "pausing", _("Resuming"), _("Asked to go on; the agent has not confirmed it yet.")
 )

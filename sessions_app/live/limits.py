@@ -34,5 +34,6 @@ class Limits:
 
 LIMITS = Limits()
 
-# When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did. As static/js/core/feed.js.
+# When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did.
+# An acknowledgement costs the server more than a frame, so less than half a window. Pages get them in _addresses.html.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0

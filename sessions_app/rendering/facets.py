@@ -1,13 +1,13 @@
 """The left rail: filter links that can be combined, each with its count."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from ..choices import CONDITIONS, STATES, Badge, Text
+from ..choices import CONDITIONS, MOST_URGENT_FIRST, STATES, Badge, Text
 from ..selectors.facet_counts import Facets
 from ..selectors.filters import ListFilter
 
@@ -24,6 +24,8 @@ class Item:
     icon: str = ""
     tone: str = ""
     hint: Text = ""
+    urgency: int = 0
+    """1 for the condition that a page's title names first, 0 for what it does not name."""
 
     @property
     def shown(self) -> str:
@@ -62,7 +64,9 @@ def _states(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[It
 
 def _conditions(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[Item]:
     for name, sign in CONDITIONS.items():
-        yield _signed(query, name, sign, facets.states.get(name, 0), name in wanted.conditions)
+        urgency = MOST_URGENT_FIRST.index(name) + 1
+        item = _signed(query, name, sign, facets.states.get(name, 0), name in wanted.conditions)
+        yield replace(item, urgency=urgency)
 
 
 def _signed(query: QueryDict, name: str, sign: Badge, n: int, current: bool) -> Item:

@@ -144,6 +144,7 @@ def _band(state: str, since: datetime, until: datetime | None) -> Json:
     return {
         "state": state if sign else "deleted",
         "word": str(sign.word) if sign else state[:20],
+        "halted": state in (PAUSING, PAUSED),
         "from": milliseconds(since),
         "to": milliseconds(until),
     }

@@ -19,6 +19,7 @@ from agent_sessions.states import SessionState
 from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import tokens
+from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 from sessions_app.live.sockets.path import FEED
 from sessions_app.numbers import milliseconds
 from sessions_app.rendering import fragments, time_format
@@ -52,8 +53,9 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.inclusion_tag("_addresses.html")
 def addresses() -> dict[str, Any]:
-    """Where scripts find pages, data and cookies: none of them knows an address itself."""
-    return {"feed": f"{get_script_prefix()}{FEED}", "settings": settings}
+    """Where scripts find pages, data and cookies, and how they use the feed: none of them knows it itself."""
+    ack = {"frames": ACK_EVERY, "bytes": ACK_BYTES, "milliseconds": round(ACK_AFTER * 1000)}
+    return {"feed": f"{get_script_prefix()}{FEED}", "ack": ack, "settings": settings}
 
 
 @register.simple_tag(takes_context=True)

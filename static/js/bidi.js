@@ -5,11 +5,13 @@ const STARTS = "\u2066\u2067\u2068";
 // Ends of isolation that the text did not begin would end ours.
 export function closed(text) {
   let depth = 0;
-  return [...text].filter((character) => {
-    if (character === "\u2069") return depth > 0 && depth-- > 0;
-    if (STARTS.includes(character)) depth++;
-    return true;
-  }).join("");
+  return [...text]
+    .filter((character) => {
+      if (character === "\u2069") return depth > 0 && depth-- > 0;
+      if (STARTS.includes(character)) depth++;
+      return true;
+    })
+    .join("");
 }
 
 // For labels and sentences, where no element can be.

@@ -33,9 +33,19 @@ export async function send(form, submitter, as = "fetch") {
   const address = form.getAttribute("action") || location.href; // a field of the form may be called "action"
   let response;
   try {
-    response = await fetch(address, { method: "POST", headers: { "X-Requested-With": as }, body: bodyOf(form, submitter) });
+    response = await fetch(address, {
+      method: "POST",
+      headers: { "X-Requested-With": as },
+      body: bodyOf(form, submitter),
+    });
   } catch {
-    say(form, gettext("No answer came; what you wrote is still here. Send it again: it will not be done twice."), true);
+    say(
+      form,
+      gettext(
+        "No answer came; what you wrote is still here. Send it again: it will not be done twice.",
+      ),
+      true,
+    );
     return null;
   }
   if (!leadsToLogin(response)) return response;
@@ -44,12 +54,22 @@ export async function send(form, submitter, as = "fetch") {
 }
 
 function sayLoggedOut(form) {
-  say(form, gettext("You are logged out; nothing was sent, and what you wrote is still here. Log in in another tab, then send it again."), true);
+  say(
+    form,
+    gettext(
+      "You are logged out; nothing was sent, and what you wrote is still here. Log in in another tab, then send it again.",
+    ),
+    true,
+  );
 }
 
 // An answer without the form: what is typed stays.
 export function sayRefused(form, page, status) {
-  say(form, `${page.querySelector("h1")?.textContent ?? status}. ${gettext("Nothing was stored; what you wrote is still here.")}`, true);
+  say(
+    form,
+    `${page.querySelector("h1")?.textContent ?? status}. ${gettext("Nothing was stored; what you wrote is still here.")}`,
+    true,
+  );
 }
 
 export function typing() {
@@ -66,9 +86,21 @@ export function keepsThePage() {
 async function keep(form) {
   if (!form.isConnected || form.getAttribute("aria-busy")) return;
   try {
-    const response = await fetch(addresses.drafts, { method: "POST", headers: { "X-Requested-With": "fetch" }, body: bodyOf(form) });
+    const response = await fetch(addresses.drafts, {
+      method: "POST",
+      headers: { "X-Requested-With": "fetch" },
+      body: bodyOf(form),
+    });
     if (leadsToLogin(response)) return sayLoggedOut(form);
-    if (response.status === 409) return say(form, gettext("Somebody else is logged in now. What you wrote is still here, but it is not sent for another person."), true);
+    if (response.status === 409) {
+      return say(
+        form,
+        gettext(
+          "Somebody else is logged in now. What you wrote is still here, but it is not sent for another person.",
+        ),
+        true,
+      );
+    }
     if (response.ok) return say(form, gettext("Your draft is saved."));
   } catch {
     // said below
@@ -79,7 +111,10 @@ async function keep(form) {
 
 function later(form, wait) {
   clearTimeout(timers.get(form));
-  timers.set(form, setTimeout(() => keep(form), wait));
+  timers.set(
+    form,
+    setTimeout(() => keep(form), wait),
+  );
 }
 
 // Before the form is sent and after it was: a draft that is on its way must not come after the answer.
@@ -111,7 +146,9 @@ async function show(form, response) {
     return location.assign((await response.json()).href);
   }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const fresh = [...page.forms].find((one) => isDraft(one) && one.getAttribute("action") === form.getAttribute("action"));
+  const fresh = [...page.forms].find(
+    (one) => isDraft(one) && one.getAttribute("action") === form.getAttribute("action"),
+  );
   if (!fresh) return sayRefused(form, page, response.status);
   if (form.dataset.typed) fresh.dataset.typed = "true";
   form.replaceWith(fresh);

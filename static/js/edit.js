@@ -22,7 +22,9 @@ async function submit(event) {
 }
 
 async function show(form, response) {
-  if (response.headers.get("Content-Type")?.startsWith("application/json")) return location.assign((await response.json()).href);
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    return location.assign((await response.json()).href);
+  }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.querySelector("form[data-edit]");
   if (!fresh) return sayRefused(form, page, response.status);

@@ -277,7 +277,7 @@ def test_server_and_browser_say_spans_alike(open_page: Open, language: str) -> N
         ]
     said = page.evaluate(
         """async (seconds) => {
-            const {short, long, ago} = await import("/static/js/core/clock.js");
+            const {short, long, ago} = await import("/static/js/core/spans.js");
             return seconds.map((s) => [short(s), long(s), ago(s)]);
         }""",
         seconds,

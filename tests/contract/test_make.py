@@ -30,6 +30,12 @@ def test_make_test_checks_everything() -> None:
     commands = dry_run("test")
     for each in (".ci/chromium", "ruff check", "ruff format --check", "lint-imports", "mypy"):
         assert each in commands
+    for each in (
+        *("djangofmt --check templates", "djangofmt check templates"),
+        *("oxfmt --check static/css", "tools.styles"),
+        *("oxfmt --check static/js", "oxlint --deny-warnings static/js"),
+    ):
+        assert each in commands
     assert commands.rstrip().endswith("-m pytest -n 4")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import json
 import os
 import re
 import tomllib
@@ -60,6 +61,16 @@ def test_editors_write_what_ruff_accepts() -> None:
     assert sections["*"]["indent_style"] == "space"
     assert sections["*"]["indent_size"] == "4"
     assert sections["Makefile"]["indent_style"] == "tab"
+
+
+def test_editors_write_what_the_formatters_of_pages_accept() -> None:
+    pages = editorconfig()["*.{html,js,css}"]
+    template: Any = PROJECT["tool"]["djangofmt"]
+    other = json.loads((BASE_DIR / ".oxfmtrc.json").read_text())
+    assert pages["max_line_length"] == str(template["line-length"]) == str(other["printWidth"])
+    assert editorconfig()["*.{html,js,css,svg,json,yml,yaml}"]["indent_size"] == str(
+        template["indent-width"]
+    )
 
 
 def editorconfig() -> configparser.ConfigParser:

@@ -1,15 +1,23 @@
 """Pages that are not browsers acknowledge as a browser does."""
 
 import re
-from pathlib import Path
 
-from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
+from django.template import Context, Template
 
-SCRIPT = Path(__file__).parents[2] / "static" / "js" / "core" / "feed.js"
+from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY, LIMITS
 
 
-def test_the_script_acknowledges_when_the_others_are_said_to() -> None:
-    said = dict(re.findall(r"^const (ACK_\w+) = ([\d *]+);", SCRIPT.read_text(), re.MULTILINE))
-    kilo = re.fullmatch(r"(\d+) \* 1024", said["ACK_BYTES"])
-    assert kilo is not None and int(kilo[1]) * 1024 == ACK_BYTES
-    assert (int(said["ACK_EVERY"]), int(said["ACK_AFTER"])) == (ACK_EVERY, ACK_AFTER * 1000)
+def test_every_page_is_told_when_to_acknowledge() -> None:
+    page = Template("{% load sessions %}{% addresses %}").render(Context())
+    told = dict(re.findall(r'data-ack-(\w+)="(\d+)"', page))
+    assert told == {
+        "every": str(ACK_EVERY),
+        "bytes": str(ACK_BYTES),
+        "after": str(round(ACK_AFTER * 1000)),
+    }
+
+
+def test_an_acknowledgement_is_due_before_the_server_stops_sending() -> None:
+    assert ACK_EVERY < LIMITS.window_frames
+    assert ACK_BYTES < LIMITS.window_bytes
+    assert ACK_AFTER < LIMITS.acknowledgement

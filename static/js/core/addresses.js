@@ -4,10 +4,12 @@ const { dataset } = document.querySelector("meta[name=addresses]");
 
 export const addresses = dataset;
 
-export const sessionAddress = (id) => dataset.anySession.replace("00000000-0000-0000-0000-000000000000", id);
+export const sessionAddress = (id) =>
+  dataset.anySession.replace("00000000-0000-0000-0000-000000000000", id);
 
 // Whether the server has led a request to the log-in.
-export const leadsToLogin = (response) => response.redirected && new URL(response.url).pathname === dataset.login;
+export const leadsToLogin = (response) =>
+  response.redirected && new URL(response.url).pathname === dataset.login;
 
 export function readCookie(name) {
   const found = document.cookie.split("; ").find((one) => one.startsWith(`${name}=`));

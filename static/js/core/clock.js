@@ -1,14 +1,14 @@
-// One timer for all relative times, by the server's clock. Says the same as sessions_app/rendering/time_format.py.
+// One timer for all relative times, by the server's clock.
 
 import { heard } from "./blind_gaps.js";
-import { healthOf } from "./health.js";
+import { healthOf, shareOf } from "./health.js";
+import { ago, long, short } from "./spans.js";
 
-const MINUTE = 60;
-const HOUR = 3600;
-const DAY = 86400;
-const full = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
-const two = (n) => String(n).padStart(2, "0");
-const fill = (text, values) => interpolate(text, values, true);
+const full = new Intl.DateTimeFormat(document.documentElement.lang, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  hourCycle: "h23",
+});
 
 // What the server's clock shows, minus ours; renewed by every frame of the feed.
 let offset = Number(document.body.dataset.now || Date.now()) - Date.now();
@@ -19,28 +19,6 @@ export function setServerTime(ms) {
 
 export function serverNow() {
   return Date.now() + offset;
-}
-
-export function short(seconds) {
-  const s = Math.max(Math.trunc(seconds), 0);
-  if (s < MINUTE) return fill(gettext("%(s)s s"), { s });
-  if (s < HOUR) return fill(gettext("%(min)s min"), { min: Math.trunc(s / MINUTE) });
-  if (s < DAY) return fill(gettext("%(h)s h"), { h: Math.trunc(s / HOUR) });
-  return fill(gettext("%(d)s d"), { d: Math.trunc(s / DAY) });
-}
-
-export function long(seconds) {
-  const s = Math.max(Math.trunc(seconds), 0);
-  if (s < MINUTE) return short(s);
-  if (s < HOUR) return fill(gettext("%(min)s min %(s)s s"), { min: Math.trunc(s / MINUTE), s: two(s % MINUTE) });
-  if (s < DAY) {
-    return fill(gettext("%(h)s h %(min)s min"), { h: Math.trunc(s / HOUR), min: two(Math.trunc((s % HOUR) / MINUTE)) });
-  }
-  return fill(gettext("%(d)s d %(h)s h"), { d: Math.trunc(s / DAY), h: Math.trunc((s % DAY) / HOUR) });
-}
-
-export function ago(seconds) {
-  return fill(gettext("%(span)s ago"), { span: short(seconds) });
 }
 
 const FORMS = { ago, age: short, running: long };
@@ -60,12 +38,14 @@ export function tickTime(time, now = serverNow()) {
 export function tickRow(row, now = serverNow()) {
   const data = row.dataset;
   if (!data.late) return;
-  const health = healthOf(data, (since) => heard(since, now) / 1000);
+  const health = healthOf(data, now, heard);
   if (data.health !== health) data.health = health;
-  const share = Math.min(Math.max(heard(Number(data.heartbeat), now) / 1000 / data.late, 0), 1);
+  const share = shareOf(data, now, heard);
   const dashes = `${Math.round(share * 100)} 100`;
   const ring = row.ring?.isConnected ? row.ring : (row.ring = row.querySelector(".ring-fill"));
-  if (ring && ring.getAttribute("stroke-dasharray") !== dashes) ring.setAttribute("stroke-dasharray", dashes);
+  if (ring && ring.getAttribute("stroke-dasharray") !== dashes) {
+    ring.setAttribute("stroke-dasharray", dashes);
+  }
 }
 
 // A heartbeat that came over the feed, without a new row.

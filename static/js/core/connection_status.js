@@ -12,7 +12,11 @@ function words(state, since, code) {
   if (state === "reconnecting") return gettext("Reconnecting");
   if (code === 4403) return gettext("Not live: your right to look was withdrawn");
   if (!since) return gettext("Offline, data may be old");
-  return interpolate(gettext("Offline since %(time)s, data may be old"), { time: clockTime(since) }, true);
+  return interpolate(
+    gettext("Offline since %(time)s, data may be old"),
+    { time: clockTime(since) },
+    true,
+  );
 }
 
 export function showHeld() {

@@ -24,7 +24,9 @@ export async function ask(address, options, done) {
 }
 
 async function show(response) {
-  if (response.headers.get("Content-Type")?.startsWith("application/json")) return finish(await response.json());
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    return finish(await response.json());
+  }
   const text = await response.text();
   const page = new DOMParser().parseFromString(text, "text/html");
   const job = page.querySelector("[data-job]");

@@ -16,9 +16,10 @@ const LONGEST_WAIT = 10_000;
 const PING_AFTER = 7_000;
 const SILENCE = 12_000;
 const OFFLINE_AFTER = 6_000;
-const ACK_EVERY = 48; // of 128 frames and 128 KiB that may be on their way: an acknowledgement costs the server more than a frame
-const ACK_BYTES = 32 * 1024;
-const ACK_AFTER = 5000; // it waits for thirty seconds
+// When to acknowledge, in frames, bytes and milliseconds: the server says it, and waits for longer.
+const ACK_EVERY = Number(addresses.ackEvery);
+const ACK_BYTES = Number(addresses.ackBytes);
+const ACK_AFTER = Number(addresses.ackAfter);
 const ASK_AGAIN_AFTER = 300;
 const NOT_LOGGED_IN = 4401;
 const NOT_ALLOWED = 4403;
@@ -63,7 +64,15 @@ class Feed {
   }
 
   opened() {
-    Object.assign(this, { last: 0, acked: 0, ackedAt: -Infinity, unacked: 0, told: null, more: false, wasOpen: true });
+    Object.assign(this, {
+      last: 0,
+      acked: 0,
+      ackedAt: -Infinity,
+      unacked: 0,
+      told: null,
+      more: false,
+      wasOpen: true,
+    });
     this.heardAt = performance.now();
     this.hello();
   }
@@ -128,7 +137,9 @@ class Feed {
   // With a frame, not by a timer: those of a hidden page may sleep for a minute, and the next frame comes within seconds.
   acknowledge() {
     const waited = performance.now() - this.ackedAt;
-    if (this.last - this.acked < ACK_EVERY && this.unacked < ACK_BYTES && waited < ACK_AFTER) return;
+    if (this.last - this.acked < ACK_EVERY && this.unacked < ACK_BYTES && waited < ACK_AFTER) {
+      return;
+    }
     this.unacked = 0;
     this.ackedAt = performance.now();
     if (this.last > this.acked) this.send({ type: "ack", n: (this.acked = this.last) });
@@ -156,7 +167,9 @@ class Feed {
   }
 
   retryNow() {
-    if (this.ended || (this.socket && performance.now() - this.heardAt < SILENCE)) return this.look();
+    if (this.ended || (this.socket && performance.now() - this.heardAt < SILENCE)) {
+      return this.look();
+    }
     this.drop();
     this.open();
   }
@@ -200,10 +213,20 @@ class Feed {
     const beatsSince = this.told?.beats_since ?? null;
     if (this.socket?.readyState !== WebSocket.OPEN) {
       const offline = this.ended || Date.now() - this.lostAt > OFFLINE_AFTER;
-      return { state: offline ? "offline" : "reconnecting", since: this.lostAt + this.offset, code: this.ended };
+      return {
+        state: offline ? "offline" : "reconnecting",
+        since: this.lostAt + this.offset,
+        code: this.ended,
+      };
     }
-    if (this.told?.status === "blind") return { state: "offline", since: this.told.since, beatsSince };
+    if (this.told?.status === "blind") {
+      return { state: "offline", since: this.told.since, beatsSince };
+    }
     const complete = this.answered && !this.more && !this.missing && this.told?.status === "live";
-    return { state: complete ? "live" : "catching-up", since: this.told?.since ?? null, beatsSince };
+    return {
+      state: complete ? "live" : "catching-up",
+      since: this.told?.since ?? null,
+      beatsSince,
+    };
   }
 }

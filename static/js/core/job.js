@@ -20,7 +20,9 @@ export async function follow(panel, ended = () => {}) {
     await new Promise((wake) => setTimeout(wake, pause));
     if (!panel.isConnected) break;
     try {
-      const response = await fetch(panel.dataset.href, { headers: { "X-Requested-With": "fetch" } });
+      const response = await fetch(panel.dataset.href, {
+        headers: { "X-Requested-With": "fetch" },
+      });
       if (!response.ok) continue;
       const fresh = parse(await response.text()).querySelector("[data-job]");
       const place = panel.parentElement;

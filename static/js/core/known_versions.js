@@ -16,9 +16,13 @@ export class KnownVersions {
       if (newcomers !== undefined) news.new = newcomers;
     }
     if (frame.rows) news.rows = pick(frame.rows, ([id, row]) => this.takes(id, row));
-    if (frame.touched) news.touched = pick(frame.touched, ([id, touch]) => this.takesTouch(id, touch));
+    if (frame.touched) {
+      news.touched = pick(frame.touched, ([id, touch]) => this.takesTouch(id, touch));
+    }
     if (frame.beats) news.beats = pick(frame.beats, ([id, ms]) => this.takesBeat(id, ms));
-    if (frame.members) news.members = pick(late ? {} : frame.members, ([id]) => this.versions.has(id));
+    if (frame.members) {
+      news.members = pick(late ? {} : frame.members, ([id]) => this.versions.has(id));
+    }
     if (frame.session) news.session = this.newerSession({ ...frame.session });
     return news;
   }
@@ -26,7 +30,9 @@ export class KnownVersions {
   newerSession(session) {
     if (!this.versions.has(session.id)) return undefined;
     if (session.version !== undefined && !this.takes(session.id, session)) delete session.version;
-    if (session.beat !== undefined && !this.takesBeat(session.id, session.beat)) delete session.beat;
+    if (session.beat !== undefined && !this.takesBeat(session.id, session.beat)) {
+      delete session.beat;
+    }
     return session;
   }
 

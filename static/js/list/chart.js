@@ -3,15 +3,40 @@
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 
 const EVERY = 10_000;
-const TYPE_COLOURS = ["--accent", "--active", "--late", "--no_progress", "--completed", "--lost", "--paused", "--failed"];
+const TYPE_COLOURS = [
+  "--accent",
+  "--active",
+  "--late",
+  "--no_progress",
+  "--completed",
+  "--lost",
+  "--paused",
+  "--failed",
+];
 const by = (id) => document.getElementById(id);
 const box = by("chart");
 const language = document.documentElement.lang;
 const whole = new Intl.NumberFormat(language);
 const timeZone = box?.dataset.timeZone; // the same as in the table below
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
-const exact = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone });
-let shown = { minutes: "15", by: "state", ...JSON.parse(localStorage.getItem("chart") ?? "{}") };
+const clock = new Intl.DateTimeFormat(language, {
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+  timeZone,
+});
+const exact = new Intl.DateTimeFormat(language, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+  timeZone,
+});
+const pressed = (name) => box.querySelector(`[data-${name}][aria-pressed=true]`).dataset[name];
+let shown = {
+  minutes: pressed("minutes"),
+  by: pressed("by"),
+  ...JSON.parse(localStorage.getItem("chart") ?? "{}"),
+};
 let numbers = null;
 let plot = null;
 
@@ -31,7 +56,9 @@ function colourOf(series, i) {
 async function load() {
   if (!box.open || document.hidden) return;
   try {
-    const response = await fetch(`${box.dataset.href}?${new URLSearchParams({ minutes: shown.minutes, by: shown.by })}`);
+    const response = await fetch(
+      `${box.dataset.href}?${new URLSearchParams({ minutes: shown.minutes, by: shown.by })}`,
+    );
     if (!response.ok) throw new Error(response.status);
     numbers = await response.json();
     by("chart-now").textContent = "";
@@ -53,15 +80,31 @@ function stacked() {
 }
 
 function draw() {
-  const upside = [...numbers.series].reverse();
+  const upside = numbers.series.toReversed();
   const data = [numbers.slots, ...stacked()];
   if (numbers.beats) data.push(numbers.beats);
   const bars = uPlot.paths.bars({ size: [0.86, 40], radius: 0.15 });
   const series = upside.map((one) => {
     const tint = colourOf(one, numbers.series.indexOf(one));
-    return { label: one.label, fill: tint, stroke: tint, width: 0, paths: bars, points: { show: false } };
+    return {
+      label: one.label,
+      fill: tint,
+      stroke: tint,
+      width: 0,
+      paths: bars,
+      points: { show: false },
+    };
   });
-  if (numbers.beats) series.push({ label: gettext("Heartbeats"), scale: "beats", stroke: resolved("--ink-3"), width: 1.5, dash: [3, 3], points: { show: false } });
+  if (numbers.beats) {
+    series.push({
+      label: gettext("Heartbeats"),
+      scale: "beats",
+      stroke: resolved("--ink-3"),
+      width: 1.5,
+      dash: [3, 3],
+      points: { show: false },
+    });
+  }
   plot?.destroy();
   plot = new uPlot(options([{}, ...series]), data, by("chart-plot"));
   describe(null);
@@ -69,20 +112,45 @@ function draw() {
 
 const step = () => numbers.slots[1] - numbers.slots[0];
 
+const plain = (_, values) =>
+  values.map((value) => (Number.isInteger(value) ? whole.format(value) : ""));
+
 function options(series) {
-  const axis = { stroke: resolved("--ink-3"), font: "11px Inter, sans-serif", ticks: { show: false }, grid: { stroke: resolved("--line"), width: 1 } };
-  const plain = (_, values) => values.map((value) => (Number.isInteger(value) ? whole.format(value) : ""));
+  const axis = {
+    stroke: resolved("--ink-3"),
+    font: "11px Inter, sans-serif",
+    ticks: { show: false },
+    grid: { stroke: resolved("--line"), width: 1 },
+  };
   return {
     width: by("chart-plot").clientWidth - 16,
     height: by("chart-plot").clientHeight - 8,
     series,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: { x: { range: (_, first, last) => [first - step() / 2, last + step() / 2] }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] }, beats: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
+    scales: {
+      x: { range: (_, first, last) => [first - step() / 2, last + step() / 2] },
+      y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] },
+      beats: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] },
+    },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 26, values: (_, values) => values.map((value) => clock.format(value * 1000)) },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 70,
+        size: 26,
+        values: (_, values) => values.map((value) => clock.format(value * 1000)),
+      },
       { ...axis, size: 44, space: 28, values: plain },
-      { ...axis, scale: "beats", side: 1, size: 44, space: 28, grid: { show: false }, values: plain },
+      {
+        ...axis,
+        scale: "beats",
+        side: 1,
+        size: 44,
+        space: 28,
+        grid: { show: false },
+        values: plain,
+      },
     ],
     hooks: { setCursor: [(drawn) => describe(drawn.cursor.idx ?? null)] },
   };
@@ -91,8 +159,12 @@ function options(series) {
 // The legend says the values under the pointer, or the sums; each entry filters the list.
 function describe(i) {
   const value = (values) => (i === null ? values.reduce((sum, n) => sum + n, 0) : values[i]);
-  const entries = numbers.series.map((one, n) => entry(one.label, value(one.values), colourOf(one, n), address(one.key)));
-  if (numbers.beats) entries.push(entry(gettext("Heartbeats"), value(numbers.beats), resolved("--ink-3"), null));
+  const entries = numbers.series.map((one, n) =>
+    entry(one.label, value(one.values), colourOf(one, n), address(one.key)),
+  );
+  if (numbers.beats) {
+    entries.push(entry(gettext("Heartbeats"), value(numbers.beats), resolved("--ink-3"), null));
+  }
   by("chart-legend").replaceChildren(...entries);
   by("chart-now").textContent = i === null ? "" : exact.format(numbers.slots[i] * 1000);
   if (i === null) {
@@ -117,7 +189,9 @@ function entry(label, value, tint, href) {
   square.setAttribute("viewBox", "0 0 10 10");
   square.setAttribute("aria-hidden", "true");
   const shape = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, of] of Object.entries({ width: 10, height: 10, rx: 2, fill: tint })) shape.setAttribute(name, of);
+  for (const [name, of] of Object.entries({ width: 10, height: 10, rx: 2, fill: tint })) {
+    shape.setAttribute(name, of);
+  }
   square.append(shape);
   const number = document.createElement("b");
   number.textContent = whole.format(value);
@@ -139,8 +213,12 @@ function choose() {
 }
 
 function press() {
-  for (const button of box.querySelectorAll("[data-minutes]")) button.setAttribute("aria-pressed", String(button.dataset.minutes === shown.minutes));
-  for (const button of box.querySelectorAll("[data-by]")) button.setAttribute("aria-pressed", String(button.dataset.by === shown.by));
+  for (const button of box.querySelectorAll("[data-minutes]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.minutes === shown.minutes));
+  }
+  for (const button of box.querySelectorAll("[data-by]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.by === shown.by));
+  }
 }
 
 export function start() {
@@ -160,7 +238,12 @@ export function start() {
   });
   by("chart-plot").addEventListener("click", choose);
   by("chart-plot").addEventListener("mouseleave", () => numbers && describe(null));
-  new ResizeObserver(() => plot?.setSize({ width: by("chart-plot").clientWidth - 16, height: by("chart-plot").clientHeight - 8 })).observe(by("chart-plot"));
+  new ResizeObserver(() =>
+    plot?.setSize({
+      width: by("chart-plot").clientWidth - 16,
+      height: by("chart-plot").clientHeight - 8,
+    }),
+  ).observe(by("chart-plot"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => numbers && draw());
   document.addEventListener("visibilitychange", load);
   setInterval(load, EVERY);

@@ -16,14 +16,16 @@ const options = () => [...list.children];
 // The word around the caret; a quoted value with spaces counts as one.
 function word() {
   const before = field.value.slice(0, field.selectionStart);
-  const start = before.search(/(?:[^\s":]+:"[^"]*|\S*)$/);
-  return { start, end: field.selectionStart, text: before.slice(start) };
+  const from = before.search(/(?:[^\s":]+:"[^"]*|\S*)$/);
+  return { from, to: field.selectionStart, text: before.slice(from) };
 }
 
 async function ask() {
   const mine = ++asked;
   const { text } = word();
-  const response = await fetch(`${addresses.completions}?${new URLSearchParams({ word: text })}`).catch(() => null);
+  const response = await fetch(
+    `${addresses.completions}?${new URLSearchParams({ word: text })}`,
+  ).catch(() => null);
   const found = response?.ok ? (await response.json()).suggestions : [];
   if (mine !== asked || document.activeElement !== field || word().text !== text) return;
   show(found.filter((one) => one.text !== text));
@@ -70,12 +72,13 @@ function move(step) {
 }
 
 function take(item) {
-  const { start, end } = word();
+  const { from, to } = word();
   const text = item.dataset.text;
   const goesOn = /[.:]$/.test(text);
-  field.setRangeText(goesOn ? text : `${text} `, start, end, "end");
+  field.setRangeText(goesOn ? text : `${text} `, from, to, "end");
   field.focus();
-  goesOn ? ask() : show([]);
+  if (goesOn) ask();
+  else show([]);
 }
 
 function press(event) {
@@ -95,11 +98,12 @@ function press(event) {
   take(chosen);
 }
 
+function soon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(ask, WAIT);
+}
+
 export function start() {
-  const soon = () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(ask, WAIT);
-  };
   if (document.activeElement === field) soon(); // typed in while this was being loaded
   field.addEventListener("input", narrow);
   field.addEventListener("input", soon);

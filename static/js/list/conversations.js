@@ -9,7 +9,11 @@ async function renew() {
   if (document.hidden) return;
   try {
     const response = await fetch(location.href, { headers: { "X-Requested-With": "fetch" } });
-    if (response.ok && !response.redirected) morph(document.getElementById("conversations"), parse(await response.text()), { morphStyle: "innerHTML" });
+    if (response.ok && !response.redirected) {
+      morph(document.getElementById("conversations"), parse(await response.text()), {
+        morphStyle: "innerHTML",
+      });
+    }
   } catch {
     // the next one may come through
   }

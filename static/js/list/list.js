@@ -29,8 +29,15 @@ const feed = connect({ hello, onFrame, onStatus });
 
 function hello() {
   const rows = {};
-  for (const row of document.querySelectorAll("#rows > .row")) rows[row.dataset.id] = Number(row.dataset.version);
-  return { page: "list", query: location.search.slice(1), rows, since: Number(document.body.dataset.now) };
+  for (const row of document.querySelectorAll("#rows > .row")) {
+    rows[row.dataset.id] = Number(row.dataset.version);
+  }
+  return {
+    page: "list",
+    query: location.search.slice(1),
+    rows,
+    since: Number(document.body.dataset.now),
+  };
 }
 
 function onStatus(said) {
@@ -42,13 +49,26 @@ function onStatus(said) {
 
 function onFrame(frame) {
   clock.setServerTime(frame.now);
-  for (const [id, row] of Object.entries(frame.rows ?? {})) held ? waiting.set(id, row) : show(id, row);
-  for (const [id, matches] of Object.entries(frame.members ?? {})) held ? waiting.set(id, { ...waiting.get(id), matches }) : show(id, { matches });
-  for (const [id, touch] of Object.entries(frame.touched ?? {})) held ? waiting.set(id, { ...waiting.get(id), touch }) : show(id, { touch });
-  for (const [id, ms] of Object.entries(frame.beats ?? {})) held || clock.beat(rowOf(id) ?? document.body, ms);
+  for (const [id, row] of Object.entries(frame.rows ?? {})) {
+    take(id, row);
+  }
+  for (const [id, matches] of Object.entries(frame.members ?? {})) {
+    take(id, { ...(held && waiting.get(id)), matches });
+  }
+  for (const [id, touch] of Object.entries(frame.touched ?? {})) {
+    take(id, { ...(held && waiting.get(id)), touch });
+  }
+  for (const [id, ms] of Object.entries(frame.beats ?? {})) {
+    if (!held) clock.beat(rowOf(id) ?? document.body, ms);
+  }
   if (frame.counts) showCounts(frame.counts);
   if (frame.new !== undefined) showNewcomers(frame.new);
   if (held) showWaiting();
+}
+
+function take(id, news) {
+  if (held) waiting.set(id, news);
+  else show(id, news);
 }
 
 function show(id, { html, matches, gone, touch }) {
@@ -59,7 +79,9 @@ function show(id, { html, matches, gone, touch }) {
   if (matches === undefined) return;
   clock.tick(row);
   row.classList.toggle("left", matches === false || gone === true);
-  row.title = row.classList.contains("left") ? gettext("No longer in this list; gone with the next refresh.") : "";
+  row.title = row.classList.contains("left")
+    ? gettext("No longer in this list; gone with the next refresh.")
+    : "";
 }
 
 function showCounts({ states, types }) {
@@ -81,14 +103,18 @@ function showNewcomers(n) {
   titleBadge.newcomers(n);
   const pill = by("newcomers");
   pill.hidden = n === 0;
-  const text = interpolate(ngettext("%s new", "%s new", n), [n.toLocaleString(document.documentElement.lang)]);
+  const text = interpolate(ngettext("%s new", "%s new", n), [
+    n.toLocaleString(document.documentElement.lang),
+  ]);
   pill.querySelector("span").textContent = text;
 }
 
 function showWaiting() {
   const n = waiting.size;
   by("waiting").hidden = n === 0;
-  by("waiting").textContent = interpolate(ngettext("%s change waiting", "%s changes waiting", n), [n.toLocaleString(document.documentElement.lang)]);
+  by("waiting").textContent = interpolate(ngettext("%s change waiting", "%s changes waiting", n), [
+    n.toLocaleString(document.documentElement.lang),
+  ]);
 }
 
 function toggleHold() {
@@ -139,7 +165,9 @@ async function afterOrder({ ids = ticked }) {
     const fresh = page.getElementById(`row-${id}`);
     const row = rowOf(id);
     if (row && fresh) {
-      if (Number(fresh.dataset.version) >= Number(row.dataset.version)) show(id, { html: fresh.outerHTML, matches: true });
+      if (Number(fresh.dataset.version) >= Number(row.dataset.version)) {
+        show(id, { html: fresh.outerHTML, matches: true });
+      }
     } else if (row) row.classList.add("left");
   }
 }
@@ -178,7 +206,9 @@ savedViews.start();
 listen();
 selection.start((form, submitter) => {
   const body = new FormData(form, submitter);
-  ticked = [...document.querySelectorAll("#rows > .row")].filter((row) => selection.has(row)).map((row) => row.dataset.id);
+  ticked = [...document.querySelectorAll("#rows > .row")]
+    .filter((row) => selection.has(row))
+    .map((row) => row.dataset.id);
   body.set("query", location.search.slice(1));
   dialog.ask(form.action, { method: "POST", body }, afterOrder);
 });

@@ -16,13 +16,23 @@ const clean = (node) => node.textContent.replace(/\s+/g, " ").trim();
 
 function collect(acts) {
   const ticked = document.querySelector("#bulk.on");
-  const orders = [...(ticked?.querySelectorAll("button[name=verb]") ?? [])].map((button) => command(gettext("On what is ticked"), clean(button), () => button.click(), button));
+  const orders = [...(ticked?.querySelectorAll("button[name=verb]") ?? [])].map((button) =>
+    command(gettext("On what is ticked"), clean(button), () => button.click(), button),
+  );
   const links = [...document.querySelectorAll("#rail .rail-item")].map((item) => {
     const title = clean(item.closest(".rail-group").querySelector("h2"));
-    return command(title, clean(item.querySelector(".truncate")), () => location.assign(item.href), item, clean(item.querySelector(".n")));
+    return command(
+      title,
+      clean(item.querySelector(".truncate")),
+      () => location.assign(item.href),
+      item,
+      clean(item.querySelector(".n")),
+    );
   });
   const page = acts.map(([name, act]) => command(gettext("This page"), name, act));
-  const themes = [...document.querySelectorAll("[data-theme-form] button")].map((button) => command(gettext("Appearance"), clean(button), () => button.click(), button));
+  const themes = [...document.querySelectorAll("[data-theme-form] button")].map((button) =>
+    command(gettext("Appearance"), clean(button), () => button.click(), button),
+  );
   return [...orders, ...links, ...page, ...themes];
 }
 
@@ -35,20 +45,33 @@ function typed(text) {
   if (ID.test(text) && /\d/.test(text)) {
     const whole = text.replaceAll("-", "").length === 32;
     const address = whole ? sessionAddress(text) : searchAddress(`id:${text}`);
-    found.push(command(gettext("Session"), interpolate(gettext("Session %s"), [isolated(text)]), () => location.assign(address)));
+    found.push(
+      command(gettext("Session"), interpolate(gettext("Session %s"), [isolated(text)]), () =>
+        location.assign(address),
+      ),
+    );
   }
-  if (text) found.push(command(gettext("Search"), interpolate(gettext("Search for %s"), [isolated(text)]), () => location.assign(searchAddress(text))));
+  if (text) {
+    found.push(
+      command(gettext("Search"), interpolate(gettext("Search for %s"), [isolated(text)]), () =>
+        location.assign(searchAddress(text)),
+      ),
+    );
+  }
   return found;
 }
 
 // Every typed word must be there; within a group, names that begin with the text come first.
 function matching(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const named = commands.filter((one) => words.every((word) => `${one.group} ${one.name}`.toLowerCase().includes(word)));
+  const named = commands.filter((one) =>
+    words.every((word) => `${one.group} ${one.name}`.toLowerCase().includes(word)),
+  );
   const groups = [...new Set(named.map((one) => one.group))];
-  const rank = (one) => groups.indexOf(one.group) * 2 + (one.name.toLowerCase().startsWith(text.toLowerCase()) ? 0 : 1);
+  const rank = (one) =>
+    groups.indexOf(one.group) * 2 + (one.name.toLowerCase().startsWith(text.toLowerCase()) ? 0 : 1);
   named.sort((one, other) => rank(one) - rank(other));
-  const [search, ...id] = typed(text).reverse();
+  const [search, ...id] = typed(text).toReversed();
   return [...id, ...named, ...(search ? [search] : [])];
 }
 
@@ -86,7 +109,9 @@ function option({ name, note, icon }, i) {
 }
 
 function point() {
-  for (const item of list.querySelectorAll("[role=option]")) item.setAttribute("aria-selected", String(Number(item.dataset.i) === at));
+  for (const item of list.querySelectorAll("[role=option]")) {
+    item.setAttribute("aria-selected", String(Number(item.dataset.i) === at));
+  }
   const current = document.getElementById(`command-${at}`);
   current?.scrollIntoView({ block: "nearest" });
   if (current) field.setAttribute("aria-activedescendant", current.id);
@@ -114,7 +139,14 @@ function run(one) {
 
 export function start(acts) {
   document.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+    if (
+      event.key.toLowerCase() !== "k" ||
+      !(event.ctrlKey || event.metaKey) ||
+      event.altKey ||
+      event.shiftKey
+    ) {
+      return;
+    }
     event.preventDefault();
     if (dialog.open) return dialog.close();
     if (document.querySelector("dialog[open]")) return;
@@ -126,6 +158,8 @@ export function start(acts) {
   });
   field.addEventListener("input", draw);
   field.addEventListener("keydown", press);
-  list.addEventListener("click", (event) => run(shown[event.target.closest("[role=option]")?.dataset.i]));
+  list.addEventListener("click", (event) =>
+    run(shown[event.target.closest("[role=option]")?.dataset.i]),
+  );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 }

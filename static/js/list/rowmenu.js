@@ -64,4 +64,3 @@ export function start(order) {
   menu.addEventListener("keydown", move);
   addEventListener("scroll", () => (menu.hidden = true), { passive: true });
 }
-

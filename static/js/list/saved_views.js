@@ -28,14 +28,26 @@ export function stale() {
 
 // The address shows the list to others as it is here; links that hold the columns follow.
 function sayInAddress(boxes) {
-  const shown = boxes.every((box) => box.checked) ? null : boxes.filter((box) => box.checked).map((box) => box.value).join(".");
+  const shown = boxes.every((box) => box.checked)
+    ? null
+    : boxes
+        .filter((box) => box.checked)
+        .map((box) => box.value)
+        .join(".");
   history.replaceState(history.state, "", withColumns(location.search, shown) + location.hash);
-  for (const link of document.querySelectorAll('a[href*="columns="]')) link.setAttribute("href", withColumns(link.getAttribute("href"), shown));
-  for (const field of document.querySelectorAll("input[type=hidden][name=columns]")) field.disabled = shown === null || ((field.value = shown), false);
+  for (const link of document.querySelectorAll('a[href*="columns="]')) {
+    link.setAttribute("href", withColumns(link.getAttribute("href"), shown));
+  }
+  for (const field of document.querySelectorAll("input[type=hidden][name=columns]")) {
+    field.disabled = shown === null || ((field.value = shown), false);
+  }
 }
 
 function withColumns(search, shown) {
-  const kept = search.replace(/^\?/, "").split("&").filter((part) => part && !part.startsWith("columns="));
+  const kept = search
+    .replace(/^\?/, "")
+    .split("&")
+    .filter((part) => part && !part.startsWith("columns="));
   if (shown !== null) kept.push(`columns=${shown}`);
   if (kept.length) return `?${kept.join("&")}`;
   return search ? "?all" : location.pathname; // the bare address would begin with a person's own view
@@ -45,10 +57,15 @@ function look(event) {
   const form = event.currentTarget;
   const boxes = [...form.querySelectorAll("[name=column]")];
   const list = document.getElementById("list");
-  list.dataset.hidden = boxes.filter((box) => !box.checked).map((box) => box.value).join(" ");
+  list.dataset.hidden = boxes
+    .filter((box) => !box.checked)
+    .map((box) => box.value)
+    .join(" ");
   list.dataset.density = new FormData(form).get("density");
   sayInAddress(boxes);
-  fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" }).catch(() => {});
+  fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" }).catch(
+    () => {},
+  );
 }
 
 export function start() {

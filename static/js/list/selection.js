@@ -25,7 +25,9 @@ export function show() {
 }
 
 function words(n) {
-  const shown = (everything?.n ?? n).toLocaleString(document.documentElement.lang) + (everything?.more ? "+" : "");
+  const shown =
+    (everything?.n ?? n).toLocaleString(document.documentElement.lang) +
+    (everything?.more ? "+" : "");
   return interpolate(ngettext("%s selected", "%s selected", n), [shown]);
 }
 
@@ -69,7 +71,7 @@ function range(event) {
   if (!tick.matches?.(".c-tick input[name=id]")) return;
   const all = ticks();
   if (event.shiftKey && last && all.includes(last)) {
-    const [from, to] = [all.indexOf(last), all.indexOf(tick)].sort((a, b) => a - b);
+    const [from, to] = [all.indexOf(last), all.indexOf(tick)].toSorted((a, b) => a - b);
     for (const between of all.slice(from, to + 1)) between.checked = tick.checked;
   }
   last = tick;
@@ -80,7 +82,9 @@ export function start(submit) {
   const list = document.getElementById("list");
   list.addEventListener("click", range);
   list.addEventListener("change", (event) => {
-    if (event.target.id === "tick-all") for (const tick of ticks()) tick.checked = event.target.checked;
+    if (event.target.id === "tick-all") {
+      for (const tick of ticks()) tick.checked = event.target.checked;
+    }
     show();
   });
   document.getElementById("take-all").addEventListener("click", (event) => {

@@ -7,7 +7,10 @@ function go(step) {
   const all = rows();
   if (!all.length) return;
   const at = all.indexOf(document.getElementById(current));
-  const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)];
+  const next =
+    all[
+      at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)
+    ];
   document.getElementById(current)?.classList.remove("current");
   current = next.id;
   next.classList.add("current");
@@ -43,7 +46,9 @@ export function start({ refresh, hold, tick, clear }) {
     Enter: open,
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) {
+      return;
+    }
     if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) {
       if (event.key === "Escape") event.target.blur();
       return;

@@ -2,23 +2,28 @@
 
 import { toast } from "../core/toast.js";
 
-const WORST = ["lost", "late", "no_progress"];
-const COLOURS = { lost: "#e0347f", late: "#f08030", no_progress: "#a05ad8", held: "#8a93a3" };
+// The filters of conditions, the most urgent first; which that is, the server says.
+const conditions = [...document.querySelectorAll("#rail [data-urgency]")].toSorted(
+  (a, b) => a.dataset.urgency - b.dataset.urgency,
+);
 const title = document.title;
 const icon = document.querySelector("link[rel=icon]");
 const plain = icon.href;
 let shown = "";
 let told = false;
 
-const word = (name) => document.querySelector(`[data-count="state:${name}"] .truncate`)?.textContent ?? name;
+const nameOf = (item) => item.dataset.count.slice("state:".length);
 
 export function counts(states) {
-  const worst = WORST.find((name) => states[name] > 0);
-  const text = worst ? `(${states[worst].toLocaleString(document.documentElement.lang)} ${word(worst)}) ${title}` : title;
+  const item = conditions.find((one) => states[nameOf(one)] > 0);
+  const worst = item ? nameOf(item) : "";
+  const text = worst
+    ? `(${states[worst].toLocaleString(document.documentElement.lang)} ${item.querySelector(".truncate").textContent}) ${title}`
+    : title;
   if (document.title !== text) document.title = text;
-  if (shown === (worst ?? "")) return;
-  shown = worst ?? "";
-  icon.href = worst ? marked(COLOURS[worst]) : plain;
+  if (shown === worst) return;
+  shown = worst;
+  icon.href = item ? marked(getComputedStyle(item).getPropertyValue("--tab")) : plain;
 }
 
 function marked(colour) {
@@ -40,15 +45,29 @@ export function newcomers(n) {
   if (rows || !n) told = false;
   if (rows || !n || told || !wanted() || Notification.permission !== "granted") return;
   told = true;
-  const note = new Notification(title, { body: interpolate(ngettext("%s session is in this list now.", "%s sessions are in this list now.", n), [n.toLocaleString(document.documentElement.lang)]), tag: key() });
+  const note = new Notification(title, {
+    body: interpolate(
+      ngettext("%s session is in this list now.", "%s sessions are in this list now.", n),
+      [n.toLocaleString(document.documentElement.lang)],
+    ),
+    tag: key(),
+  });
   note.onclick = () => window.focus();
 }
 
 async function choose(event) {
   const button = event.currentTarget;
   if (wanted()) localStorage.removeItem(key());
-  else if ("Notification" in window && (await Notification.requestPermission()) === "granted") localStorage.setItem(key(), "yes");
-  else toast(gettext("This browser does not let the page send notifications. You can change that in its settings for this site."), { error: true });
+  else if ("Notification" in window && (await Notification.requestPermission()) === "granted") {
+    localStorage.setItem(key(), "yes");
+  } else {
+    toast(
+      gettext(
+        "This browser does not let the page send notifications. You can change that in its settings for this site.",
+      ),
+      { error: true },
+    );
+  }
   button.setAttribute("aria-pressed", String(wanted()));
 }
 
@@ -58,7 +77,10 @@ export function start() {
   button.addEventListener("click", choose);
   const states = {};
   for (const item of document.querySelectorAll("[data-count^='state:']")) {
-    states[item.dataset.count.slice(6)] = item.dataset.zero === "true" ? 0 : Number(item.querySelector(".n").textContent.replace(/\D/g, ""));
+    states[nameOf(item)] =
+      item.dataset.zero === "true"
+        ? 0
+        : Number(item.querySelector(".n").textContent.replace(/\D/g, ""));
   }
   counts(states);
 }

@@ -4,7 +4,8 @@ import { parse, treeVersion } from "../core/patch.js";
 import { toast } from "../core/toast.js";
 
 const REST = ":scope > li > [data-lazy-rest]";
-const ask = (address, signal) => fetch(address, { headers: { "X-Requested-With": "fetch" }, signal });
+const ask = (address, signal) =>
+  fetch(address, { headers: { "X-Requested-With": "fetch" }, signal });
 const gone = () => toast(gettext("This part is no longer there."), { error: true });
 const away = () => toast(gettext("The server cannot be reached."), { error: true });
 
@@ -14,7 +15,9 @@ export function start(panels) {
 }
 
 function opened({ target: branch }) {
-  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) fetchBranch(branch).catch(away);
+  if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) {
+    fetchBranch(branch).catch(away);
+  }
 }
 
 async function fetchBranch(branch) {
@@ -29,7 +32,9 @@ async function fetchBranch(branch) {
 
 // Those that are open and were emptied by a newer version.
 export function fill(panels) {
-  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) fetchBranch(branch).catch(away);
+  for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) {
+    fetchBranch(branch).catch(away);
+  }
 }
 
 function continued(event) {

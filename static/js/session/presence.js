@@ -7,7 +7,9 @@ let doing = "";
 
 function body(values) {
   const form = new FormData();
-  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token(), ...values })) form.set(name, value);
+  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token(), ...values })) {
+    form.set(name, value);
+  }
   return form;
 }
 
@@ -25,21 +27,33 @@ function draw(people) {
   const words = people.map((one) => one.words).join("\n");
   if (box.dataset.words === words) return;
   box.dataset.words = words;
-  box.replaceChildren(...people.map((one) => {
-    const avatar = document.createElement("li");
-    avatar.className = one.acting ? "avatar acting" : "avatar";
-    avatar.title = one.words;
-    avatar.append(Object.assign(document.createElement("span"), { textContent: one.initials, ariaHidden: "true" }));
-    avatar.append(Object.assign(document.createElement("span"), { className: "visually-hidden", textContent: one.words }));
-    return avatar;
-  }));
+  box.replaceChildren(
+    ...people.map((one) => {
+      const avatar = document.createElement("li");
+      avatar.className = one.acting ? "avatar acting" : "avatar";
+      avatar.title = one.words;
+      avatar.append(
+        Object.assign(document.createElement("span"), {
+          textContent: one.initials,
+          ariaHidden: "true",
+        }),
+      );
+      avatar.append(
+        Object.assign(document.createElement("span"), {
+          className: "visually-hidden",
+          textContent: one.words,
+        }),
+      );
+      return avatar;
+    }),
+  );
 }
 
 // The dialog that is open, by the noun in its form's address.
 function watchDialog() {
   const dialog = document.getElementById("dialog");
   new MutationObserver(() => {
-    const action = dialog.open ? dialog.querySelector("form")?.getAttribute("action") ?? "" : "";
+    const action = dialog.open ? (dialog.querySelector("form")?.getAttribute("action") ?? "") : "";
     const now = action.split("/").at(-2) ?? "";
     if (now === doing) return;
     doing = now;

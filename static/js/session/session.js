@@ -23,7 +23,12 @@ let talk = null; // the stored conversation's stamp, as the feed last said
 let talking = null;
 
 const feed = connect({
-  hello: () => ({ page: "session", id, version: Number(head().dataset.version), conversation: head().dataset.conversation }),
+  hello: () => ({
+    page: "session",
+    id,
+    version: Number(head().dataset.version),
+    conversation: head().dataset.conversation,
+  }),
   onFrame,
   onStatus,
 });
@@ -48,7 +53,9 @@ function onFrame({ now, session }) {
 
 // The conversation grows without a new version of the session: then only its panel is fetched, one fetch at a time.
 async function renewTalk() {
-  if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null) return;
+  if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null) {
+    return;
+  }
   const asked = talk;
   try {
     await (talking = loadTalk());
@@ -112,7 +119,9 @@ function panelsAddress() {
 }
 
 async function place(response, signal) {
-  if (response.status === 404) return toast(gettext("This session was removed for good."), { error: true });
+  if (response.status === 404) {
+    return toast(gettext("This session was removed for good."), { error: true });
+  }
   if (!response.ok) throw new Error(response.status);
   const fresh = parse(await response.text());
   await lazyTree.carryOver(panels, fresh, signal);
@@ -138,7 +147,13 @@ function order(event) {
 
 // From the past back to now; not while a dialog or a menu is what Escape leaves.
 function backToNow(event) {
-  if (event.key === "Escape" && timeline.moment() !== null && !document.querySelector("dialog[open], details.menu[open]")) timeline.live();
+  if (
+    event.key === "Escape" &&
+    timeline.moment() !== null &&
+    !document.querySelector("dialog[open], details.menu[open]")
+  ) {
+    timeline.live();
+  }
 }
 
 shell.start();
@@ -147,7 +162,9 @@ lazyTree.start(panels);
 presence.start();
 dialog.start();
 clock.start();
-timeline.start(() => load().catch(() => toast(gettext("The server cannot be reached."), { error: true })));
+timeline.start(() =>
+  load().catch(() => toast(gettext("The server cannot be reached."), { error: true })),
+);
 document.addEventListener("keydown", backToNow);
 panels.addEventListener("click", (event) => {
   if (!event.target.closest("[data-live]")) return;

@@ -14,7 +14,9 @@ async function search(form) {
   const query = new URLSearchParams(new FormData(form));
   if (!query.get("find").trim()) return found.replaceChildren();
   try {
-    const response = await fetch(`${form.action}?${query}`, { headers: { "X-Requested-With": "fetch" } });
+    const response = await fetch(`${form.action}?${query}`, {
+      headers: { "X-Requested-With": "fetch" },
+    });
     if (mine === latest && response.ok) found.replaceChildren(parse(await response.text()));
   } catch {
     // the chip says that the server is away
@@ -59,11 +61,21 @@ function act(line, name) {
 let reached = null; // the line that the tools are for
 const tools = document.createElement("span");
 tools.className = "line-tools";
-for (const [name, words] of [["path", gettext("Copy path")], ["value", gettext("Copy value")]]) {
-  tools.append(Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: words, onclick: (event) => {
-    event.preventDefault();
-    act(reached, name);
-  } }));
+for (const [name, words] of [
+  ["path", gettext("Copy path")],
+  ["value", gettext("Copy value")],
+]) {
+  tools.append(
+    Object.assign(document.createElement("button"), {
+      type: "button",
+      className: "button small",
+      textContent: words,
+      onclick: (event) => {
+        event.preventDefault();
+        act(reached, name);
+      },
+    }),
+  );
 }
 
 function reach(event) {
@@ -75,11 +87,20 @@ function reach(event) {
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, button")) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.target.closest("input, textarea, button")
+  ) {
+    return;
+  }
   const line = event.target.closest(".tree [data-path]");
   if (!line) return;
   if (event.key === "c" || event.key === "v") act(line, event.key === "c" ? "path" : "value");
-  const lines = [...line.closest(".tree").querySelectorAll("[data-path]")].filter((one) => one.offsetParent);
+  const lines = [...line.closest(".tree").querySelectorAll("[data-path]")].filter(
+    (one) => one.offsetParent,
+  );
   const next = lines[lines.indexOf(line) + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
   if (!next) return;
   event.preventDefault();
@@ -90,10 +111,18 @@ function keys(event) {
 function showFound(event) {
   const link = event.target.closest("#found a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const line = [...document.querySelectorAll("#tree-context [data-path]")].find((one) => one.dataset.path === link.dataset.found);
+  const line = [...document.querySelectorAll("#tree-context [data-path]")].find(
+    (one) => one.dataset.path === link.dataset.found,
+  );
   if (!line) return;
   event.preventDefault();
-  for (let branch = line.parentElement.closest("details"); branch; branch = branch.parentElement.closest("details")) branch.open = true;
+  for (
+    let branch = line.parentElement.closest("details");
+    branch;
+    branch = branch.parentElement.closest("details")
+  ) {
+    branch.open = true;
+  }
   line.focus();
   line.scrollIntoView({ block: "center" });
 }
@@ -111,7 +140,9 @@ export function stick() {
 
 export function filterCheckpoints() {
   const wanted = document.getElementById("flag-filter")?.value.trim().toLowerCase() ?? "";
-  for (const flag of document.querySelectorAll(".flags > .flag")) flag.hidden = !flag.dataset.name.toLowerCase().includes(wanted);
+  for (const flag of document.querySelectorAll(".flags > .flag")) {
+    flag.hidden = !flag.dataset.name.toLowerCase().includes(wanted);
+  }
 }
 
 // A link to an entry of the history that is not among the newest opens the page that has it.
@@ -130,7 +161,10 @@ export function start(panels) {
     if (button) fold(button.dataset.fold);
   });
   panels.addEventListener("click", showFound);
-  panels.addEventListener("input", (event) => event.target.id === "flag-filter" && filterCheckpoints());
+  panels.addEventListener(
+    "input",
+    (event) => event.target.id === "flag-filter" && filterCheckpoints(),
+  );
   panels.addEventListener("pointerover", reach);
   panels.addEventListener("focusin", reach);
   panels.addEventListener("keydown", keys);

@@ -1,7 +1,8 @@
 // The time axis: shows the session's life at once and lets the page be looked at as of any moment of it.
 
 import { isolated } from "../bidi.js";
-import { ago, serverNow } from "../core/clock.js";
+import { serverNow } from "../core/clock.js";
+import { ago } from "../core/spans.js";
 import { HEIGHT, draw, element } from "./timeline_draw.js";
 import { idleStretches, makeScale } from "./timeline_scale.js";
 
@@ -16,10 +17,12 @@ const written = (options) => new Intl.DateTimeFormat(language, { ...options, ...
 const exact = written({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const minutes = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 // German dates are numbers here, as everywhere on the page
-const days = written(language === "de" ? { day: "2-digit", month: "2-digit" } : { day: "numeric", month: "short" });
+const days = written(
+  language === "de" ? { day: "2-digit", month: "2-digit" } : { day: "numeric", month: "short" },
+);
 const format = {
   day: (t) => days.format(t),
-  tick: (t, step) => (step >= 86_400_000 ? days : step < 60_000 ? exact : minutes).format(t),
+  tick: (t, gap) => (gap >= 86_400_000 ? days : gap < 60_000 ? exact : minutes).format(t),
 };
 let data = null;
 let scale = null;
@@ -65,7 +68,9 @@ function redraw() {
   const width = part("plot").clientWidth;
   if (width < 60) return;
   const to = end();
-  const stops = [...data.moments.map(([, t]) => t), ...data.flags.map(([, , t]) => t)].sort((a, b) => a - b);
+  const stops = [...data.moments.map(([, t]) => t), ...data.flags.map(([, , t]) => t)].toSorted(
+    (a, b) => a - b,
+  );
   scale = makeScale({ from: data.start, to, stops, width, left: 8, right: 12, fold });
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   draw(svg, data, scale, format);
@@ -73,14 +78,26 @@ function redraw() {
   place();
 }
 
-const end = () => (data.end && data.end > data.start ? Math.max(data.end, data.moments.at(-1)?.[1] ?? 0) : data.now);
+const end = () =>
+  data.end && data.end > data.start ? Math.max(data.end, data.moments.at(-1)?.[1] ?? 0) : data.now;
 
 function place() {
   const x = scale.x(at ?? end());
-  const shade = element("rect", { x, y: 0, width: Math.max(part("plot").clientWidth - x, 0), height: HEIGHT, class: "axis-later" });
+  const shade = element("rect", {
+    x,
+    y: 0,
+    width: Math.max(part("plot").clientWidth - x, 0),
+    height: HEIGHT,
+    class: "axis-later",
+  });
   const cursor = element("g", { class: at === null ? "axis-cursor live" : "axis-cursor" });
-  cursor.append(element("line", { x1: x, x2: x, y1: 2, y2: HEIGHT - 18 }), element("circle", { cx: x, cy: 4, r: 4 }));
-  part("drawing").querySelectorAll(".axis-later, .axis-cursor").forEach((old) => old.remove());
+  cursor.append(
+    element("line", { x1: x, x2: x, y1: 2, y2: HEIGHT - 18 }),
+    element("circle", { cx: x, cy: 4, r: 4 }),
+  );
+  part("drawing")
+    .querySelectorAll(".axis-later, .axis-cursor")
+    .forEach((old) => old.remove());
   part("drawing").append(...(at === null ? [] : [shade]), cursor);
   say();
 }
@@ -90,9 +107,15 @@ function say() {
   const [from, to] = [data.start, end()];
   slider.setAttribute("aria-valuemax", Math.round((to - from) / 1000));
   slider.setAttribute("aria-valuenow", Math.round(((at ?? to) - from) / 1000));
-  slider.setAttribute("aria-valuetext", at === null ? gettext("Now, live") : [...describe(at)].join(", "));
+  slider.setAttribute(
+    "aria-valuetext",
+    at === null ? gettext("Now, live") : [...describe(at)].join(", "),
+  );
   part("live").setAttribute("aria-pressed", String(at === null));
-  part("when").textContent = at === null ? "" : `${days.format(at)}, ${exact.format(at)} · ${ago((serverNow() - at) / 1000)}`;
+  part("when").textContent =
+    at === null
+      ? ""
+      : `${days.format(at)}, ${exact.format(at)} · ${ago((serverNow() - at) / 1000)}`;
   part("fold").setAttribute("aria-pressed", String(fold));
 }
 
@@ -102,7 +125,13 @@ function* describe(t) {
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
   if (band) yield band.word;
   const flag = data.flags.findLast(([, , time]) => time <= t);
-  if (flag) yield interpolate(gettext("after checkpoint %(n)s, %(name)s"), { n: flag[0], name: isolated(flag[1]) }, true);
+  if (flag) {
+    yield interpolate(
+      gettext("after checkpoint %(n)s, %(name)s"),
+      { n: flag[0], name: isolated(flag[1]) },
+      true,
+    );
+  }
 }
 
 function go(to) {
@@ -111,7 +140,11 @@ function go(to) {
   if (at === null) query.delete("at");
   else query.set("at", new Date(at).toISOString());
   query.delete("history");
-  history.replaceState(history.state, "", `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`);
+  history.replaceState(
+    history.state,
+    "",
+    `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`,
+  );
   place();
   clearTimeout(waiting);
   waiting = setTimeout(() => show(at), SHOW_AFTER);
@@ -152,7 +185,10 @@ function under(event) {
   const x = event.clientX - part("plot").getBoundingClientRect().left;
   const t = scale.t(x);
   const near = [...data.flags.map(([, , time]) => time), ...data.marks.map((mark) => mark.at)];
-  const best = near.reduce((one, other) => (Math.abs(other - t) < Math.abs(one - t) ? other : one), Infinity);
+  const best = near.reduce(
+    (one, other) => (Math.abs(other - t) < Math.abs(one - t) ? other : one),
+    Infinity,
+  );
   return Math.abs(scale.x(best) - x) <= NEAR ? best : t;
 }
 
@@ -172,12 +208,30 @@ function hover(event) {
 function hint(x, t) {
   const node = part("hint");
   const close = (time) => Math.abs(scale.x(time) - x) <= 8;
-  const flags = data.flags.filter(([, , time]) => close(time)).map(([n, name]) => `${n} ${isolated(name)}`);
-  const marks = data.marks.filter((mark) => close(mark.at)).map((mark) => [`${mark.words} · ${isolated(mark.by ?? "–")}`, mark.why && `„${isolated(mark.why)}“`].filter(Boolean).join(" "));
-  const more = flags.length > 4 ? [interpolate(gettext("… and %(n)s more"), { n: flags.length - 4 }, true)] : [];
+  const flags = data.flags
+    .filter(([, , time]) => close(time))
+    .map(([n, name]) => `${n} ${isolated(name)}`);
+  const marks = data.marks
+    .filter((mark) => close(mark.at))
+    .map((mark) =>
+      [`${mark.words} · ${isolated(mark.by ?? "–")}`, mark.why && `„${isolated(mark.why)}“`]
+        .filter(Boolean)
+        .join(" "),
+    );
+  const more =
+    flags.length > 4
+      ? [interpolate(gettext("… and %(n)s more"), { n: flags.length - 4 }, true)]
+      : [];
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
-  const lines = [[exact.format(t), band?.word].filter(Boolean).join(" · "), ...marks.slice(0, 3), ...flags.slice(0, 4), ...more];
-  node.replaceChildren(...lines.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+  const lines = [
+    [exact.format(t), band?.word].filter(Boolean).join(" · "),
+    ...marks.slice(0, 3),
+    ...flags.slice(0, 4),
+    ...more,
+  ];
+  node.replaceChildren(
+    ...lines.map((text) => Object.assign(document.createElement("span"), { textContent: text })),
+  );
   node.hidden = false;
   const width = node.offsetWidth;
   node.style.left = `${Math.min(Math.max(x - width / 2, 0), part("plot").clientWidth - width)}px`;

@@ -1,6 +1,6 @@
 // Draws the axis as SVG: flags of checkpoints, the band of states, orders, turns, signs of life, the time below.
 
-import { short } from "../core/clock.js";
+import { short } from "../core/spans.js";
 import { ticks } from "./timeline_scale.js";
 
 const NS = "http://www.w3.org/2000/svg";
@@ -15,7 +15,9 @@ const LETTER = 6.1;
 
 export function element(name, attributes = {}, text = "") {
   const node = document.createElementNS(NS, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, typeof value === "number" ? Math.round(value * 10) / 10 : value);
+  for (const [key, value] of Object.entries(attributes)) {
+    node.setAttribute(key, typeof value === "number" ? Math.round(value * 10) / 10 : value);
+  }
   if (text) node.textContent = text;
   return node;
 }
@@ -43,7 +45,13 @@ function group(name, children) {
 
 function patterns() {
   const defs = element("defs");
-  const hatch = element("pattern", { id: "axis-hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
+  const hatch = element("pattern", {
+    id: "axis-hatch",
+    width: 6,
+    height: 6,
+    patternUnits: "userSpaceOnUse",
+    patternTransform: "rotate(45)",
+  });
   hatch.append(element("line", { x1: 0, y1: 0, x2: 0, y2: 6, class: "hatch" }));
   defs.append(hatch);
   return defs;
@@ -56,7 +64,10 @@ function times(scale, format) {
     const text = day !== "" && date !== day ? date : format.tick(t, step);
     day = date;
     const anchor = x < 24 ? "start" : x > scale.pieces.at(-1).x1 - 24 ? "end" : "middle";
-    return [element("line", { x1: x, x2: x, y1: FLAG.top, y2: LABELS - 14, class: "grid" }), element("text", { x, y: LABELS, "text-anchor": anchor }, text)];
+    return [
+      element("line", { x1: x, x2: x, y1: FLAG.top, y2: LABELS - 14, class: "grid" }),
+      element("text", { x, y: LABELS, "text-anchor": anchor }, text),
+    ];
   });
 }
 
@@ -66,9 +77,17 @@ function bands(data, scale, now) {
     const width = Math.max(scale.x(band.to ?? now) - x0, 1.5);
     const shape = { x: x0, y: BAND.y, width, height: BAND.height, rx: Math.min(4, width / 2) };
     const drawn = [element("rect", { ...shape, class: "band", "data-tone": band.state })];
-    if (band.state === "paused" || band.state === "pausing") drawn.push(element("rect", { ...shape, class: "band-hatch" }));
+    if (band.halted) {
+      drawn.push(element("rect", { ...shape, class: "band-hatch" }));
+    }
     if (width > band.word.length * LETTER + 12) {
-      drawn.push(element("text", { x: x0 + 7, y: BAND.y + 11.8, class: "band-word", "data-tone": band.state }, band.word));
+      drawn.push(
+        element(
+          "text",
+          { x: x0 + 7, y: BAND.y + 11.8, class: "band-word", "data-tone": band.state },
+          band.word,
+        ),
+      );
     }
     return drawn;
   });
@@ -76,7 +95,8 @@ function bands(data, scale, now) {
 
 // The newest heartbeat is all that is kept of heartbeats; what the agent stored shows that it lived then.
 function life(data, scale, now) {
-  const line = (from, to, name) => element("line", { x1: scale.x(from), x2: scale.x(to), y1: LIFE, y2: LIFE, class: name });
+  const line = (from, to, name) =>
+    element("line", { x1: scale.x(from), x2: scale.x(to), y1: LIFE, y2: LIFE, class: name });
   const drawn = [line(data.start, now, "life-track")];
   let last = -2;
   for (const [, at, bits] of data.moments) {
@@ -88,7 +108,15 @@ function life(data, scale, now) {
   for (const stretch of data.silences) drawn.push(line(stretch.from, stretch.to, "life-lost"));
   for (const { from, to } of data.blind) {
     const x = scale.x(from);
-    drawn.push(element("rect", { x, y: LIFE - 5, width: Math.max(scale.x(to ?? now) - x, 2), height: 10, class: "life-blind" }));
+    drawn.push(
+      element("rect", {
+        x,
+        y: LIFE - 5,
+        width: Math.max(scale.x(to ?? now) - x, 2),
+        height: 10,
+        class: "life-blind",
+      }),
+    );
   }
   drawn.push(...newestBeat(data, line, scale));
   return drawn;
@@ -115,13 +143,29 @@ function turns(data, scale) {
 }
 
 function folds(scale) {
-  return scale.pieces.filter((piece) => piece.idle).flatMap((piece) => {
-    const middle = (piece.x0 + piece.x1) / 2;
-    const box = element("rect", { x: piece.x0, y: FLAG.top, width: piece.x1 - piece.x0, height: LABELS - 22, class: "fold" });
-    const label = element("text", { x: middle, y: 24, "text-anchor": "middle", class: "fold-word" }, short((piece.to - piece.from) / 1000));
-    const wave = (x) => element("path", { d: `M${x} ${FLAG.top}${" l2.5 5 l-5 5 l2.5 5".repeat(4)}`, class: "fold-edge" });
-    return [box, wave(piece.x0), wave(piece.x1), label];
-  });
+  return scale.pieces
+    .filter((piece) => piece.idle)
+    .flatMap((piece) => {
+      const middle = (piece.x0 + piece.x1) / 2;
+      const box = element("rect", {
+        x: piece.x0,
+        y: FLAG.top,
+        width: piece.x1 - piece.x0,
+        height: LABELS - 22,
+        class: "fold",
+      });
+      const label = element(
+        "text",
+        { x: middle, y: 24, "text-anchor": "middle", class: "fold-word" },
+        short((piece.to - piece.from) / 1000),
+      );
+      const wave = (x) =>
+        element("path", {
+          d: `M${x} ${FLAG.top}${" l2.5 5 l-5 5 l2.5 5".repeat(4)}`,
+          class: "fold-edge",
+        });
+      return [box, wave(piece.x0), wave(piece.x1), label];
+    });
 }
 
 // Flags that would cover each other become one with their number.
@@ -148,11 +192,18 @@ function flags(data, scale) {
 
 function one({ x0: x, flags: [[, name, , automatic]] }, room) {
   const pole = element("line", { x1: x, x2: x, y1: FLAG.top, y2: FLAG.foot, class: "pole" });
-  if (automatic) return [pole, element("circle", { cx: x, cy: FLAG.top + 3, r: 3, class: "flag-automatic" })];
-  const cloth = element("path", { d: `M${x} ${FLAG.top} h9 l-2.5 4 l2.5 4 h-9 z`, class: "flag-cloth" });
+  if (automatic) {
+    return [pole, element("circle", { cx: x, cy: FLAG.top + 3, r: 3, class: "flag-automatic" })];
+  }
+  const cloth = element("path", {
+    d: `M${x} ${FLAG.top} h9 l-2.5 4 l2.5 4 h-9 z`,
+    class: "flag-cloth",
+  });
   const letters = Math.floor(room / LETTER);
-  const short = name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
-  return letters < Math.min(name.length, 10) ? [pole, cloth] : [pole, cloth, element("text", { x: x + 13, y: FLAG.top + 8, class: "flag-word" }, short)];
+  const fitting = name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
+  return letters < Math.min(name.length, 10)
+    ? [pole, cloth]
+    : [pole, cloth, element("text", { x: x + 13, y: FLAG.top + 8, class: "flag-word" }, fitting)];
 }
 
 function many({ x0, x1, flags: [...inside] }) {
@@ -161,8 +212,19 @@ function many({ x0, x1, flags: [...inside] }) {
   const width = Math.max(text.length * 7 + 9, x1 - x0 + 4);
   return [
     element("line", { x1: middle, x2: middle, y1: FLAG.top + 12, y2: FLAG.foot, class: "pole" }),
-    element("rect", { x: middle - width / 2, y: FLAG.top - 2, width, height: 15, rx: 7.5, class: "flag-many" }),
-    element("text", { x: middle, y: FLAG.top + 9.2, "text-anchor": "middle", class: "flag-number" }, text),
+    element("rect", {
+      x: middle - width / 2,
+      y: FLAG.top - 2,
+      width,
+      height: 15,
+      rx: 7.5,
+      class: "flag-many",
+    }),
+    element(
+      "text",
+      { x: middle, y: FLAG.top + 9.2, "text-anchor": "middle", class: "flag-number" },
+      text,
+    ),
   ];
 }
 
@@ -170,6 +232,10 @@ function marks(data, scale) {
   const y = BAND.y + BAND.height / 2;
   return data.marks.map((mark) => {
     const x = scale.x(mark.at);
-    return element("path", { d: `M${x} ${y - 6} l6 6 l-6 6 l-6 -6 z`, class: "mark", "data-kind": mark.kind });
+    return element("path", {
+      d: `M${x} ${y - 6} l6 6 l-6 6 l-6 -6 z`,
+      class: "mark",
+      "data-kind": mark.kind,
+    });
   });
 }

@@ -8,13 +8,21 @@ const FOLDED = 44;
 export function makeScale({ from, to, stops, width, left = 0, right = 0, fold }) {
   const found = pieces(from, Math.max(to, from + 1000), stops, fold);
   place(found, width - left - right, left);
-  return { pieces: found, x: (t) => toPlace(found, t), t: (x) => toTime(found, x), from, to: found.at(-1).to };
+  return {
+    pieces: found,
+    x: (t) => toPlace(found, t),
+    t: (x) => toTime(found, x),
+    from,
+    to: found.at(-1).to,
+  };
 }
 
 export function idleStretches(from, to, stops) {
   const least = Math.max(IDLE_AT_LEAST, (to - from) * IDLE_SHARE);
   const times = [from, ...stops.filter((t) => t > from && t < to), to];
-  return times.slice(1).flatMap((t, i) => (t - times[i] >= least ? [{ from: times[i], to: t }] : []));
+  return times
+    .slice(1)
+    .flatMap((t, i) => (t - times[i] >= least ? [{ from: times[i], to: t }] : []));
 }
 
 // A little of each stretch stays on both sides, so that what borders on it can be told apart from it.
@@ -49,7 +57,8 @@ function place(found, room, left) {
 
 function toPlace(found, t) {
   const piece = found.find((one) => t <= one.to) ?? found.at(-1);
-  const share = (Math.min(Math.max(t, piece.from), piece.to) - piece.from) / (piece.to - piece.from || 1);
+  const share =
+    (Math.min(Math.max(t, piece.from), piece.to) - piece.from) / (piece.to - piece.from || 1);
   return piece.x0 + share * (piece.x1 - piece.x0);
 }
 
@@ -59,7 +68,10 @@ function toTime(found, x) {
   return piece.from + share * (piece.to - piece.from);
 }
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800].map((s) => s * 1000);
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800,
+  604800,
+].map((s) => s * 1000);
 
 // Round times at which the axis is labelled, not closer than `room` to each other.
 export function ticks(scale, room = 74) {

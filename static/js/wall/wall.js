@@ -20,20 +20,32 @@ function onStatus(said) {
 
 function hello() {
   const rows = {};
-  for (const row of document.querySelectorAll("#rows > .row")) rows[row.dataset.id] = Number(row.dataset.version);
-  return { page: "list", query: document.body.dataset.query, rows, since: Number(document.body.dataset.now) };
+  for (const row of document.querySelectorAll("#rows > .row")) {
+    rows[row.dataset.id] = Number(row.dataset.version);
+  }
+  return {
+    page: "list",
+    query: document.body.dataset.query,
+    rows,
+    since: Number(document.body.dataset.now),
+  };
 }
 
 function onFrame(frame) {
   clock.setServerTime(frame.now);
-  let stale = Boolean(frame.counts) || frame.new > 0 || Object.values(frame.members ?? {}).includes(false);
+  let stale =
+    Boolean(frame.counts) || frame.new > 0 || Object.values(frame.members ?? {}).includes(false);
   for (const [id, { html, matches }] of Object.entries(frame.rows ?? {})) {
     const row = by(`row-${id}`);
     if (row && html) clock.tick(patchRow(row, html));
     stale ||= matches === false;
   }
-  for (const [id, touch] of Object.entries(frame.touched ?? {})) if (by(`row-${id}`)) clock.applyVersionBump(by(`row-${id}`), touch);
-  for (const [id, ms] of Object.entries(frame.beats ?? {})) clock.beat(by(`row-${id}`) ?? document.body, ms);
+  for (const [id, touch] of Object.entries(frame.touched ?? {})) {
+    if (by(`row-${id}`)) clock.applyVersionBump(by(`row-${id}`), touch);
+  }
+  for (const [id, ms] of Object.entries(frame.beats ?? {})) {
+    clock.beat(by(`row-${id}`) ?? document.body, ms);
+  }
   if (stale) asked ??= setTimeout(refresh, SOON);
 }
 
@@ -57,7 +69,10 @@ async function refresh() {
 
 function showTime() {
   const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  by("wall-clock").textContent = new Date(clock.serverNow()).toLocaleTimeString(document.documentElement.lang, options);
+  by("wall-clock").textContent = new Date(clock.serverNow()).toLocaleTimeString(
+    document.documentElement.lang,
+    options,
+  );
 }
 
 clock.start();
