@@ -30,10 +30,10 @@ help: ## this list
 setup: .venv/development ## everything for development, in .venv
 
 run: .venv/runtime ## the dashboard with demo agents on http://HOST:PORT
-	@exec $(BIN)/python -m dashboard.devserver
+	@exec $(BIN)/python -m dashboard.all_in_one
 
 dev: setup ## the same, started again as code, templates, styles and texts change
-	@exec $(BIN)/python -m tools.dev
+	@exec $(BIN)/python -m tools.autoreload
 
 env: .venv/runtime ## the two lines that lead agents to the running dashboard
 	@$(BIN)/python -m dashboard.embedded --print

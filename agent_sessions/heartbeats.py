@@ -9,7 +9,7 @@ from datetime import datetime
 
 from agent_sessions import tasks
 from agent_sessions.basic_errors import SessionNotFound, StorageUnavailable
-from agent_sessions.owner import Lease
+from agent_sessions.lease_owner import Lease
 from agent_sessions.publisher import ChangePublisher
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.states import LIVE_STATES

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agent_sessions.errors import SessionNotFound, SessionOwned, StorageUnavailable
 from agent_sessions.heartbeats import Heartbeats
-from agent_sessions.owner import Lease, Owner, is_dead
+from agent_sessions.lease_owner import Lease, Owner, is_dead
 from agent_sessions.publisher import ChangePublisher
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.stores.store import Store

@@ -13,7 +13,7 @@ import psycopg_pool
 from agent_sessions import validation
 from agent_sessions.change_subscriber import ChangeSubscriber
 from agent_sessions.clock import utc_now
-from agent_sessions.editing import Editing
+from agent_sessions.edit_preview import Editing
 from agent_sessions.heartbeats import Heartbeats
 from agent_sessions.json_faults import Encode
 from agent_sessions.keys import NAMESPACE, Keys

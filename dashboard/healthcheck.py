@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dashboard import environment
 from dashboard.errors import exit_with_message
-from dashboard.port import url_of
+from dashboard.listen_address import url_of
 
 ROLES = ("web", "sweep")
 

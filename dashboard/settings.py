@@ -17,7 +17,7 @@ from agent_sessions.keys import Keys
 from dashboard import environment
 from dashboard.database import address
 from dashboard.embedded import database_url, valkey_url
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from dashboard.logging import logging_config
 from dashboard.secret import secret_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dashboard import environment
-from dashboard.devserver import daphne
+from dashboard.all_in_one import daphne
 from dashboard.errors import SetupError, exit_with_message
 
 

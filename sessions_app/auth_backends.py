@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
-from .entry import limits
+from .entry import login_throttling
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +53,11 @@ class PrefetchingModelBackend(ModelBackend):
         """Limited before anything is hashed, which is what makes an attempt dear for the server."""
         if request is None or username is None or password is None:
             return super().authenticate(request, username, password, **kwargs)
-        who = {"account": limits.shortened(username), "address": limits.address_of(request)}
-        left = limits.count(**who)
+        who = {
+            "account": login_throttling.shortened(username),
+            "address": login_throttling.address_of(request),
+        }
+        left = login_throttling.count(**who)
         if left is not None:
             log.warning("log-in refused: too many attempts", **who)
             setattr(request, _LEFT, left)
@@ -63,7 +66,7 @@ class PrefetchingModelBackend(ModelBackend):
         if user is None:
             log.warning("log-in failed", **who)
         else:
-            limits.succeeded(**who)
+            login_throttling.succeeded(**who)
         return user
 
     def get_user(self, user_id: int) -> User | None:

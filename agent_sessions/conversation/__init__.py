@@ -22,7 +22,7 @@ from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.listing import ConversationPage, ConversationSummary
 from agent_sessions.conversation.manager import ConversationManager
 from agent_sessions.conversation.models import ConversationState, ConversationTurn, History
-from agent_sessions.conversation.shared import get_session_manager, shutdown_session_manager
+from agent_sessions.conversation.singleton import get_session_manager, shutdown_session_manager
 
 __all__ = [
     "ConversationConfig",

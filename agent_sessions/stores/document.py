@@ -13,8 +13,8 @@ from typing import Any
 from agent_sessions import reports
 from agent_sessions.edits import Writer
 from agent_sessions.errors import Conflict, InvalidInput, SessionNotFound
+from agent_sessions.lease_owner import Lease, Owner
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.owner import Lease, Owner
 from agent_sessions.states import LIVE_STATES, SessionState
 from agent_sessions.stores import document_leases, document_rules
 from agent_sessions.stores.document_backends import DocumentBackend, Record

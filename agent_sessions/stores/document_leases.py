@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from agent_sessions.lease_owner import Lease, Owner
 from agent_sessions.models import AgentSession
-from agent_sessions.owner import Lease, Owner
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.stores.document_backends import Record
 from agent_sessions.stores.document_rules import entry

@@ -10,8 +10,8 @@ from typing import Any
 
 from agent_sessions.checkpoints import compress
 from agent_sessions.errors import SessionNotFound
+from agent_sessions.lease_owner import Lease
 from agent_sessions.models import AgentSession, Head
-from agent_sessions.owner import Lease
 from agent_sessions.pool import limit_lock_wait
 from agent_sessions.stores import legacy_array
 from agent_sessions.stores.postgres_batches import PostgresBatches

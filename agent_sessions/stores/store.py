@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from agent_sessions.edits import Writer
+from agent_sessions.lease_owner import Lease, Owner
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.owner import Lease, Owner
 from agent_sessions.write_commands import (
     AppendCheckpoint,
     Author,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from dashboard import environment
 from dashboard.embedded import addresses, postgres, valkey
+from dashboard.embedded.credentials import LogIn
 from dashboard.embedded.data_folder import Lock, prepare
-from dashboard.embedded.log_ins import LogIn
 from dashboard.embedded.process import Child
 from dashboard.embedded.valkey_users import DEFAULT_NAMESPACE
 from dashboard.environment import Environment

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from dashboard import environment
 from dashboard.embedded import Servers, addresses, of_environment, running
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from dashboard.errors import SetupError, exit_with_message
 from dashboard.stop_signals import Stop, stop_on_signals
 

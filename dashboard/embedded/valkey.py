@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import redis
 
-from dashboard.embedded import process, programs, valkey_users
+from dashboard.embedded import executables, process, valkey_users
 from dashboard.embedded.account import server_account
+from dashboard.embedded.credentials import LogIn, secret
 from dashboard.embedded.data_folder import own_folder, socket_folder
-from dashboard.embedded.log_ins import LogIn, secret
 from dashboard.embedded.process import Child
 from dashboard.embedded.valkey_users import DEFAULT_NAMESPACE
 from dashboard.errors import SetupError
@@ -70,8 +70,8 @@ def launch(
     """Does not wait until it answers. `more` are further options of the server."""
     account = server_account()
     folder = installed().parent
-    program = programs.reachable(
-        programs.Installed("valkey", folder.parent, f"{folder.name}/{PROGRAM}", (folder.name,)),
+    program = executables.reachable(
+        executables.Installed("valkey", folder.parent, f"{folder.name}/{PROGRAM}", (folder.name,)),
         *(account, tell),
     )
     sockets = own_folder(socket_folder(data_dir), account)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent_sessions.keys import CONVERSATIONS, NAMESPACE, Keys
 from dashboard.embedded.account import Account
-from dashboard.embedded.log_ins import LogIn, secret
+from dashboard.embedded.credentials import LogIn, secret
 
 DEFAULT_NAMESPACE = NAMESPACE
 FILE = "users.acl"  # in the folder of the sockets, where the server starts

@@ -14,7 +14,7 @@ from ninja.parser import Parser
 
 from .. import given_json
 from . import errors
-from .access import AUTH, Token
+from .authentication import AUTH, Token
 from .description import DescribedAPI
 from .export import router as export
 from .orders import router as orders

@@ -20,7 +20,7 @@ from ninja import Field, Path, Router, Schema
 from agent_sessions import InvalidInput
 
 from ..models import HistoryEntry
-from .access import FromQuery, require_look
+from .authentication import FromQuery, require_look
 from .schemas import HistoryItem
 
 router = Router(tags=["export"])

@@ -17,7 +17,7 @@ from agent_sessions import InvalidInput
 from ..actions import perform
 from ..choices import VERBS, Verb
 from ..numbers import BIGINT, whole
-from .access import require_operate, require_permission
+from .authentication import require_operate, require_permission
 from .schemas import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
 from .sessions import read_detail
 

@@ -18,7 +18,7 @@ from ..selectors.filters import SORTS, ListFilter
 from ..selectors.pagination import Key, read_page
 from ..selectors.search_words import as_condition
 from ..selectors.watchdog_status import read_watchdog_status
-from .access import FromQuery, require_look
+from .authentication import FromQuery, require_look
 from .schemas import (
     CheckpointItem,
     CheckpointPage,

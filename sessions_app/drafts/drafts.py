@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from agent_sessions import InvalidInput, validation
 
-from . import tokens
+from . import signed_fields
 from .models import FormDraft
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def keep(user_id: int, form: str, fields: dict[str, list[str]]) -> None:
 
 def keep_sent(request: HttpRequest) -> bool:
     """Keeps what was sent for the author of its form, whoever is logged in. False where it was not kept."""
-    form = tokens.read(request.POST.get(tokens.FIELD, ""), tokens.TAKEN)
+    form = signed_fields.read(request.POST.get(signed_fields.FIELD, ""), signed_fields.TAKEN)
     people = get_user_model().objects.filter(is_active=True)
     if form is None or not people.filter(pk=form.author).exists():
         return False
     try:
-        keep(form.author, form.name, tokens.fields_of(request.POST))
+        keep(form.author, form.name, signed_fields.fields_of(request.POST))
     except InvalidInput:
         return False
     return True

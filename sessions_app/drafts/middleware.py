@@ -14,7 +14,7 @@ from django.views.csrf import csrf_failure as without_draft
 
 from agent_sessions import StorageUnavailable
 
-from . import tokens
+from . import signed_fields
 from .drafts import keep_sent
 
 AWAY = (DatabaseError, InterfaceError, StorageUnavailable)
@@ -72,7 +72,7 @@ def _note_kept(request: HttpRequest) -> None:
         request.draft_kept_at = form.at  # type: ignore[attr-defined]
 
 
-def _sent_form(request: HttpRequest) -> tokens.DraftForm | None:
+def _sent_form(request: HttpRequest) -> signed_fields.DraftForm | None:
     if request.method != "POST" or request.path_info.startswith("/api/"):
         return None
-    return tokens.read(request.POST.get(tokens.FIELD, ""))
+    return signed_fields.read(request.POST.get(signed_fields.FIELD, ""))

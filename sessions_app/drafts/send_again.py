@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from . import tokens
+from . import signed_fields
 
 WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 
@@ -16,7 +16,7 @@ def form_to_send_again(request: HttpRequest) -> dict[str, Any] | None:
 
     Nothing is read but the request: the database is away.
     """
-    if tokens.read(request.POST.get(tokens.FIELD, "")) is None:
+    if signed_fields.read(request.POST.get(signed_fields.FIELD, "")) is None:
         return None
     fields = [
         (name, text, name in WRITTEN) for name, texts in request.POST.lists() for text in texts

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import ManyToManyField
 from django.http import HttpRequest
 
-from .rights import group_word, right_word
+from .permission_labels import group_word, right_word
 
 if TYPE_CHECKING:
     PermissionsChoice = forms.ModelMultipleChoiceField[Permission]

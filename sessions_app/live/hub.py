@@ -11,7 +11,7 @@ from agent_sessions import tasks
 from ..watchdog.outages import OutageTracker
 from . import metrics
 from .limits import LIMITS, Limits
-from .maintenance import IdleTimeouts, PeriodicChecks, Reconciliation, compare
+from .periodic_checks import IdleTimeouts, PeriodicChecks, Reconciliation, compare
 from .push.agent_notifier import AgentNotifier, Announce
 from .push.broadcast import Broadcast
 from .push.conversation_push import ConversationPush, Stamps

@@ -18,7 +18,7 @@ from django.utils.translation import get_language_info
 from agent_sessions.states import SessionState
 from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
-from sessions_app.drafts import tokens
+from sessions_app.drafts import signed_fields
 from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 from sessions_app.live.sockets.path import FEED
 from sessions_app.numbers import milliseconds
@@ -61,9 +61,9 @@ def addresses() -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def draft_field(context: template.Context, name: str, at: str) -> SafeString:
     """Makes a form one whose text is kept. `at` opens it again."""
-    form = tokens.DraftForm(context["request"].user.pk, name, at)
+    form = signed_fields.DraftForm(context["request"].user.pk, name, at)
     return format_html(
-        '<input type="hidden" name="{}" value="{}">', tokens.FIELD, tokens.sign(form)
+        '<input type="hidden" name="{}" value="{}">', signed_fields.FIELD, signed_fields.sign(form)
     )
 
 

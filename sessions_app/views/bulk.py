@@ -24,13 +24,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from agent_sessions import InvalidInput
 
-from ..access import (
-    may_operate,
-    may_perform,
-    performers_only,
-    require_permission,
-    viewers_only,
-)
 from ..actions import check_reason, explain
 from ..bulk import planning
 from ..bulk.models import BulkJob
@@ -38,6 +31,13 @@ from ..bulk.planning import MOST
 from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
+from ..decorators import (
+    may_operate,
+    may_perform,
+    performers_only,
+    require_permission,
+    viewers_only,
+)
 from ..drafts import drafts
 from ..forms import BulkForm, BulkLinesQuery, BulkPlanForm
 from ..models import AgentSession

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..forms import ChartForm
 from ..selectors.activity import WINDOWS, chart
 

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..forms import NOW, CompareQuery
 from ..models import AgentSession, Checkpoint, PastContext
 from ..rendering.json_diff import differences

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..selectors.suggestions import suggest
 
 

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET
 
 from agent_sessions import InvalidInput
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..selectors.conversation_client import live_page
 from .orders import is_fetch
 

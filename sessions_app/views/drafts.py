@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..drafts.drafts import keep_sent
 
 

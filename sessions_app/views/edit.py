@@ -31,8 +31,8 @@ from agent_sessions import (
 from agent_sessions.edits import Merged
 
 from .. import actions, conflicts, given_json, manager_portal
-from ..access import operators_only
 from ..conflicts import ConflictRow
+from ..decorators import operators_only
 from ..drafts import drafts
 from ..forms import EditForm, PartForm
 from ..models import AgentSession

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..forms import JsonPartQuery
 from ..models import AgentSession, PastContext
 from ..rendering import json_tree

@@ -17,13 +17,13 @@ from psycopg.errors import QueryCanceled
 
 from agent_sessions.states import SessionState
 
-from ..access import permitted_verbs, viewers_only
 from ..choices import Verb
+from ..decorators import permitted_verbs, viewers_only
 from ..drafts import drafts
 from ..forms import ListQuery
 from ..models import AgentSession
 from ..rendering.facets import address, build_facets, with_value
-from ..saved_views import services
+from ..saved_views import queries
 from ..saved_views.models import ListStyle
 from ..saved_views.preferences import COLUMNS, hidden, preferences_for
 from ..selectors.facet_counts import Counts, counts
@@ -76,13 +76,13 @@ def sessions(request: HttpRequest) -> HttpResponse:
 def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, Any]:
     """The person's own: views, columns, density."""
     user = user_of(request)
-    views = services.visible(user)
-    current = services.opened(request.GET, views, user, style)
+    views = queries.visible(user)
+    current = queries.opened(request.GET, views, user, style)
     unshown = hidden(style, request.GET.get("columns"))
-    query = services.canonical(request.GET)
+    query = queries.canonical(request.GET)
     return {
         **(_begun(user, current) if current or query else {}),
-        "saved_views": services.entries(views, user, current, found),
+        "saved_views": queries.entries(views, user, current, found),
         "current_view": current,
         "view_query": query,
         "style": style,
@@ -93,7 +93,7 @@ def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, An
     }
 
 
-def _begun(user: User, current: services.Open | None) -> dict[str, QueryDict | None]:
+def _begun(user: User, current: queries.Open | None) -> dict[str, QueryDict | None]:
     """Names for views that this person has begun to write."""
     own = current.draft_name if current and current.mine else ""
     found = drafts.find_all(user, {"view:new", own})

@@ -24,8 +24,8 @@ from agent_sessions import (
 from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, manager_portal
-from ..access import operators_only, performers_only, require_permission
 from ..choices import VERBS, Verb, verb_of_noun
+from ..decorators import operators_only, performers_only, require_permission
 from ..drafts import drafts
 from ..forms import OrderForm
 from ..rendering.json_diff import Differences, differences

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from .. import presence
-from ..access import viewers_only
 from ..bidi import isolated
 from ..choices import verb_of_noun
+from ..decorators import viewers_only
 from ..forms import PresenceForm
 from ..templatetags.sessions import initials
 

@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from ..access import viewers_only
 from ..bidi import isolated
+from ..decorators import viewers_only
 from ..drafts import drafts
 from ..forms import ListStyleForm, SavedViewForm
-from ..saved_views import preferences, services
+from ..saved_views import preferences, queries
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
 from .preferences import back
@@ -36,7 +36,7 @@ def create(request: HttpRequest) -> HttpResponse:
         messages.warning(request, _("Please give the view a name."))
         return HttpResponseRedirect(back(request))
     view = SavedView(owner=user_of(request), name=sent["name"], shared=bool(sent["shared"]))
-    view.query = services.canonical(sent["query"])
+    view.query = queries.canonical(sent["query"])
     return _stored(request, view)
 
 
@@ -44,7 +44,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, id: int, act: str) -> HttpResponse:
     user = user_of(request)
-    view = get_object_or_404(services.readable(user), id=id)
+    view = get_object_or_404(queries.readable(user), id=id)
     if act == "defaults":
         return _default(request, view)
     if act not in ACTS:
@@ -61,7 +61,7 @@ def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
 
 
 def _change(request: HttpRequest, view: SavedView) -> HttpResponse:
-    view.query = services.canonical(SavedViewForm.read(request.POST)["query"])
+    view.query = queries.canonical(SavedViewForm.read(request.POST)["query"])
     return _stored(request, view)
 
 
@@ -85,7 +85,7 @@ ACTS: dict[str, Callable[[HttpRequest, SavedView], HttpResponse]] = {
 
 
 def _stored(request: HttpRequest, view: SavedView) -> HttpResponse:
-    draft = services.draft_name(view)
+    draft = queries.draft_name(view)
     try:
         with transaction.atomic():
             view.save()
@@ -106,8 +106,8 @@ def _open(view: SavedView) -> HttpResponse:
 @require_GET
 def counts(request: HttpRequest) -> HttpResponse:
     """How much is in each view, for the rail."""
-    views = services.visible(user_of(request))
-    found = services.view_counts(views, all_counts())
+    views = queries.visible(user_of(request))
+    found = queries.view_counts(views, all_counts())
     return JsonResponse({str(pk): {"n": t.n, "shown": t.shown} for pk, t in found.items()})
 
 

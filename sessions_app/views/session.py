@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..access import may_operate, permitted_verbs, viewers_only
+from ..decorators import may_operate, permitted_verbs, viewers_only
 from ..forms import SessionQuery
 from ..rendering.session_page import SessionPage, SessionPageParams, read_page
 from ..selectors import session as detail

@@ -8,10 +8,10 @@ from django.views.decorators.http import require_GET
 
 from agent_sessions.states import SessionState
 
-from ..access import viewers_only
 from ..choices import CONDITIONS, STATES
+from ..decorators import viewers_only
 from ..models import AgentSession
-from ..saved_views import services
+from ..saved_views import queries
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts
 from ..selectors.filters import ListFilter
@@ -44,4 +44,4 @@ def wall(request: HttpRequest, id: int | None = None) -> HttpResponse:
 def _view(user: User, id: int | None) -> SavedView | None:
     if id is None:
         return None
-    return get_object_or_404(services.readable(user), id=id)
+    return get_object_or_404(queries.readable(user), id=id)

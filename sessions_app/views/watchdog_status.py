@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..access import viewers_only
+from ..decorators import viewers_only
 from ..selectors.watchdog_status import read_watchdog_status
 
 SAID_FOR = timedelta(minutes=15)

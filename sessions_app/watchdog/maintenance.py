@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 
 from agent_sessions.keys import Keys
 from agent_sessions.valkey_client import AWAY
-from sessions_app.bulk.maintenance import prune_jobs, take_up_orphans
+from sessions_app.bulk.housekeeping import prune_jobs, take_up_orphans
 from sessions_app.drafts.drafts import forget_old
 from sessions_app.watchdog import retention
 

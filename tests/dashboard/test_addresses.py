@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from dashboard.embedded import Servers, postgres, running, valkey
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from tests.support.dashboard import own_environment
 
 

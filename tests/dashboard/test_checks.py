@@ -13,7 +13,7 @@ import pytest
 
 from agent_sessions import schema
 from dashboard.embedded import Servers, postgres, running
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from dashboard.environment import BASE_DIR
 from tests.support.dashboard import free_port, own_environment
 

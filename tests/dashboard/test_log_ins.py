@@ -17,8 +17,16 @@ from psycopg.conninfo import make_conninfo
 from redis.exceptions import NoPermissionError
 
 from agent_sessions import SessionManager, schema
-from dashboard.embedded import Servers, addresses, log_ins, postgres, running, valkey, valkey_users
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded import (
+    Servers,
+    addresses,
+    credentials,
+    postgres,
+    running,
+    valkey,
+    valkey_users,
+)
+from dashboard.embedded.credentials import LogIn
 from dashboard.environment import BASE_DIR
 from dashboard.errors import SetupError
 from tests.support.dashboard import own_environment
@@ -45,7 +53,7 @@ def started() -> Iterator[Servers]:
 
 
 def secrets_of(data_dir: Path) -> list[str]:
-    kept = json.loads((data_dir / log_ins.FILE).read_text())
+    kept = json.loads((data_dir / credentials.FILE).read_text())
     return [secret for server in kept.values() for secret in server.values()]
 
 
@@ -112,7 +120,7 @@ def test_the_secrets_are_made_once_and_readable_by_their_owner_alone(data_dir: P
     with running(Servers(data_dir, durable=False)):
         assert secrets_of(data_dir) == first
     assert len(set(first)) == 6
-    assert (data_dir / log_ins.FILE).stat().st_mode & 0o777 == 0o600
+    assert (data_dir / credentials.FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_no_secret_stands_in_a_log_or_a_process_list(data_dir: Path) -> None:
@@ -139,7 +147,7 @@ def test_a_data_folder_goes_on_with_new_secrets(data_dir: Path, how: str) -> Non
     if how == "made by an older version":
         (data_dir / "postgres" / "pg_hba.conf").write_text(TRUSTING)
         (data_dir / "postgres" / "log-ins.sha256").unlink()
-    (data_dir / log_ins.FILE).unlink()
+    (data_dir / credentials.FILE).unlink()
     with running(Servers(data_dir, durable=False)):
         with psycopg.connect(postgres.url(data_dir)) as connection:
             assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
@@ -160,7 +168,7 @@ def test_a_start_that_was_killed_while_it_set_the_secrets_is_repeated(data_dir: 
 
 def test_secrets_that_cannot_be_read_are_named(data_dir: Path) -> None:
     data_dir.mkdir()
-    (data_dir / log_ins.FILE).write_text("{")
+    (data_dir / credentials.FILE).write_text("{")
     with pytest.raises(SetupError, match="log-ins cannot be read: stop what runs there and remove"):
         postgres.url(data_dir)
 

@@ -17,7 +17,7 @@ from django.urls import get_script_prefix
 
 from dashboard import environment, url_prefix
 from dashboard.errors import SetupError
-from dashboard.port import url_of
+from dashboard.listen_address import url_of
 from sessions_app.live.state.database_thread import DatabaseThread
 from tests.support.dashboard import LiveDashboard, give_password
 from tests.support.waiting import HANGS

@@ -19,8 +19,8 @@ from django.db import connections
 from django.db.models import F
 from django.test import Client, RequestFactory
 
-from sessions_app.entry import limits
-from sessions_app.entry.limits import MOST, Kind
+from sessions_app.entry import login_throttling
+from sessions_app.entry.login_throttling import MOST, Kind
 from sessions_app.entry.models import LoginAttempts
 from tests.support.dashboard import LiveDashboard
 
@@ -131,13 +131,13 @@ def test_the_limit_ends_with_its_time_and_refused_attempts_do_not_make_it_longer
 ) -> None:
     for _ in range(20):
         attempt("viktor")
-    LoginAttempts.objects.update(since=F("since") - limits.WINDOW)
+    LoginAttempts.objects.update(since=F("since") - login_throttling.WINDOW)
     assert is_in(attempt("viktor", "viktor"))
 
 
 def test_old_counts_are_forgotten(db: None) -> None:
     attempt("one")
-    LoginAttempts.objects.update(since=F("since") - limits.KEPT - timedelta(seconds=1))
+    LoginAttempts.objects.update(since=F("since") - login_throttling.KEPT - timedelta(seconds=1))
     attempt("two", at="192.0.2.2")
     assert not LoginAttempts.objects.filter(name__contains="one").exists()
 
@@ -199,7 +199,7 @@ def test_the_address_is_what_the_nearest_proxy_saw(
     request = RequestFactory().get("/", REMOTE_ADDR=remote)
     if forwarded is not None:
         request.META["HTTP_X_FORWARDED_FOR"] = forwarded
-    assert limits.address_of(request) == address
+    assert login_throttling.address_of(request) == address
 
 
 def test_attempts_at_once_are_counted_too(viewer: User, transactional_db: None) -> None:

@@ -21,7 +21,7 @@ End = Callable[[int], Awaitable[None]]
 # No task is ended by a bare `cancel()` but here: `end` itself, and a page's writer, which looks at `closed`.
 # An interruption cancels the agent's own block, which is not awaited there but left by it.
 BARE = {
-    "agent_sessions/interruption.py": 1,
+    "agent_sessions/cancellation.py": 1,
     "agent_sessions/tasks.py": 1,
     "sessions_app/live/sockets/connection.py": 1,
 }

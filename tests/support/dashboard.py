@@ -33,7 +33,7 @@ ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 # What `python -m` runs, with the port in the place of {port}.
 DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "{port}", "dashboard.asgi:application")
 UVICORN = ("uvicorn", "--port", "{port}", "dashboard.asgi:application")
-EVERYTHING = ("dashboard.devserver",)
+EVERYTHING = ("dashboard.all_in_one",)
 
 Ready = Callable[[str], bool]
 

@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 
 from tools.bench import report
-from tools.bench.compare import NotRight, Result, compare, folded, missing
+from tools.bench.comparison import NotRight, Result, compare, folded, missing
 from tools.bench.rows import ROWS
 from tools.bench.stage import Stage, stage
 

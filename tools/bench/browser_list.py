@@ -92,7 +92,7 @@ async def seed(count: int) -> None:
 @contextmanager
 def role(*words: str) -> Iterator[None]:
     """Another process at work for the length of a block; says how much it did a second."""
-    command = [sys.executable, "-m", "tools.bench.browser_roles", *words]
+    command = [sys.executable, "-m", "tools.bench.browser_list_load", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             first = process.stdout.readline() if process.stdout else ""

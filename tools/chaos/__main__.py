@@ -12,10 +12,10 @@ from rich.console import Console
 
 from tools.chaos import disk, report, standby
 from tools.chaos.drill import Drill, Result
+from tools.chaos.environment import World
 from tools.chaos.fault import Fault
 from tools.chaos.faults import BY_NAME
-from tools.chaos.served import ServedWorld
-from tools.chaos.world import World
+from tools.chaos.installation import ServedWorld
 
 AT_MOST = 90  # seconds for one fault, its recovery included
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from tools.chaos.crew import Crew
-from tools.chaos.world import World
+from tools.chaos.agent_processes import Crew
+from tools.chaos.environment import World
 
 SIZE = "400m"
 CHUNK = b"\0" * 65536

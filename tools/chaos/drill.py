@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from tools.chaos import truth
-from tools.chaos.crew import Crew
+from tools.chaos import verification
+from tools.chaos.agent_processes import Crew
+from tools.chaos.environment import World
 from tools.chaos.fault import Act, Fault
-from tools.chaos.health import Health
-from tools.chaos.page import Page
-from tools.chaos.truth import Timeline, Window, Writes
-from tools.chaos.visitor import Visitor
-from tools.chaos.world import World
+from tools.chaos.healthz_log import Health
+from tools.chaos.http_client import Visitor
+from tools.chaos.verification import Timeline, Window, Writes
+from tools.chaos.websocket_client import Page
 
 PAGES = 3
 START = 40.0
@@ -213,11 +213,11 @@ class Drill:
         if await until(self._pages_equal_database, 10) == NEVER:
             self._complain("a page stayed behind")
         for session_id, form in forms.items():
-            if (n := truth.effects(self.world, session_id, form["request_id"])) != 1:
+            if (n := verification.effects(self.world, session_id, form["request_id"])) != 1:
                 self._complain(f"the order had {n} effects")
-        if n := truth.unexplained(self.world, self.crew):
+        if n := verification.unexplained(self.world, self.crew):
             self._complain(f"the history does not explain {n} sessions")
-        self.problems += await asyncio.to_thread(truth.wrong_copies, self.world, self.crew)
+        self.problems += await asyncio.to_thread(verification.wrong_copies, self.world, self.crew)
         self.problems += self.fault.judge(self.world, self.crew)
         self.problems += self._health.wrong(self.fault.unwell, moments.gone, moments.returns)
 
@@ -228,12 +228,12 @@ class Drill:
         wrong = [
             words
             for page in self.pages
-            for words in truth.wrong_claims(page, timeline, away, self.crew, resumed_at)
+            for words in verification.wrong_claims(page, timeline, away, self.crew, resumed_at)
         ]
         return Result(
             self.fault.name,
             moments.over - moments.began,
-            truth.writes(self.world, self.crew),
+            verification.writes(self.world, self.crew),
             wrong,
             moments.right - moments.over,
             self.fault.at_most,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.chaos.crew import Crew
-from tools.chaos.world import World
+from tools.chaos.agent_processes import Crew
+from tools.chaos.environment import World
 
 Act = Callable[[World, Crew], None]
 Judge = Callable[[World, Crew], list[str]]  # the problems

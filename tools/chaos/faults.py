@@ -9,10 +9,10 @@ from contextlib import suppress
 import psycopg
 import redis
 
-from tools.chaos import agents, disk, network, refusing, restore, standby
-from tools.chaos.crew import Crew
+from tools.chaos import agent_faults, disk, network, refusing, restore, standby
+from tools.chaos.agent_processes import Crew
+from tools.chaos.environment import World, kill, signal_all
 from tools.chaos.fault import Fault
-from tools.chaos.world import World, kill, signal_all
 
 
 def stop_valkey(world: World, _crew: Crew) -> None:
@@ -138,7 +138,7 @@ ALL = (
     *restore.ALL,
     Fault("web process killed", kill_web, start_web, 1, away="web"),
     Fault("agents killed", kill_agents, start_agents, 1),
-    *agents.ALL,
+    *agent_faults.ALL,
     *network.ALL,
     Fault(
         "PostgreSQL fails over",

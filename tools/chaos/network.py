@@ -6,10 +6,10 @@ import asyncio
 import time
 
 from agent_sessions import SessionManager
-from tools.chaos.crew import Agent, Crew
+from tools.chaos.agent_processes import Agent, Crew
+from tools.chaos.environment import World
 from tools.chaos.fault import Fault
 from tools.chaos.wire import Wire
-from tools.chaos.world import World
 
 WITHOUT_NOTIFICATIONS = 12.0  # seconds; every ten a web process compares with the database
 AFTER_ROLLBACK = """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dashboard.embedded import log_ins, postgres, process, silently
+from dashboard.embedded import credentials, postgres, process, silently
 from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
-from tools.chaos.agents import wait
-from tools.chaos.crew import Crew
-from tools.chaos.world import World, kill
+from tools.chaos.agent_faults import wait
+from tools.chaos.agent_processes import Crew
+from tools.chaos.environment import World, kill
 
 PATIENCE = 20
 
@@ -30,7 +30,9 @@ def add(world: World) -> None:
     cluster = folder / "postgres"
     account = server_account()
     own_folder(cluster, account)
-    shutil.copy2(world.folder / log_ins.FILE, folder / log_ins.FILE)  # its roles are copied too
+    shutil.copy2(
+        world.folder / credentials.FILE, folder / credentials.FILE
+    )  # its roles are copied too
     done = process.run(
         [
             *(_programs() / "pg_basebackup", "-D", cluster, "-R", "-X", "stream"),
@@ -38,7 +40,7 @@ def add(world: World) -> None:
         ],
         account,
         cwd=cluster,
-        env={"PGPASSWORD": log_ins.secret(folder, "postgres", log_ins.LogIn.OWNER)},
+        env={"PGPASSWORD": credentials.secret(folder, "postgres", credentials.LogIn.OWNER)},
     )
     if done.returncode:
         raise RuntimeError(f"no standby could be made: {done.stderr}")

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.table import Table
 
 from tools.load.figures import SHARES, Board, Latencies
-from tools.load.place import Place, place
+from tools.load.target import Place, place
 
 AGENTS_A_PROCESS, PAGES_A_PROCESS = 500, 250
 REFRESH = 0.5
@@ -87,7 +87,7 @@ async def load(place: Place, options: Options, console: Console) -> Board:
             ids += json.loads(await output(child).readline())["ids"]
         agents = list(children)
         for count in shares(options.pages, PAGES_A_PROCESS):
-            child = await started(place, "tools.load.pages", place.url, cookie, str(count))
+            child = await started(place, "tools.load.load_pages", place.url, cookie, str(count))
             children.append(child)
             if child.stdin:
                 child.stdin.write(json.dumps(ids).encode() + b"\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.mutants import python, sql
+from tools.mutants import python_mutants, sql_mutants
 from tools.mutants.mutant import Mutant
 
 MIGRATIONS = "agent_sessions/sql/migrations"
@@ -40,7 +40,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "agent_sessions/stores/document_rules.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
     # acknowledgement
     "agent_sessions/reports.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
-    "agent_sessions/safe_points.py": (
+    "agent_sessions/order_handling.py": (
         f"{LIBRARY}/test_attach_orders.py",
         f"{LIBRARY}/test_pauses.py",
         f"{LIBRARY}/test_parts.py",
@@ -87,8 +87,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
 def mutants(root: Path, path: str) -> Iterator[Mutant]:
     text = (root / path).read_text("utf-8")
     if path.endswith(".py"):
-        yield from python.mutants(path, text)
+        yield from python_mutants.mutants(path, text)
     else:
         migrations = sorted((root / MIGRATIONS).glob("*.sql")) if MIGRATIONS in path else []
         later = [other.read_text("utf-8") for other in migrations if other.name > Path(path).name]
-        yield from sql.mutants(path, text, later)
+        yield from sql_mutants.mutants(path, text, later)

@@ -18,6 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support.chromium import chromium
+from tools.screenshots.sample_dashboard import Served, dashboard
 from tools.screenshots.scenes import (
     ALL,
     ON_A_CROWD,
@@ -29,7 +30,6 @@ from tools.screenshots.scenes import (
     Scene,
     act,
 )
-from tools.screenshots.served import Served, dashboard
 
 TARGET = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 LET_THEM_WORK = float(os.environ.get("SCREENSHOTS_AFTER", "75"))

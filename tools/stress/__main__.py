@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools.stress.place import Place
+from tools.stress.environment import Place
 from tools.stress.plan import plan
-from tools.stress.run import Run
+from tools.stress.stress_run import Run
 from tools.stress.violations import Violation
 
 SHOWN = 3  # of one rule and seed

@@ -19,7 +19,7 @@ from agent_sessions import SessionError, SessionManager
 from agent_sessions.pool import open_pool
 from tools.stress.actors import PATIENCE, Worker, Writer
 from tools.stress.administrators import Administrator
-from tools.stress.agents import Agent
+from tools.stress.attached_agent import Agent
 from tools.stress.log import Log
 from tools.stress.old_agents import Old
 from tools.stress.plan import Actor

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.embedded import database_url, valkey_url
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from demo.supervisor import Supervisor, crew
 
 

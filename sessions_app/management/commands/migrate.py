@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS
 
-from dashboard.database.owner import connected_to, migrating_address
+from dashboard.database.migration_role import connected_to, migrating_address
 
 
 class Command(migrate.Command):

@@ -5,7 +5,7 @@ import * as lazyTree from "./lazy_tree.js";
 import * as clock from "../core/clock.js";
 import { connect } from "../core/feed.js";
 import * as dialog from "../core/dialog.js";
-import * as sessionPanels from "./session_panels.js";
+import * as sessionPanels from "./tree_tools.js";
 import { morph, parse } from "../core/patch.js";
 import * as presence from "./presence.js";
 import * as shell from "../core/shell.js";

@@ -12,7 +12,7 @@ from django.test import Client
 from agent_sessions import AgentSession
 from sessions_app import actions
 from sessions_app.bulk import planning, worker
-from sessions_app.bulk.maintenance import prune_jobs
+from sessions_app.bulk.housekeeping import prune_jobs
 from sessions_app.bulk.models import BulkItem, BulkJob
 from sessions_app.bulk.progress import Confirmations, progress, reasons
 from sessions_app.manager_portal import call

@@ -19,7 +19,7 @@ from django.test import Client
 from agent_sessions import AgentSession
 from sessions_app import manager_portal
 from sessions_app.bulk.planning import plan_ticked
-from sessions_app.drafts import tokens
+from sessions_app.drafts import signed_fields
 from sessions_app.drafts.models import FormDraft
 from sessions_app.models import AgentSession as Stored
 from sessions_app.saved_views.models import SavedView
@@ -37,16 +37,16 @@ class Case:
     fields: dict[str, Any]
 
     def send(self, client: Client, shown: str, **extra: Any) -> Any:
-        sent = {**self.fields, tokens.FIELD: token_in(shown, self.action)}
+        sent = {**self.fields, signed_fields.FIELD: token_in(shown, self.action)}
         return client.post(self.action, sent, **extra)
 
 
 def token_in(html: str, action: str) -> str:
     """Of the form that leads there; a form of the admin says no action, it leads to its own page."""
     forms = re.findall(r"<form[^>]*>.*?</form>", html, re.DOTALL)
-    found = [form for form in forms if f'name="{tokens.FIELD}"' in form]
+    found = [form for form in forms if f'name="{signed_fields.FIELD}"' in form]
     exact = [form for form in found if f'action="{action}"' in form] or found
-    match = re.search(rf'name="{tokens.FIELD}" value="([^"]*)"', exact[0])
+    match = re.search(rf'name="{signed_fields.FIELD}" value="([^"]*)"', exact[0])
     assert match
     return unescape(match.group(1))
 
@@ -197,7 +197,7 @@ def test_what_is_carried_out_is_forgotten(
     one, client = case(made, staff), client_of(staff)
     shown = text_of(client, one.page)
     token = token_in(shown, one.action)
-    draft = {**one.fields, tokens.FIELD: token}
+    draft = {**one.fields, signed_fields.FIELD: token}
     assert client.post("/drafts/", draft).status_code == 204
     assert FormDraft.objects.count() == 1
     version = str(Stored.objects.get(pk=made.session_id).version)
@@ -252,8 +252,10 @@ def test_a_form_that_this_application_did_not_sign_keeps_nothing(
     made: AgentSession, staff: User
 ) -> None:
     one = order(made, staff)
-    forged = tokens.sign(tokens.DraftForm(staff.pk, "order:pauses", one.page))[:-1] + "!"
-    answer = Client().post(one.action, {**one.fields, tokens.FIELD: forged})
+    forged = (
+        signed_fields.sign(signed_fields.DraftForm(staff.pk, "order:pauses", one.page))[:-1] + "!"
+    )
+    answer = Client().post(one.action, {**one.fields, signed_fields.FIELD: forged})
     assert answer["Location"].startswith("/login/?next=")
     assert "draft=" not in answer["Location"]
     assert not FormDraft.objects.exists()
@@ -277,9 +279,11 @@ def test_without_the_database_the_page_comes_back_with_the_form_filled(
     from dashboard.database_errors import away
 
     one = order(made, staff)
-    token = tokens.sign(tokens.DraftForm(staff.pk, "order:pauses", one.page))
+    token = signed_fields.sign(signed_fields.DraftForm(staff.pk, "order:pauses", one.page))
     sent = QueryDict(mutable=True)
-    sent.update({**one.fields, "request_id": "1", tokens.FIELD: token, "csrfmiddlewaretoken": "t"})
+    sent.update(
+        {**one.fields, "request_id": "1", signed_fields.FIELD: token, "csrfmiddlewaretoken": "t"}
+    )
     request = rf.post(one.action, sent.urlencode(), "application/x-www-form-urlencoded")
     page = unescape(away(request, OperationalError("gone")).content.decode())
     assert f">{WORDS}</textarea>" in page

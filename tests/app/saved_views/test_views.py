@@ -16,7 +16,7 @@ from django.test import Client
 from agent_sessions import AgentSession
 from sessions_app import actions
 from sessions_app.models import AgentSession as Stored
-from sessions_app.saved_views import preferences, services
+from sessions_app.saved_views import preferences, queries
 from sessions_app.saved_views.models import ListStyle, SavedView
 from sessions_app.selectors.facet_counts import counts
 from sessions_app.selectors.rows import load_rows
@@ -138,7 +138,7 @@ def test_the_count_of_a_view_is_what_its_list_shows(
     gone = make_session("alert")
     actions.perform("delete", gone.session_id, actor="x", reason="y")
     view = SavedView.objects.create(owner=operator, name="x", query=query)
-    assert services.view_counts([view], counts())[view.pk].n == n
+    assert queries.view_counts([view], counts())[view.pk].n == n
     assert olga.get("/views/counts/").json()[str(view.pk)]["n"] == n
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from dashboard.embedded.data_folder import prepare
 from tools.chaos import disk
-from tools.chaos.crew import Crew
-from tools.chaos.world import World
+from tools.chaos.agent_processes import Crew
+from tools.chaos.environment import World
 
 NOBODY = cast(Crew, None)
 

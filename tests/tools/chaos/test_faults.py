@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tools.chaos.drill import Drill, Result
+from tools.chaos.environment import World
 from tools.chaos.faults import BY_NAME
-from tools.chaos.world import World
 
 QUICK = {
     "Valkey restarted": 0.0,

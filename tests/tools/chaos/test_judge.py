@@ -10,14 +10,14 @@ import psycopg
 import pytest
 
 from agent_sessions import SessionManager
-from tools.chaos.agents import one_after_the_other
-from tools.chaos.crew import Agent, Crew
-from tools.chaos.health import Health
+from tools.chaos.agent_faults import one_after_the_other
+from tools.chaos.agent_processes import Agent, Crew
+from tools.chaos.environment import World
+from tools.chaos.healthz_log import Health
+from tools.chaos.http_client import Visitor
 from tools.chaos.ledger import STEP, Ledger, read
-from tools.chaos.page import Claim, Page
-from tools.chaos.truth import Timeline, Window, effects, unexplained, writes, wrong_claims
-from tools.chaos.visitor import Visitor
-from tools.chaos.world import World
+from tools.chaos.verification import Timeline, Window, effects, unexplained, writes, wrong_claims
+from tools.chaos.websocket_client import Claim, Page
 
 NOBODY = Window("", 0, 0)
 

@@ -9,18 +9,20 @@ from pathlib import Path
 import pytest
 
 from dashboard.environment import BASE_DIR
-from tools.mutants import python, sql, targets
+from tools.mutants import python_mutants, sql_mutants, targets
 from tools.mutants.__main__ import ACCEPTED, SURVIVORS, drawn
 from tools.mutants.mutant import Mutant
 from tools.mutants.runs import Outcome, run
 
 
 def python_of(text: str) -> set[str]:
-    return {mutant.of(text) for mutant in python.mutants("a.py", text)}
+    return {mutant.of(text) for mutant in python_mutants.mutants("a.py", text)}
 
 
 def sql_of(text: str, *later: str) -> set[str]:
-    return {" ".join(mutant.of(text).split()) for mutant in sql.mutants("a.sql", text, later)}
+    return {
+        " ".join(mutant.of(text).split()) for mutant in sql_mutants.mutants("a.sql", text, later)
+    }
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_what_no_test_notices_survives_and_red_tests_notice_nothing(
     )
     (tmp_path / "test_red.py").write_text("def test_red():\n    assert False\n")
     asyncio.run(_git_init(tmp_path))
-    found = [*python.mutants("rule.py", (tmp_path / "rule.py").read_text())]
+    found = [*python_mutants.mutants("rule.py", (tmp_path / "rule.py").read_text())]
     told: dict[str, Outcome] = {}
 
     def tell(mutant: Mutant, outcome: Outcome) -> None:

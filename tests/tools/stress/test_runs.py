@@ -14,11 +14,11 @@ import pytest
 from agent_sessions import Conflict
 from tools.stress import __main__ as program
 from tools.stress.__main__ import Options, Runs, seeds_of
+from tools.stress.environment import Place
 from tools.stress.log import NO_END, Log, read
-from tools.stress.place import Place
 from tools.stress.plan import NEXT, Plan, plan
 from tools.stress.proxy import Proxy
-from tools.stress.run import Run
+from tools.stress.stress_run import Run
 from tools.stress.violations import Violation
 
 SEEDS = (39, 74)  # together they have every kind of disturbance

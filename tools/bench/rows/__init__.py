@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from tools.bench.compare import Comparison
+from tools.bench.comparison import Comparison
 from tools.bench.rows import (
     beats_for_ever,
     changes,

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 from tools.bench import seed
-from tools.bench.compare import Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Bar, Comparison, Figures, NotRight
 from tools.bench.stage import GUARDED, Stage
 
 BEATS = 1_000_000

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.rows.sockets import LONGER
 from tools.bench.stage import Stage
-from tools.bench.web import (
+from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     OURS,

@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tools.bench import crowd, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures
+from tools.bench import concurrent_calls, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures
 from tools.bench.stage import GUARDED, OLD, SECOND, Stage
 
 AGENTS = 32
@@ -89,7 +89,7 @@ def arm(stage: Stage, database: str, manager: Any, ids: list[str]) -> Arm:
 
         before = stage.value(database, "SELECT pg_current_wal_insert_lsn()")
         begun = time.perf_counter()
-        done = await crowd.until(stage.seconds, ids, store, most=MOST)
+        done = await concurrent_calls.until(stage.seconds, ids, store, most=MOST)
         await manager.tick()
         seconds = time.perf_counter() - begun
         wal = stage.value(database, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (before,))

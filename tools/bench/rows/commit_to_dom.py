@@ -12,10 +12,9 @@ from functools import partial
 from playwright.async_api import Page, async_playwright
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
-from tools.bench.pages import quantile
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.stage import Stage
-from tools.bench.web import (
+from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     OURS,
@@ -30,6 +29,7 @@ from tools.bench.web import (
     sockets,
     versions,
 )
+from tools.bench.websocket_pages import quantile
 from tools.bench.writer import Committed, writing
 
 ROWS = 50

@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tools.bench import crowd, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures
+from tools.bench import concurrent_calls, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures
 from tools.bench.stage import GUARDED, OLD, Stage
 
 CLIENTS = 32
@@ -50,7 +50,7 @@ def _arm(stage: Stage, database: str, manager: Any, count: str) -> Arm:
             await manager.create_session("grader", user, context)
 
         begun = time.perf_counter()
-        done = await crowd.until(stage.seconds, clients, create)
+        done = await concurrent_calls.until(stage.seconds, clients, create)
         await manager.tick()
         seconds = time.perf_counter() - begun
         stored = stage.value(database, count, (user, seed.as_json(context)))

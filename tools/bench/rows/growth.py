@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tools.bench import crowd, crowded, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures
-from tools.bench.dashboard import Dashboard, dashboard, timed
+from tools.bench import concurrent_calls, large_tables, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.django_client import Dashboard, dashboard, timed
 from tools.bench.stage import Stage
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -34,7 +34,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
     with dashboard(stage) as pages:
         for size, database in names.items():
             await pages.prepare(database)
-            crowded.fill(stage, database, size, live=100)
+            large_tables.fill(stage, database, size, live=100)
         async with AsyncExitStack() as stack:
             managers = {
                 size: await stack.enter_async_context(stage.ours(names[size])) for size in sizes
@@ -89,7 +89,9 @@ def _acts(
         async def run() -> Figures:
             manager = managers[size]
             begun = time.perf_counter()
-            done = await crowd.until(stage.seconds, ids[size], lambda id: act(manager, id))
+            done = await concurrent_calls.until(
+                stage.seconds, ids[size], lambda id: act(manager, id)
+            )
             await manager.tick()
             return {"cost": (time.perf_counter() - begun) / done.total * 1e6}
 

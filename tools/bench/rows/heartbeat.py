@@ -7,8 +7,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from tools.bench import crowd, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench import concurrent_calls, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.stage import GUARDED, OLD, SECOND, Stage
 
 SIZES = ((32, 20, 15), (2048, 20, 40), (32, 500, 100))
@@ -51,7 +51,7 @@ def _arm(
     stage: Stage,
     database: str,
     ids: list[str],
-    heartbeat: crowd.Act,
+    heartbeat: concurrent_calls.Act,
     drain: Callable[[], Awaitable[None]],
 ) -> Arm:
     async def arm() -> Figures:
@@ -60,7 +60,7 @@ def _arm(
         behind: list[float] = []
         watching = asyncio.create_task(_watch(stage, database, behind))
         begun = time.perf_counter()
-        done = await crowd.until(stage.seconds, ids, heartbeat)
+        done = await concurrent_calls.until(stage.seconds, ids, heartbeat)
         await drain()
         seconds = time.perf_counter() - begun
         watching.cancel()
@@ -73,7 +73,7 @@ def _arm(
     return arm
 
 
-def _right(stage: Stage, database: str, done: crowd.Done) -> int:
+def _right(stage: Stage, database: str, done: concurrent_calls.Done) -> int:
     rows = stage.fetch(database, "SELECT id::text, last_heartbeat FROM agent_sessions")
     return sum(done.times[id] for id, stored in rows if stored >= done.last[id])
 

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Figures
 from tools.bench.stage import Stage
-from tools.bench.web import (
+from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     OURS,

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
-from tools.bench import crowded
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
-from tools.bench.dashboard import Dashboard, again, dashboard, milliseconds, queries, timed
+from tools.bench import large_tables
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.django_client import Dashboard, again, dashboard, milliseconds, queries, timed
 from tools.bench.peers import default_admin
 from tools.bench.stage import Stage
 
@@ -37,7 +37,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
     with dashboard(stage) as pages:
         for database, count in ((MANY, rows), (FEW, FEW_ROWS)):
             await pages.prepare(database)
-            crowded.fill(stage, database, count)
+            large_tables.fill(stage, database, count)
         deep = {MANY: min(DEEP, rows // PAGE // 2), FEW: 10}
         for look, path in LOOKS.items():
             yield _beside_few(pages, rows, look, {MANY: path, FEW: path})

@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from tools.bench import crowd, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures
+from tools.bench import concurrent_calls, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures
 from tools.bench.peers.whole_row import Session, WholeRowManager
 from tools.bench.stage import GUARDED, UNGUARDED, Stage
 
@@ -48,7 +48,7 @@ def _arm(stage: Stage, database: str, manager: WholeRowManager, ids: list[str], 
             await manager.upsert(session)
 
         begun = time.perf_counter()
-        done = await crowd.until(stage.seconds, ids, upsert)
+        done = await concurrent_calls.until(stage.seconds, ids, upsert)
         seconds = time.perf_counter() - begun
         rows = stage.fetch(database, "SELECT id::text, last_heartbeat FROM agent_sessions")
         right = sum(done.times[id] for id, stored in rows if stored >= done.last[id])

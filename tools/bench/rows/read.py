@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tools.bench import crowd, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures
+from tools.bench import concurrent_calls, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures
 from tools.bench.stage import GUARDED, OLD, Stage
 
 CLIENTS = 32
@@ -45,7 +45,7 @@ def _again(stage: Stage, manager: Any, ids: list[str]) -> Arm:
 
     async def arm() -> Figures:
         begun = time.perf_counter()
-        done = await crowd.until(stage.seconds / 3, ids, read)
+        done = await concurrent_calls.until(stage.seconds / 3, ids, read)
         return {"rate": done.total * 100 / (time.perf_counter() - begun)}
 
     return arm
@@ -62,7 +62,7 @@ def _first(stage: Stage, database: str, ids: list[str], place: str) -> Arm:
                 _require(await manager.get_session(session_id), session_id)
 
             begun = time.perf_counter()
-            await crowd.each(ids[1:], CLIENTS, read)
+            await concurrent_calls.each(ids[1:], CLIENTS, read)
             await manager.tick()
             return {"rate": (len(ids) - 1) / (time.perf_counter() - begun)}
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import psycopg
 
-from tools.bench import crowded, seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
-from tools.bench.dashboard import Dashboard, dashboard, timed
+from tools.bench import large_tables, seed
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.django_client import Dashboard, dashboard, timed
 from tools.bench.stage import Stage
 
 DATABASE = "bench_session_page"
@@ -43,7 +43,7 @@ WHERE id = %(id)s
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
     with dashboard(stage) as pages:
         await pages.prepare(DATABASE)
-        crowded.fill(stage, DATABASE, OTHERS)
+        large_tables.fill(stage, DATABASE, OTHERS)
         much, little = (id for (id,) in stage.fetch(DATABASE, NEWEST))
         _did(stage, much, *MUCH)
         _did(stage, little, *LITTLE)

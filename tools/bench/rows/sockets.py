@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from math import inf
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.stage import Stage
-from tools.bench.web import (
+from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     UVICORN,
@@ -67,7 +67,7 @@ LAYER = {
 def _peer(stage: Stage, name: str, visitor: str) -> AbstractContextManager[Web]:
     if name in LAYER:
         return serving(stage, *DAPHNE, CHANNELS, cookie=visitor, BENCH_LAYER=name)
-    return serving(stage, "tools.bench.peers.broadcast", "{port}")
+    return serving(stage, "tools.bench.peers.websockets_broadcast", "{port}")
 
 
 def _ours(stage: Stage, web: Web, mine: Pages, session_id: str) -> Arm:

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack
 from statistics import median
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.rows.changes import BUSY, ROWS, shown
 from tools.bench.stage import Stage
-from tools.bench.web import (
+from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     OURS,

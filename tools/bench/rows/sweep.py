@@ -12,7 +12,7 @@ from datetime import timedelta
 import psycopg
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.stage import GUARDED, OLD, Stage
 
 ROWS = 1_000_000

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 from tools.bench import seed
 from tools.bench.browser_list import Load
-from tools.bench.compare import Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Bar, Comparison, Figures, NotRight
 from tools.bench.stage import Stage
-from tools.bench.web import DAPHNE, DATABASE, OURS, cookie, role, serving
+from tools.bench.web_processes import DAPHNE, DATABASE, OURS, cookie, role, serving
 
 SESSIONS, EVERY, OPEN, ROWS = 10_000, 10.0, 50, 50
 WARM_UP, SECONDS = 12.0, 30.0

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from tools.bench import seed
-from tools.bench.compare import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
 from tools.bench.rows import checkpoint
 from tools.bench.stage import GUARDED, UNGUARDED, Stage
 

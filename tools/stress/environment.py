@@ -15,11 +15,11 @@ from typing import Any
 
 from agent_sessions.schema import migrate
 from dashboard.embedded import postgres, silently, valkey
+from dashboard.embedded.credentials import LogIn
 from dashboard.embedded.data_folder import prepare, socket_folder
-from dashboard.embedded.log_ins import LogIn
 from dashboard.embedded.process import Child, die_with_parent
 from dashboard.environment import BASE_DIR
-from tools.chaos.world import signal_all
+from tools.chaos.environment import signal_all
 from tools.stress.plan import AGENT_PROCESSES, PROCESSES
 from tools.stress.proxy import Proxy
 

@@ -1,4 +1,4 @@
-"""`python -m tools.bench.pages`: many open pages in a process of their own, which count what reaches them.
+"""`python -m tools.bench.websocket_pages`: many open pages in a process of their own, which count what reaches them.
 
 Bare asyncio, so that a thousand of them cost less than the server they measure. They acknowledge as
 static/js/core/feed.js does. Commands come as lines of JSON; each is answered with one line.

@@ -1,7 +1,7 @@
 """The others of `tools.bench.browser_list`, each a process of its own: who beats, and who else has a page open.
 
-python -m tools.bench.browser_roles beat SECONDS_BETWEEN_BEATS
-python -m tools.bench.browser_roles watch PAGES URL COOKIE
+python -m tools.bench.browser_list_load beat SECONDS_BETWEEN_BEATS
+python -m tools.bench.browser_list_load watch PAGES URL COOKIE
 """
 
 from __future__ import annotations

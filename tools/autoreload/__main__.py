@@ -1,4 +1,4 @@
-"""`python -m tools.dev`: everything that `make run` starts, with the code as it is on the disk.
+"""`python -m tools.autoreload`: everything that `make run` starts, with the code as it is on the disk.
 
 PostgreSQL and Valkey go on running. A page that is open connects again by itself; reload it for
 new scripts and styles. Code that does not start says so, and is tried again with the next change.
@@ -14,13 +14,13 @@ from pathlib import Path
 
 from watchfiles import DefaultFilter, watch
 
-from dashboard import devserver
+from dashboard import all_in_one
 from dashboard.environment import BASE_DIR
 from dashboard.errors import exit_with_message
 from dashboard.stop_signals import StopSignals
 from dashboard.supervisor import SupervisedProcess, supervise
 from dashboard.translations import compile_messages
-from tools.dev.changes import WATCHED, must_migrate, to_restart
+from tools.autoreload.reload_rules import WATCHED, must_migrate, to_restart
 
 LOOK_MILLISECONDS = 500
 
@@ -50,7 +50,7 @@ def apply(changed: Iterable[Path], programs: list[SupervisedProcess]) -> None:
         return
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     again = ", ".join(program.child.name for program in stale)
-    devserver.tell(f"{paths[0]}{more} changed: starting again: {again}")
+    all_in_one.tell(f"{paths[0]}{more} changed: starting again: {again}")
     compile_messages(BASE_DIR / "locale")
     if must_migrate(paths):
         subprocess.run([sys.executable, "manage.py", "migrate"], cwd=BASE_DIR, check=False)
@@ -61,4 +61,4 @@ def apply(changed: Iterable[Path], programs: list[SupervisedProcess]) -> None:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
     with exit_with_message():
-        devserver.main(restart_on_change)
+        all_in_one.main(restart_on_change)

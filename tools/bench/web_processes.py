@@ -73,7 +73,7 @@ def cookie(stage: Stage) -> str:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
         stage.databases.add(DATABASE)
-    command = [sys.executable, "-m", "tools.bench.visitor"]
+    command = [sys.executable, "-m", "tools.bench.login_cookie"]
     done = subprocess.run(command, env=environment(stage), stdout=subprocess.PIPE, check=True)
     return done.stdout.decode().split()[-1]
 
@@ -126,7 +126,7 @@ class Pages:
 async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:
     """Each says one of the hellos, in turn; without any, nothing."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tools.bench.pages"),
+        *(sys.executable, "-m", "tools.bench.websocket_pages"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=2**26,
@@ -180,8 +180,8 @@ class Role:
 
 @contextmanager
 def role(stage: Stage, *words: str) -> Iterator[Role]:
-    """One of tools.bench.browser_roles, from the first thing that it did until the block ends."""
-    command = [sys.executable, "-m", "tools.bench.browser_roles", *words]
+    """One of tools.bench.browser_list_load, from the first thing that it did until the block ends."""
+    command = [sys.executable, "-m", "tools.bench.browser_list_load", *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment(stage)
     ) as child:

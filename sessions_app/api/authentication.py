@@ -10,8 +10,8 @@ from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ..access import may_look, may_operate, may_perform, permitted_verbs
 from ..choices import Verb
+from ..decorators import may_look, may_operate, may_perform, permitted_verbs
 from . import tokens
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from agent_sessions import SessionManager
 from dashboard.embedded import process
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR
+from tools.chaos.environment import World
 from tools.chaos.ledger import read
-from tools.chaos.world import World
 
 
 @dataclass

@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from tools.chaos.visitor import Visitor
+from tools.chaos.http_client import Visitor
 
 GRACE = 4.0  # seconds: an answer is kept for one, and asking may take two
 

@@ -1,4 +1,4 @@
-"""`python -m dashboard.devserver`: everything, in one terminal. Ctrl-C stops what it started, in order."""
+"""`python -m dashboard.all_in_one`: everything, in one terminal. Ctrl-C stops what it started, in order."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from dashboard.embedded import (
     valkey,
     valkey_url,
 )
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR, Environment
 from dashboard.environment import without_password as hidden
 from dashboard.errors import SetupError, exit_with_message
+from dashboard.listen_address import check_port, url_of
 from dashboard.polling import poll
-from dashboard.port import check_port, url_of
 from dashboard.preflight import check_database, explained, warn_without_valkey
 from dashboard.stop_signals import Stop, StopSignals, stop_on_signals
 from dashboard.supervisor import SupervisedProcess, supervise

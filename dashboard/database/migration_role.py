@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from dashboard import embedded
 from dashboard.database import address
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from dashboard.environment import Environment
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from agent_sessions import SessionManager
 from tools.stress import log, record
+from tools.stress.environment import Place, Worker
 from tools.stress.judge import judge
-from tools.stress.place import Place, Worker
 from tools.stress.plan import Disturbance, Plan
 from tools.stress.violations import Violation
 

@@ -13,7 +13,7 @@ from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 
 from dashboard.embedded import postgres, valkey
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded.credentials import LogIn
 from tests.support.dashboard import everything
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.environment import BASE_DIR
-from tools.dev.changes import EVERYTHING, PAGES, WATCHED, must_migrate, to_restart
+from tools.autoreload.reload_rules import EVERYTHING, PAGES, WATCHED, must_migrate, to_restart
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_new_migration_is_run() -> None:
 
 
 def test_the_programs_are_those_that_make_run_starts() -> None:
-    source = (BASE_DIR / "dashboard" / "devserver.py").read_text()
+    source = (BASE_DIR / "dashboard" / "all_in_one.py").read_text()
     for name in EVERYTHING:
         assert f'programs.start("{name}"' in source
 

@@ -1,4 +1,4 @@
-"""`python -m tools.load.pages URL COOKIE PAGES`: so many open lists in this process. Reads the ids they show from stdin."""
+"""`python -m tools.load.load_pages URL COOKIE PAGES`: so many open lists in this process. Reads the ids they show from stdin."""
 
 from __future__ import annotations
 

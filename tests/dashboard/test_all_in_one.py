@@ -22,8 +22,8 @@ import psycopg
 import pytest
 import redis
 
-from dashboard.embedded import Servers, log_ins, postgres, valkey
-from dashboard.embedded.log_ins import LogIn
+from dashboard.embedded import Servers, credentials, postgres, valkey
+from dashboard.embedded.credentials import LogIn
 from tests.dashboard.old_postgres import OldPostgres
 from tests.support.dashboard import free_port, own_environment
 from tests.support.waiting import HANGS, until
@@ -33,12 +33,12 @@ UNSET = ("DATABASE_URL", "VALKEY_URL", "MAKELEVEL", "DASHBOARD_ADMIN_PASSWORD")
 
 
 class Run:
-    """One `python -m dashboard.devserver`, whose words are read as they come."""
+    """One `python -m dashboard.all_in_one`, whose words are read as they come."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.port = int(env["PORT"])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard.devserver"],
+            [sys.executable, "-m", "dashboard.all_in_one"],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -136,11 +136,11 @@ def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(st
     assert seen == {"dashboard", "agents"}
     with redis.Redis.from_url(valkey.url(data_dir)) as client:
         until(lambda: users_of(client) == {"owner", "dashboard", "agents"}, said=lambda: run.words)
-    owners = log_ins.secret(data_dir, "postgres", LogIn.OWNER)
+    owners = credentials.secret(data_dir, "postgres", LogIn.OWNER)
     children = run.everything()
     assert [each for each in children if owners in environment_of(each)] == []
-    every = [log_ins.secret(data_dir, "postgres", each) for each in LogIn]
-    every += [log_ins.secret(data_dir, "valkey", each) for each in LogIn]
+    every = [credentials.secret(data_dir, "postgres", each) for each in LogIn]
+    every += [credentials.secret(data_dir, "valkey", each) for each in LogIn]
     assert [each for each in children for one in every if one in command_of(each)] == []
     assert run.end(signal.SIGINT) == 0
     assert [one for one in every if one in run.words.replace(words, "")] == []
@@ -386,7 +386,7 @@ STARTS: list[tuple[str, ...]] = [
     ("manage.py", "sweep"),
     DAPHNE,
     ("-m", "dashboard.web"),
-    ("-m", "dashboard.devserver"),
+    ("-m", "dashboard.all_in_one"),
     ("-m", "dashboard.embedded"),
     ("-m", "dashboard.healthcheck"),
 ]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from agent_sessions import SessionManager
 from dashboard.polling import poll
-from tools.chaos.crew import Agent, Crew
+from tools.chaos.agent_processes import Agent, Crew
+from tools.chaos.environment import World, kill
 from tools.chaos.fault import Fault, nothing
-from tools.chaos.world import World, kill
 
 PATIENCE = 15
 OWNED = "SELECT count(*) FROM agent_sessions WHERE id = %s AND owner_id IS NOT NULL"

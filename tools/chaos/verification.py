@@ -11,11 +11,11 @@ from itertools import groupby
 from typing import Any
 
 from agent_sessions import SessionManager
-from tools.chaos.crew import Agent, Crew
+from tools.chaos.agent_processes import Agent, Crew
+from tools.chaos.environment import World
 from tools.chaos.fault import GRACE
 from tools.chaos.ledger import STEP
-from tools.chaos.page import Claim, Page
-from tools.chaos.world import World
+from tools.chaos.websocket_client import Claim, Page
 
 STEPS = """
 SELECT (data->>'n')::int FROM agent_session_checkpoints WHERE session_id = %s AND name = %s
