@@ -150,7 +150,11 @@ class SafePoints:
                 self.parts.wait(task)
                 await self._stay_paused(head, known)
                 continue
-            await self._acknowledge(head)
+            if head.order_open:
+                await self._acknowledge(head)
+                # A pause that was stored before the confirmation stands confirmed now: no step may follow.
+                if (await self._look()).state != head.state:
+                    continue
             if waited or self._is_behind(head):
                 # the agent goes on with what others changed meanwhile, not with its copy from before the pause
                 await self._manager.renew(self.session)

@@ -353,3 +353,35 @@ async def test_an_edit_of_what_was_not_stored_yet_is_a_conflict_that_names_the_e
         with pytest.raises(Conflict, match="tries_left was changed meanwhile by olga"):
             await worker.idle()
         assert (await worker.record()).context == {"tries_left": 10}
+
+
+async def test_a_pause_of_a_writer_that_an_older_order_is_confirmed_after_holds_the_agent(
+    manager: SessionManager, another: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_manager = await another()
+    session = await manager.create_session("grader")
+    async with manager.attach(session.session_id) as run:
+        paused = await other_manager.pause(session.session_id, actor="olga")
+        writer = await other_manager.read(session.session_id)
+        assert writer is not None
+        writer.state = "active"
+        await other_manager.update_session(writer)
+        confirm, confirmed = manager.acknowledge, asyncio.Event()
+
+        async def confirm_after_a_pause(session_id: str, order_version: int) -> None:
+            monkeypatch.undo()
+            assert order_version == paused.order_version
+            writer.state = "paused"
+            await other_manager.update_session(writer)
+            await confirm(session_id, order_version)
+            confirmed.set()
+
+        monkeypatch.setattr(manager, "acknowledge", confirm_after_a_pause)
+        saved = asyncio.create_task(run.checkpoint("essay_read"))
+        async with asyncio.timeout(SOON):
+            await confirmed.wait()
+        stored = await other_manager.read(session.session_id)
+        assert stored is not None and stored.state == "paused" and not stored.order_open
+        assert not saved.done()
+        await other_manager.resume(session.session_id, actor="olga")
+        await saved
