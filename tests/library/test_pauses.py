@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent_sessions import AgentSession, Conflict, InvalidInput, Run, SessionManager
+from agent_sessions import AgentSession, Conflict, InvalidInput, Run, SessionManager, SessionState
 from tests.library.conftest import Make
 from tests.library.people import OLGA, OTTO, Sql, history, names
 from tests.support.waiting import HANGS
@@ -364,14 +364,14 @@ async def test_a_pause_of_a_writer_that_an_older_order_is_confirmed_after_holds_
         paused = await other_manager.pause(session.session_id, actor="olga")
         writer = await other_manager.read(session.session_id)
         assert writer is not None
-        writer.state = "active"
+        writer.state = SessionState.ACTIVE
         await other_manager.update_session(writer)
         confirm, confirmed = manager.acknowledge, asyncio.Event()
 
         async def confirm_after_a_pause(session_id: str, order_version: int) -> None:
             monkeypatch.undo()
             assert order_version == paused.order_version
-            writer.state = "paused"
+            writer.state = SessionState.PAUSED
             await other_manager.update_session(writer)
             await confirm(session_id, order_version)
             confirmed.set()
@@ -381,7 +381,7 @@ async def test_a_pause_of_a_writer_that_an_older_order_is_confirmed_after_holds_
         async with asyncio.timeout(SOON):
             await confirmed.wait()
         stored = await other_manager.read(session.session_id)
-        assert stored is not None and stored.state == "paused" and not stored.order_open
+        assert stored is not None and stored.state == SessionState.PAUSED and not stored.order_open
         assert not saved.done()
         await other_manager.resume(session.session_id, actor="olga")
         await saved
