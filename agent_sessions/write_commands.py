@@ -34,7 +34,7 @@ class Write:
     author: Author
     from_states: tuple[str, ...] = LIVE
     change_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    # the one in which the copy was read that is written back
+    # the database's timeline in which the copy was read
     timeline: str | None = None
     epoch: int | None = None
     # the version of the writer's copy; `resent`: this write was sent before and may still be under way

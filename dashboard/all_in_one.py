@@ -45,7 +45,7 @@ WITHOUT = {
 
 
 def tell(step: str) -> None:
-    """A terminal that is gone keeps nobody from stopping."""
+    """A closed terminal does not prevent the shutdown."""
     with suppress(OSError):
         print(f"==> {step}", flush=True)
 
@@ -112,7 +112,7 @@ def prepare(settings: Environment) -> str:
 
 @dataclass
 class Programs:
-    """What runs beside the servers; stopped in the order of starting: no page without its data."""
+    """What runs beside the servers; stopped in the order of starting, so that no page outlives its database."""
 
     children: list[Child] = field(default_factory=list)
     _again: dict[str, Callable[[], Child]] = field(default_factory=dict)

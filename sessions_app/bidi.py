@@ -1,4 +1,4 @@
-"""Text of agents and people turns the direction of nothing but itself: the one place for it.
+"""Isolates text of agents and people, so that it cannot turn the direction of the text around it (Unicode bidi).
 
 In HTML such text stands in a `<bdi>` (the filter `isolate`) or alone in an element that base.css isolates (q, ins, del,
 code, pre), through the filter `closed`. Where there can be no element (titles, labels, sentences) it stands between two characters: `isolated`.

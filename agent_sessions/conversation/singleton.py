@@ -1,4 +1,4 @@
-"""One manager a process."""
+"""The process-wide `ConversationManager`; a forked child gets its own."""
 
 from __future__ import annotations
 

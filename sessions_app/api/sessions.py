@@ -68,7 +68,7 @@ def sessions(request: HttpRequest, asked: FromQuery[ListQuery]) -> SessionPage:
 
 
 def _wanted(query: QueryDict) -> ListFilter:
-    """A program that asks for what does not exist must not be given everything instead."""
+    """An unknown filter value is refused: ignored, it would give everything."""
     known = (*LISTED_STATES, *CONDITIONS)
     for name in query.getlist("state"):
         if name.lower() not in LISTED_STATES and not as_condition(name):

@@ -1,4 +1,4 @@
-"""What the watch does for bulk jobs: orphans are taken up, old ones forgotten."""
+"""What the watchdog does for bulk jobs: orphans are resumed, old ones deleted."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def connect() -> SessionManager:
 
 
 class Said:
-    """How many it was so far, once a second, for who reads our output."""
+    """Prints the count so far once a second."""
 
     def __init__(self) -> None:
         self.count, self._at = 0, 0.0

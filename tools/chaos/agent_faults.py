@@ -1,4 +1,4 @@
-"""What happens to agents themselves, and what the code around their calls does."""
+"""Faults done to agents' processes, and checks of how the code around their calls copes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ PAGE, DEEP = 50, 1_000
 TIMES = 8
 QUERIES = 6
 Ids = list[UUID]
-# Each finds more than a page of rows in both tables, but the last two.
+# Every query but the last two matches more than one page of rows.
 LOOKS = {
     "first page, with its counts": "/",
     "filter": "/?state=completed&type=grader",
