@@ -1,4 +1,4 @@
-"""Django's admin hands values of an address to the database as they are: what is none is a bad request."""
+"""Refuses invalid values in addresses of Django's admin, which passes them to the database unchecked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first user, so that somebody can log in."""
+"""Creates the first administrator's account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m dashboard.all_in_one`: everything, in one terminal. Ctrl-C stops what it started, in order."""
+"""`python -m dashboard.all_in_one`: servers, dashboard and demo agents in one terminal. Ctrl-C stops them in order."""
 
 from __future__ import annotations
 

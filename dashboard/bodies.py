@@ -1,4 +1,4 @@
-"""Bodies that are too large are refused by their length, before a byte of them is kept anywhere."""
+"""Middleware that refuses too large request bodies by their length, before it reads a byte of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a request's body may be: forms are short, except where contexts and metadata of 4 MiB each are edited."""
+"""The longest request body: short for forms, long where a context and metadata of 4 MiB each are edited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What web processes cache for each other in Valkey: JSON, never a pickle."""
+"""Django's cache backend: web processes share values in Valkey as JSON, never as pickles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While the database is away every page says so, soon, and comes back by itself."""
+"""Answers with 503 while the database is unavailable; the page reloads itself when it is back."""
 
 from __future__ import annotations
 

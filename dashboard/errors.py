@@ -1,4 +1,4 @@
-"""What a person can put right: said in one line, without a traceback."""
+"""Errors that a person can correct, shown as one line without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/healthz: whether this process can serve."""
+"""The view /healthz: whether this process can serve requests."""
 
 from __future__ import annotations
 

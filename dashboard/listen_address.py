@@ -1,4 +1,4 @@
-"""The address to serve on."""
+"""The host and port to serve on, and whether they are free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus' figures: for staff, and for whoever brings the token."""
+"""The view /metrics: Prometheus figures, for staff and for the holder of METRICS_TOKEN."""
 
 from __future__ import annotations
 

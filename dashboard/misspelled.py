@@ -1,4 +1,4 @@
-"""Settings that are misspelled: an ignored `DATABSE_URL` would lead to another database, unseen."""
+"""Finds misspelled settings: an ignored `DATABSE_URL` would silently lead to another database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What monitoring asks for, answered before host names, log-ins and redirects matter."""
+"""Middleware that answers /healthz and /metrics before host names, log-ins and redirects are checked."""
 
 from __future__ import annotations
 

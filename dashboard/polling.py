@@ -1,4 +1,4 @@
-"""Trying again, at an even pace, until it works or its time is over."""
+"""Repeats an attempt at an even pace until it succeeds or its time is over."""
 
 from __future__ import annotations
 

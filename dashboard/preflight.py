@@ -1,4 +1,4 @@
-"""Whether what the dashboard stands on is there, asked once before it serves."""
+"""Checks database, tables and Valkey once before the dashboard serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): every answer under /api/ that is no success, whoever gives it. In English."""
+"""Problem documents (RFC 9457): every error under /api/, whatever raises it. In English."""
 
 from __future__ import annotations
 

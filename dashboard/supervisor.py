@@ -1,4 +1,4 @@
-"""What ends by itself is started again: soon, then after longer and longer waits, until it stays."""
+"""Starts child processes again when they end, with growing waits, until they stay up."""
 
 from __future__ import annotations
 

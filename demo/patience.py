@@ -1,4 +1,4 @@
-"""When PostgreSQL or Valkey goes away: wait, longer each time, and go on where it stopped."""
+"""Waits with growing pauses while PostgreSQL or Valkey is unavailable, and then continues."""
 
 import asyncio
 import logging

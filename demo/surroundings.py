@@ -1,4 +1,4 @@
-"""What an agent's process is told by its environment, and how it keeps time."""
+"""What an agent's process takes from its environment: addresses, seed, speed."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What a person can do to a session. Pages, bulk, admin, API and commands all come through `perform`."""
+"""Writes: `perform` carries out a verb on a session for pages, bulk jobs, admin, API and commands."""
 
 from __future__ import annotations
 

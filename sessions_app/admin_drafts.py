@@ -1,4 +1,4 @@
-"""The forms of the admin that keep what is written in them."""
+"""Admin forms whose unsaved text is kept as a draft."""
 
 from __future__ import annotations
 

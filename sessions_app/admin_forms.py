@@ -1,4 +1,4 @@
-"""What a person fills in about a session in Django's admin."""
+"""Forms of a session in Django's admin."""
 
 from __future__ import annotations
 

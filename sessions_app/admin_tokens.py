@@ -1,4 +1,4 @@
-"""Tokens for programs, in the administration."""
+"""API tokens in Django's admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The person of a request and the person's rights, which every page reads first: in one query."""
+"""Reads the user of a request together with the user's rights, in one query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words and icons: how states, conditions and orders are called on the screen."""
+"""Labels and icons of states, conditions and verbs; the table of verbs."""
 
 from __future__ import annotations
 

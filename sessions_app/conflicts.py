@@ -1,4 +1,4 @@
-"""The paths an edit met, as the edit page and the admin show them side by side and take the decision."""
+"""Conflicting paths of an edit, shown side by side on the edit page and in the admin, and the decision for each."""
 
 from __future__ import annotations
 

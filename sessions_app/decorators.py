@@ -1,4 +1,4 @@
-"""Who may look and who may act."""
+"""View decorators for the rights to see and to operate sessions."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,4 +1,4 @@
-"""JSON that a person or a program typed: read strictly, refused in words."""
+"""Strict parsing of JSON that a person or a program sent, with errors in words."""
 
 from __future__ import annotations
 

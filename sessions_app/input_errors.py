@@ -1,4 +1,4 @@
-"""Sentences for what the shared library refuses to store, by the code of the error."""
+"""Messages for what the library refuses to store, by the error's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as anybody may write them in addresses and forms, and times as the browser counts them."""
+"""Parses whole numbers of addresses and forms, and converts times to the browser's milliseconds."""
 
 from __future__ import annotations
 

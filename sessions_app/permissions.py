@@ -1,4 +1,4 @@
-"""Who may look and who may act: two groups, made on every start."""
+"""The rights to see and to operate sessions, and the two groups that are created at each start."""
 
 from __future__ import annotations
 

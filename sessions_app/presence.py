@@ -1,4 +1,4 @@
-"""Who looks at a session, and who has a dialog open: kept in Valkey for seconds. Without Valkey nobody is shown."""
+"""Who views a session or has a dialog open: kept in Valkey for seconds, and empty without Valkey."""
 
 from __future__ import annotations
 

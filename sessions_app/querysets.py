@@ -1,4 +1,4 @@
-"""Questions that several pages ask of the mirrored tables."""
+"""Named queries of the mirrored tables that several pages share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What belongs to one session: the page and its parts, the past, comparing, editing."""
+"""Addresses below one session: page, parts, past, comparison, edit."""
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter

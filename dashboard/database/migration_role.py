@@ -1,4 +1,4 @@
-"""Which log-in migrates: tables are changed by their owner, and used by log-ins that own nothing."""
+"""Which role migrates: tables belong to an owner that is used for nothing else."""
 
 from __future__ import annotations
 

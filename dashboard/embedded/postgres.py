@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: made once, started and stopped with us."""
+"""The embedded PostgreSQL: initialised once, started and stopped with its parent process."""
 
 from __future__ import annotations
 

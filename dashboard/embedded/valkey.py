@@ -1,4 +1,4 @@
-"""The embedded Valkey. It keeps nothing on disk: it is only speed."""
+"""The embedded Valkey, a cache: it stores nothing on disk."""
 
 from __future__ import annotations
 

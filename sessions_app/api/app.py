@@ -1,4 +1,4 @@
-"""The API as a whole."""
+"""The API: its routers, authentication and error handlers."""
 
 from __future__ import annotations
 

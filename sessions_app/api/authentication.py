@@ -1,4 +1,4 @@
-"""Who calls: a person's own browser session, with CSRF, or a token. What they may do is asked as everywhere."""
+"""Authenticates API calls: a browser session with CSRF, or a token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description of the API names each answer that can come, problems too."""
+"""The OpenAPI document; it names every possible answer, errors included."""
 
 from __future__ import annotations
 

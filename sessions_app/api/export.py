@@ -1,4 +1,4 @@
-"""The audit trail as a file: who did what, when and why. Streamed, so that its length costs no memory."""
+"""The audit trail as a file: who did what, when and why. Streamed, so memory use does not depend on its length."""
 
 from __future__ import annotations
 

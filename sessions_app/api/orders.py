@@ -1,4 +1,4 @@
-"""Orders, each a noun: POST makes one. All of them go through `actions.perform`, like everybody's."""
+"""Orders as nouns: a POST creates one. Each goes through `actions.perform`."""
 
 from __future__ import annotations
 

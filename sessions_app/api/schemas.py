@@ -1,4 +1,4 @@
-"""What the API answers and takes."""
+"""Request and response schemas of the API."""
 
 from __future__ import annotations
 

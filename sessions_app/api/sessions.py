@@ -1,4 +1,4 @@
-"""What can be looked at: the same filters, pages and rights as on the list and the session's page."""
+"""Reading sessions over the API, with the filters, pages and rights of the list and session page."""
 
 from __future__ import annotations
 

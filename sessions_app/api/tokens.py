@@ -1,4 +1,4 @@
-"""Tokens for programs: shown once, kept as a hash, as good as their user, taken away by deleting them."""
+"""API tokens: shown once, stored as a hash, with their user's rights, revoked by deletion."""
 
 from __future__ import annotations
 

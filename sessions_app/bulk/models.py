@@ -1,4 +1,4 @@
-"""What is to be done to many sessions, and what became of each. Django's own tables, no mirror."""
+"""Bulk jobs and the outcome for each session. Managed by Django."""
 
 from __future__ import annotations
 

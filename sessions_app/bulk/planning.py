@@ -1,4 +1,4 @@
-"""The dry run: pins sessions and versions, and says of each whether the order is possible."""
+"""The dry run: pins sessions and versions, and tells for each whether the order is possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a job is, what became of each session and why, in the reader's words."""
+"""Progress of a bulk job, and the outcome and reason for each session, in the reader's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping, finding and forgetting drafts."""
+"""Stores, finds and deletes drafts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was written is kept when a form is sent without its author's log-in, or is refused without its page."""
+"""Stores the text of a form that was sent without a log-in or was refused without its page."""
 
 from __future__ import annotations
 

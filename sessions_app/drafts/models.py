@@ -1,4 +1,4 @@
-"""Django's own table, no mirror."""
+"""Drafts. Managed by Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-ins in the administration: accounts of the provider, and wrong passwords."""
+"""Log-ins in Django's admin: accounts of the identity provider, and failed passwords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log-in's forms: they say when no more attempts are taken."""
+"""Log-in forms; they tell when further attempts are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a password may be tried: counted in PostgreSQL, for all web processes, before anything is hashed."""
+"""Limits password attempts: counted in PostgreSQL for all web processes, before a password is hashed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django's own tables, no mirrors."""
+"""Accounts of the identity provider and failed log-ins. Managed by Django."""
 
 from __future__ import annotations
 

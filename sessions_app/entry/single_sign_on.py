@@ -1,4 +1,4 @@
-"""Single sign-on: who logs in is told by the provider's `iss` and `sub`, never by an address or a name."""
+"""Single sign-on: the provider's `iss` and `sub` identify a user, never an e-mail address or a name."""
 
 from __future__ import annotations
 

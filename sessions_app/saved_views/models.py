@@ -1,4 +1,4 @@
-"""Django's own tables, no mirror."""
+"""Saved views and list preferences. Managed by Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns and density, for each person."""
+"""A user's columns and density of the list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved views: which there are for a person, which one is open, whether it was changed, how much is in each."""
+"""A user's saved views: which exist, which is open, whether it was changed, and how many sessions each has."""
 
 from __future__ import annotations
 

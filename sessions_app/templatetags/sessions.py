@@ -1,4 +1,4 @@
-"""Small pieces of the pages: icons, states, times."""
+"""Template tags and filters for icons, states and times."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Bulk orders: the plan on a pinned set, the start, the progress, and what can be done about the result."""
+"""Bulk orders: plan on a pinned set, start, progress, and follow-up."""
 
 from collections.abc import Callable
 from typing import Any, cast

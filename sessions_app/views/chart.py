@@ -1,4 +1,4 @@
-"""The numbers of the chart, for its script."""
+"""The chart's numbers as JSON."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Two contexts of one session, side by side: of two checkpoints, or of a checkpoint and now."""
+"""Compares two contexts of one session: of two checkpoints, or of a checkpoint and now."""
 
 from dataclasses import dataclass
 from datetime import datetime

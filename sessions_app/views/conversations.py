@@ -1,4 +1,4 @@
-"""The live conversations of all agents: statistics, and a list that is renewed."""
+"""Live conversations of all agents: statistics and a list that refreshes."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render

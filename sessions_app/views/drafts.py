@@ -1,4 +1,4 @@
-"""A page says what somebody has written so far; whoever comes back to the form finds it there."""
+"""Stores what a form holds so far, and gives it back when the form is opened again."""
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST

@@ -1,4 +1,4 @@
-"""The context and the metadata, piece by piece: branches, whole texts, search, the file."""
+"""Context and metadata in pieces: branches, whole texts, search, download."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""One page for each order: what it does, what it does not, the reason; and then the order itself."""
+"""The page of each order: effects, limits, reason, and carrying it out."""
 
 import uuid
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How a person wants the pages to look."""
+"""The theme that a browser shows, in a cookie; and the way back to the page a form came from."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect

@@ -1,4 +1,4 @@
-"""The page says every few seconds that somebody looks, and hears who else does."""
+"""Heartbeat of an open page, and who else has the session open."""
 
 from uuid import UUID
 

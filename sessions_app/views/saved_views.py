@@ -1,4 +1,4 @@
-"""Saved views and the look of the list: small forms that come back to where they were."""
+"""Forms that create, change and delete saved views and set the list's look."""
 
 from collections.abc import Callable
 from typing import cast

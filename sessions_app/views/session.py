@@ -1,4 +1,4 @@
-"""One session: the page, the part of it that is renewed live, and the same as of a moment of the past."""
+"""The session page, its live part, and both as of a moment in the past."""
 
 from uuid import UUID
 

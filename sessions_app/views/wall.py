@@ -1,4 +1,4 @@
-"""A view on a wall: big, without controls, live."""
+"""The wall board: one view, large, live, without controls."""
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse

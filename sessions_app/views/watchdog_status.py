@@ -1,4 +1,4 @@
-"""What every page says of the watch over silence when it does not see, or did not a while ago."""
+"""The banner of every page while the watchdog sees nothing, or did not a while ago."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Two arms, interleaved, and what their medians say."""
+"""Two interleaved variants, and the ratio of their medians."""
 
 from __future__ import annotations
 

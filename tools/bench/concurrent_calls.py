@@ -1,4 +1,4 @@
-"""Many agents at once, and how long they take."""
+"""Many coroutines that repeat one call, and how long the calls take."""
 
 from __future__ import annotations
 

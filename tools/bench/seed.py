@@ -1,4 +1,4 @@
-"""Sessions to measure with: the same for every arm."""
+"""Sessions to measure with, the same for every variant."""
 
 from __future__ import annotations
 

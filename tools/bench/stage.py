@@ -1,4 +1,4 @@
-"""The servers and databases that both arms share."""
+"""Servers and databases that both variants share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes that the pages are to hear of, and when each was committed."""
+"""Commits changes for the feed's rows, and logs when each was committed."""
 
 from __future__ import annotations
 

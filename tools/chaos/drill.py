@@ -1,4 +1,4 @@
-"""One fault: agents at work, pages open, an administrator in between; then what became of it all."""
+"""One fault: agents work, pages are open, an administrator gives orders; then everything is verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole installation of its own: PostgreSQL, Valkey, daphne, in a temporary folder."""
+"""PostgreSQL, Valkey and daphne of one drill, in a temporary folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One thing that goes wrong: how it begins and ends, who works meanwhile, and what may be said of it."""
+"""One fault: how it begins and ends, who works meanwhile, and which claims are allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, and how it ends. Whatever ends it starts servers again; nobody restarts an agent or a page."""
+"""All faults. Ending one starts servers again; agents and pages recover by themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What /healthz answers while something is away, and afterwards."""
+"""Records /healthz during a fault and after it."""
 
 from __future__ import annotations
 

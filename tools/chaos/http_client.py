@@ -1,4 +1,4 @@
-"""An administrator with a browser's means: a log-in, pages, an order through its form."""
+"""An administrator over HTTP: log-in, pages, orders through their forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An installation as `make run` starts it: servers and daphne under one supervisor, which is on its own."""
+"""The dashboard as `make run` starts it: servers and daphne under one supervisor."""
 
 from __future__ import annotations
 

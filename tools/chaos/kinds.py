@@ -1,4 +1,4 @@
-"""The kinds of agents: how the code around the calls of a run may look."""
+"""Kinds of agents: different code around the calls of a run."""
 
 from __future__ import annotations
 

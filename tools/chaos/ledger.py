@@ -1,4 +1,4 @@
-"""What an agent was told, as it notes it itself."""
+"""An agent's own log of what was acknowledged to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network does between everybody and PostgreSQL."""
+"""Network faults between all processes and PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Valkey answers, and refuses: each of its states."""
+"""Faults in which Valkey answers with an error, one for each kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table of what was asked of everybody and what became of it."""
+"""The table of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database is put back to a dump, by the lines of docs/operations.md."""
+"""The fault of a restored dump, by the steps of docs/operations.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database says afterwards about what agents were told and pages claimed."""
+"""Compares the database with what agents were acknowledged and pages claimed."""
 
 from __future__ import annotations
 

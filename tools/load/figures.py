@@ -1,4 +1,4 @@
-"""What happened how often and how long it took; said by one process a second, gathered by another."""
+"""Counts and latencies: printed once a second by each process, gathered by the parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the load goes: a dashboard of its own with the embedded servers, or one that runs already."""
+"""The dashboard under load: one of its own on embedded servers, or a running one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files hold rules, and which tests are about each."""
+"""Files that hold rules, and the tests of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders are given once, undone only by later ones, and acknowledged only when they are met."""
+"""Orders take effect once, are undone only by later ones, and are acknowledged only when obeyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py sweep`: the watch over silence, until it is asked to stop. Any number may run; one watches."""
+"""`manage.py sweep`: the watchdog, until it is stopped. Any number may run; one of them is the leader."""
 
 from __future__ import annotations
 
