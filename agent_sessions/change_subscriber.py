@@ -21,7 +21,7 @@ from agent_sessions.valkey_client import AWAY, is_cluster, subscription_client
 logger = logging.getLogger(__name__)
 
 RECONNECT = (0.05, 2.0)  # seconds between two attempts: the first, the longest
-SILENCE = 5.0  # seconds without a message before the subscription has to prove that it lives
+SILENCE = 5.0  # seconds without a message before the subscription is asked by a ping
 
 
 class ChangeSubscriber:

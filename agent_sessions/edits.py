@@ -1,4 +1,4 @@
-"""An edit as a difference: what its author changed in what was loaded, brought onto what is there now."""
+"""Three-way merge of an edit: what its author changed in what was loaded, brought onto what is there now."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class SessionManager(OperatorVerbs):
     # --- signs of life ----------------------------------------------------------------------------------------
 
     async def heartbeat(self, session_id: str) -> Head:
-        """The session lives; the answer says whether an order waits. Writes no row.
+        """Records a heartbeat; the returned head shows an order that is not confirmed. Writes no row.
 
         Raises SessionNotFound, and StorageUnavailable when neither Valkey nor PostgreSQL took it. The beat of a
         session that has ended changes nothing.
@@ -253,7 +253,7 @@ class SessionManager(OperatorVerbs):
         """`async with manager.attach(id) as run`: beats in the background, safe points in `run`.
 
         One process at a time: another one is waited for `wait` seconds (None: until its lease has run out, unless it
-        is renewed), then SessionOwned; `take_over=True` sends it away. An error of `retry_on` leaves the session open
+        is renewed), then SessionOwned; `take_over=True` takes the lease from the other process. An error of `retry_on` leaves the session open
         until it was the `attempts`th. `stop_on_sigterm`: SIGTERM hands the session back at the next safe point.
         `interrupt`: what ends the work cancels the block at once instead of at its next safe point.
         """

@@ -20,11 +20,11 @@ from agent_sessions.keys import NAMESPACE, Keys
 from agent_sessions.leases import Leases
 from agent_sessions.listeners import HeadListeners
 from agent_sessions.models import AgentSession
-from agent_sessions.persistence import SessionWriter
 from agent_sessions.pool import open_pool
 from agent_sessions.publisher import ChangePublisher
-from agent_sessions.reader import SessionReader
 from agent_sessions.session_cache import SessionCache
+from agent_sessions.session_reader import SessionReader
+from agent_sessions.session_writer import SessionWriter
 from agent_sessions.stale import StaleSweeper
 from agent_sessions.states import LIVE_STATES
 from agent_sessions.stores.document import DocumentStore

@@ -22,9 +22,9 @@ from agent_sessions.errors import (
     UsageError,
 )
 from agent_sessions.lease_owner import Lease
+from agent_sessions.manager_protocol import RunManager
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.parts import Count, Parts
-from agent_sessions.run_manager import RunManager
 from agent_sessions.states import LIVE_STATES, SessionState
 from agent_sessions.transitions import newest_own
 

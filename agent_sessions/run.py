@@ -19,9 +19,9 @@ from agent_sessions.errors import (
     WriteRefused,
 )
 from agent_sessions.lease_owner import Lease
+from agent_sessions.manager_protocol import RunManager
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.order_handling import SafePoints
-from agent_sessions.run_manager import RunManager
 from agent_sessions.states import CHECKPOINT_NAMES
 from agent_sessions.transitions import is_automatic, rolled_back_to
 

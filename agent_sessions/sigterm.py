@@ -17,7 +17,7 @@ _before: list[Any] = []  # what handled SIGTERM before the first of them
 
 @contextmanager
 def stops(run: Run, wanted: bool) -> Iterator[None]:
-    """The handler is there while the first to the last such run is; what handled SIGTERM before does so again then."""
+    """Installed with the first such run, removed with the last; then the previous handler is restored."""
     if not wanted:
         yield
         return

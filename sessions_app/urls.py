@@ -9,8 +9,8 @@ from .views import (
     conversations,
     drafts,
     listing,
-    preferences,
     saved_views,
+    theme,
     wall,
     watchdog_status,
 )
@@ -33,7 +33,7 @@ urlpatterns = [
     path("wall/<int:id>/", wall.wall, name="wall"),
     path("completions/", completions.completions, name="completions"),
     path("preferences/list/", saved_views.look, name="list-style"),
-    path("preferences/theme/", preferences.theme, name="theme"),
+    path("preferences/theme/", theme.theme, name="theme"),
     path("watch/", watchdog_status.watch, name="watch"),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="jsi18n"),
 ]

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.encoding import addition_of, snapshot_of, state_of
-from agent_sessions.conversation.expiry import Maintenance
 from agent_sessions.conversation.ids import check_id as check_id  # others have it from here
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
@@ -22,6 +21,7 @@ from agent_sessions.conversation.listing import (
     stored_page,
 )
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
+from agent_sessions.conversation.maintenance import Maintenance
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.models import ConversationState, ConversationTurn
 from agent_sessions.conversation.snapshot import Addition, Snapshot

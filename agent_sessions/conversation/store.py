@@ -221,7 +221,7 @@ class ConversationStore:
             raise self._judge(error, key) from error
 
     def _judge(self, error: Exception, key: str) -> Exception:
-        """A broken connection or a server that cannot write is waited for; anything else is the caller's to hear."""
+        """A broken connection or a server that cannot write is waited for; any other error is raised to the caller."""
         message = str(error)
         if not _is_about_the_server(error):
             if "WRONGTYPE" in message:

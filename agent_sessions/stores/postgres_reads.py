@@ -13,7 +13,7 @@ from agent_sessions.batching import Batcher, BatchItem
 from agent_sessions.edits import Writer
 from agent_sessions.lease_owner import Owner
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
-from agent_sessions.stores.postgres_access import PostgresAccess
+from agent_sessions.stores.postgres_retry import PostgresAccess
 from agent_sessions.stores.row_mappers import checkpoint_from_row, head_from_row, head_from_tuple
 from agent_sessions.stores.sql import query
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_sessions.checkpoints import COMPRESS_AFTER
 from agent_sessions.models import AgentSession, Head
-from agent_sessions.stores.postgres_access import PostgresAccess
+from agent_sessions.stores.postgres_retry import PostgresAccess
 from agent_sessions.stores.row_mappers import head_from_row
 from agent_sessions.stores.sql import fetch
 from agent_sessions.stores.sticky_connection import StickyConnection

@@ -8,7 +8,7 @@ import uuid
 from agent_sessions.errors import Conflict, SessionNotFound
 from agent_sessions.models import AgentSession
 from agent_sessions.pool import limit_lock_wait
-from agent_sessions.stores.postgres_access import PostgresAccess
+from agent_sessions.stores.postgres_retry import PostgresAccess
 from agent_sessions.stores.sql import Connection, fetch, query
 from agent_sessions.write_commands import Decide, Rejected, Transacted, require_same
 

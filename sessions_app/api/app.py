@@ -15,8 +15,8 @@ from ninja.parser import Parser
 from .. import given_json
 from . import errors
 from .authentication import AUTH, Token
-from .description import DescribedAPI
 from .export import router as export
+from .openapi import DescribedAPI
 from .orders import router as orders
 from .sessions import router as reading
 

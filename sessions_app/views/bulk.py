@@ -43,7 +43,7 @@ from ..forms import BulkForm, BulkLinesQuery, BulkPlanForm
 from ..models import AgentSession
 from ..selectors.filters import ListFilter
 from .orders import is_fetch
-from .preferences import back
+from .redirects import back
 
 JOBS_SHOWN = 50
 State = BulkJob.State

@@ -31,7 +31,7 @@ from ..forms import OrderForm
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session
 from ..selectors.rows import Row, load_rows
-from .preferences import back
+from .redirects import back
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from ..forms import ListStyleForm, SavedViewForm
 from ..saved_views import preferences, queries
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
-from .preferences import back
+from .redirects import back
 
 
 def user_of(request: HttpRequest) -> User:

@@ -15,7 +15,7 @@ from tools.chaos.drill import Drill, Result
 from tools.chaos.environment import World
 from tools.chaos.fault import Fault
 from tools.chaos.faults import BY_NAME
-from tools.chaos.installation import ServedWorld
+from tools.chaos.supervised_environment import ServedWorld
 
 AT_MOST = 90  # seconds for one fault, its recovery included
 

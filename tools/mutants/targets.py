@@ -30,13 +30,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
     # transitions, epochs, guards
     "agent_sessions/states.py": (f"{LIBRARY}/test_states.py", f"{LIBRARY}/test_verbs_machine.py"),
     "agent_sessions/transitions.py": _ORDERS,
-    "agent_sessions/change_set.py": _SAVING,
+    "agent_sessions/save_rules.py": _SAVING,
     "agent_sessions/json_merge.py": (
         f"{LIBRARY}/test_json_values.py",
         f"{LIBRARY}/test_edits.py",
         *_SAVING,
     ),
-    "agent_sessions/persistence.py": (*_SAVING, f"{LIBRARY}/test_late_delivery.py"),
+    "agent_sessions/session_writer.py": (*_SAVING, f"{LIBRARY}/test_late_delivery.py"),
     "agent_sessions/stores/document_rules.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
     # acknowledgement
     "agent_sessions/reports.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 
-from tools.trace.thread_recorder import ThreadRecorder
+from tools.trace.call_recorder import ThreadRecorder
 
 if TYPE_CHECKING:
     from sessions_app.live.hub import Hub

@@ -1,12 +1,11 @@
-"""The theme that a browser shows, in a cookie; and the way back to the page a form came from."""
+"""The theme that a browser shows, in a cookie."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from ..forms import ThemeForm
+from .redirects import back
 
 A_YEAR = 365 * 24 * 3600
 
@@ -24,12 +23,3 @@ def theme(request: HttpRequest) -> HttpResponse:
             samesite="Lax",
         )
     return response
-
-
-def back(request: HttpRequest, otherwise: str = "") -> str:
-    """The page the form was on, if it is one of ours."""
-    wanted = request.POST.get("next", "")
-    ours = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return wanted if ours else otherwise or reverse("sessions")

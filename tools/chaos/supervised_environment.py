@@ -9,7 +9,7 @@ from tools.chaos.environment import World
 
 
 class ServedWorld(World):
-    """Nobody but the supervisor starts anything again."""
+    """Only the supervisor restarts processes."""
 
     def start_web(self) -> None:
         """The database is prepared; from here on the supervisor has the servers."""

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
-from agent_sessions import change_set
+from agent_sessions import save_rules
+from agent_sessions.change_set import ChangeSet
 from agent_sessions.errors import SessionNotFound, StorageUnavailable, TimelineChanged, WriteRefused
 from agent_sessions.json_merge import diff
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.publisher import ChangePublisher
-from agent_sessions.save_state import ChangeSet
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.stores.store import Store
@@ -36,7 +36,7 @@ class SessionWriter:
     async def save(self, session: AgentSession, author: Author) -> bool:
         """Store what changed and announce it; False when nothing changed, so that a heartbeat is enough.
 
-        The write goes on when its caller is cancelled: the copy must learn whether it was stored.
+        The write goes on when its caller is cancelled: the copy must be updated with the outcome.
         """
         sent = self._append(session, author)
         if sent is None:
@@ -57,7 +57,7 @@ class SessionWriter:
             stored = await self._store.read(session.session_id)
             if stored is None:
                 raise SessionNotFound(session.session_id)
-            change_set.renew(session, base, stored.mark_clean())
+            save_rules.renew(session, base, stored.mark_clean())
         self._cache.observe(stored.head, keep=followed)
 
     async def close(self) -> None:
@@ -77,13 +77,13 @@ class SessionWriter:
             return None
         attempt = None
         try:
-            attempt = change_set.change_set_of(session, base)
+            attempt = save_rules.change_set_of(session, base)
         finally:
             if attempt is None:
                 session.save_lock.release()
         if attempt is None:
             return None
-        if not change_set.is_append(attempt, base):
+        if not save_rules.is_append(attempt, base):
             session.save_lock.release()
             return None
         return self._submit(store, session, base, attempt, author)
@@ -101,7 +101,7 @@ class SessionWriter:
 
         def stored(written: Written) -> None:
             session.attempt = None
-            change_set.apply_ack(session, base, attempt, written)
+            save_rules.apply_ack(session, base, attempt, written)
             session.save_lock.release()
             # Not awaited: a reader compares every copy with PostgreSQL, so a late announcement makes no copy wrong.
             self._publisher.publish_soon(written.head)
@@ -118,7 +118,7 @@ class SessionWriter:
             _pass_on(future, error)
 
         session.attempt = attempt
-        write = change_set.to_write(session, base, attempt, author)
+        write = save_rules.to_write(session, base, attempt, author)
         store.writes.send(session.session_id, write, stored, refused)
         return future
 
@@ -141,11 +141,11 @@ class SessionWriter:
                 await self._resolve_unknown_outcome(session, base, session.attempt)
                 base = session.loaded or base
             resent = session.attempt is not None
-            attempt = change_set.change_set_of(session, base)
+            attempt = save_rules.change_set_of(session, base)
             if attempt is None:
                 return False
             session.attempt = attempt
-            if resent or not change_set.is_append(attempt, base):
+            if resent or not save_rules.is_append(attempt, base):
                 writing = self._save_locked(session, base, attempt, author, resent=resent)
             else:
                 writing = self._save_fast(session, base, attempt, author)
@@ -192,7 +192,7 @@ class SessionWriter:
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
             session.attempt = None
-            change_set.apply_stored(session, base, attempt, stored)
+            save_rules.apply_stored(session, base, attempt, stored)
 
     async def _base_of(self, session: AgentSession) -> AgentSession:
         """A session that was built by hand is compared with what is stored under its id."""
@@ -208,10 +208,10 @@ class SessionWriter:
     ) -> Head:
         """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
         try:
-            written = await self._store.write(change_set.to_write(session, base, attempt, author))
+            written = await self._store.write(save_rules.to_write(session, base, attempt, author))
         except Rejected:
             return await self._save_locked(session, base, attempt, author)
-        change_set.apply_ack(session, base, attempt, written)
+        save_rules.apply_ack(session, base, attempt, written)
         if _is_behind(written):
             await self._store.refresh_array(session.session_id)
         return written.head
@@ -228,11 +228,11 @@ class SessionWriter:
         """On the locked row: transitions, metadata, whatever met a guard, and what may still be under way."""
 
         def decide(current: AgentSession) -> Write | None:
-            write = change_set.rebase(attempt, base, current, author)
+            write = save_rules.rebase(attempt, base, current, author)
             return write and write.replace(resent=resent)
 
         stored = await self._store.transact(session.session_id, attempt.change_id, decide)
-        change_set.apply_stored(session, base, attempt, stored)
+        save_rules.apply_stored(session, base, attempt, stored)
         return stored.session.head
 
     async def _refuse(

@@ -45,7 +45,7 @@ class SessionReader:
         """From the local cache, then Valkey, then PostgreSQL."""
         kept = self._cache.session(session_id)
         if kept is not None and await self._is_newest(kept):
-            # Most are read once: only now is it worth it.
+            # Subscribes at the second read only: most sessions are read once.
             self._cache.begin_following(session_id)
             return kept
         followed = self._cache.is_subscribed(session_id)

@@ -51,7 +51,7 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
 def is_made_of(
     error: BaseException | None, kinds: Kinds, seen: tuple[BaseException, ...] = ()
 ) -> bool:
-    """One of these, or an error that a framework or a task group made of nothing else."""
+    """Whether `error`, all parts of its group or its chain of causes are of `kinds`."""
     if isinstance(error, kinds):
         return True
     # `raise error.__cause__ from error` makes a circle of causes
