@@ -280,12 +280,17 @@ def merge_rules(given: Mapping[str, Mapping[str, int]]) -> Rules:
     }
 
 
+LONGEST_RULE = 10**9  # 31 years; PostgreSQL has no times before 4713 BC
+
+
 def _rule(name: str, rule: dict[str, int]) -> dict[str, int]:
     if unknown := set(rule) - set(DEFAULT_RULE):
         raise ValueError(f"{name} has the unknown key {', '.join(sorted(unknown))}")
     for key, seconds in rule.items():
         if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
             raise ValueError(f"{name}.{key} is no whole number of seconds above 0")
+        if seconds > LONGEST_RULE:
+            raise ValueError(f"{name}.{key} is more than {LONGEST_RULE} seconds")
     if not rule["interval"] < rule["late"] < rule["lost"]:
         raise ValueError(f"{name} needs interval < late < lost")
     return rule

@@ -50,7 +50,7 @@ AGES = st.none() | KNOWN
 MODULE = Path("static/js/core/health.js").read_text()
 IN_THE_BROWSER = """async ([module, now, sessions]) => {
     const { healthOf } = await import(`data:text/javascript,${encodeURIComponent(module)}`);
-    return sessions.map((data) => data.limits && healthOf(data, (since) => (now - since) / 1000));
+    return sessions.map((data) => data.limits && healthOf(data, now, (from, to) => to - from));
 }"""
 INSERT = """
 INSERT INTO agent_sessions (id, agent_type, user_id, state, context, checkpoints,

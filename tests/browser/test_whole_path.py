@@ -98,6 +98,7 @@ def _in_a_loop(work: Callable[[], Any]) -> Any:
 
 def order(page: Page, verb: str, reason: str = "") -> None:
     """Through the dialog, as a person does it."""
+    page.wait_for_load_state()  # before its scripts have run, a link leads to the page without a dialog
     page.locator(f"#session-head a[href*='/{verb}/']").first.evaluate("link => link.click()")
     dialog = page.locator("#dialog")
     expect(dialog).to_be_visible()

@@ -145,9 +145,9 @@ def test_nobody_else_may_enter_the_folder_of_the_sockets(data_dir: Path) -> None
 # -- Below a folder that only its owner may enter ---------------------------------------------------
 CLOSED = """
 import os, pathlib, sys
-from dashboard.embedded import programs
+from dashboard.embedded import executables
 from dashboard.embedded.__main__ import main
-programs.PLACES = [pathlib.Path(os.environ["PLACE"])]
+executables.PLACES = [pathlib.Path(os.environ["PLACE"])]
 main()
 """
 WITHOUT_CAPABILITY = ("setpriv", "--bounding-set=-dac_read_search", "--inh-caps=-dac_read_search")

@@ -50,6 +50,11 @@ def test_with_nothing_set_everything_has_a_value() -> None:
         ("HEARTBEAT_RULES", "[]", "give JSON like"),
         ("HEARTBEAT_RULES", '{"tutor": 5}', "give JSON like"),
         ("HEARTBEAT_RULES", '{"tutor": {"late": "soon"}}', "tutor.late is no whole number"),
+        (
+            "HEARTBEAT_RULES",
+            '{"tutor": {"no_progress": 10000000000}}',
+            "tutor.no_progress is more than",
+        ),
         ("HEARTBEAT_RULES", '{"tutor": {"latest": 5}}', "tutor has the unknown key latest"),
         ("HEARTBEAT_RULES", '{"tutor": {"late": 500}}', "tutor needs interval < late < lost"),
         ("STARTUP_WAIT", "-1", "from 0 to 3600"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -173,6 +174,15 @@ def test_the_history_is_filtered_by_kind(look: Client, make_session: Make) -> No
     assert 'id="v3"' in page
     assert 'id="v2"' not in page
     assert "/history.csv" in page
+
+
+def test_the_paths_of_a_large_edit_stand_apart(look: Client, make_session: Make) -> None:
+    made = make_session(context={f"part{n}": 0 for n in range(20)})
+    wanted = {f"part{n}": 1 for n in range(20)}
+    actions.perform("edit", made.session_id, actor="olga", reason="r", context=wanted)
+    shown = page_of(look, made)
+    apart = re.findall(r"</code>(\s*)<code translate=\"no\">part", shown)
+    assert len(apart) >= 18 and "" not in apart
 
 
 def test_who_else_looks_is_told(
