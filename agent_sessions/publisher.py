@@ -21,7 +21,7 @@ class ChangePublisher:
         self._cache = cache
         self._valkey = valkey
         self._unpublished: dict[str, Head] = {}
-        # The sessions with an announcement on its way that no caller waits for, and the newest head queued behind each.
+        # In-flight publishes of `publish_soon` by session, each with the newest head queued behind it.
         self._in_flight: dict[str, Head | None] = {}
         # Called when an announcement failed: `publish_unpublished` has to be called later.
         self.on_unpublished: Callable[[], None] = lambda: None
@@ -31,7 +31,7 @@ class ChangePublisher:
         await self._announce(head)
 
     def publish_soon(self, head: Head) -> None:
-        """As `publish`, without waiting. While an announcement of the session is on its way, only the newest head is queued."""
+        """As `publish`, without waiting. During an in-flight publish of the session only the newest head is queued."""
         self._cache.observe(head)
         if self._valkey is None:
             return

@@ -52,7 +52,7 @@ def _got_length(self: Any, length: int | None) -> None:
 
 
 def _handle_chunk(self: Any, data: bytes) -> None:
-    """Of a body in chunks nobody says the length: it is counted."""
+    """A body in chunks has no Content-Length: its bytes are counted."""
     self.kept_bytes += len(data)
     if not self.is_too_large and self.kept_bytes > LONGEST:
         self.is_too_large = True

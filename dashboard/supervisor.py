@@ -72,6 +72,6 @@ def supervise(
 
 
 def _warn(words: str) -> None:
-    """A terminal that is gone keeps nobody from starting again."""
+    """A closed terminal does not prevent a restart."""
     with suppress(OSError):
         print(f"warning: {words}", file=sys.stderr, flush=True)

@@ -137,6 +137,6 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
 
 @router.get("/watch", response=WatchItem, summary="The watch over silence")
 def watch(request: HttpRequest) -> WatchItem:
-    """While it does not see, nobody is failed for silence."""
+    """While it receives no heartbeats, no session is failed for silence."""
     require_look(request)
     return WatchItem.of(read_watchdog_status())

@@ -21,7 +21,7 @@ AWAY = (DatabaseError, InterfaceError, StorageUnavailable)
 
 
 class DraftsMiddleware:
-    """Needs the user. A form is carried out for nobody but its author."""
+    """Needs the user. A form is carried out only for its author."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

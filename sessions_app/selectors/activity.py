@@ -77,7 +77,7 @@ def _series(
 
 
 def _busiest(counted: Mapping[str, list[int]]) -> list[Series]:
-    """Agents name their types, and nobody can tell more than a dozen colours apart."""
+    """The busiest agent types: more than a dozen colours cannot be told apart."""
     names = sorted(counted, key=lambda name: (-sum(counted[name]), name))[:MOST_TYPES]
     return [Series(name, name, counted[name]) for name in sorted(names)]
 

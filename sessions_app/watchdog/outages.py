@@ -1,4 +1,4 @@
-"""When heartbeats or notifications could not be received: that time is nobody's silence."""
+"""Times in which no heartbeats or notifications were received; they do not count as silence of any session."""
 
 from collections import deque
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Views read; templates only show. While a template renders nobody is asked, neither PostgreSQL nor Valkey."""
+"""Views read before they render: a template sends no query to PostgreSQL or Valkey."""
 
 from __future__ import annotations
 
