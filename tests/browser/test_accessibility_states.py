@@ -95,8 +95,8 @@ def test_comparing_editing_and_single_branches(start: Start, make_session: Make)
     walk.look("edit in conflict")
     page.locator("textarea.json").fill("{")
     page.locator("button[value=preview]").click()
-    expect(page.locator("[role=alert]")).to_be_visible()
-    walk.look("no JSON")
+    expect(page.locator("[role=alert]")).to_have_count(2)
+    walk.look("no JSON, after the conflict")
     walk.is_clean()
 
 
