@@ -1,1 +1,1 @@
-"""The project: settings, addresses, servers. Wiring only; what a session is stands elsewhere."""
+"""The project: settings, URLs, servers. Wiring only; sessions are defined in agent_sessions."""

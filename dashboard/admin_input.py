@@ -1,4 +1,7 @@
-"""Refuses invalid values in addresses of Django's admin, which passes them to the database unchecked."""
+"""Middleware that answers 400 to invalid values in admin URLs.
+
+Django's admin passes them to the database unchecked, which would end in a 500.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ class AdminInputMiddleware:
 
 
 def is_of_a_value(error: Exception) -> bool:
-    """Django raises a bare ValueError for a key that is no number."""
+    """Whether a value in the URL caused the error.
+
+    For a key that is not a number Django raises a bare ValueError, so its text is compared.
+    """
     if isinstance(error, ValueError):
         return "expected a number but got" in str(error)
     return isinstance(error, (DataError, ValidationError))

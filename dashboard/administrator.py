@@ -12,7 +12,10 @@ ADMIN = "admin"
 
 
 def ensure_administrator() -> str:
-    """The groups and the administrator; returns the password, or "" where a person has changed it."""
+    """Creates the groups and the administrator.
+
+    Returns the password, or "" if it has been changed since.
+    """
     ensure_groups()
     password = settings.ENVIRONMENT.admin_password or admin_password(settings.DATA_DIR)
     users = get_user_model().objects

@@ -1,4 +1,7 @@
-"""`python -m dashboard.all_in_one`: servers, dashboard and demo agents in one terminal. Ctrl-C stops them in order."""
+"""`python -m dashboard.all_in_one`: servers, dashboard and demo agents in one terminal.
+
+Ctrl-C stops them in order.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ WITHOUT = {
 
 
 def tell(step: str) -> None:
-    """A closed terminal does not prevent the shutdown."""
+    """Prints a step. A closed terminal must not prevent the shutdown."""
     with suppress(OSError):
         print(f"==> {step}", flush=True)
 
@@ -57,7 +60,7 @@ def until_stopped(programs: list[SupervisedProcess], stop: StopSignals) -> None:
 def main(
     serve: Callable[[list[SupervisedProcess], StopSignals], None] = until_stopped,
 ) -> None:
-    """`serve` runs once everything is started, until it raises `Stop`."""
+    """Starts everything, then calls `serve`, which returns by raising `Stop`."""
     settings = environment.read()
     if "MAKELEVEL" in os.environ:
         process.die_with_parent(signal.SIGTERM)
@@ -88,7 +91,7 @@ def kept_servers(servers: Servers) -> list[SupervisedProcess]:
 
 
 def prepare(settings: Environment) -> str:
-    """Database, translations, administrator; returns the administrator's password."""
+    """Prepares database, translations and administrator; returns the administrator's password."""
     check_database(database_url(settings, LogIn.DASHBOARD), wait=settings.startup_wait)
     warn_without_valkey(valkey_url(settings, LogIn.DASHBOARD))
     compile_messages(BASE_DIR / "locale")
@@ -112,7 +115,10 @@ def prepare(settings: Environment) -> str:
 
 @dataclass
 class Programs:
-    """What runs beside the servers; stopped in the order of starting, so that no page outlives its database."""
+    """The programs beside the servers, stopped in the order in which they were started.
+
+    The web server stops first, so that it never serves pages without a database.
+    """
 
     children: list[Child] = field(default_factory=list)
     _again: dict[str, Callable[[], Child]] = field(default_factory=dict)
@@ -174,7 +180,7 @@ def announce(settings: Environment, password: str, servers: Servers) -> None:
 
 
 def lines_to_show(settings: Environment, servers: Servers) -> str:
-    """A password of an address that was given stays out of the terminal."""
+    """The lines for agents. Passwords of configured addresses are hidden."""
     return addresses.lines(
         postgres.url(servers.data_dir, LogIn.AGENTS)
         if servers.database
@@ -186,7 +192,7 @@ def lines_to_show(settings: Environment, servers: Servers) -> str:
 
 
 def gone_without(children: list[Child]) -> None:
-    """While everything starts: without an essential child there is nothing to serve."""
+    """Raises SetupError when an essential program ended during startup; warns about the others."""
     for child in [child for child in children if child.process.poll() is not None]:
         children.remove(child)
         ended = f"{child.name} ended by itself (exit {child.process.returncode})"

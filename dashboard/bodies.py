@@ -1,4 +1,4 @@
-"""Middleware that refuses too large request bodies by their length, before it reads a byte of them."""
+"""Refuses too large request bodies before reading them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-# A context of 4 MiB, in a form whose umlauts take three characters a byte, sent twice.
+# The largest edit: a context of 4 MiB, sent twice in a form that encodes umlauts with three bytes.
 LONGEST = 40 * 1024 * 1024
 SAID = b"The request is too large.\n"
 
 
 class Nowhere(BytesIO):
-    """Takes a body, and keeps nothing of it."""
+    """A file that discards what is written to it."""
 
     def write(self, data: Any) -> int:
         return len(data)
 
 
 def refuse_in_daphne() -> None:
-    """Daphne writes a body to disk before an application sees the request: its requests look at the length first."""
+    """Makes Daphne check the length first; it would otherwise write any body to disk."""
     WebRequest.gotLength = _got_length
     WebRequest.handleContentChunk = _handle_chunk
     WebRequest.process = _process
@@ -52,7 +52,7 @@ def _got_length(self: Any, length: int | None) -> None:
 
 
 def _handle_chunk(self: Any, data: bytes) -> None:
-    """A body in chunks has no Content-Length: its bytes are counted."""
+    """Counts the bytes: a chunked body has no Content-Length."""
     self.kept_bytes += len(data)
     if not self.is_too_large and self.kept_bytes > LONGEST:
         self.is_too_large = True
@@ -70,8 +70,9 @@ def _process(self: Any) -> Any:
 
 
 def _answer(self: Any) -> None:
-    """At once, while the rest still comes: a client that listens stops sending."""
-    kind, said = _said(self.channel._path.decode("latin-1"))  # the request itself has no path yet
+    """Answers before the body is complete, so that the client can stop sending."""
+    # the request's own path is not set yet
+    kind, said = _said(self.channel._path.decode("latin-1"))
     head = (
         "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
         f"Content-Type: {kind}\r\nContent-Length: {len(said)}\r\n\r\n"
@@ -80,14 +81,14 @@ def _answer(self: Any) -> None:
 
 
 def _said(path: str) -> tuple[str, bytes]:
-    """The content type and the body of the refusal."""
+    """Content type and body of the refusal."""
     if url_prefix.without(settings.URL_PREFIX, path).startswith(problems.API):
         return problems.CONTENT_TYPE, json.dumps(problems.document(413)).encode()
     return "text/plain; charset=utf-8", SAID
 
 
 def limited(app: App) -> App:
-    """The same for any other ASGI server."""
+    """The same check for every other ASGI server."""
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _length(scope) > LONGEST:

@@ -1,4 +1,6 @@
-"""The longest request body: short for forms, long where a context and metadata of 4 MiB each are edited."""
+"""Limits request bodies: a low limit for forms, a high one for edits of context and metadata (4 MiB
+each).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from django.shortcuts import render
 
 from dashboard.problems import is_for_api, problem
 
-# What is typed, what was loaded, and the escapes a program may write for each letter.
+# URLs of edits. Their bodies hold the typed text and the loaded one, with escapes per letter.
 EDITS = re.compile(
     r"/sessions/[0-9a-f-]{36}/edits/new/|/admin/sessions_app/agentsession/[0-9a-f_D-]{36,80}/change/"
 )
@@ -19,7 +21,12 @@ API_EDITS = re.compile(r"/api/sessions/[0-9a-f-]{36}/edits")
 
 
 class BodyLimitMiddleware:
-    """Needs the user: only who is logged in may send more. The API asks for its token before it reads a body."""
+    """Answers 413 to too large bodies.
+
+    Needs `request.user`: only logged-in users get the high limit. The API checks its token before
+    it
+    reads a body.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

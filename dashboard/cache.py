@@ -11,13 +11,14 @@ from redis import RedisCluster, exceptions
 
 from agent_sessions.valkey_client import AWAY, split_address, sync_cluster_url
 
-LONGEST = 64 * 1024  # bytes; all that is cached are small numbers and texts
+LONGEST = 64 * 1024  # bytes; only small numbers and texts are cached
 
 
 class JsonSerializer(BaseSerializer):  # type: ignore[misc]
-    """What cannot be read counts as a miss: anybody who reaches Valkey may have written it.
+    """Encodes values as JSON. An unreadable value is a cache miss: any client of Valkey may have
+    written it.
 
-    A reader still has to check the shape of the value that it gets.
+    Readers still have to check the shape of a value.
     """
 
     def dumps(self, value: Any) -> bytes:
@@ -34,7 +35,7 @@ class JsonSerializer(BaseSerializer):  # type: ignore[misc]
 
 class ClusterClient(RedisCluster):
     def execute_command(self, *words: Any, **options: Any) -> Any:
-        """django-redis passes over errors of the connection; it knows none of a cluster."""
+        """Maps cluster errors to connection errors, because django-redis ignores only the latter."""
         try:
             return super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
         except exceptions.RedisClusterException as error:
@@ -42,7 +43,7 @@ class ClusterClient(RedisCluster):
 
 
 class ConnectionFactory(DjangoRedisFactory):  # type: ignore[misc]
-    """Where the address is that of a cluster's node, a client of the whole cluster: one for the process, as its pools are."""
+    """Uses one cluster client per process if the address is that of a cluster node."""
 
     _found: ClassVar[dict[str, Any]] = {}
 

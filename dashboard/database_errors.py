@@ -1,4 +1,4 @@
-"""Answers with 503 while the database is unavailable; the page reloads itself when it is back."""
+"""Middleware that answers 503 while the database is unavailable; the page then reloads itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 
 
 class DatabaseErrorsMiddleware:
-    """Asks for a connection first: otherwise session, user, page and log would each wait for one in turn."""
+    """Opens the connection first: session, user, page and log would otherwise each wait for a
+    timeout.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -52,7 +54,7 @@ def is_away(error: BaseException | None) -> TypeGuard[Exception]:
 
 
 def is_read_only(error: BaseException | None) -> bool:
-    """PostgreSQL refused to write, so nothing was stored: a setting, or a standby that is none any more."""
+    """Whether PostgreSQL refused to write: it is set to read-only, or was demoted to a standby."""
     seen = error
     while seen is not None and not isinstance(seen, ReadOnlySqlTransaction):
         seen = seen.__cause__
@@ -60,12 +62,12 @@ def is_read_only(error: BaseException | None) -> bool:
 
 
 def _lacks_table(error: BaseException | None) -> bool:
-    """A restore is under way: a server does not start on a database without its tables."""
+    """Whether a table is missing. Servers check that at start, so a restore is in progress."""
     return isinstance(error, ProgrammingError) and isinstance(error.__cause__, UndefinedTable)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: the database may also go while a middleware asks it, before the view or after it."""
+    """Django's handler500: covers database errors in middleware, before or after the view."""
     error = sys.exc_info()[1]
     if is_away(error):
         return away(request, error)

@@ -1,4 +1,4 @@
-"""The environment, read once and checked: every setting a person can give, with its default.
+"""Reads and checks all environment variables once: every setting with its default.
 
 A value may also stand in a file named by `<NAME>_FILE`, as container secrets do.
 """
@@ -41,12 +41,12 @@ ORIGIN = re.compile(r"https?://(?:[^\s/:@?#]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
 YEAR = 365 * 24 * 3600
 
 env = FileAwareEnv()
-_known: set[str] = set()  # the names of all settings, as they are read
+_known: set[str] = set()  # names of all settings, filled while they are read
 
 
 @dataclass(frozen=True)
 class Hsts:
-    """For how long browsers come back by HTTPS only; 0: the header is not sent."""
+    """HTTP Strict Transport Security. 0 seconds: the header is not sent."""
 
     seconds: int
     subdomains: bool
@@ -83,7 +83,7 @@ class Environment:
 
 
 def read() -> Environment:
-    """Every setting, checked. All that starts reads it, so that one rule holds for all of them."""
+    """Reads and checks every setting. All programs use it, so the same rules hold everywhere."""
     settings = _read_all()
     refuse_misspelled(os.environ, _known)
     return settings
@@ -155,7 +155,7 @@ def _list(name: str, allowed: re.Pattern[str], expected: str) -> list[str]:
 
 
 def _prefix() -> str:
-    """Without a slash at its end; empty where the dashboard has the host for itself."""
+    """The prefix without a trailing slash; empty if the dashboard has the host for itself."""
     given = _text("URL_PREFIX", "")
     prefix = given.removesuffix("/")
     if prefix and not PREFIX.fullmatch(prefix):
@@ -168,7 +168,7 @@ def _prefix() -> str:
 
 
 def _secret_key() -> str:
-    """By the rule of Django's `check --deploy`. The key itself is not shown."""
+    """Applies the rule of Django's `check --deploy`. Errors do not show the key."""
     key = _text("SECRET_KEY", "")
     weak = len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure-")
     if key and weak:
@@ -202,7 +202,7 @@ def _number(name: str, default: int, low: int, high: int) -> int:
 
 
 def _database(name: str) -> str:
-    """Every form that libpq takes, several hosts and services included."""
+    """Any form that libpq accepts, including several hosts and services."""
     value = _text(name, "")
     try:
         if value and "=" not in value and "://" not in value:
@@ -235,7 +235,7 @@ def without_password(url: str) -> str:
 
 
 def _hsts() -> Hsts:
-    """Chosen step by step, because browsers remember it: nothing is bound that was not named."""
+    """Each part has to be named explicitly, because browsers remember it."""
     seconds = _number("HSTS_SECONDS", 0, 0, 10 * YEAR)
     subdomains = _flag("HSTS_INCLUDE_SUBDOMAINS", default=False)
     preload = _flag("HSTS_PRELOAD", default=False)
@@ -272,7 +272,7 @@ def _heartbeat_rules() -> Rules:
 
 
 def merge_rules(given: Mapping[str, Mapping[str, int]]) -> Rules:
-    """Every agent type's rule complete: what it does not say comes from `default`."""
+    """Completes every agent type's rule from `default`."""
     default = _rule("default", {**DEFAULT_RULE, **given.get("default", {})})
     return {
         "default": default,
@@ -280,7 +280,7 @@ def merge_rules(given: Mapping[str, Mapping[str, int]]) -> Rules:
     }
 
 
-LONGEST_RULE = 10**9  # 31 years; PostgreSQL has no times before 4713 BC
+LONGEST_RULE = 10**9  # 31 years; PostgreSQL has no timestamps before 4713 BC
 
 
 def _rule(name: str, rule: dict[str, int]) -> dict[str, int]:

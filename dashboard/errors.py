@@ -1,4 +1,4 @@
-"""Errors that a person can correct, shown as one line without a traceback."""
+"""Errors that a person can correct, printed as one line without a traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class SetupError(Exception):
-    """Set-up cannot go on. The message says what is wrong and what to do."""
+    """Set-up cannot continue. The message says what is wrong and what to do."""
 
     exit_code = 2
 

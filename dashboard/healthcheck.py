@@ -1,7 +1,8 @@
-"""`python -m dashboard.healthcheck [web|sweep]`: exit 0 when that role does its work.
+"""`python -m dashboard.healthcheck [web|sweep]`: exit code 0 if that role works.
 
-`web` asks /healthz of the server beside it, `sweep` the database whether some process has watched in the last half
-minute. Without a role it is the one that the container runs: what its first process was started with.
+`web` requests /healthz of the local server. `sweep` checks in the database whether any watchdog ran
+in the last
+30 s. The default is the role of the container's first process.
 """
 
 from __future__ import annotations

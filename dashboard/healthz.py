@@ -23,11 +23,11 @@ KEPT_SECONDS = 1.0
 LAST_LOOK = """
 SELECT extract(epoch FROM now() - looked_at)::bigint FROM agent_session_monitors WHERE source = 'sweeper'
 """
-WATCHDOG_SECONDS = 30  # it looks every five
+WATCHDOG_SECONDS = 30  # the watchdog checks every five seconds
 
 
 class Found(NamedTuple):
-    """`ok`, or what is wrong. `watchdog` is empty where the database could not be asked."""
+    """Each is `ok` or an error. `watchdog` is empty if the database could not be queried."""
 
     database: str
     watchdog: str
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 class States:
-    """What was found, kept for a moment: each look opens two connections, and anybody may ask."""
+    """Caches the states for a second: each check opens two connections, and anybody may request it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class States:
         self._until = float("-inf")
 
     def read(self) -> Found:
-        """Callers at once share one look."""
+        """Concurrent callers share one check."""
         asked = (settings.DATABASE_URL, settings.VALKEY_URL)
         with self._looking:
             if self._clock() >= self._until or self._asked != asked:
@@ -59,7 +59,9 @@ states = States()
 
 
 def healthz() -> HttpResponse:
-    """200 while the database answers. Valkey's or the watchdog's absence is reported, and fails nothing."""
+    """200 while the database answers. Problems of Valkey or the watchdog are reported with 200 as
+    well.
+    """
     database, watchdog, valkey = states.read()
     status = 200 if database == "ok" else 503
     body: dict[str, Any] = {
@@ -72,7 +74,7 @@ def healthz() -> HttpResponse:
 
 
 def database_states() -> tuple[str, str]:
-    """Whether the table is there and takes writes (a standby stores nothing), and whether some process watches."""
+    """Whether the table exists and is writable (a standby is not), and whether a watchdog runs."""
     try:
         with psycopg.connect(settings.DATABASE_URL, connect_timeout=PATIENCE) as connection:
             found = connection.execute(
@@ -100,7 +102,7 @@ def _watchdog_state(connection: psycopg.Connection[Any]) -> str:
 
 
 def valkey_state() -> str:
-    """Whether it stores and gives back: one that refuses writes still answers PING."""
+    """Checks a write and a read: a Valkey that refuses writes still answers PING."""
     sent = uuid.uuid4().hex
     try:
         with open_sync_client(

@@ -8,7 +8,7 @@ import socket
 from dashboard.errors import SetupError
 from dashboard.polling import poll
 
-PATIENCE = 3.0  # a run that was killed a moment ago is still letting go of it
+PATIENCE = 3.0  # seconds; a killed process may still hold the port
 
 
 def url_of(host: str, port: int, prefix: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Logging: one line an event on the console, readable or as JSON, with date and offset."""
+"""Logging: one line an event on the console, as text or JSON, with date and offset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHARED: list[Processor] = [
 
 
 class OneLine(logging.Filter):
-    """An answer that refuses a request is no fault of ours: its traceback says nothing."""
+    """Removes tracebacks of answers below 500: refusing a request is not an error of the server."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, "status_code", 500) < 500:
@@ -38,7 +38,7 @@ class OneLine(logging.Filter):
 
 
 def logging_config(*, level: str, json: bool) -> dict[str, Any]:
-    """`level` is that of our own lines. Other packages say less: only `debug` lets their news through."""
+    """`level` is for this project's loggers. Other packages log one level less."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -76,14 +76,14 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
         "loggers": {
             **{name: {"level": level} for name in OURS},
             "django_structlog": {"level": others},
-            # each attempt of an outage
+            # the pool logs every attempt during an outage
             "psycopg.pool": {"level": "WARNING" if debug else "CRITICAL"},
         },
     }
 
 
 def _readable() -> list[Processor]:
-    """Plain tracebacks: with the locals of each frame they would print secrets and evaluate query sets."""
+    """Tracebacks without local variables, which may hold secrets and would evaluate query sets."""
     return [
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback

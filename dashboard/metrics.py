@@ -1,4 +1,4 @@
-"""The view /metrics: Prometheus figures, for staff and for the holder of METRICS_TOKEN."""
+"""The view /metrics: Prometheus metrics for staff and for holders of METRICS_TOKEN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_staff(user: AbstractBaseUser | AnonymousUser) -> bool:
 
 
 def has_token(request: HttpRequest) -> bool:
-    """Whether the request brings METRICS_TOKEN. Without that setting no token is right."""
+    """Whether the request carries METRICS_TOKEN. If that setting is empty, no token is valid."""
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     expected: str = settings.METRICS_TOKEN
     known = hmac.compare_digest(token.strip().encode(), expected.encode())
@@ -32,14 +32,16 @@ def has_token(request: HttpRequest) -> bool:
 
 
 def export(request: HttpRequest) -> HttpResponse:
-    """The figures of this process, and whether the watchdog watches."""
+    """The metrics of this process, and whether the watchdog runs."""
     WATCHDOG.set(states.read().watchdog == "ok")
     response: HttpResponse = ExportToDjangoView(request)
     return response
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For a browser; a token is answered before the log-in. A program gets a status, never a form to log in."""
+    """For browsers with a session; the middleware handles tokens. Never redirects to the log-in
+    page.
+    """
     if is_staff(request.user):
         return export(request)
     if request.user.is_authenticated:

@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from dashboard.errors import SetupError
 
 LIKENESS = 0.85
-LONG = 8  # characters; variables of other programs are often like shorter names
+LONG = 8  # characters; shorter names are often similar to variables of other programs
 
 
 def refuse_misspelled(variables: Mapping[str, str], settings: Collection[str]) -> None:
-    """A variable that is like a setting which is not set itself. An empty value counts as not set."""
+    """Raises SetupError for a variable that resembles an unset setting. Empty values count as
+    unset.
+    """
     known = {*settings, *(f"{name}_FILE" for name in settings)}
     given = {name.removesuffix("_FILE") for name in known if variables.get(name)}
     unset = [name for name in sorted(known) if name.removesuffix("_FILE") not in given]

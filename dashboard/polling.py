@@ -1,4 +1,4 @@
-"""Repeats an attempt at an even pace until it succeeds or its time is over."""
+"""Repeats an attempt at a fixed interval until it succeeds or its time is over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 def poll(
     seconds: float, pause: float, sleep: Callable[[float], object] = time.sleep
 ) -> Iterator[bool]:
-    """For a loop that is left where it succeeds. Says of each try whether it is the last one; there is at least one."""
+    """For a loop that is left on success. Yields whether this try is the last one; yields at least
+    once.
+    """
     deadline = time.monotonic() + seconds
     while not (is_last := time.monotonic() >= deadline):
         yield is_last

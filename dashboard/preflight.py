@@ -23,7 +23,7 @@ NOT_THE_OWNER = (
 
 
 def check_database(url: str, setting: str = "DATABASE_URL", *, wait: int = 0) -> None:
-    """Reachable and new enough; waits `wait` seconds for one that is still starting."""
+    """Waits up to `wait` seconds for a server that is still starting, then checks its version."""
     for is_last in poll(wait, 0.5):
         try:
             with psycopg.connect(url, connect_timeout=5) as connection:
@@ -45,7 +45,10 @@ def check_version(version: int) -> None:
 
 
 def check_notifications(url: str) -> None:
-    """A pooler in transaction mode takes LISTEN and never delivers; it is known by the process id that it invents."""
+    """Refuses a pooler in transaction mode, which accepts LISTEN and never delivers.
+
+    Its made-up backend process id gives it away.
+    """
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             found = connection.execute("SELECT pg_backend_pid()").fetchone()
@@ -60,7 +63,7 @@ def check_notifications(url: str) -> None:
 
 
 def check_migrations() -> None:
-    """Asked in a thread of its own, because the server that imports us may be running its loop."""
+    """Runs in a thread, because the importing server may already run an event loop."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         missing = thread.submit(_missing_migrations).result()
     if missing:
@@ -102,7 +105,7 @@ def unreachable(url: str, error: Exception, setting: str = "DATABASE_URL") -> Se
 
 
 def explained(error: Exception) -> SetupError | None:
-    """What Django's errors mean for the person who typed a command; None: a fault of ours."""
+    """The error as a message for the person who typed the command; None for an internal error."""
     from django.conf import settings
 
     if isinstance(error, OperationalError):
@@ -119,14 +122,14 @@ def explained(error: Exception) -> SetupError | None:
 
 
 def _right_is_missing(error: BaseException | None) -> bool:
-    """Django wraps it, once more where its own table of migrations is missing."""
+    """Searches the causes: Django wraps the error, twice if its own migrations table is missing."""
     while error is not None and not isinstance(error, psycopg.errors.InsufficientPrivilege):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def address(url: str) -> str:
-    """Valkey's address without what is secret in it."""
+    """Valkey's address without secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): every error under /api/, whatever raises it. In English."""
+"""Problem documents (RFC 9457) for every error under /api/, whatever raises it. In English."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CONTENT_TYPE = "application/problem+json"
 
 @dataclass(frozen=True)
 class Problem:
-    """`detail` is said where nothing more exact is known."""
+    """`detail` is the default text."""
 
     title: str
     status: int
     detail: str
 
 
-# The first of a status is what an answer of Django or the server becomes.
+# The first entry of a status is used for responses of Django and of the server.
 PROBLEMS = (
     Problem("malformed", 400, "The request cannot be read."),
     Problem("not-logged-in", 401, "Log in, or send a token: “Authorization: Bearer …”."),
@@ -49,7 +49,7 @@ PROBLEMS = (
 
 
 def of_status(status: int) -> Problem:
-    """For a status without one of its own, that of its class."""
+    """The problem of this status, else that of its class."""
     other = Problem("internal-error", 500, "") if status >= 500 else Problem("refused", 409, "")
     found = next((problem for problem in PROBLEMS if problem.status == status), other)
     return Problem(found.title, status, found.detail or "The request was refused.")
@@ -81,7 +81,7 @@ def is_for_api(request: HttpRequest) -> bool:
 
 
 class ProblemsMiddleware:
-    """Stands before all others: what any of them or Django itself refuses with a page becomes a problem document."""
+    """Outermost middleware: turns error pages of all others and of Django into problem documents."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -100,7 +100,7 @@ class ProblemsMiddleware:
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Programs read the API: its sentences do not change with the caller's language."""
+    """Always English for the API: programs must not depend on the caller's language."""
 
     def process_request(self, request: HttpRequest) -> None:
         if not is_for_api(request):

@@ -1,4 +1,6 @@
-"""Secrets made on the first start and kept in the data folder, readable by their owner alone."""
+"""Secrets that are made at the first start and stored in the data folder, readable by the owner
+only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django's settings. What a person can set is read and checked in `dashboard.environment`."""
+"""Django's settings. Environment variables are read and checked in `dashboard.environment`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from dashboard.embedded.credentials import LogIn
 from dashboard.logging import logging_config
 from dashboard.secret import secret_key
 
-django_stubs_ext.monkeypatch()  # generic classes such as Paginator[Any] stay so at run time
+django_stubs_ext.monkeypatch()  # generic classes such as Paginator[Any] work at run time
 
 ENVIRONMENT = environment.read()
 BASE_DIR = environment.BASE_DIR
 
-# -- What the environment says -------------------------------------------------------------------
+# -- From the environment ------------------------------------------------------------------------
 DATA_DIR: Path = ENVIRONMENT.data_dir
 DATABASE_URL: str = database_url(ENVIRONMENT, LogIn.DASHBOARD)
-# LISTEN and session locks need PostgreSQL itself; with an address of their own DATABASE_URL may lead through a pooler.
+# LISTEN and session locks need a direct connection. With it, DATABASE_URL may lead to a pooler.
 LISTEN_DATABASE_URL: str = ENVIRONMENT.listen_database_url
 VALKEY_URL: str = valkey_url(ENVIRONMENT, LogIn.DASHBOARD)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
@@ -87,7 +87,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
-# What may be stored can be edited; everywhere else BodyLimitMiddleware allows the first.
+# The short limit is for all forms but edits, see BodyLimitMiddleware.
 SHORT_BODY_BYTES = 2_621_440
 DATA_UPLOAD_MAX_MEMORY_SIZE = 40 * 1024 * 1024
 ROOT_URLCONF = "dashboard.urls"
@@ -121,14 +121,14 @@ DATABASES: dict[str, Any] = {
     "default": {
         **address.django_settings(DATABASE_URL),
         "ENGINE": "dashboard.database",
-        # Behind a pooler in transaction mode a cursor does not outlive its statement.
+        # In transaction mode a pooler may run each statement on another connection.
         "DISABLE_SERVER_SIDE_CURSORS": bool(LISTEN_DATABASE_URL),
     }
 }
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     # Under ASGI every request has a thread of its own: connections are shared through a pool.
-    # Left to itself the pool waits twice as long each time: after an outage of a minute one more.
+    # By default the pool doubles its waits: after an outage of a minute it would wait another.
     "pool": {
         "min_size": 1,
         "max_size": 16,
@@ -147,14 +147,15 @@ CACHES = {
         "OPTIONS": {
             "CONNECTION_FACTORY": "dashboard.cache.ConnectionFactory",
             "SERIALIZER": "dashboard.cache.JsonSerializer",
-            "IGNORE_EXCEPTIONS": True,  # Valkey is speed: without it the page is slower, not broken
+            # Valkey is a cache: without it the page is slower, not broken
+            "IGNORE_EXCEPTIONS": True,
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
         },
     }
 }
 
-# -- Who may enter -------------------------------------------------------------------------------
+# -- Authentication ------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["sessions_app.auth_backends.PrefetchingModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -179,7 +180,7 @@ if OIDC_ENABLED:
     globals().update(ENVIRONMENT.oidc)
 
 # -- Cookies -------------------------------------------------------------------------------------
-# A browser also sends what another program of this host has set for "/": under the same name Django would read that.
+# Another program on this host may set cookies for "/". Django would read one of the same name.
 COOKIE_SUFFIX = URL_PREFIX.replace("/", "_")
 SESSION_COOKIE_NAME = f"sessionid{COOKIE_SUFFIX}"
 CSRF_COOKIE_NAME = f"csrftoken{COOKIE_SUFFIX}"
@@ -193,7 +194,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "sessions_app.drafts.middleware.csrf_failure"
-# What the page of a database that is away gives back of the form that was sent.
+# Returns the text of a sent form on the page that reports an unavailable database.
 FORM_TO_SEND_AGAIN = "sessions_app.drafts.send_again.form_to_send_again"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -205,7 +206,7 @@ if ENVIRONMENT.behind_https:
     SECURE_HSTS_SECONDS = ENVIRONMENT.hsts.seconds
     SECURE_HSTS_INCLUDE_SUBDOMAINS = ENVIRONMENT.hsts.subdomains
     SECURE_HSTS_PRELOAD = ENVIRONMENT.hsts.preload
-    # Whether and how far browsers are bound to HTTPS is chosen by its settings.
+    # HSTS is configured by settings of its own, so Django's warnings about it do not apply.
     SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
@@ -248,7 +249,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
-warnings.filterwarnings("ignore", "No directory at")  # WhiteNoise's, before collectstatic has run
+# WhiteNoise warns before collectstatic has run
+warnings.filterwarnings("ignore", "No directory at")
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 60 if STATIC_COLLECTED else 0
 

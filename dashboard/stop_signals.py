@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: ask a process to stop what it has started, in order."""
+"""SIGINT, SIGTERM and SIGHUP: stop this process and its children in order."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import FrameType
 
 
 class Stop(BaseException):
-    """A signal asked this process to end."""
+    """A signal requested the end of this process."""
 
 
 class StopSignals:
     """Raises `Stop` in `check`, `wait` and `at_once`, never anywhere else.
 
     An exception raised inside `subprocess` can leave the lock of a Popen taken; waiting for that
-    child would then never end. Signals that come while the process stops change nothing.
+    child would then never end. Further signals are ignored while the process stops.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,9 @@ class StopSignals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """For a block that may take long, such as a migration that waits for a lock."""
+        """Raises `Stop` inside the block, for work that may block long, such as a migration waiting
+        for a lock.
+        """
         self._at_once = True
         try:
             self.check()
@@ -49,7 +51,7 @@ class StopSignals:
 
 
 def stop_on_signals() -> StopSignals:
-    """The handlers stay: a second signal does not disturb the stopping."""
+    """Installs the handlers for good: a second signal does not interrupt the shutdown."""
     stop = StopSignals()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop.handle)

@@ -4,6 +4,6 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class CollectedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed and compressed, the modules that a module imports included."""
+    """Hashed and compressed static files, including the imports of JavaScript modules."""
 
     support_js_module_import_aggregation = True

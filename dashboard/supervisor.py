@@ -1,4 +1,4 @@
-"""Starts child processes again when they end, with growing waits, until they stay up."""
+"""Restarts child processes that end, with increasing delays."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from dashboard.embedded.process import Child
 from dashboard.errors import SetupError
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
-LONG_ENOUGH = 30.0  # seconds; what lived for longer begins with the first wait again
+LONG_ENOUGH = 30.0  # seconds; a process that ran longer is restarted with the first delay
 
 
 @dataclass
 class SupervisedProcess:
-    """One program: `place` is the list that stops it at the end, `again` starts its successor."""
+    """One program. `place` is the list of children in which a restart replaces it; `again` starts
+    it.
+    """
 
     place: list[Child]
     child: Child
@@ -33,7 +35,7 @@ class SupervisedProcess:
             self._start_again(now)
 
     def restart(self) -> None:
-        """Stop the program now; the next `look` starts it, without the wait that follows a crash."""
+        """Stops the program; the next `look` starts it without the delay that follows a crash."""
         self.child.stop()
         self.wait, self.due = FIRST_WAIT, 0.0
 
@@ -43,7 +45,7 @@ class SupervisedProcess:
         self.due = now + self.wait
         code = self.child.process.returncode
         _warn(f"{self.child.name} ended by itself (exit {code}): it is started again")
-        self.child.stop()  # what it had started itself
+        self.child.stop()  # its own children too
 
     def _start_again(self, now: float) -> None:
         self.wait = min(2 * self.wait, LONGEST_WAIT)
@@ -62,7 +64,7 @@ def supervise(
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Until a signal ends it."""
+    """Runs until a signal ends it."""
     for program in programs:
         program.started = clock()
     while True:
@@ -72,6 +74,6 @@ def supervise(
 
 
 def _warn(words: str) -> None:
-    """A closed terminal does not prevent a restart."""
+    """Prints a warning. A closed terminal must not prevent a restart."""
     with suppress(OSError):
         print(f"warning: {words}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""Templates are written one element a line; what makes them readable stays out of the pages.
+"""Loads templates, which are written one element a line, without their layout.
 
 White space beside a tag of HTML or of Django is layout and is left out when a template is loaded,
-so that no formatter can change what a page shows. A space that shows is written as a literal:
+so that a formatter cannot change what a page shows. A visible space is written as a literal:
 `{{ " " }}`. Between two attributes and between two words one space stays.
 """
 
@@ -60,7 +60,9 @@ def _content(source: str) -> Iterator[str]:
 
 
 def _attributes(source: str, at: int) -> Generator[str, None, int]:
-    """Up to the end of the HTML tag. A space goes with the attribute that follows it, into its branch."""
+    """Attributes up to the end of the HTML tag. A space belongs to the attribute after it, in the
+    same branch.
+    """
     spaced, branches = False, []
     while found := _ATTRIBUTES.match(source, at):
         at, kind, name = found.end(), found.lastgroup, found["name"]

@@ -1,4 +1,4 @@
-"""Translations, from .po to the .mo that Django reads: in Python, so that no gettext need be installed."""
+"""Compiles .po files to the .mo files that Django reads, in Python: gettext need not be installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polib
 
 
 def compile_messages(locale: Path) -> list[Path]:
-    """Compile what is missing or older than its source; returns what was written."""
+    """Compiles files that are missing or older than their source; returns the paths written."""
     stale = [source for source in sorted(locale.glob("*/LC_MESSAGES/*.po")) if _is_stale(source)]
     for source in stale:
         new = source.with_suffix(".mo.new")

@@ -1,4 +1,4 @@
-"""The path prefix below which the dashboard stands, where a proxy gives it a part of a host."""
+"""The path prefix of the dashboard behind a proxy that shares one host between programs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ OUTSIDE_URLCONF = ("static", "healthz", FEED.partition("/")[0])
 
 
 def below(prefix: str, app: App) -> App:
-    """Every path begins with the prefix afterwards, whether the proxy passes the prefix on or takes it away.
+    """Makes every path begin with the prefix, whether or not the proxy removes it.
 
-    The prefix of a server or of a request's header (`Daphne-Root-Path`) counts for nothing: rows are drawn once for
-    everybody, so a client could lead others astray.
+    A prefix in the request (`Daphne-Root-Path`) is ignored: rendered rows are cached for all users,
+    so a
+    client could inject addresses into other users' pages.
     """
 
     async def application(scope: Scope, receive: Any, send: Any) -> None:
@@ -32,13 +33,13 @@ def below(prefix: str, app: App) -> App:
 
 
 def without(prefix: str, path: str) -> str:
-    """The path below the prefix, which is taken away once."""
+    """The path without the prefix."""
     below_it = path == prefix or path.startswith(f"{prefix}/")
     return path[len(prefix) :] if below_it else path
 
 
 def check(prefix: str) -> None:
-    """With `/admin` as prefix nobody could know whether a path still has it."""
+    """Refuses a prefix such as `/admin`: it would be ambiguous whether a path still contains it."""
     first = prefix[1:].partition("/")[0]
     if first and first in {*OUTSIDE_URLCONF, *_first_parts(get_resolver().url_patterns)}:
         raise SetupError(

@@ -1,4 +1,6 @@
-"""`python -m dashboard.web`: the web server alone, on servers that run elsewhere. A container starts this."""
+"""`python -m dashboard.web`: only the web server, with servers that run elsewhere. Used by
+containers.
+"""
 
 from __future__ import annotations
 

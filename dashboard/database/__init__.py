@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend with a pool that gets over an outage at once."""
+"""Django's PostgreSQL backend with a connection pool that recovers from an outage at once."""

@@ -1,4 +1,4 @@
-"""A database's address in any form that libpq takes, as Django's settings and as text without secrets."""
+"""Parses database addresses in any form that libpq accepts; formats them without secrets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECRET = ("password", "sslpassword", "passfile", "oauth_client_secret")
 
 
 def parts(address: str) -> dict[str, str]:
-    """`postgresql://…` or `host=… dbname=…`. Raises ValueError for what libpq cannot read."""
+    """Parts of `postgresql://…` or `host=… dbname=…`. Raises ValueError if libpq cannot parse it."""
     scheme, separator, _ = address.partition("://")
     if separator and scheme not in ("postgres", "postgresql"):
         raise ValueError(f"{scheme} is no scheme of PostgreSQL")
@@ -27,7 +27,9 @@ def parts(address: str) -> dict[str, str]:
 
 
 def django_settings(address: str) -> dict[str, Any]:
-    """NAME, USER, PASSWORD, HOST, PORT; all else (`service`, `options`, `target_session_attrs`, …) in OPTIONS."""
+    """NAME, USER, PASSWORD, HOST and PORT; everything else (`service`, `target_session_attrs`, …)
+    in OPTIONS.
+    """
     said = parts(address)
     named = {django: said.pop(libpq, "") for libpq, django in _NAMES.items()}
     if not named["NAME"] and "service" not in said:
@@ -36,7 +38,7 @@ def django_settings(address: str) -> dict[str, Any]:
 
 
 def shown(address: str) -> str:
-    """For messages: hosts, ports, database and user, nothing secret."""
+    """For messages: hosts, ports, database and user, without secrets."""
     try:
         said = parts(address)
     except ValueError:

@@ -1,13 +1,15 @@
-"""PostgreSQL as Django knows it, with two differences.
+"""Django's PostgreSQL backend with two differences.
 
-A connection that died in an outage is never handed to a request. The pool's own check (`CONN_HEALTH_CHECKS`)
-throws away one dead connection at a time and waits 1, 2, 4 s between them: after a restart of PostgreSQL with ten
-idle connections the first requests all run into the pool's timeout. Here the first dead one has all the idle ones
-looked at.
+No request gets a connection that died in an outage. The pool's own check (`CONN_HEALTH_CHECKS`)
+discards one dead
+connection at a time and waits 1, 2, 4 s between them: after a restart of PostgreSQL with ten idle
+connections the
+first requests all reach the pool's timeout. Here the first dead connection causes a check of all
+idle ones.
 
-A time that Python cannot hold is read as the nearest that can be shown. The loader that does this is psycopg's compiled
-one, where Django's is made from the one in Python: a seventh of the time for each of a list page's 350 times, which of
-the whole page is less than can be measured.
+Timestamps outside of Python's range are read as the nearest valid one. The loader is based on
+psycopg's compiled one,
+which takes a seventh of the time of Django's Python loader; a list page reads 350 timestamps.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ from psycopg_pool import ConnectionPool
 
 from agent_sessions.stored_values import TimeLoader
 
-ATTEMPTS = 3  # another may die while the idle ones are looked at; more than twice is another outage
+ATTEMPTS = 3  # another one may die during the check; a third one means a new outage
 
 
 class ShownTimeLoader(TimeLoader):
-    """`timezone` is what Django compares: of a connection in another time zone it reads times by itself."""
+    """Reads timestamps as UTC. Django uses it only if the connection's time zone equals `timezone`."""
 
     timezone = UTC
 
@@ -35,7 +37,8 @@ class ShownTimeLoader(TimeLoader):
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()
-        params["context"] = AdaptersMap(params["context"].adapters)  # Django's is shared
+        # a copy: Django shares its adapters between connections
+        params["context"] = AdaptersMap(params["context"].adapters)
         params["context"].register_loader("timestamptz", ShownTimeLoader)
         return params
 

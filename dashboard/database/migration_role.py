@@ -1,4 +1,4 @@
-"""Which role migrates: tables belong to an owner that is used for nothing else."""
+"""Which role runs migrations. Tables belong to an owner role that is used for nothing else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def migrating_address(given: Environment) -> str:
 
 @contextmanager
 def connected_to(url: str) -> Iterator[None]:
-    """Django's database by another log-in, for as long as the block lasts."""
+    """Connects Django's database with another log-in within the block."""
     connection: Any = connections[DEFAULT_DB_ALIAS]
     before = connection.settings_dict
     said = address.django_settings(url)

@@ -1,7 +1,10 @@
-"""PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and tests.
+"""PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and
+tests.
 
-They are started where DATABASE_URL or VALKEY_URL is unset, listen on Unix sockets in a folder that
-only their account may enter, know log-ins with a secret each, and belong to the one process that
+Each starts only if DATABASE_URL or VALKEY_URL is unset. They listen on Unix sockets in a folder
+that
+only their account may enter, have log-ins with one secret each, and are children of the process
+that
 holds the data folder's lock.
 """
 
@@ -32,7 +35,7 @@ def silently(_: str) -> None:
 
 @dataclass
 class Servers:
-    """The servers of one data folder. `start` only what has no address of its own."""
+    """The embedded servers of one data folder. `start` starts those without a configured address."""
 
     data_dir: Path
     database: bool = True
@@ -59,7 +62,7 @@ class Servers:
         return valkey.start(self.data_dir, self.tell, namespace=self.namespace)
 
     def lines(self, log_in: LogIn = LogIn.AGENTS) -> str:
-        """The two lines that an agent's author exports; those of another log-in for other work."""
+        """The two `export` lines for agents, or for another log-in."""
         given = environment.read()
         return addresses.lines(
             postgres.url(self.data_dir, log_in) if self.database else given.database_url,
@@ -72,7 +75,7 @@ class Servers:
 
 
 def database_url(given: Environment, log_in: LogIn) -> str:
-    """The address that was given; else that of the embedded server for this log-in."""
+    """The configured address, else the embedded server's for this log-in."""
     return given.database_url or postgres.url(given.data_dir, log_in)
 
 
@@ -81,7 +84,7 @@ def valkey_url(given: Environment, log_in: LogIn) -> str:
 
 
 def of_environment(given: Environment, tell: Callable[[str], None] = silently) -> Servers:
-    """Those that have no address of their own."""
+    """The embedded servers that the settings need: those without a configured address."""
     return Servers(
         given.data_dir,
         database=not given.database_url,
@@ -93,7 +96,7 @@ def of_environment(given: Environment, tell: Callable[[str], None] = silently) -
 
 @contextmanager
 def running(servers: Servers) -> Iterator[Servers]:
-    """The servers for the length of a block, and the data folder ours for as long."""
+    """Locks the data folder and runs the servers within the block."""
     prepare(servers.data_dir)
     with Lock(servers.data_dir):
         addresses.remove(servers.data_dir)
@@ -112,7 +115,7 @@ def needs_servers(argv: Sequence[str]) -> bool:
 
 @contextmanager
 def for_command(argv: Sequence[str]) -> Iterator[None]:
-    """The servers for a management command, unless it needs none or they run already."""
+    """Runs the servers for a management command, unless it needs none or they run already."""
     settings = environment.read()
     servers = of_environment(settings)
     if not (needs_servers(argv) and (servers.database or servers.valkey)):

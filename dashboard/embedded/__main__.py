@@ -1,6 +1,7 @@
-"""`python -m dashboard.embedded`: the addresses of the servers, which it starts where none run.
+"""`python -m dashboard.embedded`: prints the servers' addresses; starts servers that are not
+running.
 
-Those that run already are left alone. Those it starts run until Ctrl-C. `--print` starts none.
+Servers it starts run until Ctrl-C; running ones are left alone. `--print` starts none.
 The addresses are those for agents; `--log-in owner` prints those for a backup or psql.
 """
 

@@ -1,4 +1,4 @@
-"""Which account the embedded servers run under: PostgreSQL refuses to run as root."""
+"""The account of the embedded servers: PostgreSQL refuses to run as root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNPRIVILEGED = "nobody"
 
 @dataclass(frozen=True)
 class Account:
-    """The account, and whether root has to step down to it."""
+    """The account, and whether root has to switch to it."""
 
     uid: int
     gid: int
@@ -36,7 +36,7 @@ class Account:
         return [] if self.step_down else None
 
     def may_walk_to(self, path: Path) -> bool:
-        """Whether every folder above the path lets the account through. The path itself does not count."""
+        """Whether the account may enter every parent folder of the path."""
         return not self.step_down or all(
             self._allowed(folder, stat.S_IXOTH) for folder in path.resolve().parents
         )
@@ -48,7 +48,7 @@ class Account:
         )
 
     def _allowed(self, path: Path, bits: int) -> bool:
-        """By the owner's bits or everybody's: the account is in no group that would own a folder."""
+        """Checks the bits for owner and others; the account shares no group with folder owners."""
         facts = path.stat()
         if facts.st_uid == self.uid:
             bits <<= 6
@@ -56,7 +56,7 @@ class Account:
 
 
 def server_account() -> Account:
-    """Ours; the unprivileged one where we are root."""
+    """The current account, or an unprivileged one if that is root."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     entry = pwd.getpwnam(UNPRIVILEGED)

@@ -1,4 +1,4 @@
-"""The addresses of the servers, as lines for a shell: kept in the data folder while they run."""
+"""The servers' addresses as lines for a shell, stored in the data folder while they run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def lines(database_url: str, valkey_url: str) -> str:
 
 
 def write(data_dir: Path, text: str) -> None:
-    """Whole or not at all, and for its owner alone: an address that was given may hold a password."""
+    """Writes atomically and readable by the owner only: a configured address may contain a
+    password.
+    """
     new = _file(data_dir).with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -33,7 +35,7 @@ def remove(data_dir: Path) -> None:
 
 
 def of_running_servers(data_dir: Path) -> str | None:
-    """The lines of the servers that run there, after those that are just starting; None: none run."""
+    """The lines of the running servers; waits while they are starting. None if none run."""
     prepare(data_dir)
     for is_last in poll(START_SECONDS, 0.1):
         if not Lock(data_dir).is_held_elsewhere():

@@ -1,4 +1,6 @@
-"""The log-ins of the embedded servers, each with a secret of its own: made once, kept in the data folder."""
+"""Log-ins of the embedded servers. Each has a secret, which is made once and stored in the data
+folder.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ FILE = "log-ins"
 
 
 class LogIn(StrEnum):
-    """Who logs in: the owner migrates, the dashboard serves pages and watches, agents work."""
+    """The owner migrates, the dashboard serves pages and runs the watchdog, agents work."""
 
     OWNER = "owner"
     DASHBOARD = "dashboard"
@@ -22,7 +24,7 @@ class LogIn(StrEnum):
 
 
 def secret(data_dir: Path, server: str, log_in: LogIn) -> str:
-    """The same for every process of this data folder."""
+    """The same for all processes of this data folder."""
     text = secret_file(data_dir, FILE, _new_secrets)
     try:
         return str(json.loads(text)[server][log_in])

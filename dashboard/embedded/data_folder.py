@@ -1,4 +1,4 @@
-"""The data folder: made, checked for writing, and held by one process at a time."""
+"""The data folder: created, checked for write access, and locked by one process at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import TracebackType
 from dashboard.embedded.account import Account
 from dashboard.errors import SetupError
 
-SOCKET_PATH_LIMIT = 100  # the system's own is 103 to 107 bytes
+SOCKET_PATH_LIMIT = 100  # bytes; the operating systems' limits are 103 to 107
 
 
 def prepare(data_dir: Path) -> None:
@@ -31,7 +31,7 @@ def prepare(data_dir: Path) -> None:
 
 
 def secret_file(data_dir: Path, name: str, make: Callable[[], str]) -> str:
-    """The secret in this file. The first process makes it; all others read the same one."""
+    """The secret in this file. The first process creates it; all others read the same one."""
     prepare(data_dir)
     path = data_dir / name
     if not path.exists():
@@ -47,7 +47,9 @@ def secret_file(data_dir: Path, name: str, make: Callable[[], str]) -> str:
 
 
 def socket_folder(data_dir: Path) -> Path:
-    """Where the sockets lie: in the data folder, or under the temporary folder if its path is too long."""
+    """The folder of the sockets: in the data folder, or in the temporary folder if its path is too
+    long.
+    """
     folder = data_dir / "run"
     if len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
         return folder
@@ -56,7 +58,7 @@ def socket_folder(data_dir: Path) -> Path:
 
 
 def own_folder(folder: Path, account: Account) -> Path:
-    """A folder that only the account may enter. One that somebody else put there is refused."""
+    """A folder that only the account may enter. Raises SetupError if it belongs to another account."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
         raise SetupError(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")
@@ -66,15 +68,16 @@ def own_folder(folder: Path, account: Account) -> Path:
 
 
 def as_seen_by(account: Account, folder: Path) -> Path:
-    """The name of the folder for a program that is started in it.
+    """The folder's path for a program that is started in it.
 
-    Below a closed folder no path leads to it, but the program's own working directory does.
+    If the account may not enter a parent folder, absolute paths fail; the working directory still
+    works.
     """
     return folder if account.may_walk_to(folder) else Path("/proc/self/cwd")
 
 
 class Lock:
-    """Held by the process that runs the servers; the system lets go of it when that process dies."""
+    """Lock of the process that runs the servers. The system releases it when that process dies."""
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "lock"

