@@ -10,7 +10,7 @@ from dashboard.errors import exit_with_message
 
 
 def build() -> Any:
-    """Builds the application. Failed checks end the process with a message, however it was started."""
+    """Builds the application. Failed checks end the process with a message."""
     from channels.routing import ProtocolTypeRouter, URLRouter
     from django.conf import settings
     from django.core.asgi import get_asgi_application

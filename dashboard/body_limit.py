@@ -1,6 +1,4 @@
-"""Limits request bodies: a low limit for forms, a high one for edits of context and metadata (4 MiB
-each).
-"""
+"""Limits request bodies: short for forms, long for edits of context and metadata (4 MiB each)."""
 
 from __future__ import annotations
 
@@ -23,9 +21,8 @@ API_EDITS = re.compile(r"/api/sessions/[0-9a-f-]{36}/edits")
 class BodyLimitMiddleware:
     """Answers 413 to too large bodies.
 
-    Needs `request.user`: only logged-in users get the high limit. The API checks its token before
-    it
-    reads a body.
+    Needs `request.user`: only logged-in users get the high limit. The API checks its
+    token before it reads a body.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

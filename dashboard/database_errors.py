@@ -31,9 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class DatabaseErrorsMiddleware:
-    """Opens the connection first: session, user, page and log would otherwise each wait for a
-    timeout.
-    """
+    """Connects first, so that session, user, page and log do not each wait for a timeout."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 class States:
-    """Caches the states for a second: each check opens two connections, and anybody may request it."""
+    """Caches the states for a second: each check opens two connections, without a log-in."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -59,9 +59,7 @@ states = States()
 
 
 def healthz() -> HttpResponse:
-    """200 while the database answers. Problems of Valkey or the watchdog are reported with 200 as
-    well.
-    """
+    """200 while the database answers, with problems of Valkey or the watchdog in the body."""
     database, watchdog, valkey = states.read()
     status = 200 if database == "ok" else 503
     body: dict[str, Any] = {

@@ -39,9 +39,7 @@ def export(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For browsers with a session; the middleware handles tokens. Never redirects to the log-in
-    page.
-    """
+    """For browser sessions; the middleware handles tokens. Never redirects to the log-in page."""
     if is_staff(request.user):
         return export(request)
     if request.user.is_authenticated:

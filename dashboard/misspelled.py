@@ -12,9 +12,7 @@ LONG = 8  # characters; shorter names are often similar to variables of other pr
 
 
 def refuse_misspelled(variables: Mapping[str, str], settings: Collection[str]) -> None:
-    """Raises SetupError for a variable that resembles an unset setting. Empty values count as
-    unset.
-    """
+    """Raises SetupError for a variable that resembles an unset setting. Empty means unset."""
     known = {*settings, *(f"{name}_FILE" for name in settings)}
     given = {name.removesuffix("_FILE") for name in known if variables.get(name)}
     unset = [name for name in sorted(known) if name.removesuffix("_FILE") not in given]

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 def poll(
     seconds: float, pause: float, sleep: Callable[[float], object] = time.sleep
 ) -> Iterator[bool]:
-    """For a loop that is left on success. Yields whether this try is the last one; yields at least
-    once.
-    """
+    """Yields at least once, and each time whether it is the last. Leave the loop on success."""
     deadline = time.monotonic() + seconds
     while not (is_last := time.monotonic() >= deadline):
         yield is_last

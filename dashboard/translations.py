@@ -1,4 +1,4 @@
-"""Compiles .po files to the .mo files that Django reads, in Python: gettext need not be installed."""
+"""Compiles .po files to the .mo files that Django reads, without gettext's programs."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _SECRET = ("password", "sslpassword", "passfile", "oauth_client_secret")
 
 
 def parts(address: str) -> dict[str, str]:
-    """Parts of `postgresql://…` or `host=… dbname=…`. Raises ValueError if libpq cannot parse it."""
+    """Parts of `postgresql://…` or `host=… dbname=…`. Raises ValueError if it is invalid."""
     scheme, separator, _ = address.partition("://")
     if separator and scheme not in ("postgres", "postgresql"):
         raise ValueError(f"{scheme} is no scheme of PostgreSQL")
@@ -27,9 +27,7 @@ def parts(address: str) -> dict[str, str]:
 
 
 def django_settings(address: str) -> dict[str, Any]:
-    """NAME, USER, PASSWORD, HOST and PORT; everything else (`service`, `target_session_attrs`, …)
-    in OPTIONS.
-    """
+    """NAME, USER, PASSWORD, HOST and PORT; everything else (`service`, …) in OPTIONS."""
     said = parts(address)
     named = {django: said.pop(libpq, "") for libpq, django in _NAMES.items()}
     if not named["NAME"] and "service" not in said:

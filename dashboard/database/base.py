@@ -29,7 +29,7 @@ ATTEMPTS = 3  # another one may die during the check; a third one means a new ou
 
 
 class ShownTimeLoader(TimeLoader):
-    """Reads timestamps as UTC. Django uses it only if the connection's time zone equals `timezone`."""
+    """Reads timestamps as UTC. Django uses it if the connection's time zone equals `timezone`."""
 
     timezone = UTC
 

@@ -19,9 +19,7 @@ def lines(database_url: str, valkey_url: str) -> str:
 
 
 def write(data_dir: Path, text: str) -> None:
-    """Writes atomically and readable by the owner only: a configured address may contain a
-    password.
-    """
+    """Writes atomically, readable by the owner only: an address may contain a password."""
     new = _file(data_dir).with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,6 +1,4 @@
-"""Log-ins of the embedded servers. Each has a secret, which is made once and stored in the data
-folder.
-"""
+"""Log-ins of the embedded servers, each with a secret that is stored in the data folder."""
 
 from __future__ import annotations
 

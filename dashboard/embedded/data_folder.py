@@ -47,9 +47,7 @@ def secret_file(data_dir: Path, name: str, make: Callable[[], str]) -> str:
 
 
 def socket_folder(data_dir: Path) -> Path:
-    """The folder of the sockets: in the data folder, or in the temporary folder if its path is too
-    long.
-    """
+    """The socket folder: in the data folder, or in the temporary folder if the path is too long."""
     folder = data_dir / "run"
     if len(os.fsencode(folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
         return folder
@@ -58,7 +56,7 @@ def socket_folder(data_dir: Path) -> Path:
 
 
 def own_folder(folder: Path, account: Account) -> Path:
-    """A folder that only the account may enter. Raises SetupError if it belongs to another account."""
+    """A folder that only the account may enter. Raises SetupError if another one owns it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
         raise SetupError(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")

@@ -152,9 +152,7 @@ def _launch(folder: Path, cluster: Path, sockets: Path, account: Account, durabl
 
 
 def _listening_folder(cluster: Path, sockets: Path, account: Account) -> Path:
-    """The socket folder, or the cluster's folder with a link to it if the server may not enter the
-    former.
-    """
+    """The socket folder, or the cluster's with a link to it if the server may not enter it."""
     if account.may_walk_to(sockets):
         return sockets
     link = sockets / SOCKET

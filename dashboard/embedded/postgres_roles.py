@@ -63,9 +63,7 @@ def set_all(cluster: Path, data_dir: Path, account: Account, connect: Connect) -
 
 
 def _set(connection: psycopg.Connection, log_in: LogIn, password: str) -> None:
-    """The statement carries a SCRAM verifier instead of the password, so a log of statements does
-    not reveal it.
-    """
+    """Sends a SCRAM verifier instead of the password, which a log of statements would reveal."""
     name, group = NAMES[log_in], GROUPS.get(log_in)
     verifier = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"

@@ -64,9 +64,7 @@ def start(
     stop_signal: int = signal.SIGTERM,
     patience: float = 15.0,
 ) -> Child:
-    """Starts a program in its own process group: Ctrl-C reaches only this process, which stops it
-    in order.
-    """
+    """Starts a program in its own process group, so that Ctrl-C reaches only this process."""
     output = log.open("ab") if log else None
     try:
         process = subprocess.Popen(
