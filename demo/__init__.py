@@ -1,1 +1,1 @@
-"""Agents that do real work with `agent_sessions`, so that the dashboard has something true to show."""
+"""Demo agents that do real work with `agent_sessions`, so that the dashboard shows real data."""

@@ -1,4 +1,4 @@
-"""The alert agent watches the others' heartbeats and keeps a book of incidents, one per loss."""
+"""The alert agent watches other sessions' heartbeats and records one incident for each loss."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,10 @@ INCIDENTS_KEPT = 30
 
 
 async def watch(work: Work) -> None:
-    """A shift of rounds. What was silent while we could not look is not counted as lost."""
+    """Checks all sessions round after round.
+
+    Silence during an outage of the store does not count as loss.
+    """
     sighted_since = datetime.now(UTC)
     while work.context["round"] < ROUNDS_A_SHIFT:
         for _ in range(6):
@@ -42,7 +45,7 @@ def note(
     now: datetime,
     sighted_since: datetime,
 ) -> dict[str, Any]:
-    """Open an incident for each session newly lost, close those that are back or ended."""
+    """Opens an incident for each newly lost session; closes those of recovered or ended ones."""
     silence = {s.session_id: (s, now - max(s.last_heartbeat, sighted_since)) for s in sessions}
     lost = {one: found for one, found in silence.items() if found[1] >= LOST_AFTER}
     open_before = {i["session"]: i for i in context["incidents"] if i["until"] is None}

@@ -1,8 +1,9 @@
-"""An agent's desk: the sessions that belong to this process, each worked on in a task of its own.
+"""The sessions that belong to one agent process, each worked on in a task of its own.
 
-Work is handed over through the sessions themselves: whoever creates one writes the name of the worker into
-its metadata. A process that was killed finds its sessions again by that name, and a finished session that an
-administrator rolled back is active again and so is found, too.
+Work is handed over through the sessions: their creator writes the worker's name into the metadata.
+A
+restarted process finds its sessions by that name, including finished ones that an administrator
+rolled back.
 """
 
 import asyncio
@@ -32,11 +33,11 @@ TRY_AGAIN_SECONDS = 5.0
 
 
 class ReadAgain(WriteRefused):
-    """An administrator edited what this agent was about to write: read it again and go on from there."""
+    """An administrator edited a value that this agent was about to write: it attaches again."""
 
 
 class Work:
-    """One session in the hands of its agent: a run whose store may go away for a while."""
+    """A run that retries while its store is unavailable."""
 
     def __init__(self, run: Run, manager: SessionManager, around: Surroundings) -> None:
         self.run = run
@@ -45,7 +46,7 @@ class Work:
 
     @property
     def context(self) -> dict[str, Any]:
-        """Ask for it anew after every await: storing may have brought in what others changed."""
+        """Read it again after every await: a write may merge the changes of others into it."""
         return self.run.context
 
     @property
@@ -53,7 +54,7 @@ class Work:
         return self.run.session.session_id
 
     async def step(self) -> None:
-        """The end of a small piece of work, and a safe point."""
+        """Ends a small piece of work with a safe point."""
         await self.around.pace.step()
         await patiently("safe point", self.run.safe_point)
 
@@ -74,7 +75,7 @@ Job = Callable[[Work], Awaitable[None]]
 
 
 async def live(manager: SessionManager, around: Surroundings, session_id: str, job: Job) -> None:
-    """Work on one session until it has ended, however often it is rolled back meanwhile."""
+    """Works on one session until it has ended, and again after each rollback."""
     pauses = Waits()
     while True:
         try:
@@ -105,7 +106,7 @@ class Desk:
         self.not_before: dict[str, float] = {}
 
     async def tick(self) -> None:
-        """Take up what is mine and not in hand yet."""
+        """Starts a task for each session of this worker that has none."""
         self._clear()
         for session in await self.mine():
             if session.session_id not in self.tasks and self._may_try(session.session_id):
@@ -124,7 +125,7 @@ class Desk:
         )
 
     async def run(self) -> None:
-        """Looking through thousands of sessions takes long; then it is done less often."""
+        """Checks at most a tenth of the time, because reading thousands of sessions takes long."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -132,7 +133,7 @@ class Desk:
             await asyncio.sleep(max(LOOK_SECONDS, 10 * (loop.time() - began)))
 
     async def close(self) -> None:
-        """Let go without ending anything: the sessions wait for the next process of this name."""
+        """Cancels the tasks and leaves the sessions open for the next process of this name."""
         await tasks.cancel_and_wait(*self.tasks.values())
         self._clear()
 
@@ -144,14 +145,14 @@ class Desk:
                 self.not_before[session_id] = task.get_loop().time() + TRY_AGAIN_SECONDS
 
     def _may_try(self, session_id: str) -> bool:
-        """What failed and is active all the same (rolled back, or its end not stored) may wait a little."""
+        """False for a few seconds after a failure, for sessions that are active all the same."""
         now = asyncio.get_running_loop().time()
         self.not_before = {one: until for one, until in self.not_before.items() if until > now}
         return session_id not in self.not_before
 
 
 class Rota(Desk):
-    """A desk that begins sessions of its own: `places` at once, some rest between two of them."""
+    """A desk that also creates sessions: up to `places` at once, `rest` seconds between two."""
 
     def __init__(
         self,

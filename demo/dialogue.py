@@ -1,4 +1,4 @@
-"""The tutor's conversation, kept under the id of its session beside the session itself."""
+"""The tutor's conversation, stored under the id of its session."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from agent_sessions.conversation import ConversationConfig, get_session_manager
 
 
 async def open_book(valkey_url: str | None) -> None:
-    """Without Valkey the turns wait in memory; the session has its own copy of the last ones anyway."""
+    """Without Valkey turns stay in memory; the session's context holds the last ones anyway."""
     await get_session_manager(ConversationConfig(valkey_url=valkey_url, default_language="de"))
 
 

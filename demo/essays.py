@@ -1,4 +1,4 @@
-"""The bundled essays: which class wrote what, and reading one."""
+"""The bundled essays by class, and reading one."""
 
 import re
 import tomllib
@@ -48,7 +48,7 @@ def size(essay: str) -> int:
 
 
 def read(essay: str) -> str:
-    """Raises UnicodeDecodeError, naming the file, for what is not UTF-8."""
+    """Raises UnicodeDecodeError with the file's name if it is not UTF-8."""
     try:
         return _file(essay).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -66,7 +66,7 @@ def _file(essay: str) -> Path:
 
 
 def portions(text: str, size: int = 30) -> list[str]:
-    """What is read at one go: at least `size` words, ending where a line or sentence ends."""
+    """Portions of at least `size` words, each ending at the end of a line or sentence."""
     found: list[str] = []
     current: list[str] = []
     for word in text.split():
@@ -78,7 +78,7 @@ def portions(text: str, size: int = 30) -> list[str]:
 
 
 def shares(essays: list[str], parts: int) -> list[list[str]]:
-    """Fair by length: the longest first, each to the share that is shortest so far."""
+    """Distributes by length: the longest first, each to the shortest share so far."""
     piles: list[list[str]] = [[] for _ in range(max(1, min(parts, len(essays))))]
     for essay in sorted(essays, key=size, reverse=True):
         min(piles, key=lambda pile: sum(map(size, pile))).append(essay)

@@ -1,7 +1,8 @@
 """The grade books: one CSV file a class, written under a file lock.
 
-`python -m demo.gradebook 9c` is the colleague who opened the book of 9c and went for lunch: it holds the lock
-for half an hour. The grader that wants to enter its grades waits for it, alive and without progress.
+`python -m demo.gradebook 9c` locks the book of 9c for half an hour. A grader that enters grades
+meanwhile
+waits: it is alive and makes no progress.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ ASK_AGAIN_SECONDS = 0.25
 
 @asynccontextmanager
 async def locked(folder: Path, class_name: str) -> AsyncIterator[Path]:
-    """Waits for the lock as long as it takes. The kernel frees it when its holder dies."""
+    """Waits for the lock without a timeout. The kernel releases it when its holder dies."""
     with _lock_file(folder, class_name) as lock:
         while not _take(lock):  # noqa: ASYNC110 - the kernel offers no event
             await asyncio.sleep(ASK_AGAIN_SECONDS)
@@ -44,7 +45,7 @@ def _take(lock: IO[str]) -> bool:
 
 
 async def enter(folder: Path, class_name: str, grades: Mapping[str, str]) -> int:
-    """Write these grades into the class's book, over older ones; how many it holds now."""
+    """Writes the grades into the class's book; returns how many it holds now."""
     async with locked(folder, class_name) as book:
         entries = {**read(book), **grades}
         with book.open("w", encoding="utf-8", newline="") as file:

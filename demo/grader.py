@@ -1,7 +1,9 @@
-"""Graders mark essays: read, measure, look for slips, propose a grade, enter it in the grade book.
+"""Graders mark essays: they measure them, look for mistakes, propose a grade and enter it in the
+grade book.
 
-The context after a checkpoint says exactly what has been marked, so that a rollback to it, or the death of the
-process, repeats the essays after it and no others.
+The context at a checkpoint says exactly which essays are marked, so a rollback to it or a killed
+process
+repeats only the essays after it.
 """
 
 import asyncio
@@ -31,7 +33,7 @@ async def mark_essays(work: Work) -> None:
 
 
 def _restart(work: Work) -> None:
-    """Where an old checkpoint came without its context, its data still says how far it was."""
+    """Restores progress from the checkpoint's data if the checkpoint has no context."""
     context, again = work.context, work.run.restarted_from
     grades: dict[str, Any] = context.setdefault("grades", {})
     if again is None or again.data.get("essay") not in context["essays"]:
@@ -41,9 +43,9 @@ def _restart(work: Work) -> None:
 
 
 async def _read_twice(work: Work, text: str) -> None:
-    """For the contents, then for the language; portion by portion, each a safe point.
+    """Reads for content, then for language, with a safe point after each portion.
 
-    A long text is long without a checkpoint.
+    A long text takes long without a checkpoint.
     """
     for portion in essays.portions(text, size=15):
         readability.measure(portion)
@@ -61,7 +63,7 @@ def _note(context: dict[str, Any], essay: str, mark: grading.Mark) -> None:
 
 
 async def _enter(work: Work) -> int:
-    """May wait for another program's lock, and then for long."""
+    """Enters the grades. Blocks while another program holds the lock."""
     grades = {essay: mark["grade"] for essay, mark in work.context["grades"].items()}
     return await gradebook.enter(work.around.folder, work.context["class"], grades)
 

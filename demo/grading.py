@@ -1,11 +1,11 @@
-"""From measures to a proposed grade. Deterministic, so that a judge can recompute and compare."""
+"""From measures to a proposed grade. Deterministic, so that the quality judge can recompute it."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from demo import readability, spelling
 
-# Points out of 100, best first: the usual German scale with tendencies.
+# Points out of 100, best first: the usual German scale with + and -.
 SCALE = (
     (95, "1"),
     (90, "1-"),
@@ -28,7 +28,7 @@ BORDERLINE_POINTS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a school year is expected to write."""
+    """What a text of a school year is expected to reach."""
 
     words: int
     lix: float
@@ -64,7 +64,7 @@ def grade_for(points: float) -> str:
 
 
 def is_borderline(points: float) -> bool:
-    """Half a step of luck away from the next better or worse grade."""
+    """Whether the points are within half a step of the neighbouring grade."""
     return any(abs(points - limit) < BORDERLINE_POINTS for limit, _ in SCALE if limit)
 
 

@@ -1,4 +1,4 @@
-"""The orchestrator hands a class's essays out to graders, waits for them, and orders a second look."""
+"""The orchestrator assigns essays to graders, waits for them, and starts a quality check."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ ENDED = (SessionState.COMPLETED, SessionState.FAILED, SessionState.DELETED)
 
 
 def crew(kind: str) -> list[str]:
-    """The names of the workers, e.g. DEMO_GRADERS=3 means grader-1, grader-2, grader-3."""
+    """Names of the workers: DEMO_GRADERS=3 means grader-1, grader-2, grader-3."""
     count = int(os.environ.get(f"DEMO_{kind.upper()}S") or 1)
     return [f"{kind}-{number}" for number in range(1, count + 1)]
 
@@ -69,7 +69,7 @@ async def _least_busy(manager: SessionManager) -> str:
 
 
 async def _wait_for_grades(work: Work) -> None:
-    """Until every grader is back, or none has been heard of for too long."""
+    """Waits until every grader has returned its essays, or none has for too long."""
     loop = asyncio.get_running_loop()
     patience = PATIENCE_SECONDS * max(0.1, work.around.pace.factor)
     last_news = loop.time()
@@ -83,7 +83,7 @@ async def _wait_for_grades(work: Work) -> None:
 
 
 def _returned(context: dict[str, Any]) -> list[str]:
-    """As they were handed out: a stored object does not keep the order of its names."""
+    """In the order of assignment, because jsonb does not keep the order of keys."""
     assigned = (one["session"] for one in context["assigned"])
     return [session for session in assigned if session in context["returned"]]
 
@@ -133,14 +133,14 @@ def _result(context: dict[str, Any]) -> dict[str, Any]:
 
 
 class Office:
-    """Chooses the class that waited longest and that nobody is working on."""
+    """Chooses the class that waited longest and has no open session."""
 
     def __init__(self, manager: SessionManager, around: Surroundings) -> None:
         self.manager = manager
         self.around = around
         self.queue = list(essays.classes())
         around.pace.chance.shuffle(self.queue)
-        # The smallest class first: its grades are back, and looked at a second time, soonest.
+        # The smallest class first: it is finished and checked soonest.
         self.queue.sort(key=lambda name: len(essays.classes()[name].essays))
 
     async def begin(self) -> AgentSession | None:

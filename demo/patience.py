@@ -1,4 +1,4 @@
-"""Waits with growing pauses while PostgreSQL or Valkey is unavailable, and then continues."""
+"""Retries with growing pauses while PostgreSQL or Valkey is unavailable."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ LONGEST_WAIT = 15.0
 
 
 class Waits:
-    """0.5, 1, 2 … 15 seconds, each with some jitter so that not all come back at once."""
+    """0.5, 1, 2 … 15 seconds, with jitter so that not all agents retry at once."""
 
     def __init__(self) -> None:
         self.next_wait = FIRST_WAIT
@@ -34,7 +34,7 @@ class Waits:
 async def patiently(
     what: str, call: Callable[[], Awaitable[Result]], sleep: Sleep = asyncio.sleep
 ) -> Result:
-    """Call again until the store answers. Every other error is the caller's."""
+    """Repeats the call until the store answers. Other errors are raised."""
     pauses = Waits()
     while True:
         try:
@@ -48,7 +48,7 @@ async def patiently(
 
 
 class Outage:
-    """One line when it begins and one when it is over, however many tasks wait for it."""
+    """Logs an outage once at its begin and once at its end, however many tasks wait."""
 
     def __init__(self) -> None:
         self.lasts = False

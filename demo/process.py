@@ -45,7 +45,7 @@ async def serve(around: Surroundings, open_desk: Open) -> None:
 
 @asynccontextmanager
 async def connected(around: Surroundings) -> AsyncIterator[SessionManager]:
-    """Waits for PostgreSQL as long as it takes."""
+    """Waits for PostgreSQL without a timeout."""
     manager = await patiently(
         "connecting",
         lambda: SessionManager.connect(
@@ -62,7 +62,7 @@ async def connected(around: Surroundings) -> AsyncIterator[SessionManager]:
 
 
 async def until_told(work: Awaitable[None]) -> None:
-    """Run until SIGTERM or SIGINT, or until whoever started us is gone. Then end, tidily or not."""
+    """Runs until SIGTERM or SIGINT, or until the parent is gone."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
 
@@ -79,7 +79,7 @@ async def until_told(work: Awaitable[None]) -> None:
 
 
 def _when_the_line_is_cut(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """Our standard input is a pipe that nobody writes to: it ends when its other end dies."""
+    """Stops when standard input ends: it is a pipe that ends with the parent process."""
     if not os.read(sys.stdin.fileno(), 1024):
         loop.remove_reader(sys.stdin.fileno())
         stop()

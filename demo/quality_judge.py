@@ -1,4 +1,4 @@
-"""The quality judge reads graders' sessions, marks each essay once more, and compares."""
+"""The quality judge reads graders' sessions, marks each essay again, and compares."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ async def check_grades(work: Work) -> None:
 
 
 async def _stored_grades(work: Work) -> list[tuple[str, str, dict[str, Any]]]:
-    """In a fixed order, so that a position in it means the same after a restart."""
+    """In a fixed order, so that an index stays valid after a restart."""
     found: list[tuple[str, str, dict[str, Any]]] = []
     for session_id in work.context["sessions"]:
         session = await work.look_up(session_id)

@@ -1,4 +1,4 @@
-"""Readability and statistics of German prose. Pure functions, no state."""
+"""Readability and statistics of German prose, as pure functions."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -38,7 +38,7 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """Cut at sentence marks and blank lines; not after abbreviations, single letters or ordinals."""
+    """Splits at sentence marks and blank lines; not after abbreviations, initials or ordinals."""
     found: list[str] = []
     start = 0
     for mark in SENTENCE_END.finditer(text):
@@ -59,7 +59,7 @@ def _is_abbreviation(text: str, dot: int) -> bool:
 
 
 def syllables(word: str) -> int:
-    """Vowel groups, with the German diphthongs as one; at least one."""
+    """Number of vowel groups, German diphthongs counted as one; at least one."""
     return max(1, len(VOWEL_GROUP.findall(word.lower().replace("qu", "q"))))
 
 
@@ -73,7 +73,7 @@ def wiener_sachtext(
     long_percent: float,
     monosyllabic_percent: float,
 ) -> float:
-    """The first Wiener Sachtextformel: roughly the school year a text suits."""
+    """The first Wiener Sachtextformel: roughly the school year that the text suits."""
     return (
         0.1935 * polysyllabic_percent
         + 0.1672 * words_per_sentence
@@ -88,7 +88,7 @@ def lix(words_per_sentence: float, long_percent: float) -> float:
 
 
 def type_token_ratio(tokens: list[str], window: int = 50) -> float:
-    """Moving average over `window` words, so that long texts are not punished for their length."""
+    """Moving average over `window` words, which makes it independent of the text's length."""
     lowered = [token.lower() for token in tokens]
     if not lowered:
         return 0.0
@@ -107,7 +107,7 @@ def spread(values: list[int]) -> float:
 
 
 def repeated_openings(lines: list[str]) -> int:
-    """How often a sentence begins with the same word as the one before it."""
+    """Number of sentences that begin with the same word as the one before."""
     openings = [words(line)[0].lower() for line in lines]
     return sum(before == after for before, after in pairwise(openings))
 

@@ -1,6 +1,7 @@
-"""Spelling heuristics for pupils' German: known slips and a few rules, each finding with its place.
+"""Spelling heuristics for pupils' German: known mistakes and a few rules, each finding with its
+position.
 
-A heuristic, not a dictionary: it finds common mistakes and claims nothing about the rest.
+Not a dictionary: only common mistakes are found.
 """
 
 import re
@@ -44,9 +45,9 @@ SLIPS = {
     "muß": "muss",
     "wußte": "wusste",
 }
-# Words that are nouns in pupils' texts, whatever stands before them.
+# Words that are always nouns in pupils' texts.
 NOUNS = word_list("nouns")
-# What is followed by a clause with "dass" and nearly never by the pronoun.
+# Words followed by a clause with "dass", almost never by the pronoun "das".
 THAT = re.compile(
     r"\b(?:argument(?: \w+)? ist|gesagt|sagen|finde|denkt|denke|glaube|gemerkt|gestört|dafür"
     r"|deshalb|bedeutet),?"
@@ -92,7 +93,7 @@ def _lower_case_nouns(text: str) -> Iterator[Slip]:
 
 
 def _lower_case_sentences(text: str) -> Iterator[Slip]:
-    """Only where the sentence before really ended: not after a direct question inside quotes."""
+    """Only after a sentence that really ended: not after a direct question inside quotes."""
     before = ""
     for sentence in sentences(text):
         first = words(sentence)[0]

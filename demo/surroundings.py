@@ -1,4 +1,4 @@
-"""What an agent's process takes from its environment: addresses, seed, speed."""
+"""Environment of an agent's process: addresses, seed, speed."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ VERSION = "demo-1.0"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a step takes beside its work, so that a person can follow. 0 is as fast as it goes."""
+    """Duration of a step, so that a person can follow. 0 adds no delay."""
 
     factor: float = 1.0
     chance: random.Random = field(default_factory=random.Random)

@@ -1,4 +1,4 @@
-"""Tutors hold a quiz, turn by turn: ask, hear the answer, judge it, give a hint, ask again or go on."""
+"""Tutors hold a quiz: ask, judge the answer, give a hint, and ask again or continue."""
 
 import random
 from typing import Any
@@ -32,7 +32,7 @@ PUPILS = (
 
 
 class Lesson:
-    """The questions of one session and its pupil: the same ones after every restart."""
+    """The questions of one session and its pupil, the same after every restart."""
 
     def __init__(self, session_id: str, context: dict[str, Any]) -> None:
         chance = random.Random(session_id)  # noqa: S311 - the order of questions, no secret
@@ -47,7 +47,7 @@ class Lesson:
         return self.questions[position] if position < len(self.questions) else None
 
     def take_turn(self, question: quiz.Question) -> dict[str, Any]:
-        """The pupil answers, the tutor judges, the context moves on."""
+        """One turn: the pupil answers, the tutor judges, the context is updated."""
         attempt = self.context["attempt"]
         answer = self.pupil.answer(question, attempt)
         verdict = quiz.check(question, answer)
@@ -84,7 +84,7 @@ def reply(question: quiz.Question, verdict: quiz.Verdict, attempt: int) -> str:
 
 async def hold_quiz(work: Work) -> None:
     while (question := Lesson(work.session_id, work.context).current) is not None:
-        for _ in range(5):  # ask, let think, hear, judge, reply
+        for _ in range(5):  # the steps of a turn, each a safe point
             await work.step()
         turn = Lesson(work.session_id, work.context).take_turn(question)
         await dialogue.remember(work.session_id, turn, work.context["subject"])

@@ -1,4 +1,4 @@
-"""Is what the pupil wrote an accepted answer? Numbers by value, words forgivingly."""
+"""Checks whether a pupil's answer is right: numbers by value, words with tolerance."""
 
 import re
 import unicodedata
@@ -65,7 +65,7 @@ def _same_number(given: str, accepted: list[str]) -> bool:
 
 
 def _one_slip(given: str, right: str) -> bool:
-    """One letter wrong, missing, added or swapped, in a word long enough to forgive it."""
+    """Whether one letter is wrong, missing, added or swapped. Only for words long enough."""
     if len(right) < FORGIVING_FROM or number(right) is not None:
         return False
     return _distance_at_most_one(_plain(given), _plain(right))

@@ -1,6 +1,6 @@
 """A simulated pupil: knows some answers, makes the usual mistakes, learns from hints, mistypes.
 
-Rule-based and reproducible: the same pupil in the same lesson gives the same answers.
+Reproducible: the same pupil in the same lesson gives the same answers.
 """
 
 import random
@@ -18,7 +18,7 @@ class Pupil:
     lesson: str
 
     def answer(self, question: Question, attempt: int) -> str:
-        """A hint helps: the second attempt is likelier to be right than the first."""
+        """The answer to a question. After a hint it is more likely to be right."""
         chance = random.Random(f"{self.lesson}/{self.name}/{question.text}/{attempt}")  # noqa: S311 - a pupil, no secret
         knows = chance.random() < self.skill + 0.25 * (attempt - 1)
         said = chance.choice(question.answers if knows else question.mistakes)

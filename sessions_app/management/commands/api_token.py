@@ -1,4 +1,4 @@
-"""`manage.py api_token olga --name backup`: a token for a program, shown once."""
+"""`manage.py api_token olga --name backup`: creates a token for a program and prints it once."""
 
 from __future__ import annotations
 

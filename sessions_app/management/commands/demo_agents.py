@@ -1,4 +1,4 @@
-"""`manage.py demo_agents`: real agents at work, as processes of their own, until Ctrl-C."""
+"""`manage.py demo_agents`: runs the demo agents as child processes until Ctrl-C."""
 
 import fcntl
 import os
@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def only_once(folder: Path) -> Iterator[None]:
-    """Two crews of the same names would work on the same sessions."""
+    """Refuses a second run: its agents would have the same names and share sessions."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "agents.lock").open("w") as lock:
         try:
@@ -70,7 +70,7 @@ def check_table() -> None:
 
 
 def environment(graders: int, pace: float | None) -> dict[str, str]:
-    """What the agents need, and nothing of Django."""
+    """The environment of the agents, without Django's settings."""
     given = settings.ENVIRONMENT
     added = {
         "DATABASE_URL": database_url(given, LogIn.AGENTS),

@@ -1,4 +1,4 @@
-"""`manage.py drop_history --before 2026-01`: whole months of the audit trail, removed for good."""
+"""`manage.py drop_history --before 2026-01`: removes whole months of the audit trail for good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py migrate`: as Django's, with the log-in of MIGRATE_DATABASE_URL where one is given."""
+"""`manage.py migrate`: Django's command, with the log-in of MIGRATE_DATABASE_URL if that is set."""
 
 from __future__ import annotations
 

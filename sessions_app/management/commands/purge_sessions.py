@@ -1,4 +1,4 @@
-"""`manage.py purge_sessions`: empties the trash of what has been in it for long enough."""
+"""`manage.py purge_sessions`: removes sessions that have been in the trash for long enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py sweep`: the watchdog, until it is stopped. Any number may run; one of them is the leader."""
+"""`manage.py sweep`: runs the watchdog. Any number may run; one of them is the leader."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def watch(once: bool) -> None:
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
-            task.result()  # a look that failed is no success of `--once`
+            task.result()  # raises: a failed check must not end `--once` with success
     finally:
         await cancel_and_wait(stop, task)
         await watching.close()
