@@ -1,1 +1,4 @@
-"""The dashboard of `make run`, started again as its files change: `python -m tools.autoreload`, or `make dev`."""
+"""Runs `make run` and restarts its programs when files change.
+
+`python -m tools.autoreload`, or `make dev`.
+"""

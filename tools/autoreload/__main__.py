@@ -1,7 +1,7 @@
-"""`python -m tools.autoreload`: everything that `make run` starts, with the code as it is on the disk.
+"""`python -m tools.autoreload`: everything that `make run` starts, restarted when files change.
 
-PostgreSQL and Valkey go on running. A page that is open connects again by itself; reload it for
-new scripts and styles. Code that does not start says so, and is tried again with the next change.
+PostgreSQL and Valkey keep running. An open page reconnects by itself; reload it for new scripts and
+styles. A program that fails to start prints its error and is tried again with the next change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a changed file means: which programs are started again, and whether the database is migrated."""
+"""Which programs a changed file restarts, and whether the database is migrated."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 WATCHED = ("agent_sessions", "dashboard", "demo", "locale", "sessions_app", "static", "templates")
 PAGES = "daphne"
 EVERYTHING = frozenset({PAGES, "the watch over silence", "the demo agents"})
-# Code and queries are read by every program; templates, texts and styles by the web server alone.
+# All programs read code and queries; only the web server reads templates, texts and styles.
 OF_EVERY_PROGRAM = frozenset({".py", ".sql", ".lua"})
 OF_THE_PAGES = frozenset({".html", ".txt", ".po", ".js", ".css", ".svg", ".json"})
 
 
 def to_restart(paths: Iterable[Path]) -> frozenset[str]:
-    """Names of the programs that have read one of these files. Paths are relative to the project."""
+    """Programs that have read one of these files; paths are relative to the project."""
     kinds = {path.suffix for path in paths if path.parts[:2] != ("demo", "texts")}
     if kinds & OF_EVERY_PROGRAM:
         return EVERYTHING

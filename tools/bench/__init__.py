@@ -1,1 +1,1 @@
-"""What the session system costs, each figure beside its peers. `python -m tools.bench` prints one table."""
+"""Benchmarks of the session system beside its peers. `python -m tools.bench` prints one table."""

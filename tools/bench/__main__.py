@@ -31,7 +31,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def command(argv: list[str]) -> str:
-    """With what was set for it, to be typed again."""
+    """The command line that repeats this run, environment variables included."""
     known = [f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ]
     return " ".join([*known, "python -m tools.bench", *argv])
 

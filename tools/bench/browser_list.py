@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DATA_DIR = Path(os.environ.get("BENCH_DATA_DIR", ".data/bench-browser")).resolve()
 TOGETHER = 200
-WARM_UP = 12.0  # seconds: every session has beaten once, the page is at rest
+WARM_UP = 12.0  # seconds; by then every session has sent a heartbeat and the page is idle
 SAMPLE = 30.0
 
 
@@ -45,7 +45,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 @contextmanager
 def servers() -> Iterator[None]:
-    """Everything that is imported later finds these servers in the environment."""
+    """Sets the environment for modules that are imported later."""
     os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="dashboard.settings")
     with running(Servers(DATA_DIR)):
         os.environ["DATABASE_URL"] = postgres.url(DATA_DIR)
@@ -54,7 +54,7 @@ def servers() -> Iterator[None]:
 
 
 def prepare() -> Any:
-    """The schema, emptied, and somebody who may look."""
+    """Migrates, empties the tables and creates the user of the pages."""
     import django
     import psycopg
     from django.core.management import call_command
@@ -91,7 +91,7 @@ async def seed(count: int) -> None:
 
 @contextmanager
 def role(*words: str) -> Iterator[None]:
-    """Another process at work for the length of a block; says how much it did a second."""
+    """Runs a role in another process within the block; counts its work a second."""
     command = [sys.executable, "-m", "tools.bench.browser_list_load", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -107,7 +107,7 @@ def role(*words: str) -> Iterator[None]:
 
 
 class Load:
-    """How much of a core a process has had since it was last asked."""
+    """The share of a core that a process used since the last call."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -122,7 +122,7 @@ class Load:
 
 
 def heap(page: CDPSession) -> dict[str, float]:
-    """After everything that can be freed has been."""
+    """Bytes after a garbage collection."""
     page.send("HeapProfiler.collectGarbage")
     metrics = page.send("Performance.getMetrics")["metrics"]
     return {one["name"]: one["value"] for one in metrics}
@@ -157,7 +157,7 @@ def tell(found: MainThread, web: float) -> None:
 
 
 def oldest_beat(page: Page) -> float:
-    """Seconds; proof that what is measured arrives."""
+    """Seconds; shows that the measured heartbeats arrive."""
     oldest = page.evaluate(
         "Math.min(...[...document.querySelectorAll('#rows > .row')].map((r) => r.dataset.heartbeat))"
     )

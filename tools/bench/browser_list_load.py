@@ -1,4 +1,4 @@
-"""The others of `tools.bench.browser_list`, each a process of its own: who beats, and who else has a page open.
+"""Load for `tools.bench.browser_list`, in processes of its own: heartbeats, and other open pages.
 
 python -m tools.bench.browser_list_load beat SECONDS_BETWEEN_BEATS
 python -m tools.bench.browser_list_load watch PAGES URL COOKIE
@@ -51,7 +51,7 @@ class Said:
 
 
 async def beat(pause: float) -> None:
-    """Every session once in so many seconds, spread evenly."""
+    """One heartbeat of every session each `pause` seconds, spread evenly."""
     every = ids()
     random.shuffle(every)
     share = max(1, round(len(every) / pause / STEPS))
@@ -66,7 +66,7 @@ async def beat(pause: float) -> None:
 
 
 async def watch(pages: int, url: str, cookie: str) -> None:
-    """So many lists open, each showing other rows, each acknowledging as a browser does."""
+    """Opens list pages with different rows, each of which acknowledges as a browser does."""
     every, said = ids(), Said()
     async with asyncio.TaskGroup() as group:
         for n in range(pages):

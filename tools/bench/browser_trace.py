@@ -1,4 +1,4 @@
-"""What Chromium's own trace says of a page's main thread."""
+"""Figures about a page's main thread from Chromium's trace."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class MainThread:
     longest_cpu_ms: float
     long_tasks: int
     long_cpu_tasks: int
-    longest_holds: str  # the task that used most of the processor
+    longest_holds: str  # the task that used most processor time
 
     @property
     def scripting(self) -> float:
-        """Share of the time, layout that a script waits for included."""
+        """Share of the time, including layout that scripts force."""
         return self.scripting_ms / self.seconds / 1000
 
     @property
@@ -56,7 +56,7 @@ def main_thread(trace: bytes, seconds: float) -> MainThread:
 
 
 def _of_the_page(events: list[Event]) -> list[Event]:
-    """Of the renderer whose main thread ran most: there is one page."""
+    """The renderer whose main thread ran most; there is only one page."""
     mains = {
         (e["pid"], e["tid"])
         for e in events
@@ -70,7 +70,7 @@ def _of_the_page(events: list[Event]) -> list[Event]:
 
 
 def _outermost(events: Iterable[Event]) -> Iterable[Event]:
-    """Without those that run inside another one, so that nothing is counted twice."""
+    """Without nested events, so that no time counts twice."""
     end = 0.0
     for event in sorted(events, key=lambda e: (e["ts"], -e.get("dur", 0))):
         if event["ts"] >= end:

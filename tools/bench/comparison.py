@@ -13,12 +13,12 @@ Arm = Callable[[], Awaitable[Figures]]
 
 
 class NotRight(Exception):
-    """An arm finished, but what it should have stored is not there."""
+    """An arm finished, but its data is not stored."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """What the ratio ours / peer must reach; without a peer, what the figure itself must reach."""
+    """The bound of the ratio ours / peer; without a peer, of the figure itself."""
 
     figure: str
     unit: str
@@ -43,7 +43,10 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arms run once a pair, in alternating order, each on a warm system; an arm leaves nothing undone behind."""
+    """Two arms that run once a pair in alternating order, on a warm system.
+
+    An arm must finish all its work before it returns.
+    """
 
     work: str
     peer: str
@@ -67,7 +70,10 @@ class Result:
 
     @property
     def value(self) -> float:
-        """The median of the pairs' ratios: what slowed the machine slowed both arms of a pair. Of several runs, theirs."""
+        """The median of the pairs' ratios, because a disturbance affects both arms of a pair.
+
+        With several runs, the median of theirs.
+        """
         if self.runs:
             return median(self.runs)
         if not self.ours:
@@ -84,7 +90,7 @@ class Result:
 
     @property
     def held(self) -> int:
-        """In how many of the runs."""
+        """The number of runs in which the bar held."""
         return sum(self.bar.holds(value) for value in self.runs)
 
 
@@ -104,7 +110,7 @@ async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
 
 
 def folded(runs: Sequence[Result]) -> Result:
-    """The same measurement, run after run: medians of each run's medians."""
+    """Combines runs of the same measurement: medians of each run's medians."""
     right = [run for run in runs if run.right]
     first = runs[0]
     return replace(
@@ -117,7 +123,7 @@ def folded(runs: Sequence[Result]) -> Result:
 
 
 def missing(row: str, comparison: Comparison) -> list[Result]:
-    """What was not right has no figures, and holds no bar."""
+    """Results of an incorrect comparison: without figures, and with no bar held."""
     return [
         Result(row, comparison.work, comparison.peer, bar, right=False) for bar in comparison.bars
     ]

@@ -1,4 +1,4 @@
-"""Many coroutines that repeat one call, and how long the calls take."""
+"""Many coroutines that repeat one call, with counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Act = Callable[[str], Awaitable[Any]]
 
 @dataclass
 class Done:
-    """How often each agent's act returned, and when its last one began."""
+    """The number of returned calls per session, and when the last one began."""
 
     times: dict[str, int] = field(default_factory=dict)
     last: dict[str, datetime] = field(default_factory=dict)
@@ -25,7 +25,10 @@ class Done:
 
 
 async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | None = None) -> Done:
-    """Each agent acts again and again for so long, or so often. An act that raises ends the bench."""
+    """Every session calls `act` repeatedly, for `seconds` or `most` times.
+
+    An exception ends the bench.
+    """
     deadline = time.perf_counter() + seconds
     done = Done()
 
@@ -43,7 +46,7 @@ async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | Non
 
 
 async def each(ids: Iterable[str], clients: int, act: Act) -> None:
-    """Every id once, by so many at a time."""
+    """Calls `act` once for every id, `clients` at a time."""
     rest = iter(ids)
 
     async def client() -> None:

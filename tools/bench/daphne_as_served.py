@@ -1,5 +1,8 @@
-"""daphne as production has it. autobahn colours the log lines of each frame, which nobody reads, where it finds `click`;
-that is only among what development needs."""
+"""daphne as in production: without `click`, with which autobahn colours the log lines of each
+frame.
+
+`click` is installed for development only.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The dashboard's pages, asked for in this process, each over a database of its own: middleware, view and template,
-as a browser would get them. Django wants a thread without a loop, and always the same one."""
+"""The dashboard's pages, requested in this process: middleware, view and template, each over a
+database of its own.
+
+Django needs a thread without an event loop, and always the same one.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,12 @@ class Dashboard:
     thread: ThreadPoolExecutor
 
     async def over(self, database: str, ask: Callable[[Any], Answer]) -> Answer:
-        """What `ask` says, given a client that is logged in, while this is the dashboard's database."""
+        """`ask(client)` of a logged-in client, with this as the dashboard's database."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.thread, self._ask, database, ask)
 
     async def prepare(self, database: str) -> None:
-        """Made anew, with the dashboard's own tables."""
+        """Recreates the database with the dashboard's tables."""
         self.stage.recreate(database)
         await self.over(database, lambda client: None)
 
@@ -88,7 +91,7 @@ def _end() -> None:
 
 
 def timed(client: Any, path: str, times: int) -> float:
-    """Milliseconds of one answer: the mean of the faster half, since others on the machine only ever add."""
+    """Milliseconds of one response: the mean of the faster half, which excludes disturbances."""
 
     def get() -> None:
         response = client.get(path)
@@ -109,7 +112,7 @@ def milliseconds(act: Callable[[], object], times: int) -> float:
 
 
 def queries(client: Any, path: str) -> int:
-    """How many this page takes, the login's own among them."""
+    """The number of queries of this page, including those of the log-in."""
     from django.db import connection
 
     count = 0
@@ -125,7 +128,7 @@ def queries(client: Any, path: str) -> int:
 
 
 def again(read: Callable[[], object]) -> Callable[[], object]:
-    """The last query of what `read` does, to be sent as it is."""
+    """The last query of `read`, to be repeated."""
     from django.db import connection
 
     sent: list[tuple[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Tables as they are after months: rows made by one statement each, the triggers off, their counts kept by hand."""
+"""Large tables, inserted by single statements without triggers, and their counters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import psycopg
 from tools.bench.stage import Stage
 
 LIVE = 500
-# The newest are live; of the others one in eight has failed, one in ten thousand is in the trash.
+# The newest are live; one in eight of the others has failed, one in ten thousand is in the trash.
 SESSIONS = """
 INSERT INTO agent_sessions (id, agent_type, user_id, state, context, created_at, updated_at, last_heartbeat,
     last_progress, ended_at, checkpoint_count, checkpoints_through, version, change_kind, change_source)

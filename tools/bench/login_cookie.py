@@ -1,4 +1,4 @@
-"""`python -m tools.bench.login_cookie`: migrates the dashboard's database; prints the cookie of somebody who may look."""
+"""`python -m tools.bench.login_cookie`: migrates the database; prints a user's cookie."""
 
 from __future__ import annotations
 

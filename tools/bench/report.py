@@ -53,9 +53,9 @@ def show(console: Console, results: Iterable[Result], facts: Sequence[str]) -> N
 
 
 def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None:
-    """A full run's figures replace all; a partial run's only those of the rows that were measured.
+    """Replaces all rows after a full run, and only the measured ones after a partial run.
 
-    Above the table stand the commands of all the rows in it, the newest last.
+    The commands of all rows in the table stand above it, the newest last.
     """
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
@@ -76,7 +76,7 @@ def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None
 
 
 def _still_standing(lines: Sequence[str], measured: set[str]) -> list[str]:
-    """The commands of which a figure is still in the table: all rows of the others were measured again since."""
+    """The commands that still have a figure in the table."""
     since, standing = set(measured), []
     for line in reversed(lines):
         if _rows_of(line) - since:
@@ -86,7 +86,7 @@ def _still_standing(lines: Sequence[str], measured: set[str]) -> list[str]:
 
 
 def _rows_of(line: str) -> set[str]:
-    """Of a line that says how rows were measured."""
+    """The rows of a line that holds a command."""
     if not line.startswith("`"):
         return set()
     return set(line.split("`")[1].split()).intersection(_order()) or set(_order())

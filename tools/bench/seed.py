@@ -29,12 +29,12 @@ WHERE id = %s
 
 
 def payload(size: int, seed: int = 0) -> str:
-    """Text that no compression shrinks, so that bytes are bytes."""
+    """Random text, which compression cannot shrink."""
     return base64.b64encode(random.Random(seed).randbytes(size * 3 // 4)).decode()
 
 
 def data(size: int = 850, seed: int = 0) -> dict[str, Any]:
-    """What an agent says with one checkpoint: 0.9 KB as JSON."""
+    """The data of a checkpoint: 0.9 KB as JSON."""
     return {"essay": seed, "grade": "2+", "remarks": payload(size, seed)}
 
 
@@ -50,9 +50,10 @@ def checkpoints(count: int) -> list[dict[str, Any]]:
 
 
 def sessions(stage: Stage, database: str, count: int, *, earlier: int = 0) -> list[str]:
-    """The table emptied, then this many sessions with so many earlier checkpoints.
+    """Empties the table, then inserts `count` sessions with earlier checkpoints.
 
-    The old system has all of them in the array, ours each in a row and the compressed history in the array.
+    The old system has them in the array; ours has a row each, and the compressed history in the
+    array.
     """
     stage.prepare(database)
     ids = [str(uuid.uuid4()) for _ in range(count)]
@@ -87,7 +88,7 @@ def empty(connection: psycopg.Connection[Any], database: str) -> None:
         tables += ", agent_session_checkpoints, agent_session_contexts, agent_session_history, agent_session_counts"
     connection.execute(
         "SET session_replication_role = replica"
-    )  # the history refuses to be emptied otherwise
+    )  # the history's trigger refuses TRUNCATE
     connection.execute(f"TRUNCATE {tables}")
     connection.execute("RESET session_replication_role")
 
@@ -97,5 +98,5 @@ def as_json(value: Any) -> str:
 
 
 def announced(payload: str) -> list[tuple[str, int]]:
-    """The pairs of id and version that one notification carries."""
+    """The pairs of id and version in one notification."""
     return [(session_id, version) for session_id, version in json.loads(payload)]

@@ -26,7 +26,7 @@ POOL = 8
 VALKEY_POOL = 32
 DATA_DIR = Path(os.environ.get("BENCH_DATA_DIR", ".data/bench")).resolve()
 
-# The schema as it is, twice; the same without its triggers; the nine columns alone, as the system being replaced has them.
+# Our schema, twice; without its triggers; only the nine columns, as in the replaced system.
 GUARDED, SECOND, UNGUARDED, OLD = "bench_guarded", "bench_second", "bench_unguarded", "bench_old"
 
 
@@ -38,7 +38,7 @@ class Stage:
 
     @property
     def scale(self) -> float:
-        """BENCH_SCALE=0.01 shrinks the rows of millions for a quick look."""
+        """BENCH_SCALE=0.01 shrinks the rows of millions for a quick run."""
         return float(os.environ.get("BENCH_SCALE", "1"))
 
     @property
@@ -50,7 +50,7 @@ class Stage:
         return urlunsplit(parts._replace(path=f"/{database}"))
 
     def prepare(self, database: str) -> None:
-        """Made anew the first time a run asks for it."""
+        """Recreates the database at the first call of a run."""
         if database in self.databases:
             return
         self.recreate(database)
@@ -87,7 +87,7 @@ class Stage:
         return self.fetch(database, text, parameters)[0][0]
 
     def settle(self, database: str) -> None:
-        """Nothing of what prepared a comparison is still to be done while it runs."""
+        """Vacuums and checkpoints now, so that neither happens during a comparison."""
         self.execute(database, "VACUUM (ANALYZE) agent_sessions")
         self.execute(database, "CHECKPOINT")
 
@@ -173,7 +173,7 @@ def _memory() -> float:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """DATABASE_URL and VALKEY_URL, where they are given; else the embedded servers, durable as in production."""
+    """The servers of DATABASE_URL and VALKEY_URL, else embedded ones with durable settings."""
     database_url, valkey_url = os.environ.get("DATABASE_URL"), os.environ.get("VALKEY_URL")
     servers = Servers(DATA_DIR, database=not database_url, valkey=not valkey_url)
     with running(servers):

@@ -1,4 +1,4 @@
-"""Servers and open pages for the rows about the feed: each a process of its own."""
+"""Servers and open pages for the rows about the feed, in processes of their own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Web:
 
     @property
     def memory(self) -> int:
-        """Bytes that are in no other process too."""
+        """Unique set size in bytes: memory shared with no other process."""
         return int(psutil.Process(self.pid).memory_full_info().uss)
 
     @property
@@ -66,7 +66,7 @@ def environment(stage: Stage, **more: str) -> dict[str, str]:
 
 
 def cookie(stage: Stage) -> str:
-    """The dashboard's database, made the first time a run asks for it, and who may look."""
+    """Recreates the dashboard's database at the first call of a run; returns a user's cookie."""
     if DATABASE not in stage.databases:
         name = sql.Identifier(DATABASE)
         with psycopg.connect(stage.server, autocommit=True) as connection:
@@ -80,7 +80,7 @@ def cookie(stage: Stage) -> str:
 
 @contextmanager
 def serving(stage: Stage, *command: str, cookie: str = "", **env: str) -> Iterator[Web]:
-    """`python -m` this command, with a free port in the place of {port}, until the block ends."""
+    """Runs `python -m` this command within the block; {port} is replaced by a free port."""
     served = LiveDashboard.start(
         DATA_DIR / "bench-web.log",
         environment(stage, **env),
@@ -108,7 +108,7 @@ class Pages:
         return found
 
     async def agree(self, versions: dict[str, int], within: float = 5.0) -> int:
-        """How many pages still differ from the database after so long."""
+        """The number of pages that still differ from the database after `within` seconds."""
         deadline = time.monotonic() + within
         while differ := (await self.ask("differ", versions=versions))["pages"]:
             if time.monotonic() > deadline:
@@ -117,14 +117,14 @@ class Pages:
         return 0
 
     async def rest(self) -> None:
-        """Until nothing comes any more: what is still on its way would be at work beside the next arm."""
+        """Waits until no frames arrive, so that late ones do not disturb the next arm."""
         while (await self.ask("count", seconds=0.5))["frames"]:
             pass
 
 
 @asynccontextmanager
 async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:
-    """Each says one of the hellos, in turn; without any, nothing."""
+    """Opens pages that send the hellos in turn; without hellos, an empty text."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tools.bench.websocket_pages"),
         stdin=asyncio.subprocess.PIPE,
@@ -151,7 +151,7 @@ def list_page(versions: dict[str, int]) -> str:
 
 
 def list_pages(versions: dict[str, int], size: int) -> list[str]:
-    """One list after the other, as readers would page through them."""
+    """Hellos of consecutive list pages."""
     rows = list(versions.items())
     return [list_page(dict(rows[n : n + size])) for n in range(0, len(rows), size)]
 
@@ -165,7 +165,7 @@ def sockets(stage: Stage) -> int:
 
 
 class Role:
-    """Another process at work, which says once a second how much it has done."""
+    """A process that prints once a second how much it has done."""
 
     def __init__(self, output: IO[str]) -> None:
         self._output = output
@@ -180,7 +180,7 @@ class Role:
 
 @contextmanager
 def role(stage: Stage, *words: str) -> Iterator[Role]:
-    """One of tools.bench.browser_list_load, from the first thing that it did until the block ends."""
+    """Runs a role of tools.bench.browser_list_load; the block begins with its first output."""
     command = [sys.executable, "-m", "tools.bench.browser_list_load", *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment(stage)

@@ -1,4 +1,4 @@
-"""Commits changes for the feed's rows, and logs when each was committed."""
+"""Commits changes for the feed's rows, and logs the time of each commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Committed = dict[str, dict[str, float]]
 async def writing(
     stage: Stage, database: str, ids: list[str], pause: float
 ) -> AsyncIterator[Committed]:
-    """One statement after the other changes all of them, until the block ends. Times are those before COMMIT."""
+    """Changes all sessions again and again within the block. Times are taken before COMMIT."""
     committed: Committed = defaultdict(dict)
     ended = asyncio.Event()
 

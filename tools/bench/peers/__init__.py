@@ -1,1 +1,1 @@
-"""What the figures are compared with, one file a peer."""
+"""The peers of the benchmarks, one file each."""

@@ -1,6 +1,7 @@
-"""`python -m tools.bench.peers.bare_listen PORT`: the least that brings a commit onto a screen.
+"""`python -m tools.bench.peers.bare_listen PORT`: the minimum that brings a commit onto a screen.
 
-LISTEN, and what was notified goes as it is to every page that shows it, which writes the version into its one row.
+Each notification is sent unchanged to every page that shows its session; the page writes the
+version into its row.
 """
 
 from __future__ import annotations

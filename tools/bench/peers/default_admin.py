@@ -1,4 +1,4 @@
-"""What Django's admin shows of a model by itself: an exact count, pages by OFFSET, search by `icontains`."""
+"""Django's default admin for a model: an exact count, pages by OFFSET, search by `icontains`."""
 
 from __future__ import annotations
 

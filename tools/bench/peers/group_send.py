@@ -1,7 +1,7 @@
-"""Channels as its documentation has it: each page a consumer in one group, each change sent to the group.
+"""Channels as documented: each page is a consumer in one group, each change is sent to the group.
 
-The sender waits when a page is eight messages behind, as ours does for its browsers: unpaced it
-sends faster, and the layer drops what is too much without a word.
+The sender waits when a page is eight messages behind, as the feed does for browsers. Without that
+limit it would be faster, and the layer would silently drop messages.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def layers() -> dict[str, Any]:
     patient = {
         "address": settings.VALKEY_URL,
         "socket_timeout": 60,
-    }  # it blocks longer than redis-py waits
+    }  # longer than redis-py's default, because the layer blocks
     config = {} if kind == "memory" else {"hosts": [patient]}
     return {"default": {"BACKEND": LAYERS[kind], "CONFIG": config}}
 
@@ -62,7 +62,7 @@ class Consumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.channel_layer.group_discard(GROUP, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """The sender ends by itself: redis-py swallows a cancellation now and then."""
+        """The sender ends without cancellation, which redis-py sometimes swallows."""
         self.halted = text_data != "go"
         if not self.halted:
             self.sending = asyncio.create_task(self.send_until_halted())

@@ -1,4 +1,4 @@
-"""`python -m tools.bench.peers.websockets_broadcast PORT`: the bare websockets library, which writes one text to all connections."""
+"""`python -m tools.bench.peers.websockets_broadcast PORT`: the websockets library alone."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The system being replaced: a local cache that is never invalidated, the whole session into Valkey with SETEX, and
-the whole row into PostgreSQL with an upsert, for every heartbeat and every change."""
+"""The replaced system: a local cache that is never invalidated, and whole-row writes for every
+heartbeat and change.
+
+Each write stores the session in Valkey with SETEX and in PostgreSQL with an upsert.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ class WholeRowManager:
         await self.update_session(session)
 
     async def tick(self) -> None:
-        """Nothing was left for later."""
+        """Does nothing: all writes are synchronous."""
 
     async def _persist(self, session: Session) -> None:
         self._cache[session.session_id] = session

@@ -1,4 +1,7 @@
-"""One file a row of the table. Each is an async generator of comparisons: it sets the stage, yields, tidies up."""
+"""One file a row of the table.
+
+Each is an async generator that prepares, yields comparisons and cleans up.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A million beats reach PostgreSQL: how many were HOT updates, and how much the heap grew."""
+"""A million heartbeats in PostgreSQL: how many were HOT updates, and how much the heap grew."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""Changes that 1,000 lists show: of 50 rows on each, some change again and again. A change counts for every page
-that shows it, or a newer one of the same session; its age is taken when the page has it, the oldest in each frame."""
+"""Changes on 1,000 lists of 50 rows, of which some change again and again.
+
+A change counts for every page that shows it or a newer one of the same session. Its age is measured
+when the page receives it; of each frame the oldest counts.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ async def shown(
     pause: float,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[dict[str, float], float]:
-    """What pages got to know of so many seconds of changes, and how old it was."""
+    """The number and age of changes that the pages received in `seconds`."""
     committed: Committed
     async with writing(stage, DATABASE, busy, pause) as committed:
         await asyncio.sleep(1)

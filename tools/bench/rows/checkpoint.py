@@ -1,5 +1,7 @@
-"""One checkpoint of 0.9 KB, stored durably: returned means committed. Checkpoints count when they are in PostgreSQL,
-each once, as they were written."""
+"""One checkpoint of 0.9 KB, stored durably: the call returns after the commit.
+
+A checkpoint counts when PostgreSQL has it once and unchanged.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from tools.bench.comparison import Arm, Bar, Comparison, Figures
 from tools.bench.stage import GUARDED, OLD, SECOND, Stage
 
 AGENTS = 32
-MOST = 300  # each agent, each run: then everything is put back, so that "at 1" stays near 1
+MOST = 300  # for each agent and run; then all sessions are reset, so that "at 1" stays near 1
 OURS = """
 SELECT count(DISTINCT (c.session_id, c.n)) FROM agent_session_checkpoints c
 WHERE c.name = %s AND c.data->>'remarks' = %s

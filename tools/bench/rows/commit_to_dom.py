@@ -1,6 +1,10 @@
-"""From COMMIT to the row that is patched in Chromium, while 1,000 agents beat and 1,000 other sockets are open: spread
-over the twenty pages of the list, or all showing what Chromium shows. The floor has the same commits, beats and sockets,
-and does nothing but pass on to who shows it."""
+"""From COMMIT to the patched row in Chromium, while 1,000 agents beat and 1,000 other sockets are
+open.
+
+The sockets are spread over the twenty pages of the list, or all show what Chromium shows. The floor
+has the same commits, heartbeats and sockets, and only forwards notifications to the pages that show
+them.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ from tools.bench.websocket_pages import quantile
 from tools.bench.writer import Committed, writing
 
 ROWS = 50
-EVERY = 5.0  # seconds between two beats of an agent
+EVERY = 5.0  # seconds between two heartbeats of an agent
 BETWEEN = 0.7  # seconds between two changes
 SECONDS, LAST_ONES = 20.0, 5.0
 TWO_TICKS = 500.0
@@ -110,7 +114,7 @@ async def _floor(stage: Stage, size: int) -> Figures:
 
 
 def _hellos(stage: Stage, shown: list[str], size: int) -> list[str]:
-    """What Chromium shows comes first, then the rest."""
+    """What Chromium shows comes first, then the other pages."""
     known = versions(stage)
     first = {session_id: known[session_id] for session_id in shown}
     return list_pages(first | known, size) if size else [list_page(first)]
@@ -144,7 +148,7 @@ async def _watched(stage: Stage, page: Page, changing: list[str]) -> tuple[Seen,
 
 
 def _figures(seen: Seen, committed: Committed) -> Figures:
-    """A change is on the screen when it, or a newer one of the same row, is."""
+    """A change counts as shown when the row has its version or a newer one."""
     ages = []
     for session_id, times in committed.items():
         patched = [
@@ -160,7 +164,7 @@ def _figures(seen: Seen, committed: Committed) -> Figures:
 
 
 def _ages_of_beats(seen: Seen) -> list[float]:
-    """A row that was drawn anew also brings a heartbeat, which may have come long before."""
+    """Skips heartbeats of rows rendered for a change: they may be much older."""
     drawn = {(at, id) for at, id, name, _ in seen if name == "data-version"}
     return [
         at - n for at, id, name, n in seen if name == "data-heartbeat" and (at, id) not in drawn

@@ -1,4 +1,7 @@
-"""New sessions with 1.7 KB of context. They count when they are in PostgreSQL with their first checkpoint."""
+"""New sessions with 1.7 KB of context.
+
+They count once PostgreSQL has them with their first checkpoint.
+"""
 
 from __future__ import annotations
 

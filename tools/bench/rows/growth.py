@@ -1,5 +1,8 @@
-"""The figures of other rows over tables of ten and a hundred times as many sessions. Beside the smallest table a cost
-that stays at 1 is flat; at ten rows for one, a cost of 10 would be one that grows with the table."""
+"""The figures of other rows over tables of ten and a hundred times as many sessions.
+
+A cost that stays at 1 beside the smallest table is constant; a cost that grows with the table would
+be 10 at ten times the rows.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""Beats of many agents in one process. A session's beats count when PostgreSQL has its newest one at the end; of ours,
-which reach it in batches, none does when PostgreSQL was ever more than five seconds behind."""
+"""Heartbeats of many agents in one process. A session's beats count when PostgreSQL has its newest
+one at the end.
+
+Ours reach it in batches; none counts if PostgreSQL was ever more than five seconds behind.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""What a page that is open, and of which nothing is heard, costs the server's memory: 1,000 more of them in a
-server that has served some already. Ours have told what they show and are told every five seconds that it is so."""
+"""Server memory per open, idle page: 1,000 more pages in a server that has served some already.
+
+Ours have sent what they show and receive a keepalive every five seconds.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The list page with a million rows in the table and with a thousand, each with 500 live sessions; its queries beside
-the same with OFFSET; the page beside the changelist that Django's admin makes by itself. A page counts when it has
-the rows it should have."""
+"""The list page with a million rows and with a thousand, each with 500 live sessions.
+
+Its queries are compared with the same using OFFSET, the page with the changelist of Django's admin.
+A page counts when it shows the right rows.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,7 @@ def _beside_offset(stage: Stage, pages: Dashboard, rows: int, offset: int) -> Co
 
 
 def _query(pages: Dashboard, read: Callable[[], Ids], other: Callable[[], Ids]) -> Arm:
-    """What PostgreSQL takes for it, and the way there and back: the same Python stands before both."""
+    """Time in PostgreSQL and on the connection, without Django."""
 
     def both(client: Any) -> float:
         if read() != other() or len(read()) != PAGE:

@@ -1,5 +1,7 @@
-"""The whole-row upsert that today's agents send, with the guard and without. An agent's upserts count when PostgreSQL
-has the last of them."""
+"""The whole-row upsert of the agents in production, with the guard and without.
+
+An agent's upserts count when PostgreSQL has the last of them.
+"""
 
 from __future__ import annotations
 

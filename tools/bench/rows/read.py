@@ -1,5 +1,8 @@
-"""Reading sessions with 20 checkpoints: again and again in one process, and for the first time in a process, with
-copies in Valkey and without. A read counts when it shows what PostgreSQL has."""
+"""Reading sessions with 20 checkpoints: repeatedly in one process, and for the first time in a
+process.
+
+With copies in Valkey and without. A read counts when it returns what PostgreSQL has.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The page of a session that has done much beside that of one that has done little: the whole page, its panels as they
-are renewed live, and what its time axis draws. A page counts when its newest checkpoint is on it."""
+"""The page of a session with a long history beside that of one with a short one.
+
+Measured: the whole page, its panels as they are refreshed live, and the data of its time axis. A
+page counts when it shows the newest checkpoint.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""Frames of 200 bytes to 1,000 pages of one session. What is counted arrived in the process of the pages; at the end
-each of ours shows what the database has. Ours is driven by commits, and its hub does not rest between ticks."""
+"""Frames of 200 bytes to 1,000 pages of one session, counted in the process of the pages.
+
+At the end each of our pages must show what the database has. Ours is driven by commits, and its hub
+does not pause between ticks.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ from tools.bench.web_processes import (
 )
 from tools.bench.writer import writing
 
-# Seconds between two: always one waits when all pages have been told, and more would cost ours what the peer does not pay.
+# Seconds between two commits: one always waits when all pages are served. More of them would cost
+# only ours.
 COMMITS = 0.01
-LONGER = 3  # than other arms: the slowest peer brings one or two messages a second to all pages
+LONGER = 3  # the slowest peer delivers one or two messages a second to all pages
 CHANNELS = "tools.bench.peers.group_send:application"
 
 
@@ -93,7 +97,7 @@ def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
 
 
 async def _counted(stage: Stage, web: Web, opened: Pages) -> Figures:
-    """What a frame costs says more than how many there were, where others are at work on the machine too."""
+    """Cost per frame, because the number of frames depends on the machine's other load."""
     before = web.busy
     found = await opened.ask("count", seconds=LONGER * stage.seconds)
     frames = found["frames"]

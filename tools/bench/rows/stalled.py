@@ -1,5 +1,7 @@
-"""1,000 lists of which 50 stop reading, for less than the thirty seconds after which they would be closed: how
-long the others wait for a change, and what the server keeps for those that do not read."""
+"""1,000 lists of which 50 stop reading, for less than the 30 s after which they would be closed.
+
+Measured: how long the other lists wait for a change, and the server's memory for the stalled ones.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from tools.bench.web_processes import (
 
 SHARE = 0.05
 PAUSE = 0.1
-WHILE = 20.0  # seconds that the memory is watched
+WHILE = 20.0  # seconds in which memory is measured
 
 
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
@@ -54,7 +56,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 
 def _already(grown: dict[int, list[float]], few: int) -> Arm:
-    """What the same server grows by with none stalled is not theirs."""
+    """Memory growth without stalled pages, to be subtracted."""
 
     async def arm() -> Figures:
         return {"growth": (median(grown[few]) - median(grown[0])) / 1024 / few}
@@ -70,7 +72,7 @@ def _arm(
             web = stack.enter_context(serving(stage, *DAPHNE, OURS, cookie=visitor))
             hello = list_page(versions(stage))
             mine = await stack.enter_async_context(pages(web, sockets(stage), hello))
-            await shown(stage, mine, busy, PAUSE)  # warm
+            await shown(stage, mine, busy, PAUSE)  # warm-up
             before = web.memory
             await mine.ask("stall", count=few)
             found, _ = await shown(stage, mine, busy, PAUSE, _rest_of(WHILE - stage.seconds))

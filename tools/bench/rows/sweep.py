@@ -1,5 +1,8 @@
-"""Failing the 1,000 of a million sessions that have been silent for two days. Ours also writes checkpoint, history
-and an announcement for each; and while it runs another writer changes rows, and notes how long it was kept waiting."""
+"""Failing the 1,000 of a million sessions that have been silent for two days.
+
+Ours also writes a checkpoint, a history entry and an announcement for each. Meanwhile another
+writer changes rows and measures its waits.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tools.bench.stage import GUARDED, OLD, Stage
 ROWS = 1_000_000
 LOST = 1_000
 AGE = timedelta(hours=48)
-# One in twenty is live, the newest, and the others have ended: so a table of a million rows looks after some months.
+# One in twenty is live and new, the others have ended, as in a real table after some months.
 FILL = """
 INSERT INTO agent_sessions (id, agent_type, user_id, state, context, created_at, updated_at, last_heartbeat)
 SELECT gen_random_uuid(), 'grader', 'teacher-' || i % 1000,
@@ -103,7 +106,7 @@ def _arm(stage: Stage, database: str, sweep: Callable[[], Awaitable[None]]) -> A
 
 @asynccontextmanager
 async def _another_writer(stage: Stage, database: str) -> AsyncIterator[list[float]]:
-    """Changes rows that are being swept, one after the other."""
+    """Changes rows that are being swept, and measures how long each change waits."""
     ids = [id for (id,) in stage.fetch(database, OTHERS)]
     waited: list[float] = []
 

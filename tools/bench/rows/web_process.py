@@ -1,4 +1,4 @@
-"""What the web process needs of a core while 10,000 sessions beat every 10 s and 50 lists are open."""
+"""The web process's share of a core with 10,000 sessions that beat every 10 s and 50 open lists."""
 
 from __future__ import annotations
 

@@ -1,5 +1,9 @@
-"""What history, version, guard and feed cost the writers: our manager's checkpoints with the triggers and without.
-With them, every version has its history and the newest of every session was announced."""
+"""Cost of history, version, guard and feed for writers: our manager's checkpoints with the triggers
+and without.
+
+With them every version must have its history entry, and the newest of every session must have been
+announced.
+"""
 
 from __future__ import annotations
 
