@@ -1,6 +1,6 @@
-"""`python -m tools.psql [ARGUMENT …]`, or `make psql`: psql at the running database, as its owner.
+"""`python -m tools.psql [ARGUMENT …]`, or `make psql`: psql on the running database, as its owner.
 
-The program is the one that comes with the embedded PostgreSQL, else the one on the PATH.
+Uses the program of the embedded PostgreSQL, else the one on the PATH.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dashboard.errors import SetupError, exit_with_message
 def main() -> None:
     parameters = conninfo_to_dict(owners_address())
     password = parameters.pop("password", None)
-    # Not among the arguments, which every account of the machine can list.
+    # Passed in the environment, because every account of the machine can list arguments.
     secret = {} if password is None else {"PGPASSWORD": str(password)}
     program = find_psql()
     command = [program, f"--dbname={make_conninfo('', **parameters)}", *sys.argv[1:]]

@@ -1,8 +1,8 @@
-"""The linter of static/css: `python -m tools.styles`, and `make lint` runs it.
+"""The linter of static/css: `python -m tools.styles`, run by `make lint`.
 
-Says what browsers pass over in silence: what cannot be parsed, selectors of things that no page has,
-custom properties that nobody sets or uses, a property twice in a rule, a rule without declarations,
-and colours outside tokens.css.
+Reports what browsers silently ignore: syntax errors, selectors that match no page, custom
+properties that are never set or never used, duplicate properties in a rule, rules without
+declarations, and colours outside of tokens.css.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tinycss2.ast import Declaration, Node, QualifiedRule
 ROOT = Path(__file__).resolve().parents[1]
 OURS = (("templates", "*.html"), ("static/js", "*.js"), ("sessions_app", "*.py"))
 VENDORED = (("static/vendor", "*.js"), ("static/vendor", "*.css"))
-ADMIN = "admin.css"  # styles pages of Django's, too
-TOKENS = "tokens.css"  # alone names colours
+ADMIN = "admin.css"  # also styles Django's own pages
+TOKENS = "tokens.css"  # the only file with colours
 NESTING = frozenset({"media", "supports", "layer", "container"})
 COLOURS = frozenset(
     {"rgb", "rgba", "hsl", "hsla", "hwb", "lab", "lch", "oklab", "oklch", "light-dark"}
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Words:
-    """What stands in the files that make pages: a selector of another name selects nothing."""
+    """Names in the files that make pages; a selector of another name matches nothing."""
 
     ours: frozenset[str]
     of_the_admin: frozenset[str]
@@ -51,7 +51,7 @@ class Words:
     def have(self, name: str, file: str) -> bool:
         known = self.ours | self.of_the_admin if file == ADMIN else self.ours
         parts = {name, name.removeprefix("data-")}
-        if file == ADMIN:  # Django puts these together
+        if file == ADMIN:  # Django composes these names
             parts |= {name.removeprefix("field-"), name.removeprefix("id_")}
         return not known.isdisjoint(parts)
 
@@ -102,7 +102,7 @@ def declarations_of(sheet: str) -> list[Declaration]:
 
 
 def _flat(nodes: list[Node]) -> Iterator[Any]:
-    """The rules, those inside @media as well, and what is none."""
+    """Rules, including those inside @media, and syntax errors."""
     for node in nodes:
         if node.type in ("qualified-rule", "error"):
             yield node

@@ -1,1 +1,1 @@
-"""Outages and kills on real servers and real processes: what was acknowledged must stay, once."""
+"""Outages and kills on real servers: each acknowledged write must be stored exactly once."""

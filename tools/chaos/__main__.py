@@ -17,7 +17,7 @@ from tools.chaos.fault import Fault
 from tools.chaos.faults import BY_NAME
 from tools.chaos.supervised_environment import ServedWorld
 
-AT_MOST = 90  # seconds for one fault, its recovery included
+AT_MOST = 90  # seconds for one fault, including its recovery
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -49,7 +49,7 @@ async def drill(world: World, fault: Fault) -> Result:
 
 
 def run(faults: list[Fault], console: Console) -> list[Result]:
-    """A world is used for fault after fault, as long as each leaves it whole."""
+    """Runs the faults one after the other. A world is reused while each fault leaves it intact."""
     results: list[Result] = []
     waiting = list(faults)
     while waiting:

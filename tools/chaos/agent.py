@@ -1,7 +1,8 @@
-"""An agent that does nothing but write, and keeps a ledger of what it was told: `python -m tools.chaos.agent SESSION LEDGER KIND`.
+"""A writing agent that logs what was acknowledged: `python -m tools.chaos.agent SESSION LEDGER
+KIND`.
 
-Killed and started again it goes on after what is stored. It follows docs/agents.md: on StorageUnavailable
-the same call with the same values, until it succeeds.
+After a restart it continues from what is stored. It follows docs/agents.md: on StorageUnavailable
+it repeats the same call with the same values until that succeeds.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Writer:
                 pass
 
     async def _attached(self, manager: SessionManager) -> bool:
-        """Whether to attach again."""
+        """Works within one attach; returns whether to attach again."""
         try:
             async with manager.attach(
                 self.session_id, interval=1.0, complete=False, **self.options
@@ -59,7 +60,7 @@ class Writer:
         except RolledBack as order:
             self.ledger.note("ordered", order=type(order).__name__)
             if isinstance(order, Restored):
-                self.n = 0  # on from what the database holds now
+                self.n = 0  # continues from what the database holds now
         except OrderReceived as order:
             self.ledger.note("ordered", order=type(order).__name__)
             return False
@@ -71,7 +72,7 @@ class Writer:
             await asyncio.sleep(PACE)
 
     async def step(self, run: Run) -> None:
-        """Every third write changes the context only."""
+        """Writes once; every third write changes the context only."""
         self.n += 1
         n, kind = self.n, "save" if self.n % 3 == 0 else STEP
         if kind == "save":
@@ -107,7 +108,7 @@ def short(error: BaseException) -> str:
 
 
 async def main(session_id: str, ledger: Path, kind: str) -> None:
-    from tools.chaos.kinds import KINDS  # which are made of what stands here
+    from tools.chaos.kinds import KINDS  # imported here because kinds.py imports this module
 
     writer = KINDS[kind](session_id, Ledger(ledger))
     work = asyncio.create_task(writer.work())

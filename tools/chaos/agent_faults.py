@@ -1,4 +1,4 @@
-"""Faults done to agents' processes, and checks of how the code around their calls copes."""
+"""Faults of agents' processes, and checks of how the code around their calls handles them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def wait(condition: Callable[[], bool], words: str, seconds: float = PATIENCE) -
 
 
 def terminate(world: World, crew: Crew) -> None:
-    """Each ends by itself at its next safe point, and gives its session back."""
+    """Each agent ends at its next safe point and hands its session back."""
     for agent in crew.agents:
         if agent.child is not None:
             agent.child.process.send_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ def start_again(world: World, crew: Crew) -> None:
 
 
 def start_seconds(world: World, crew: Crew) -> None:
-    """One of them waits for its turn, the others take the session over."""
+    """One second process waits for the owner, the others take the session over."""
     waiting, *others = crew.agents
     waiting.start(world)
     for agent in others:
@@ -78,7 +78,7 @@ def _of(agent: Agent, what: str, process: int) -> list[float]:
 
 
 def one_after_the_other(_world: World, crew: Crew) -> list[str]:
-    """Nothing of the first process is acknowledged after the second has read what there is."""
+    """No write of the first process is acknowledged after the second one has attached."""
     problems = []
     for agent in crew.agents:
         attached = min(_of(agent, "attached", agent.newest))
@@ -114,7 +114,7 @@ def children_had_nothing_of_it(world: World, crew: Crew) -> list[str]:
 
 
 def roll_back_all(world: World, crew: Crew) -> list[str]:
-    """An order that ends the work, met by code that wraps it: obeyed once it is confirmed."""
+    """Rolls back sessions of agents that wrap errors: no work may follow the confirmation."""
     return asyncio.run(_roll_back(world, crew.ordered))
 
 

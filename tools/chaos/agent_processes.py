@@ -1,4 +1,4 @@
-"""The agents of one drill: started, killed, started again, and what their ledgers say."""
+"""The agents of one drill: their processes and their ledgers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Agent:
     ledger: Path
     kind: str = "plain"
     child: Child | None = None
-    former: list[Child] = field(default_factory=list)  # processes beside the newest one
+    former: list[Child] = field(default_factory=list)  # processes besides the newest one
 
     def start(self, world: World, kind: str = "") -> None:
         if self.child is not None and self.child.process.poll() is None:
@@ -41,7 +41,7 @@ class Agent:
 
     @property
     def newest(self) -> int:
-        """The process that was started last."""
+        """The pid of the process that was started last."""
         return self.child.process.pid if self.child is not None else 0
 
     def stop(self) -> None:
@@ -52,15 +52,15 @@ class Agent:
         return [entry for entry in read(self.ledger) if entry["what"] == what]
 
     def stored_after(self, moment: float) -> bool:
-        """A write that was begun after this moment and acknowledged."""
-        entries = read(self.ledger)  # once: the agent goes on writing into it
+        """Whether a write that began after this moment was acknowledged."""
+        entries = read(self.ledger)  # read once, because the agent keeps writing
         begun = {e["n"] for e in entries if e["what"] == "try" and e["at"] > moment}
         return any(e["what"] == "stored" and e["n"] in begun for e in entries)
 
 
 @dataclass
 class Crew:
-    """`steady` agents only write; `ordered` are those that an administrator pauses in the middle of it."""
+    """`steady` agents only write; `ordered` ones are also paused by an administrator."""
 
     steady: list[Agent] = field(default_factory=list)
     ordered: list[Agent] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Crew:
 
     @classmethod
     async def hired(cls, world: World, steady: Sequence[str], ordered: Sequence[str]) -> Crew:
-        """By their kinds."""
+        """Creates a session for each kind and starts its agent."""
         async with await SessionManager.connect(world.direct_url, world.valkey_url) as manager:
             agents = []
             for kind in (*steady, *ordered):
@@ -92,7 +92,7 @@ class Crew:
             agent.stop()
 
     def errors(self) -> dict[str, int]:
-        """What the agents' calls raised, by its beginning."""
+        """Counts of the errors that the agents' calls raised."""
         counted: dict[str, int] = {}
         for agent in self.agents:
             for entry in agent.entries("raised"):

@@ -1,4 +1,4 @@
-"""A small file system that fills up; without the right to mount one, what is possible, and what is not is said."""
+"""A small file system that fills up; without the right to mount one, a limit on file sizes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def small_folder() -> Iterator[Path]:
     finally:
         if mounted:
             subprocess.run(["umount", "-l", folder], check=False)  # noqa: S607
-        shutil.rmtree(folder, ignore_errors=True)  # the world in it cleans up too
+        shutil.rmtree(folder, ignore_errors=True)  # the world in it too
 
 
 def _mount(folder: Path) -> bool:
@@ -63,7 +63,7 @@ def fill(world: World, _crew: Crew) -> None:
 
 
 def _use_up_the_log(world: World) -> None:
-    """The worst place for a disk to be full: no room for the next piece of the log, and the server ends."""
+    """Fills the disk with WAL: PostgreSQL ends if it cannot create the next segment."""
     with suppress(psycopg.Error):
         for _ in range(100):
             world.sql(USE_LOG)
@@ -77,7 +77,7 @@ def empty(world: World, _crew: Crew) -> None:
 
 
 def _forbid_writing(world: World) -> None:
-    """Raises when it had no effect: a fault that did not happen proves nothing."""
+    """Raises if it had no effect: the drill would prove nothing."""
     _limit(world, 0)
     try:
         world.sql(USE_LOG)

@@ -1,4 +1,4 @@
-"""One fault: agents work, pages are open, an administrator gives orders; then everything is verified."""
+"""One fault while agents write, pages are open and an administrator gives orders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Result:
 
     @classmethod
     def of_no_drill(cls, fault: Fault, problem: str) -> Result:
-        """It could not be finished: nothing is known to hold."""
+        """A drill that could not be finished, and proves nothing."""
         unknown = Writes(0, 0, 0, 0)
         return cls(fault.name, 0, unknown, [], NEVER, 0, {}, [], Counter(), [problem])
 
@@ -51,7 +51,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Moments:
-    """The fault was about to begin, had begun, was about to end, had ended; then all was right again."""
+    """When the fault and its end began, when each was complete, and when all had recovered."""
 
     began: float
     gone: float
@@ -61,7 +61,7 @@ class Moments:
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> float:
-    """When it came true; never, when it took longer."""
+    """The time at which the condition became true; NEVER if it took longer."""
     deadline = time.time() + seconds
     while not condition():
         if time.time() > deadline:
@@ -101,7 +101,7 @@ class Drill:
         }
         looking = [asyncio.create_task(look) for look in (self._look(), self._health.look())]
         moments = await self._go_wrong(forms)
-        await asyncio.sleep(1)  # what is right must stay right
+        await asyncio.sleep(1)  # the recovered state must last
         said = " → ".join(self.pages[0].said(moments.began, moments.right + 0.3))
         resumed_at = await self._resume()
         self.problems += await asyncio.to_thread(self.fault.last, self.world, self.crew)
@@ -112,7 +112,7 @@ class Drill:
         return self._result(moments, said, resumed_at)
 
     async def _go_wrong(self, forms: dict[str, dict[str, str]]) -> Moments:
-        """The fault, the orders in the middle of it, and its end; returns when all is right again."""
+        """The fault with orders in the middle of it; returns after the recovery."""
         began = time.time()
         await self._by_hand(self.fault.begin)
         gone = time.time()
@@ -138,7 +138,7 @@ class Drill:
             raise RuntimeError(f"{self.fault.name}: the drill could not begin")
 
     async def _order(self, session_id: str, noun: str, form: dict[str, str]) -> None:
-        """As a person does: again until it is taken, always the same request."""
+        """Repeats the same request until it is accepted, as a person would."""
         while True:
             answer = await asyncio.to_thread(self.visitor.order, session_id, noun, form)
             self.answers[f"order {answer.status or 'unanswered'}"] += 1
@@ -154,7 +154,7 @@ class Drill:
             await asyncio.sleep(0.25)
 
     async def _everything_is_right(self, over: float) -> float:
-        """When agents write, pages are live and complete, the list opens and the order is confirmed."""
+        """The time at which agents write, pages are complete and the order is confirmed."""
         paused = {agent.session_id for agent in self.crew.ordered}
         conditions: list[Awaitable[float]] = [
             *(until(lambda a=agent: a.stored_after(over), 60) for agent in self.crew.steady),  # type: ignore[misc]
@@ -166,7 +166,7 @@ class Drill:
         return max(await asyncio.gather(*conditions))
 
     async def _pages_follow(self, over: float) -> float:
-        """Every page is live and shows at least what was stored when the fault was over."""
+        """When every page is live and shows at least what was stored at the end of the fault."""
         wanted: dict[str, int] = {}
 
         def read() -> bool:
@@ -196,7 +196,7 @@ class Drill:
         return all(page.shown.versions == versions for page in self.pages)
 
     async def _resume(self) -> float:
-        """The paused agents go on when they are told to: nothing of the fault is left in their processes."""
+        """Resumes the paused agents: the fault must have left nothing in their processes."""
         resumed_at = time.time()
         for agent in self.crew.ordered:
             form = await asyncio.to_thread(self.visitor.form, agent.session_id, "resumes")

@@ -33,12 +33,15 @@ call_command("ensure_admin")
 
 
 class World:
-    """`wired`: agents and pages reach PostgreSQL over TCP, through a wire that can be cut and switched."""
+    """The servers of a drill.
+
+    `wired`: clients reach PostgreSQL through a `Wire` that can be cut.
+    """
 
     def __init__(self, folder: Path | None = None, *, wired: bool = False) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="chaos-"))
         self.folder.chmod(0o711)
-        self.cluster = self.folder  # the data folder of the PostgreSQL that serves
+        self.cluster = self.folder  # data folder of the primary
         self.wire = Wire(self.socket_of(self.folder)) if wired else None
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -46,8 +49,10 @@ class World:
         self.standby: Child | None = None
         self.valkey: Child | None = None
         self.web: Child | None = None
-        self.lost: tuple[float, float] | None = None  # what was committed between was taken back
-        # The system ends children when the *thread* that started them is gone: this one stays.
+        # commits between these times were lost by a restore
+        self.lost: tuple[float, float] | None = None
+        # The kernel kills children when the *thread* that started them ends, so one thread starts
+        # all.
         self.hands = ThreadPoolExecutor(1, "hands")
 
     @staticmethod
@@ -122,7 +127,7 @@ class World:
         self.valkey = valkey.start(self.folder, silently)
 
     def launch_valkey(self, **more: str) -> None:
-        """With further options; it need not answer yet."""
+        """Starts Valkey with more options, without waiting until it answers."""
         self.valkey = valkey.launch(self.folder, silently, **more)
 
     @property
@@ -134,13 +139,13 @@ class World:
             self.valkey.stop()
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        """Past the wire, as somebody on the server itself."""
+        """Runs SQL directly, not through the wire."""
         with psycopg.connect(self.direct_url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def _keep_commit_times(self) -> None:
-        """So that the drill's judge knows when a change could be seen, not only when it was made."""
+        """Records commit times: a change is visible from its commit, not from its timestamp."""
         self.sql("ALTER SYSTEM SET track_commit_timestamp = on")
         self.stop_postgres()
         self.start_postgres()
@@ -172,7 +177,7 @@ class World:
 
 
 def processes_of(child: Child | None) -> list[psutil.Process]:
-    """PostgreSQL's children lead sessions of their own: a signal to the group would miss them."""
+    """PostgreSQL and its children, which a signal to the process group would miss (setsid)."""
     if child is None:
         return []
     try:

@@ -9,13 +9,13 @@ from tools.chaos.agent_processes import Crew
 from tools.chaos.environment import World
 
 Act = Callable[[World, Crew], None]
-Judge = Callable[[World, Crew], list[str]]  # the problems
+Judge = Callable[[World, Crew], list[str]]  # returns problems
 
-GRACE = 6.0  # seconds in which a page may still say "live" before it must know better
+GRACE = 6.0  # seconds for which a page may still claim to be live
 
 
 def nothing(_world: World, _crew: Crew) -> None:
-    """It was over at once."""
+    """For faults that need no end."""
 
 
 def no_problem(_world: World, _crew: Crew) -> list[str]:
@@ -28,9 +28,11 @@ def no_note(_world: World) -> str:
 
 @dataclass(frozen=True)
 class Fault:
-    """`away` is what nobody can reach while it lasts, `unwell` what /healthz may not call ok; `at_most` bounds the recovery.
+    """`away` is unreachable during the fault, `unwell` is what /healthz must not call ok; `at_most`
+    bounds the recovery.
 
-    `steady` and `ordered` are the kinds of the agents; `last` is done while they still work, `judge` asked afterwards.
+    `steady` and `ordered` are the kinds of the agents; `last` runs while they still write, `judge`
+    afterwards.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""All faults. Ending one starts servers again; agents and pages recover by themselves."""
+"""All faults. Their ends only restart servers; agents and pages have to recover by themselves."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ WHERE backend_type = 'client backend' AND application_name <> 'hog'
 
 
 class Hog:
-    """Takes every connection there is, also those that others had."""
+    """Takes all connections, including those of others."""
 
     def __init__(self) -> None:
         self._held: list[psycopg.Connection[object]] = []
 
     def take_all(self, world: World, _crew: Crew) -> None:
-        """Who is put out comes back at once: again, until nobody else is in."""
+        """Repeats, because terminated clients reconnect at once."""
         self._take(world)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
@@ -114,7 +114,7 @@ def start_agents(world: World, crew: Crew) -> None:
 
 
 def make_read_only(world: World, _crew: Crew) -> None:
-    """For the connections that there are as well."""
+    """A reload also affects existing connections."""
     world.sql("ALTER SYSTEM SET default_transaction_read_only = on")
     world.sql("SELECT pg_reload_conf()")
 

@@ -1,4 +1,4 @@
-"""An agent that forks in the middle of its block when it gets SIGUSR1: what its children may do with the run and the manager."""
+"""An agent that forks inside its attach block on SIGUSR1, and checks what the children can do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Forking(Writer):
         await super().step(run)
 
     async def _fork(self, run: Run) -> None:
-        """By os.fork, by multiprocessing, and by a child that leaves the block as its parent would."""
+        """Forks by os.fork, by multiprocessing, and with a child that leaves the block normally."""
         if (child := os.fork()) == 0:
             self._in_child(run, "os.fork")
             os._exit(0)
@@ -58,8 +58,8 @@ class Forking(Writer):
         asyncio.run(self._use(run, how))
 
     async def _use(self, run: Run, how: str) -> None:
-        """What is copied refuses; what the child makes for itself works."""
-        manager = cast(SessionManager, run._manager)  # as an agent's own variable would hold it
+        """Inherited objects must refuse calls; a manager that the child creates must work."""
+        manager = cast(SessionManager, run._manager)  # like a variable of the agent
         calls: dict[str, Callable[[], Awaitable[Any]]] = {
             "checkpoint": lambda: run.checkpoint("child", {}),
             "save": run.save,
@@ -68,7 +68,7 @@ class Forking(Writer):
             "heartbeat": lambda: manager.heartbeat(self.session_id),
             "create_session": lambda: manager.create_session("grader", "child"),
         }
-        await asyncio.wait_for(manager.close(), 3)  # closes nothing, and waits for nothing
+        await asyncio.wait_for(manager.close(), 3)  # must return at once and close nothing
         for name, call in calls.items():
             self.ledger.note("called", how=how, call=name, refused=await refusal(call))
         async with await connected() as own:
@@ -78,7 +78,7 @@ class Forking(Writer):
 
 
 async def refusal(call: Callable[[], Awaitable[Any]]) -> str:
-    """Empty where it said what is wrong."""
+    """The error's text; empty if it says what is wrong."""
     try:
         await asyncio.wait_for(call(), 3)
     except UsageError:

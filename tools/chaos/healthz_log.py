@@ -9,13 +9,13 @@ from typing import Any
 
 from tools.chaos.http_client import Visitor
 
-GRACE = 4.0  # seconds: an answer is kept for one, and asking may take two
+GRACE = 4.0  # seconds; an answer is cached for one and may take two to compute
 
 
 class Health:
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
-        self._found: list[tuple[float, float, dict[str, Any]]] = []  # asked, answered, said
+        self._found: list[tuple[float, float, dict[str, Any]]] = []  # (requested, answered, body)
 
     async def look(self) -> None:
         while True:
@@ -33,7 +33,7 @@ class Health:
         )
 
     def wrong(self, unwell: str, since: float, until: float) -> list[str]:
-        """One entry for each time that it called something ok that was not."""
+        """One entry for each time that something was wrongly called ok."""
         wrongly = {"": lambda _: False, "valkey": _of_valkey, "database": _of_database}[unwell]
         return [
             f"/healthz: {unwell} is ok"

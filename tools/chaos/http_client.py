@@ -22,7 +22,7 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """The first line of what a person reads: the page's heading."""
+        """The page's heading."""
         found = re.search(r"<h1[^>]*>(.*?)</h1>", self.text, re.DOTALL)
         return re.sub(r"<[^>]+>|\s+", " ", found[1]).strip() if found else ""
 
@@ -45,7 +45,7 @@ class Visitor:
         return self._open(request)
 
     def _open(self, request: urllib.request.Request) -> Answer:
-        """Status 0: nobody answered in time."""
+        """Status 0: no answer in time."""
         try:
             with self._opener.open(request, timeout=PATIENCE) as answer:
                 return Answer(answer.status, answer.read().decode())
@@ -68,7 +68,7 @@ class Visitor:
         return dict(_FIELD.findall(self.get(path).text))
 
     def form(self, session_id: str, noun: str) -> dict[str, str]:
-        """What the dialog would send: opened before the fault, sent in the middle of it."""
+        """The fields of the order's dialog: opened before the fault, sent during it."""
         return self._form(f"/sessions/{session_id}/{noun}/")
 
     def order(self, session_id: str, noun: str, form: dict[str, str]) -> Answer:

@@ -9,7 +9,7 @@ from tools.chaos.agent import PACE, Writer, short
 from tools.chaos.forking import Forking
 from tools.chaos.ledger import Ledger
 
-PATIENCE = 10  # errors that one block swallows before it gives up
+PATIENCE = 10  # errors that one block ignores before it gives up
 
 
 class HandingBack(Writer):
@@ -17,7 +17,7 @@ class HandingBack(Writer):
 
 
 class TakingOver(Writer):
-    """Once: what takes the session over from it keeps it."""
+    """Takes over once; a later owner is not taken over again."""
 
     def __init__(self, session_id: str, ledger: Ledger) -> None:
         super().__init__(session_id, ledger)
@@ -29,7 +29,7 @@ class TakingOver(Writer):
 
 
 class TwoTasks(Writer):
-    """One writes all the time; the other works for a while between its writes, without a safe point."""
+    """One task writes all the time; the other works between its writes without a safe point."""
 
     async def go(self, run: Run) -> None:
         async with asyncio.TaskGroup() as group:
@@ -45,7 +45,7 @@ class TwoTasks(Writer):
 
 
 class Wrapping(Writer):
-    """Whatever is raised inside is swallowed, a few times in a row."""
+    """Ignores errors, a limited number in a row."""
 
     async def go(self, run: Run) -> None:
         swallowed = 0
@@ -78,7 +78,7 @@ class Grouping(Wrapping):
 
 
 class Shielding(Wrapping):
-    """The wait has a timeout, the call goes on."""
+    """A timeout on the wait, not on the call."""
 
     async def wrapped(self, run: Run) -> None:
         writing = asyncio.create_task(self.step(run))
@@ -90,7 +90,7 @@ class Shielding(Wrapping):
 
 
 class TimingOut(Wrapping):
-    """The call is cancelled, and made again with the same values."""
+    """Cancels the call and repeats it with the same values."""
 
     async def store(self, run: Run, n: int, kind: str) -> None:
         while True:

@@ -12,7 +12,7 @@ STEP = "step"
 
 
 class Ledger:
-    """One line for each attempt, answer and error; a line that was begun when we were killed is no line."""
+    """One line for each attempt, answer and error. An incomplete last line is ignored."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8", buffering=1)

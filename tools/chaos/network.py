@@ -11,7 +11,7 @@ from tools.chaos.environment import World
 from tools.chaos.fault import Fault
 from tools.chaos.wire import Wire
 
-WITHOUT_NOTIFICATIONS = 12.0  # seconds; every ten a web process compares with the database
+WITHOUT_NOTIFICATIONS = 12.0  # seconds; a web process compares itself with the database every ten
 AFTER_ROLLBACK = """
 SELECT count(*) FROM agent_session_checkpoints c
 WHERE session_id = %s AND (data->>'n')::int = ANY(%s)
@@ -51,7 +51,7 @@ def notifications_kept(world: World) -> str:
 
 
 def delay_commits(world: World, crew: Crew) -> None:
-    """Meanwhile one session is rolled back again and again: what arrives late is of an older epoch."""
+    """Delays commits and rolls one session back, so that late writes have an older epoch."""
     wire_of(world).hold_every = 4
     for _ in range(3):
         time.sleep(0.7)
@@ -59,7 +59,7 @@ def delay_commits(world: World, crew: Crew) -> None:
 
 
 async def roll_back(world: World, agent: Agent) -> None:
-    """To its newest checkpoint."""
+    """Rolls back to the newest checkpoint."""
     async with await SessionManager.connect(world.direct_url, world.valkey_url) as manager:
         session = await manager.read(agent.session_id)
         if session is not None:
@@ -67,7 +67,7 @@ async def roll_back(world: World, agent: Agent) -> None:
 
 
 def delay_no_more(world: World, _crew: Crew) -> None:
-    """Returns when the last of them has arrived."""
+    """Returns when the last delayed commit has arrived."""
     wire = wire_of(world)
     wire.hold_every = 0
     time.sleep(wire.hold_seconds)
@@ -78,7 +78,7 @@ def statements_held(world: World) -> str:
 
 
 def of_an_older_epoch(world: World, crew: Crew) -> list[str]:
-    """Checkpoints that are behind the rollback in the record, though the agent began them before it met it."""
+    """Checkpoints stored after a rollback that were begun before the agent learned of it."""
     agent = crew.steady[1]
     entries = agent.entries("attached")
     began = entries[-1]["at"]

@@ -12,7 +12,7 @@ from tools.chaos.environment import World
 from tools.chaos.fault import Act, Fault
 
 SECONDS = 7
-KEYS = 2000  # of which each takes a while to be loaded
+KEYS = 2000  # each takes a while to load
 LOADING = {
     "save": "3600 1",
     "key-load-delay": "4000",
@@ -47,7 +47,7 @@ def save_again(world: World, _crew: Crew) -> None:
 
 
 def load_for_long(world: World, _crew: Crew) -> None:
-    """It comes back with a snapshot, which takes seconds to be read."""
+    """Restarts with a snapshot that takes seconds to load."""
     with redis.Redis.from_url(world.valkey_url) as client:
         with client.pipeline() as pipeline:
             for n in range(KEYS):
@@ -67,7 +67,7 @@ def restart(world: World, _crew: Crew) -> None:
 
 
 def serve_no_slot(world: World, _crew: Crew) -> None:
-    """A node of a cluster whose slots nobody serves."""
+    """A cluster node without slots, which refuses every key."""
     world.stop_valkey()
     world.launch_valkey(**{"cluster-enabled": "yes", "port": str(free_port()), "bind": "127.0.0.1"})
     with redis.Redis.from_url(world.valkey_url) as client:
@@ -75,7 +75,7 @@ def serve_no_slot(world: World, _crew: Crew) -> None:
 
 
 def _must_say(client: redis.Redis, word: str) -> None:
-    """A state that did not come about proves nothing."""
+    """Raises unless Valkey answers with this error: the drill would prove nothing."""
     said = valkey_refusals.answer(client)
     if said == valkey_refusals.STORED or word not in said:
         raise RuntimeError(f"Valkey does not refuse with {word or 'anything'}: {said}")

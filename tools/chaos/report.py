@@ -60,7 +60,7 @@ def timing(result: Result) -> str:
 
 
 def raised(errors: dict[str, int]) -> str:
-    """Each kind of error once: the rest of its words differ by time and address."""
+    """Each kind of error once; the texts differ by time and address."""
     kinds: Counter[str] = Counter()
     for words, n in errors.items():
         kinds[words.partition(":")[0]] += n

@@ -1,4 +1,4 @@
-"""The fault of a restored dump, by the steps of docs/operations.md."""
+"""A restored dump, by the steps of docs/operations.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_place(world: World, _crew: Crew) -> None:
 
 
 def anew(world: World, _crew: Crew) -> None:
-    """Under the name of the former one, as a database that is moved would be."""
+    """Restores under the former name, as a moved database would have."""
     began = _dump(world)
     server = make_conninfo(world.direct_url, dbname="postgres")
     with psycopg.connect(server, autocommit=True) as connection:
@@ -55,13 +55,13 @@ def _run(world: World, containing: str) -> str:
 
 
 def _note(world: World, began: float) -> None:
-    """What was acknowledged from the dump to the restore's commit is lost by design."""
+    """Writes acknowledged between the dump and the restore's commit are lost by design."""
     [(restored_at,)] = world.sql(RESTORED_AT)
     world.lost = began, float(str(restored_at))
 
 
 def all_went_on_anew(world: World, crew: Crew) -> list[str]:
-    """Each agent heard of it, and left what it knew."""
+    """Every agent must have received `Restored`."""
     lost = world.lost
     return [
         "an agent did not hear of the restore"

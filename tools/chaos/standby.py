@@ -1,4 +1,4 @@
-"""A synchronous standby of the same server: what the primary acknowledged, the standby has."""
+"""A synchronous standby on the same machine: it has every commit that the primary acknowledged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _programs() -> Path:
 
 
 def add(world: World) -> None:
-    """Copied while everybody works, then confirmed before any commit is."""
+    """Adds the standby while agents write, then makes every commit wait for it."""
     folder = world.folder / "standby"
     folder.mkdir(mode=0o711, exist_ok=True)
     cluster = folder / "postgres"
@@ -32,7 +32,7 @@ def add(world: World) -> None:
     own_folder(cluster, account)
     shutil.copy2(
         world.folder / credentials.FILE, folder / credentials.FILE
-    )  # its roles are copied too
+    )  # the copy includes its roles
     done = process.run(
         [
             *(_programs() / "pg_basebackup", "-D", cluster, "-R", "-X", "stream"),
@@ -52,7 +52,7 @@ def add(world: World) -> None:
 
 def kill_primary(world: World, _crew: Crew) -> None:
     kill(world.postgres)
-    shutil.rmtree(world.folder / "postgres", ignore_errors=True)  # it is not coming back
+    shutil.rmtree(world.folder / "postgres", ignore_errors=True)  # the old primary does not return
 
 
 def promote(world: World, _crew: Crew) -> None:

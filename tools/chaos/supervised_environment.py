@@ -9,10 +9,10 @@ from tools.chaos.environment import World
 
 
 class ServedWorld(World):
-    """Only the supervisor restarts processes."""
+    """A world in which only the supervisor restarts processes."""
 
     def start_web(self) -> None:
-        """The database is prepared; from here on the supervisor has the servers."""
+        """Starts the supervisor, which takes over the servers."""
         self.stop_valkey()
         self.stop_postgres()
         own = {"DATABASE_URL": "", "VALKEY_URL": "", "DEMO": "0", "PORT": str(self.port)}

@@ -1,4 +1,4 @@
-"""Compares the database with what agents were acknowledged and pages claimed."""
+"""Compares the database with the acknowledgements of agents and the claims of pages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _writes_of(world: World, agent: Agent) -> tuple[int, int, int, int]:
     told = {(e["kind"], e["n"]) for e in agent.entries("stored") if not _was_lost(world, e["at"])}
     stored = Counter((STEP, n) for (n,) in world.sql(STEPS, agent.session_id, STEP))
     stored.update(("save", int(str(n))) for (n,) in world.sql(SAVES, agent.session_id))
-    if world.sql(ROLLED_BACK, agent.session_id):  # which took back contexts, and no history
+    if world.sql(ROLLED_BACK, agent.session_id):  # a rollback resets contexts, but not the history
         kept = set(stored)
     else:
         kept = {("save", int(str(n))) for (n,) in world.sql(KEPT, agent.session_id)}
@@ -69,12 +69,12 @@ def _writes_of(world: World, agent: Agent) -> tuple[int, int, int, int]:
 
 
 def _was_lost(world: World, at: float) -> bool:
-    """Taken back by a restore, as its dump says."""
+    """Whether a restore lost this write."""
     return world.lost is not None and world.lost[0] < at < world.lost[1]
 
 
 def wrong_copies(world: World, crew: Crew) -> list[str]:
-    """What a process that comes now is told of a session, out of Valkey, and what PostgreSQL has."""
+    """Sessions whose copy from Valkey differs from PostgreSQL for a new process."""
     return asyncio.run(_wrong_copies(world, crew.session_ids))
 
 
@@ -102,7 +102,7 @@ def _count(rows: list[tuple[Any, ...]]) -> int:
 
 
 class Timeline:
-    """Which version everybody could see, when."""
+    """The newest committed version of each session at any time."""
 
     def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
         self._times: dict[str, list[float]] = {}
@@ -123,13 +123,13 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Window:
-    """When something was out of reach."""
+    """The time in which something was unreachable."""
 
     away: str
     since: float
     until: float
     grace: float = GRACE
-    restored_at: float = 0.0  # claims of before are of a timeline that is lost
+    restored_at: float = 0.0  # earlier claims belong to a lost timeline
 
     def lasted(self, at: float) -> bool:
         return self.since + self.grace < at < self.until
@@ -138,7 +138,7 @@ class Window:
 def wrong_claims(
     page: Page, timeline: Timeline, away: Window, crew: Crew, resumed_at: float
 ) -> list[str]:
-    """Each stretch of time in which the page said something that was not so."""
+    """Each period in which a page made a wrong claim."""
     works = _writes_of_crew(crew)
 
     def is_stale(claim: Claim) -> bool:
@@ -154,7 +154,7 @@ def wrong_claims(
         )
 
     def is_blind(claim: Claim) -> bool:
-        """The database or the web process cannot be reached, so nothing can be known to be current."""
+        """Without the database or the web process a page cannot know that it is current."""
         return claim.state == "live" and away.away in ("database", "web") and away.lasted(claim.at)
 
     def has_old_beats(claim: Claim) -> bool:
@@ -185,7 +185,7 @@ def _writes_of_crew(crew: Crew) -> Callable[[str, float, float], bool]:
     }
 
     def works(session_id: str, since: float, until: float) -> bool:
-        """The agent began to write within a tenth of a second, before it was told to go on."""
+        """Whether the agent began to write within 0.1 s, and before its resume."""
         times = begun[session_id]
         return bisect_left(times, min(since + 0.1, until)) > bisect_right(times, since)
 

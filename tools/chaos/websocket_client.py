@@ -1,4 +1,4 @@
-"""An open page that follows static/js/core/feed.js: rows by version, credit by acknowledging, hello on return."""
+"""An open page that follows static/js/core/feed.js: versions, acknowledgements, reconnects."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SILENCE, OFFLINE_AFTER, ASK_AGAIN_AFTER, LOOK = 12.0, 6.0, 0.3, 0.1
 
 
 class Reload(Exception):
-    """The database was restored or failed over: the page loads itself anew."""
+    """The database was restored or failed over: the page reloads itself."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the page said at one moment."""
+    """What the page showed at one moment."""
 
     at: float
     state: str
@@ -48,7 +48,7 @@ class Shown:
             (self.confirmed_paused.add if says else self.confirmed_paused.discard)(session_id)
 
     def touch(self, touches: dict[str, dict[str, Any]]) -> bool:
-        """Whether the version that one of them builds on is missing here."""
+        """Whether one of them builds on a version that is missing here."""
         taken = [self.versions.takes_touch(*touch) for touch in touches.items()]
         return None in taken
 
@@ -172,6 +172,6 @@ class Page:
         return "live" if complete and self._told.get("status") == "live" else "catching-up"
 
     def said(self, since: float, until: float) -> list[str]:
-        """The states it went through, each once in a row."""
+        """The states in order, without repetitions."""
         states = (claim.state for claim in self.claims if since <= claim.at <= until)
         return [state for state, _ in groupby(states)]

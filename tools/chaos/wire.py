@@ -1,5 +1,6 @@
-"""The network between everybody and PostgreSQL: it can lead elsewhere, cut just when an answer comes, delay a commit
-until its sender is gone, and keep notifications back."""
+"""A proxy before PostgreSQL that can switch servers, lose answers, delay commits and drop
+notifications.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ WRITES = (b"UPDATE agent_sessions s SET", b"INSERT INTO agent_sessions (")
 
 
 class Wire:
-    """Lives in a thread of its own. Set `cut_every` to lose the answer of every n-th commit, `hold_every` to cut
-    its sender off and to deliver it `hold_seconds` later, `keeps_notifications` to deliver none."""
+    """Runs in a thread of its own.
+
+    `cut_every` loses the answer of every n-th commit. `hold_every` disconnects its sender and
+    delivers the commit `hold_seconds` later. `keeps_notifications` drops all notifications.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -44,7 +48,7 @@ class Wire:
             self._thread.join(10)
 
     def switch(self, target: Path) -> None:
-        """From now on to another server; who is connected is cut off."""
+        """Connects new clients to another server; disconnects the current ones."""
         self.target = target
         self._loop.call_soon_threadsafe(self._cut_all)
 
@@ -69,7 +73,7 @@ class Wire:
             line.cut()
 
     def fate(self) -> str:
-        """Asked for every commit that passes: "", "lost" or "held"."""
+        """Called for every commit: "", "lost" or "held"."""
         self._commits += 1
         if self.cut_every and self._commits % self.cut_every == 0:
             return "lost"
@@ -111,7 +115,7 @@ class Line:
     async def _deliver_late(
         self, message: tuple[bytes, bytes], client: asyncio.StreamReader
     ) -> None:
-        """The whole statement with its Sync is held; its sender sees the connection end."""
+        """Holds the whole statement with its Sync; the sender is disconnected."""
         held = [message]
         while held[-1][0] not in (b"Q", b"S"):
             if (more := await _message(client)) is None:
@@ -126,7 +130,7 @@ class Line:
         await self._answered.wait()
 
     async def answer(self, server: asyncio.StreamReader) -> None:
-        """ReadyForQuery comes after the commit: whoever waits for it has its outcome, who does not has not."""
+        """Forwards answers; cuts the connection at ReadyForQuery, which follows the commit."""
         try:
             while message := await _message(server):
                 if message[0] == b"A" and self._wire.keeps_notifications:
@@ -144,7 +148,10 @@ class Line:
         self.cut()
 
     def _commits(self, kind: bytes, body: bytes) -> bool:
-        """A COMMIT, or a statement that commits by itself: prepared ones are known by their names."""
+        """Whether it commits: a COMMIT, or a write outside of a transaction.
+
+        Prepared writes are known by name.
+        """
         if kind == b"P":
             name, _, rest = body.partition(b"\0")
             (self._writers.add if _is_write(rest) else self._writers.discard)(name)

@@ -1,1 +1,1 @@
-"""Real agents and real pages on one dashboard, and how fast what the agents do comes onto the pages."""
+"""Real agents and pages on one dashboard, with the latency from an agent's change to the pages."""

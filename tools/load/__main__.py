@@ -1,6 +1,7 @@
-"""`make load AGENTS=200 PAGES=200 SECONDS=30`: real agents, real pages, live figures; ends by itself.
+"""`make load AGENTS=200 PAGES=200 SECONDS=30`: real agents and pages with live figures, for a
+limited time.
 
-With URL= it loads a dashboard that runs already, whose DATABASE_URL and VALKEY_URL the agents need too;
+With URL= it loads a running dashboard; the agents then need its DATABASE_URL and VALKEY_URL.
 LOAD_USER (admin) and LOAD_PASSWORD log the pages in.
 """
 
@@ -71,7 +72,7 @@ async def listen(child: Child, board: Board) -> None:
 
 
 def shares(number: int, most: int) -> list[int]:
-    """So many in processes of at most so many each, evenly."""
+    """Distributes evenly over processes of at most `most` each."""
     processes = -(-number // most)
     return [number // processes + (n < number % processes) for n in range(processes)]
 
@@ -110,7 +111,7 @@ async def watched(
             live.update(table(options, board, live=True), refresh=True)
     if failed := [child.returncode for child in agents if child.returncode]:
         raise SystemExit(f"error: agents ended with {failed[0]}")
-    await asyncio.sleep(1.5)  # what is on its way, and the pages' last word
+    await asyncio.sleep(1.5)  # for frames in transit and the last figures of the pages
     for task in hearing:
         task.cancel()
     return board

@@ -1,4 +1,4 @@
-"""`python -m tools.load.agents AGENTS SECONDS`: so many agents in this process, each at work on a session of its own."""
+"""`python -m tools.load.agents AGENTS SECONDS`: agents in one process, a session each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from agent_sessions import OrderReceived, SessionManager
 from agent_sessions.keys import NAMESPACE
 from tools.load.figures import Said
 
-STEP = 2.0  # seconds of work between two checkpoints, more or less
+STEP = 2.0  # seconds of work between two checkpoints, on average
 BEAT = 2.0
 REMARKS = "Sauber gerechnet; bei der dritten Aufgabe fehlt die Einheit. " * 12
 
 
 async def agent(manager: SessionManager, session_id: str, until: float, said: Said) -> None:
-    """An administrator may pause it or end it meanwhile."""
+    """Works on one session; an administrator may pause or end it."""
     with suppress(OrderReceived):
         async with manager.attach(session_id, interval=BEAT) as run:
             step = 0

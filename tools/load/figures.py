@@ -1,4 +1,4 @@
-"""Counts and latencies: printed once a second by each process, gathered by the parent."""
+"""Counts and latencies: printed once a second by each process, collected by the parent."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 from collections import Counter, defaultdict, deque
 from typing import Any
 
-LIVE = 5.0  # seconds that the live figures look back
+LIVE = 5.0  # seconds that the live figures cover
 SHARES = (0.5, 0.95, 0.99)
 
 
 class Latencies(Counter[int]):
-    """Milliseconds, and how often."""
+    """Latencies in milliseconds, with their counts."""
 
     def quantile(self, share: float) -> int | None:
         wanted, so_far = share * self.total(), 0
@@ -25,7 +25,7 @@ class Latencies(Counter[int]):
 
 
 class Said:
-    """One process's figures since it last said them. Prints a line of JSON a second."""
+    """One process's figures since the last line. Prints a line of JSON a second."""
 
     def __init__(self) -> None:
         self._new: dict[str, Counter[int]] = defaultdict(Counter)
@@ -44,7 +44,7 @@ class Said:
 
 
 class Board:
-    """All figures of all processes, in total and of the last seconds."""
+    """Figures of all processes: totals and the last seconds."""
 
     def __init__(self) -> None:
         self.total: dict[str, Latencies] = defaultdict(Latencies)
@@ -62,7 +62,7 @@ class Board:
         return time.monotonic() - self._begun
 
     def recent(self, what: str) -> tuple[float, Latencies]:
-        """How often a second of late, and how long it took."""
+        """The recent rate a second, and the latencies."""
         now = time.monotonic()
         while self._recent and now - self._recent[0][0] > LIVE:
             self._recent.popleft()

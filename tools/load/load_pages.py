@@ -1,4 +1,7 @@
-"""`python -m tools.load.load_pages URL COOKIE PAGES`: so many open lists in this process. Reads the ids they show from stdin."""
+"""`python -m tools.load.load_pages URL COOKIE PAGES`: open lists in one process.
+
+Reads their ids from stdin.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ PROGRESS = re.compile(r'data-progress="(\d+)"')
 
 
 class Page:
-    """Acknowledges as a browser does."""
+    """An open list that acknowledges as a browser does."""
 
     def __init__(self, shown: list[str], said: Said) -> None:
         self._said = said
@@ -48,9 +51,9 @@ class Page:
         await socket.send(json.dumps(hello(self._seq, self._versions)))
 
     def _hear(self, frame: dict[str, Any], now: float) -> bool:
-        """Whether nothing is missing."""
+        """Handles a frame; returns whether nothing is missing."""
         self._answered = self._answered or frame.get("hello") == self._seq
-        first, complete = "hello" in frame, True  # what the first brings is as old as it is
+        first, complete = "hello" in frame, True  # the rows of the first frame may be of any age
         self._said.note("frame, age", (now - frame["now"]) / 1000)
         for session_id, row in frame.get("rows", {}).items():
             progress = PROGRESS.search(row["html"] or "")

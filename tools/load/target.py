@@ -1,4 +1,4 @@
-"""The dashboard under load: one of its own on embedded servers, or a running one."""
+"""The dashboard under load: a new one on embedded servers, or a running one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Place:
     password: str
 
     def log_in(self) -> str:
-        """As a person does; returns the cookies that a socket needs."""
+        """Logs in through the form; returns the cookies for the socket."""
         jar = CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
         page = f"{self.url}/login/"

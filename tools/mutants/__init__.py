@@ -1,1 +1,1 @@
-"""One rule of the code is taken out at a time; the tests about it have to fail."""
+"""Mutation testing: removes one rule at a time; its tests have to fail."""

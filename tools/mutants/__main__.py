@@ -1,7 +1,8 @@
-"""`make mutants MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1]`: takes one rule out at a time and runs the tests about it.
+"""`make mutants MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1]`: mutation testing.
 
-Exit code 1 when a mutant lives through them that is not in tools/mutants/survivors.md with its reason. All of them take
-many hours: the order is drawn with SEED, evenly from all files, and what the time did not allow is counted. LIST=1 only lists.
+Exit code 1 if a mutant survives that tools/mutants/survivors.md does not list with a reason. All
+mutants take many hours: SEED draws their order evenly from all files, and those not run in time are
+counted. LIST=1 only lists them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def accepted() -> set[str]:
 
 
 def drawn(only: str, seed: int) -> Iterator[Mutant]:
-    """One of each file in turn, so that whatever the time allows is about all of them."""
+    """One of each file in turn, so that a limited time covers all files."""
     chance = random.Random(seed)  # noqa: S311
     each = [[*mutants(ROOT, path)] for path in TARGETS if only in path]
     for found in each:

@@ -1,4 +1,4 @@
-"""What a mutant is: one replacement in one file."""
+"""A mutant: one replacement in one file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """`start` and `end` count characters of the file's text."""
+    """`start` and `end` are offsets in characters."""
 
     path: str
     start: int
@@ -19,7 +19,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """Stays the same when lines are added elsewhere in the file."""
+        """Independent of line numbers, so that it stays the same when lines are added elsewhere."""
         return f"`{self.path}` `{self.where}`: {self.what}"
 
     def of(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Mutants of Python: comparisons turned, operands and statements dropped, conditions negated."""
+"""Mutants of Python: comparisons inverted, operands and statements removed, conditions negated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def mutants(path: str, text: str) -> Iterator[Mutant]:
 
 
 def _inside(node: ast.AST, where: str) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """Every expression and statement, with the function it stands in. Annotations are none of it."""
+    """Every expression and statement with its function, without annotations."""
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list"):
             continue
@@ -80,7 +80,7 @@ def _replacements(node: ast.expr | ast.stmt) -> Iterator[tuple[ast.expr | ast.st
 
 
 def _is_effect(node: ast.expr | ast.stmt) -> bool:
-    """A call for its effect, or a value put into something that lives on."""
+    """A call for its effect, or an assignment to an object that outlives the function."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Call | ast.Await)
     if isinstance(node, ast.Assign):
@@ -96,6 +96,6 @@ def _line_starts(text: str) -> list[int]:
 
 
 def _position(text: str, starts: list[int], line: int, offset: int) -> int:
-    """ast counts lines, and in them the bytes of UTF-8."""
+    """The offset in characters: ast counts lines and bytes of UTF-8."""
     whole = text[starts[line - 1] : starts[line]]
     return starts[line - 1] + len(whole.encode()[:offset].decode())

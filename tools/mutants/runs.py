@@ -1,4 +1,4 @@
-"""Runs the tests about a file against one mutant after the other, each worker in a copy of the repository."""
+"""Runs the tests of a file against its mutants; each worker uses a copy of the repository."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 from tools.mutants.mutant import Mutant
 
 FAILED_TESTS = 1
-BROKEN = (2, 4)  # pytest could not even collect, or a conftest does not load
-SLOWEST = 900.0  # seconds; a mutant that hangs is noticed
+BROKEN = (2, 4)  # exit codes of pytest for failed collection
+SLOWEST = 900.0  # seconds; a longer run counts as a hanging mutant
 
 
 class Outcome(StrEnum):
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 @contextmanager
 def copy_of(root: Path) -> Iterator[Path]:
-    """Without what is not part of the repository."""
+    """Copies tracked and new files, without ignored ones."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=root, check=True, capture_output=True,
@@ -45,7 +45,7 @@ def copy_of(root: Path) -> Iterator[Path]:
 
 
 async def outcome(copy: Path, mutant: Mutant, tests: Sequence[str]) -> Outcome:
-    """Not run: pytest ended with neither success nor a failure."""
+    """`not run` if pytest ended with neither success nor failure."""
     place = copy / mutant.path
     text = place.read_text("utf-8")
     place.write_text(mutant.of(text), "utf-8")
@@ -59,7 +59,7 @@ async def outcome(copy: Path, mutant: Mutant, tests: Sequence[str]) -> Outcome:
 
 
 async def _tests(copy: Path, tests: Sequence[str]) -> int | None:
-    """The exit code of pytest; None when it did not end."""
+    """The exit code of pytest; None on timeout."""
     command = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, cwd=copy, start_new_session=True,
@@ -86,7 +86,7 @@ async def run(
     seconds: float,
     told: Told,
 ) -> None:
-    """Until all are run or the time is over."""
+    """Runs mutants until all are done or the time is over."""
     waiting = iter(work)
     healthy: dict[Sequence[str], asyncio.Task[int | None]] = {}
 

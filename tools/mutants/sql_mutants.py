@@ -1,4 +1,4 @@
-"""Mutants of SQL: each operand of an AND left out, each branch of an IF or CASE never taken."""
+"""Mutants of SQL: each operand of an AND removed, each branch of an IF or CASE never taken."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Token(NamedTuple):
 
 
 def mutants(path: str, text: str, later: Sequence[str] = ()) -> Iterator[Mutant]:
-    """`later`: the files that come after it; what they define anew is not mutated here."""
+    """`later` files are those after this one; functions that they redefine are not mutated here."""
     anew = {name for other in later for name in _names(other)}
     functions = [(m.start(), m.end(), m.group(1)) for m in _FUNCTION.finditer(text)]
     tokens = _tokens(text)
@@ -75,7 +75,7 @@ def _is_of_between(tokens: list[Token], at: int) -> bool:
 
 
 def _last_of_operand(tokens: list[Token], at: int) -> int:
-    """A CASE in it ends with its own END."""
+    """The end of the operand; a CASE inside it has an END of its own."""
     cases, depth = 0, tokens[at].depth
     for i in range(at + 1, len(tokens)):
         token = tokens[i]
@@ -98,7 +98,7 @@ def _first_of_operand(tokens: list[Token], at: int) -> int:
 
 
 def _without_branches(tokens: list[Token], text: str) -> Iterator[tuple[int, int, str]]:
-    """NULL is neither true nor equal to anything: the branch is never taken."""
+    """Replaces conditions by NULL, which is neither true nor equal to anything."""
     for i, token in enumerate(tokens):
         if token.text not in ("IF", "ELSIF", "WHEN"):
             continue

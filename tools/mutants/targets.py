@@ -1,4 +1,4 @@
-"""Files that hold rules, and the tests of each."""
+"""Files with rules, and the tests of each."""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""Pictures of every page on real data: `python -m tools.screenshots`, or `make screenshots`."""
+"""Screenshots of every page with real data.
+
+`python -m tools.screenshots`, or `make screenshots`.
+"""

@@ -1,7 +1,7 @@
-"""Takes the pictures: `python -m tools.screenshots [SCENE …]`.
+"""Takes the screenshots: `python -m tools.screenshots [SCENE …]`.
 
 Starts the whole dashboard with its demo agents in a folder of its own, lets them work for a while,
-acts as an administrator would, and writes docs/screenshots/<scene>-<theme>-<size>-<language>.png.
+acts as an administrator, and writes docs/screenshots/<scene>-<theme>-<size>-<language>.png.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def main(wanted: set[str]) -> None:
                 work(browser, served)
                 take(browser, served, chosen(SCENES))
                 if scenes := chosen(ON_A_CROWD):
-                    with ThreadPoolExecutor(1) as thread:  # Playwright's loop runs in this one
+                    # Playwright runs an event loop in this thread
+                    with ThreadPoolExecutor(1) as thread:
                         thread.submit(asyncio.run, served.add_crowd()).result()
                     take(browser, served, scenes)
         browser.close()
@@ -99,14 +100,14 @@ def picture(page: Page, scene: Scene, look: Look) -> None:
     name, _, show = scene
     try:
         show(page)
-    except Exception as error:  # one scene that is not there now does not cost the others
+    except Exception as error:  # a failed scene must not prevent the others
         print(f"    {name} {look}: not taken: {str(error).splitlines()[0]}", flush=True)
         return
     save(page, name, look)
 
 
 def save(page: Page, scene: str, look: Look) -> None:
-    """In a palette of 256 colours: a third of the size, and the pages have fewer."""
+    """Saves with a palette of 256 colours, which is a third of the size; pages have fewer."""
     path = TARGET / f"{'-'.join((scene, *look))}.png"
     taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     taken.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

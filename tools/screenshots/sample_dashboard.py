@@ -1,4 +1,4 @@
-"""A dashboard of its own to take pictures of, and a crowd of sessions where many are needed."""
+"""A dashboard of its own for the screenshots, with many sessions where a scene needs them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Served:
     data_dir: Path
 
     async def add_crowd(self) -> None:
-        """More sessions than one order reaches in a moment: to see a bulk order at work."""
+        """Adds sessions, so many that a bulk order takes visible time."""
         connected = SessionManager.connect(postgres.url(self.data_dir), valkey.url(self.data_dir))
         async with await connected as manager:
             for first in range(0, CROWD, 500):

@@ -1,4 +1,4 @@
-"""What is shown: each scene brings a page into one state, as a person would."""
+"""The scenes: each brings a page into one state, through its controls."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Scene = tuple[str, list[Look], Callable[[Page], None]]
 
 
 def act(page: Page) -> None:
-    """What an administrator does in a morning: one pause, one end, one rollback."""
+    """Gives some orders: one pause, one end, one rollback."""
     open_session(page, "/?type=grader&state=active")
     confirm(page, ".head-actions .primary", "Rubrik prüfen")
     session(page)
     page.locator("#more summary").click()
     confirm(page, "#more a[href*=failures]", "Endlosschleife beim Nachladen")
-    session(page)  # another one: this is no longer active
+    session(page)  # another session, because the first is no longer active
     confirm(page, "#checkpoints a[data-dialog] >> nth=1", "Falsche Aufgabe")
 
 
@@ -175,7 +175,7 @@ def empty(page: Page) -> None:
 
 
 def bulk_running(page: Page) -> None:
-    """Paused by one picture, resumed by the next, when the order before has ended."""
+    """One picture pauses, the next resumes after the order before has ended."""
     go(page, "/bulk/")
     if (before := page.locator("main a[href*='/bulk/']")).count():
         before.first.click()

@@ -1,1 +1,3 @@
-"""Many kinds of writers on a few sessions, under outages; afterwards a judge compares their logs with PostgreSQL."""
+"""Many kinds of writers on a few sessions during outages; a judge compares their logs with the
+data.
+"""

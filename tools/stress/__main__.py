@@ -1,7 +1,8 @@
-"""`make stress SEEDS=20 SECONDS=20`: seed after seed on servers of its own, two at a time; exit code 1 for a violation.
+"""`make stress SEEDS=20 SECONDS=20`: runs each seed on servers of its own; exit code 1 for a
+violation.
 
-SEEDS is how many (from 1 on), or which: 7,9 or 5-8. JOBS says how many run side by side. Violations are printed, and
-saved with the log of every call in the folder REPORT (.data/stress).
+SEEDS is a number (from 1 on) or a list: 7,9 or 5-8. JOBS is the number of parallel runs. Violations
+are printed, and saved with the log of every call in the folder REPORT (.data/stress).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tools.stress.plan import plan
 from tools.stress.stress_run import Run
 from tools.stress.violations import Violation
 
-SHOWN = 3  # of one rule and seed
+SHOWN = 3  # for each rule and seed
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Runs:
         self.violations: list[Violation] = []
 
     async def at(self, place: Place) -> None:
-        """One seed after the other, until none is left."""
+        """Runs seeds until none is left."""
         await place.start_workers()
         try:
             while self._waiting:

@@ -1,4 +1,4 @@
-"""What all actors have in common, and the writers that use the library without `attach`."""
+"""The base of all actors, and the writers that use the library without `attach`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARED = "shared"
 
 
 class Worker:
-    """One actor of the plan at work. `ending` is set when it shall finish what it does."""
+    """One actor of the plan. `ending` is set when it should finish its current call and stop."""
 
     def __init__(
         self, actor: Actor, session: str, manager: SessionManager, log: Log, attempt: int
@@ -47,7 +47,7 @@ class Worker:
         copy: Callable[[T], AgentSession | None] = lambda _: None,
         **facts: Any,
     ) -> T:
-        """As the documentation says: after StorageUnavailable the same call with the same values."""
+        """Repeats the same call with the same values after StorageUnavailable (docs/agents.md)."""
         while True:
             try:
                 return await self.call(name, work, copy, **facts)
@@ -57,7 +57,7 @@ class Worker:
                 await asyncio.sleep(PATIENCE)
 
     def value(self) -> str:
-        """Never the same twice in one run."""
+        """A value that is unique within the run."""
         self._values += 1
         return f"{self.actor.name} {self._attempt}.{self._values}"
 
@@ -70,14 +70,14 @@ class Worker:
 
 
 class Writer(Worker):
-    """get_session, change, update_session; it keeps its copy for a while, and edits by it now and then."""
+    """Reads a session, changes it and stores it with update_session or edit; reuses its copy."""
 
     async def work(self) -> None:
         while not self.ending.is_set():
             try:
                 await self._with_one_copy()
             except SessionError:
-                pass  # what it was is in the log; the next copy is a new one
+                pass  # the log has the error; the next copy is read anew
             await self.pause()
 
     async def _with_one_copy(self) -> None:
@@ -109,7 +109,7 @@ class Writer(Worker):
         return session
 
     def _change(self, session: AgentSession) -> dict[str, Any]:
-        """Checkpoints and a change of its own path, either or both; rarely of the path that others change too."""
+        """Adds checkpoints and changes a path, mostly its own, rarely the one all writers share."""
         wants, seen, tokens = {}, {}, []
         for _ in range(self.random.choice([0, 1, 1, 1, 2, 3])):
             tokens.append(self.value())
@@ -121,7 +121,7 @@ class Writer(Worker):
         return {"tokens": tokens, "wants": wants, "seen": seen}
 
     async def _edit(self, session: AgentSession) -> AgentSession | None:
-        """Not with its copy as it may have been changed here: with what the copy says, and its version."""
+        """Edits with the copy's stored context and version."""
         wants = {f"{self.actor.name} edits": self.value()}
         await self.call(
             "edit",

@@ -1,4 +1,4 @@
-"""An administrator who gives the orders of the plan, whether they are allowed or not."""
+"""An administrator who gives the orders of the plan, including forbidden ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Administrator(Worker):
             try:
                 await self._give(order)
             except SessionError:
-                pass  # in the log
+                pass  # the log has the error
 
     async def _give(self, order: Order) -> None:
         request_id = uuid.uuid4()
@@ -39,7 +39,7 @@ class Administrator(Worker):
     async def _until_answered(
         self, verb: str, work: Callable[[], Awaitable[AgentSession]], facts: dict[str, Any]
     ) -> None:
-        """The same request again, when it is not known whether it was stored."""
+        """Repeats the same request while its outcome is unknown."""
         for _ in range(TRIES):
             try:
                 await self.call(verb, work, lambda session: session, **facts)
@@ -73,7 +73,7 @@ class Administrator(Worker):
     async def _edit(
         self, who: dict[str, Any]
     ) -> tuple[Callable[[], Awaitable[AgentSession]] | None, dict[str, Any]]:
-        """The page's edit: what was read, one path changed, the version that was read."""
+        """An edit as the page makes it: one path changed, with the version that was read."""
         read = self.random.choice([self.manager.get_session, self.manager.read])
         seen = await self.call(read.__name__, lambda: read(self.session), lambda found: found)
         if seen is None:

@@ -9,7 +9,7 @@ from typing import Any
 from agent_sessions import OrderReceived, RolledBack, Run, SessionError, StorageUnavailable
 from tools.stress.actors import PATIENCE, Worker
 
-ENDS = 0.01  # of all steps: the agent says that its work is complete
+ENDS = 0.01  # of all steps; the agent then completes its session
 
 
 class Agent(Worker):
@@ -22,7 +22,8 @@ class Agent(Worker):
             except (OrderReceived, StorageUnavailable):
                 await asyncio.sleep(3 * PATIENCE)
             except SessionError:
-                await asyncio.sleep(3 * PATIENCE)  # the judge decides whether it may leave `attach`
+                # the judge decides whether the error may leave `attach`
+                await asyncio.sleep(3 * PATIENCE)
 
     async def _attached(self) -> None:
         run_id, interval = self.value(), self.random.uniform(0.5, 2.0)
@@ -81,7 +82,7 @@ async def _nothing() -> None:
 
 
 async def _first_error(tasks: list[asyncio.Task[None]]) -> None:
-    """The first one's error as it is, not in a group, after the others have ended."""
+    """Runs until one task raises or all end; raises the first error itself, not a group."""
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:

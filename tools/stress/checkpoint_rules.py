@@ -1,4 +1,4 @@
-"""Each acknowledged checkpoint is there once, in order, and of the epoch in which it was made."""
+"""Each acknowledged checkpoint is stored once, in order, and in the epoch in which it was made."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def double(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def out_of_order(record: Record, calls: Sequence[Call]) -> Findings:
-    """Of one writer's acknowledged checkpoints, a later one has a higher number."""
+    """Acknowledged checkpoints of a writer whose numbers do not increase."""
     numbers = {c.token: c.n for c in record.checkpoints}
     newest: dict[Any, tuple[int, str]] = {}
     for call in calls:

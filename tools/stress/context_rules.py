@@ -1,4 +1,4 @@
-"""Contexts: each change is one that was asked for, each acknowledged change took effect, each copy is true."""
+"""Changes of a context were requested, acknowledged ones took effect, copies are correct."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RUN_CALLS = ("entered", "checkpoint", "save", "safe_point", "complete")
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Each key that changed and its new value; None where it was removed. Actors write flat contexts."""
+    """Each changed key with its new value, None if removed. Actors write flat contexts."""
     keys = dict.fromkeys((*before, *after))
     return {key: after.get(key) for key in keys if before.get(key) != after.get(key)}
 
 
 def wrong_copies(record: Record, calls: Sequence[Call]) -> Findings:
-    """What a call returned is what the record had at that version."""
+    """Returned copies that differ from the record at their version."""
     for call in calls:
         if call.copy is not None and (what := _wrong(record, call.copy, _newer(record, call))):
             yield (
@@ -37,14 +37,12 @@ def wrong_copy_in_valkey(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def _newer(record: Record, call: Call) -> list[Entry] | None:
-    """Later entries that the copy may have its state from; None: from any.
+    """Later entries that may have set the copy's state; None if any may have.
 
-    A copy's version is that of the context it holds. A write of checkpoints alone brings the state and the order of
-    the moment in which it was stored, and leaves the context with its version as they were.
+    A copy has the version of its context. A write of checkpoints alone updates state and order to
+    the time of the write, and leaves the context with its version unchanged.
     """
-    if (
-        call.name in RUN_CALLS
-    ):  # a run's session follows the order that it obeys before it is read again
+    if call.name in RUN_CALLS:  # a run's session follows the order it obeys before it is read again
         return None
     stored = [c.version for c in record.checkpoints if c.token in call.facts.get("tokens", ())]
     if call.name != "update_session" or not stored or call.facts.get("wants"):
@@ -71,7 +69,7 @@ def _wrong(record: Record, copy: dict[str, Any], newer: Sequence[Entry] | None) 
 
 
 def unasked(record: Record, calls: Sequence[Call]) -> Findings:
-    """Every change of the context is what a call asked for that was under way then; a rollback may change all."""
+    """Changes that no call requested at that time. A rollback may change everything."""
     asked = _asked(calls)
     for entry, before, after in _written(record):
         for key, value in differences(before, after).items():
@@ -87,7 +85,7 @@ def unasked(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def _written(record: Record) -> list[tuple[Entry, dict[str, Any], dict[str, Any]]]:
-    """The changes that are no rollback."""
+    """The changes except rollbacks."""
     return [change for change in record.changes() if change[0].verb != "rollback"]
 
 
@@ -108,14 +106,14 @@ def _is_within(entry: Entry, call: Call, value: Any, key: str) -> bool:
 
 
 def _under_way(entry: Entry, calls: Sequence[Call]) -> list[Call]:
-    """Acknowledged writes are enough to explain it in most cases."""
+    """Acknowledged writes at that time, which explain most violations."""
     return [
         c for c in calls if "wants" in c.facts and c.acknowledged and c.start <= entry.at <= c.end
     ]
 
 
 def lost(record: Record, calls: Sequence[Call]) -> Findings:
-    """An acknowledged change was in effect at some moment of its call, or of the call that it repeats."""
+    """Acknowledged changes that were in effect at no time during their call or its first try."""
     begun: dict[tuple[str, str, Any], float] = {}
     for call in calls:
         wants = call.facts.get("wants", {})
@@ -145,7 +143,7 @@ def _took_effect(record: Record, key: str, value: Any, since: float, until: floa
 
 
 def _was_refused(record: Record, call: Call) -> bool:
-    """The refusals of an old agent are one entry as long as nothing else happens."""
+    """Whether the trigger refused it: repeated refusals of an old agent share one history entry."""
     entries = record.history
     for i, entry in enumerate(entries):
         replaced = entries[i + 1].at if i + 1 < len(entries) else float("inf")
@@ -156,7 +154,7 @@ def _was_refused(record: Record, call: Call) -> bool:
 
 
 def overwritten(record: Record, calls: Sequence[Call]) -> Findings:
-    """Who changes a key that others change too has seen the value that it replaces."""
+    """Writes to a shared key that replaced a value which the writer had not seen."""
     seeing = [call for call in calls if call.facts.get("seen")]
     for entry, before, after in _written(record):
         for key, value in differences(before, after).items():

@@ -1,4 +1,4 @@
-"""Servers, proxies and processes: started once, used for one run after the other."""
+"""Servers, proxies and processes: started once, used by one run after the other."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ANSWER_SECONDS = 90.0
 
 @dataclass
 class Worker:
-    """One process with actors, and its own ways to both servers."""
+    """One process with actors, and its own proxies to both servers."""
 
     name: str
     proxies: dict[str, Proxy]
     data_dir: Path
     process: asyncio.subprocess.Process
-    spare: asyncio.subprocess.Process | None = None  # takes the place of a killed one at once
+    spare: asyncio.subprocess.Process | None = None  # replaces a killed process at once
     command: dict[str, Any] = field(default_factory=dict)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -44,7 +44,10 @@ class Worker:
         return cls(name, proxies, data_dir, await _process(), spare)
 
     async def kill(self, folder: Path) -> None:
-        """Kill the process and start it again at once, as a supervisor does. Overlapping kills would leave a process running."""
+        """Kills the process and replaces it at once.
+
+        Overlapping kills would leave a process running.
+        """
         async with self._starting:
             await self.start_again()
             self.begin(self.command, folder)
@@ -60,7 +63,7 @@ class Worker:
             self.process.stdin.write(json.dumps(command).encode() + b"\n")
 
     def begin(self, command: dict[str, Any], folder: Path) -> None:
-        """Each start of a run has a log of its own."""
+        """Starts a run, with a log of its own for each start."""
         attempt = int(command.get("attempt", 0)) + 1
         log = folder / f"{self.name}-{attempt}.jsonl"
         ports = {server: proxy.port for server, proxy in self.proxies.items()}
@@ -84,7 +87,10 @@ class Worker:
             await proxy.stop()
 
     async def answer(self, expected: str) -> None:
-        """Raises TimeoutError when it does not come, RuntimeError when the process is gone."""
+        """The process's answer.
+
+        Raises TimeoutError without one, RuntimeError if the process has ended.
+        """
         if (answers := self.process.stdout) is None:
             return
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -116,7 +122,7 @@ async def _process() -> asyncio.subprocess.Process:
 
 
 class Place:
-    """PostgreSQL and Valkey of its own in a temporary folder. Start it in the main thread."""
+    """PostgreSQL and Valkey in a temporary folder. Start it in the main thread."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stress-"))

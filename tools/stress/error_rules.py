@@ -1,4 +1,4 @@
-"""Only the library's own errors leave it, and `attach` lets out only what is documented."""
+"""Calls raise only the library's errors, and `attach` only documented ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAY_LEAVE_ATTACH = {
 
 
 def foreign(record: Record | None, calls: Sequence[Call]) -> Findings:
-    """Errors of psycopg, redis, asyncio or Python itself; and a manager that cannot be closed."""
+    """Errors of psycopg, redis, asyncio or Python, and managers that could not be closed."""
     found: defaultdict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in calls:
         stuck = call.name == "close" and call.error == "CancelledError"

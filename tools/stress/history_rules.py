@@ -1,4 +1,4 @@
-"""The history explains the row, and holds no transition that is forbidden or that no call asked for."""
+"""The history explains the row, and has no forbidden or unrequested transition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.stress.log import Call
 from tools.stress.record import Entry, Record
 
 Findings = Iterator[tuple[str, list[Call]]]
-ROUNDING = 0.05  # seconds; the machine's clock may be set while a run lasts
+ROUNDING = 0.05  # seconds; the machine's clock may be adjusted during a run
 BY_AGENTS = {
     (str(was), str(becomes))
     for verb in ("pause", "resume", "complete", "fail", "delete")
@@ -20,7 +20,7 @@ BY_AGENTS = {
 
 
 def gaps(record: Record, calls: Sequence[Call]) -> Findings:
-    """One entry a version, each beginning where the one before ended, the last equal to the row."""
+    """One entry a version, each continuing the one before, the last equal to the row."""
     row, history = record.row, record.history
     versions = [entry.version for entry in history]
     if versions != list(range(1, row["version"] + 1)):
@@ -65,12 +65,12 @@ def _may_be(entry: Entry) -> bool:
 
 
 def by_agents(record: Record) -> list[Entry]:
-    """Transitions that are no orders."""
+    """Transitions that are not orders."""
     return [e for e in record.history[1:] if e.kind != "order" and e.from_state != e.to_state]
 
 
 def asking(entry: Entry, calls: Sequence[Call]) -> list[Call]:
-    """Calls that asked for this state while the transition was stored."""
+    """Calls that requested this state while the transition was stored."""
     return [
         call
         for call in calls
@@ -81,7 +81,7 @@ def asking(entry: Entry, calls: Sequence[Call]) -> list[Call]:
 
 
 def during(entry: Entry, calls: Sequence[Call]) -> list[Call]:
-    """The writes of our agents that were under way then."""
+    """The writes of new agents at that time."""
     return [
         call
         for call in calls
@@ -102,7 +102,7 @@ def unasked(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def failed_by_the_library(record: Record, calls: Sequence[Call]) -> Findings:
-    """No actor of the plan fails its own session."""
+    """No actor of the plan fails its own session, so every `failed` comes from the library."""
     for entry in by_agents(record):
         if entry.to_state == "failed" and not asking(entry, calls):
             left = [c for c in calls if c.name == "attach" and 0 <= c.end - entry.at < 2]

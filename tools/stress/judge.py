@@ -1,4 +1,7 @@
-"""Compares what callers were told with what PostgreSQL holds. The rules are pure: they get records and calls."""
+"""Compares what calls returned with what PostgreSQL holds.
+
+The rules are pure functions of records and calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every call, logged at its caller: one JSON line when it begins, one when it ends.
+"""A log of every call at its caller: one JSON line when it begins, one when it ends.
 
 A call without a second line has an unknown outcome: its process was killed, or the run ended first.
 """
@@ -23,7 +23,7 @@ REFUSALS = ("Conflict", "StaleEpoch", "SessionEnded", "InvalidTransition", "Inva
 
 @dataclass
 class Call:
-    """`facts`: what the caller asked for. `copy`: the session as the call returned it."""
+    """`facts`: what the caller requested. `copy`: the session that the call returned."""
 
     id: str
     who: str
@@ -46,12 +46,15 @@ class Call:
 
     @property
     def until(self) -> float:
-        """The last moment at which it may have had an effect."""
+        """The last time at which the call may have taken effect."""
         return self.end if self.acknowledged or self.refused else NO_END
 
     @property
     def refused(self) -> bool:
-        """Nothing was stored, says the error. (An attached run may have stored before it raises.)"""
+        """Whether the error says that nothing was stored.
+
+        Attached runs may store before raising.
+        """
         return self.name in ONE_WRITE and self.error in REFUSALS
 
 
@@ -83,7 +86,7 @@ class Log:
         copy: Callable[[T], AgentSession | None] = lambda _: None,
         **facts: Any,
     ) -> T:
-        """Run `work`, and log what came of it; `copy` says which session it returned."""
+        """Runs `work` and logs its outcome; `copy` extracts the session from the result."""
         self._calls += 1
         call = f"{self._prefix}:{self._calls}"
         begin = {"who": who, "session": session, "name": name, "start": time.time()}
@@ -99,7 +102,7 @@ class Log:
         return result
 
     async def failed(self, who: str, name: str, error: Exception) -> None:
-        """An error that reached no caller."""
+        """Logs an error that no caller received."""
 
         async def fail() -> None:
             raise error
@@ -118,7 +121,7 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def read(folder: Path) -> list[Call]:
-    """All calls of all processes, in the order in which they began."""
+    """All calls of all processes, ordered by their begin."""
     calls: dict[str, Call] = {}
     for path in sorted(folder.glob("*.jsonl")):
         for text in path.read_text("utf-8").split("\n")[:-1]:

@@ -1,4 +1,4 @@
-"""An unmodified agent of the old kind: whole-row upserts from a cache that is never invalidated."""
+"""An unmodified old agent: whole-row upserts from a cache that is never invalidated."""
 
 from __future__ import annotations
 
@@ -55,14 +55,15 @@ class Old(Worker):
         row = await cursor.fetchone()
         order_seen = row[0] if row else 0
         while not self.ending.is_set():
-            for _ in range(self.random.choice([1, 1, 1, 8])):  # long enough for many changes
+            # 8: long enough for many changes by others
+            for _ in range(self.random.choice([1, 1, 1, 8])):
                 await self.pause()
             await self._write(agent, order_seen)
             if self.random.random() < RELOADS:
                 return
 
     async def _write(self, agent: OldAgent, order_seen: int) -> None:
-        """`wants` is all that it holds of its own, `changed` what it changed just now; None is a removed key."""
+        """Logs its own keys as `wants` and the changed ones as `changed`; None is a removed key."""
         context, token = agent.cache["context"], self.value()
         changed = self._change(context)
         removed = {key: None for key in self._keys.values() if key not in context}
@@ -79,7 +80,7 @@ class Old(Worker):
         )
 
     def _change(self, context: dict[str, Any]) -> dict[str, Any]:
-        """Values that come back, a list that is filled and emptied, a key that comes and goes."""
+        """Changes a value to and fro, a list, a key that comes and goes, or a number."""
         keys = self._keys
         match self.random.choice(["status", "queue", "extra", "n"]):
             case "status":

@@ -25,7 +25,7 @@ def not_given(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def lost(record: Record, calls: Sequence[Call]) -> Findings:
-    """An acknowledged order has one entry; or none, where the session was in that state before."""
+    """An acknowledged order has one entry, or none if the session was in that state already."""
     stored = Counter(entry.change_id for entry in record.history)
     for call in calls:
         verb = call.facts.get("order")
@@ -38,7 +38,7 @@ def lost(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def undone(record: Record, calls: Sequence[Call]) -> Findings:
-    """An agent may pause and resume by itself, but not against an order that it has not seen."""
+    """Transitions of agents against an order that they had not seen."""
     for entry in by_agents(record):
         before = [e for e in record.history if e.kind == "order" and e.version < entry.version]
         asked = asking(entry, calls)
@@ -56,7 +56,11 @@ def undone(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def not_met(record: Record, calls: Sequence[Call]) -> Findings:
-    """From an acknowledged pause until its end no task of an attached run works; after another order none of that run."""
+    """Work after an acknowledgement.
+
+    From an acknowledged pause until its end no task of an attached run may work; after another
+    order none of that run.
+    """
     steps = [call for call in calls if call.name == "step"]
     for i, entry in enumerate(record.history):
         order = _newest_order(record, i)
@@ -81,13 +85,16 @@ def not_met(record: Record, calls: Sequence[Call]) -> Findings:
 
 
 def _newest_order(record: Record, i: int) -> Entry | None:
-    """What is acknowledged is the order. A writer may have set another state since; its entry has that one."""
+    """The newest order.
+
+    A writer's later entry may have another state, so the order's own entry counts.
+    """
     orders = (e for e in reversed(record.history[:i]) if e.kind == "order")
     return next(orders, None)
 
 
 def _end(step: Call) -> float:
-    """Of a step that was begun before its process was killed only the beginning is known."""
+    """The end of the step; of a step whose process was killed only the begin is known."""
     return step.start if step.end == float("inf") else step.end
 
 

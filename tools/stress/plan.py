@@ -1,4 +1,4 @@
-"""What happens in one run, derived from its seed alone: sessions, actors, orders and disturbances."""
+"""The plan of one run, derived from its seed alone: sessions, actors, orders and disturbances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_STOP = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Order:
-    """`wait` seconds after the one before. `twice`: sent again with the same request id."""
+    """`wait` seconds after the previous order. `twice`: sent again with the same request id."""
 
     wait: float
     verb: str
@@ -45,7 +45,9 @@ class Actor:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """`kind` is kill, stop, cut, delay or lose; `target` a process or a server; `server` where it is on the way."""
+    """`kind` is kill, stop, cut, delay or lose; `target` a process or a server; `server` the one
+    whose connection is disturbed.
+    """
 
     at: float
     kind: str
@@ -65,7 +67,7 @@ class Plan:
 
 Following = dict[str, list[tuple[str, int]]]
 
-# What an administrator orders next, by the verb before: forbidden ones and repetitions too.
+# The orders that may follow each verb, including forbidden ones and repetitions.
 NEXT: Following = {
     "begin": [("pause", 6), ("edit", 2), ("rollback", 2)],
     "pause": [("resume", 8), ("edit", 3), ("rollback", 1), ("pause", 1), ("complete", 1), ("fail", 1)],
@@ -79,7 +81,7 @@ NEXT: Following = {
 }  # fmt: skip
 
 
-# The agent is at work when its work is taken from it.
+# Without pauses, so that the agent is at work when an order ends its work.
 ENDINGS: Following = {
     "begin": [("rollback", 1)],
     "rollback": [("rollback", 6), ("fail", 1), ("complete", 1)],
@@ -87,14 +89,14 @@ ENDINGS: Following = {
     "complete": [("rollback", 1)],
 }
 
-# The sessions of a plan by what they are for; each kind is there twice.
+# Kinds of sessions; each occurs twice.
 PAUSED_OFTEN, ENDED_OFTEN, TWO_TASKS, WRITERS, OLD_AGENTS, EVERYBODY = range(6)
 KINDS, TIMES = 6, 2
 SESSIONS = range(KINDS * TIMES)
 
 
 def plan(seed: int, seconds: float) -> Plan:
-    """Each session has an attached agent and an administrator; some have direct writers and old agents as well."""
+    """Each session has an attached agent and an administrator; some also have other writers."""
     random = Random(seed)  # noqa: S311
     actors = [
         actor
@@ -131,7 +133,9 @@ def _old_agents(random: Random, session: int) -> Iterator[Actor]:
 
 
 def _administrator(random: Random, session: int, seconds: float) -> Actor:
-    """Quick with pauses or with rollbacks, or slower and with every order; where old agents write mostly edits."""
+    """An administrator with frequent pauses or rollbacks, or slower with all orders; with old
+    agents mostly edits.
+    """
     name, kind = f"administrator-{session}", session % KINDS
     pace = 0.25 if kind in (PAUSED_OFTEN, ENDED_OFTEN) else random.uniform(0.4, 1.2)
     if kind == OLD_AGENTS:
@@ -163,7 +167,7 @@ def _edits(random: Random, seconds: float) -> tuple[Order, ...]:
 
 
 def _disturbances(random: Random, seconds: float) -> list[Disturbance]:
-    """About one in two seconds, the first tenth and the last tenth without any."""
+    """About one in two seconds, none in the first and last tenth."""
     made, at = [], seconds * 0.1
     while (at := at + random.expovariate(0.5)) < seconds * 0.9:
         made.append(_disturbance(random, at, seconds))
@@ -189,5 +193,5 @@ def _disturbance(random: Random, at: float, seconds: float) -> Disturbance:
         case "delay":
             return Disturbance(at, kind, process, lasting, "postgresql")
         case _:
-            # an order whose announcement is lost is heard late: the rarest case without help
+            # orders whose announcement is lost arrive late, which is rare without this
             return Disturbance(at, kind, random.choice(["administrators", process]), lasting)

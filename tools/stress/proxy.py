@@ -1,4 +1,4 @@
-"""The way of one process to one server: it can be cut, and it can hold back what is sent."""
+"""A proxy between one process and one server that can cut connections and delay messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-DELAYED = 0.2  # of all messages, while there is a delay
+DELAYED = 0.2  # share of messages that are delayed
 CHUNK = 65536
 
 
 class Proxy:
-    """Listens on a port of its own. What was sent before a cut still reaches the server, however late."""
+    """Listens on a free port. Messages sent before a cut still reach the server, however late."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -20,7 +20,7 @@ class Proxy:
         self.is_cut = False
         self.longest_delay = 0.0  # seconds
         self.random = Random(0)  # noqa: S311
-        self.held_back = asyncio.Event()  # a message was, at least once
+        self.held_back = asyncio.Event()  # set once a message was delayed
         self._released = asyncio.Event()
         self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -36,13 +36,13 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
-        """Clients lose their connections, and get no new ones until `mend`."""
+        """Disconnects clients and refuses new ones until `mend`."""
         self.is_cut = True
         for client in self._clients:
             client.transport.abort()
 
     def mend(self) -> None:
-        """Let connections in, and let go of what is held back."""
+        """Accepts connections again and releases delayed messages."""
         self.is_cut = False
         self.longest_delay = 0.0
         self._released.set()

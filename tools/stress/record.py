@@ -1,4 +1,4 @@
-"""What PostgreSQL and Valkey hold of a session when everything is quiet."""
+"""What PostgreSQL and Valkey hold of a session after a run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stored:
-    """A checkpoint; `token` is what its writer gave it to be known by."""
+    """A checkpoint; `token` identifies it in its writer's log."""
 
     n: int
     name: str
@@ -83,7 +83,7 @@ class Record:
         return self._entries.get(version)
 
     def context_at(self, version: int) -> dict[str, Any] | None:
-        """The context that belonged to this version of the session."""
+        """The context at this version of the session."""
         i = bisect_right(self._versions, version)
         return self.contexts[self._versions[i - 1]] if i else None
 
@@ -125,7 +125,7 @@ def _record(connection: psycopg.Connection[dict[str, Any]], client: Any, session
 
 
 def wrong_counts(database_url: str, agent_type: str) -> dict[str, int]:
-    """By state: how far agent_session_counts is from the truth."""
+    """The differences between agent_session_counts and the real counts, by state."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         found = connection.execute(COUNTS.encode(), {"type": agent_type}).fetchall()
     return dict(found)

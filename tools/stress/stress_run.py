@@ -1,4 +1,4 @@
-"""One run: the plan of a seed carried out, everything quieted, and the judge's findings."""
+"""One run: carries out the plan of a seed, waits until everything is quiet, and judges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Run:
     def __init__(self, place: Place, plan: Plan, folder: Path) -> None:
         self._place, self._plan, self._folder = place, plan, folder
         self._sessions: list[str] = []
-        # counts are kept by agent type: each run has its own
+        # a type of its own for each run, because counts are kept by agent type
         self._agent_type = f"{AGENT_TYPE}-{plan.seed}-{time.time_ns() % 1_000_000}"
 
     async def run(self) -> list[Violation]:

@@ -1,4 +1,4 @@
-"""What the judge found: one plain sentence each, with the calls concerned."""
+"""Violations: one sentence each, with the calls concerned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Violation:
-    """`rule` is the rule's short name; `calls` the lines of the log that it is about."""
+    """`rule` is the rule's short name; `calls` are the relevant log entries."""
 
     rule: str
     says: str

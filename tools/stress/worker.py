@@ -1,7 +1,8 @@
-"""A process with actors: `python -m tools.stress.worker`. It reads commands as JSON lines, and lives for many runs.
+"""A process with actors: `python -m tools.stress.worker`. It reads commands as JSON lines, for many
+runs.
 
-begin: connect, start the actors, and answer "begun"; lose: announcements are dropped, or no longer;
-end: finish, and answer "done".
+begin: connect, start the actors, and answer "begun"; lose: drop announcements, or stop dropping
+them; end: finish, and answer "done".
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ CLOSE_SECONDS = 10.0
 
 
 class LossyRedis(Redis):
-    """Announcements can be lost, as those of a process that dies between its commit and the announcement."""
+    """Can drop announcements, as if the process died between commit and announcement."""
 
     losing = False
 
@@ -89,7 +90,7 @@ class Process:
                 return Old(*given, **urls)
 
     async def end(self) -> None:
-        """Actors finish their calls; one that waits, for example in a pause, is cancelled."""
+        """Lets actors finish their calls; cancels those that wait, for example in a pause."""
         await self._starting
         for worker in self._workers:
             worker.ending.set()
@@ -106,7 +107,7 @@ class Process:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._log.call("process", "", "close", self._manager.close)
         except (SessionError, TimeoutError):
-            pass  # in the log
+            pass  # the log has the error
         await self._client.aclose()
         await self._pool.close()
         self._log.close()
@@ -129,5 +130,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)  # outages are what is tried here
+    logging.disable(logging.CRITICAL)  # errors during outages are expected
     asyncio.run(main())
