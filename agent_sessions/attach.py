@@ -73,7 +73,7 @@ async def _running(
         run.leave()
         if not lease.is_copy:
             try:
-                await run.confirm_what_is_owed()
+                await run.acknowledge_end()
             finally:
                 listeners.remove(session_id, run.on_head)
                 await tasks.cancel_and_wait(beats)
@@ -86,7 +86,7 @@ async def _left_as_it_ended(run: Run, options: AttachOptions) -> AsyncIterator[N
         yield
     except BaseException as error:
         if await interruption.end(error):
-            order = await run.order_heard()
+            order = await run.known_order()
             if order is not None:
                 raise order from None
         await leave(run, error, options)

@@ -23,14 +23,15 @@ from agent_sessions.states import LIVE_STATES
 
 logger = logging.getLogger(__name__)
 
-# Errors that say nothing about the work itself.
+# Errors after which the session stays open, because they say nothing about the work itself.
 LEAVE_OPEN = (OrderReceived, WriteRefused, StorageUnavailable, SessionNotFound, Conflict)
 
 
 async def leave(run: Run, error: BaseException | None, options: AttachOptions) -> None:
-    """Completed when it ended well, failed when it raised; while an order stands, that order is raised.
+    """Completes the session, or fails it after an exception; raises a pending order instead.
 
-    Whatever came between may have wrapped or swallowed the order: what wrapped it is its cause.
+    The agent's code may have swallowed or wrapped the order, so it is raised again, with the
+    wrapping exception as its cause.
     """
     if error is not None and not isinstance(error, Exception):
         return
@@ -100,12 +101,12 @@ async def _standing(run: Run, error: Exception | None) -> OrderReceived | None:
     if run.order is not None:
         return run.order.again()
     if isinstance(error, WriteRefused):
-        return await run.order_of_the_record()
+        return await run.stored_order()
     if error is None and run.session.state in LIVE_STATES:
         try:
-            return await run.order_heard()
+            return await run.known_order()
         except StorageUnavailable as away:
-            logger.debug("whether an order stands is found out by the next who attaches: %s", away)
+            logger.debug("pending orders are unknown; the next attach reads them: %s", away)
     return None
 
 

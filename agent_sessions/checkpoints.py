@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from agent_sessions import validation
 from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.clock import utc_now
-from agent_sessions.json_faults import Encode
+from agent_sessions.json_errors import Encode
 from agent_sessions.models import SessionCheckpoint
 from agent_sessions.states import CHECKPOINT_NAMES
 

@@ -19,9 +19,8 @@ from agent_sessions.valkey_client import AWAY
 
 logger = logging.getLogger(__name__)
 
-Caller = tuple[
-    str, asyncio.Future[None]
-]  # of which session, and who waits until its beat was taken
+# session id, and a future that is done once its heartbeat has been sent
+Caller = tuple[str, asyncio.Future[None]]
 
 
 class Heartbeats:
@@ -41,7 +40,7 @@ class Heartbeats:
         self._valkey = valkey
         self._durable = durable
         self._flush_seconds = flush_seconds
-        # of runs in this process: their sessions' beats renew them
+        # leases of runs in this process, renewed by their sessions' heartbeats
         self.leases: dict[str, Lease] = {}
         self._waiting: dict[str, datetime] = {}
         self._flushing = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""What every verb of the manager stands on: the store, the caches, the background tasks, and how they are opened and closed."""
+"""Base of the manager's verbs: store, caches and background tasks, with their start and stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agent_sessions.change_subscriber import ChangeSubscriber
 from agent_sessions.clock import utc_now
 from agent_sessions.edit_preview import Editing
 from agent_sessions.heartbeats import Heartbeats
-from agent_sessions.json_faults import Encode
+from agent_sessions.json_errors import Encode
 from agent_sessions.keys import NAMESPACE, Keys
 from agent_sessions.leases import Leases
 from agent_sessions.listeners import HeadListeners

@@ -15,7 +15,7 @@ from agent_sessions import validation
 from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.change_set import ChangeSet, SaveLock
 from agent_sessions.clock import utc_now
-from agent_sessions.json_faults import Encode
+from agent_sessions.json_errors import Encode
 from agent_sessions.json_merge import copied
 from agent_sessions.lease_owner import Lease
 from agent_sessions.session_checkpoint import SessionCheckpoint, dict_or_empty

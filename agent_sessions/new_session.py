@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from agent_sessions import validation
-from agent_sessions.json_faults import Encode
+from agent_sessions.json_errors import Encode
 from agent_sessions.json_merge import copied
 from agent_sessions.models import AgentSession
 from agent_sessions.states import CREATED

@@ -30,7 +30,7 @@ from agent_sessions.transitions import newest_own
 
 logger = logging.getLogger(__name__)
 
-# Seconds after which a pause that waits for parts counts them again: nothing announces that a part awaits only others
+# Seconds between two counts of the parts at work during a pause: no event announces a waiting part
 LOOK_AGAIN = 0.25
 
 _ENDS: dict[SessionState, type[OrderReceived]] = {
@@ -52,7 +52,7 @@ class SafePoints:
     ) -> None:
         self.session = session
         self.lease = session.lease = lease
-        self.order: OrderReceived | None = None  # that ended the work of this run
+        self.order: OrderReceived | None = None  # the order that ended the work of this run
         self.parts = Parts(self, calls, self._wake)
         self._manager = manager
         self._asked_to_stop = self._left = False
@@ -61,15 +61,16 @@ class SafePoints:
         self._changes = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._reported: tuple[int, Count] | None = None
-        self._owed: Head | None = None  # an order that ends the work, until the block is left
+        # head of the order that ended the work, to be acknowledged when the block is left
+        self._unacknowledged: Head | None = None
 
     def on_head(self, head: Head | None) -> None:
-        """This is how the session is now; None when that has to be found out."""
+        """Called with the session's new head; None if it has to be read."""
         if head is None or head != self._seen:
             self._wake()
 
     def stop(self) -> None:
-        """Leave at the next safe point with `HandedBack`: the session stays open for the next owner."""
+        """Raises `HandedBack` at the next safe point; the session stays open for the next owner."""
         self._asked_to_stop = True
         self._wake()
 
@@ -99,7 +100,7 @@ class SafePoints:
             except SessionNotFound:
                 return
             except StorageUnavailable as error:
-                logger.debug("whether an order stands is not known: %s", error)
+                logger.debug("pending orders cannot be read: %s", error)
             await self._wait_for_change(known)
 
     async def _look(self) -> Head:
@@ -116,7 +117,7 @@ class SafePoints:
                 waiting.set_result(None)
 
     async def _wait_for_change(self, known: int, seconds: float | None = None) -> bool:
-        """False when there were none for so long."""
+        """False if `seconds` passed without a change."""
         if self._changes != known:
             return True
         waiting = asyncio.get_running_loop().create_future()
@@ -163,7 +164,7 @@ class SafePoints:
                 return
 
     async def _stay_paused(self, head: Head, known: int) -> None:
-        """Confirmed when no part of the run is at work any more; until then the page says how many are."""
+        """Acknowledges the pause once no part of the run is at work; until then reports them."""
         if not head.order_open:
             await self._wait_for_change(known)
         elif not (counted := self.parts.count()).at_work:
@@ -180,7 +181,7 @@ class SafePoints:
             await self._manager.report_parts(head.session_id, head.order_version, *counted)
         except StorageUnavailable as error:
             self._reported = None
-            logger.warning("that parts are at work could not be reported: %s", error)
+            logger.warning("the parts at work could not be reported: %s", error)
 
     def _is_behind(self, head: Head) -> bool:
         base = self.session.loaded
@@ -199,12 +200,12 @@ class SafePoints:
             or head.timeline != self.session.timeline
         )
 
-    async def order_heard(self) -> OrderReceived | None:
-        """The order that ended this work, as far as this process knows."""
+    async def known_order(self) -> OrderReceived | None:
+        """The order that ended this work, by the cached head."""
         head = await self._manager.head(self.session.session_id)
         return await self._order_received(await self._record()) if self._is_over(head) else None
 
-    async def order_of_the_record(self) -> OrderReceived | None:
+    async def stored_order(self) -> OrderReceived | None:
         session = await self._record()
         return await self._order_received(session) if self._is_over(session.head) else None
 
@@ -228,16 +229,16 @@ class SafePoints:
         else:
             self.order = RolledBack(session, await self._manager.restart_point(session))
         if not others:  # else the order is for the owner to confirm
-            self._owed = session.head
+            self._unacknowledged = session.head
         if not self.parts.count(asyncio.current_task()).at_work:
-            self.session.lease = None  # what is written from now on was not begun before the order
+            self.session.lease = None  # later writes were not begun before the order
         return self.order
 
-    async def confirm_what_is_owed(self) -> None:
-        """Acknowledges the order that ended the work. Called when the block is left: until then its code may go on."""
-        if self._owed is not None:
+    async def acknowledge_end(self) -> None:
+        """Acknowledges the order that ended the work; called after the block's code has ended."""
+        if self._unacknowledged is not None:
             try:
-                await self._acknowledge(self._owed)
+                await self._acknowledge(self._unacknowledged)
             except SessionError as error:  # the order itself must leave the block, not this error
                 logger.warning("an order could not be confirmed: %s", error)
 

@@ -109,7 +109,7 @@ class Run(SafePoints):
             await self._manager.update_session(self.session)
         except (WriteRefused, InvalidTransition) as refusal:
             # From the record: the announcement of the order may not have come to this process.
-            order = await self.order_of_the_record()
+            order = await self.stored_order()
             if order is None:
                 raise
             raise order from refusal

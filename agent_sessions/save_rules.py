@@ -1,4 +1,4 @@
-"""What a save attempts, and how its answer changes the copy. Nothing here talks to a store."""
+"""What a save writes, and how the result changes the copy. Pure functions without a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, 
 def to_write(
     session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
 ) -> Write | AppendCheckpoint:
-    """Checkpoints and context, guarded: stored only while epoch, state and context are as they were loaded."""
+    """A guarded write: stored only if epoch, state and context are as they were loaded."""
     context = None if attempt.context is base.context else attempt.context
     changes = [] if context is None else diff(base.context, context)
     paths = [change.name for change in islice(changes, 50)]
@@ -56,9 +56,9 @@ def to_write(
 
 
 def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None:
-    """The differences between copy and base, encoded now. None when there are none. Raises InvalidInput.
+    """The encoded differences between copy and base; None without any. Raises InvalidInput.
 
-    Keeps the id of a write that was not stored: a caller who tries again after an unknown outcome writes once.
+    A repeated save keeps the change id, so that a write with an unknown outcome is stored once.
     """
     context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
     context_text = data_text = metadata_text = ""
@@ -86,7 +86,7 @@ def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None
 
 
 def is_append(attempt: ChangeSet, base: AgentSession) -> bool:
-    """Checkpoints and context only: nothing that has to be decided on the locked row."""
+    """Whether only checkpoints and context changed, which needs no decision on the locked row."""
     return attempt.state == base.state and attempt.metadata is base.metadata
 
 
@@ -142,7 +142,7 @@ def _next_state(
 def apply_ack(
     session: AgentSession, base: AgentSession, attempt: ChangeSet, written: Written
 ) -> None:
-    """After the fast way: what was attempted is stored; what was changed here meanwhile is not."""
+    """Marks the attempt as stored after a guarded write; later changes stay to be written."""
     head = written.head
     if head.epoch != base.epoch:
         _stay(session, base, attempt)
@@ -167,10 +167,10 @@ def apply_ack(
 def apply_stored(
     session: AgentSession, base: AgentSession, attempt: ChangeSet, transacted: Transacted
 ) -> None:
-    """After the careful way: the copy becomes what is stored, others' changes included.
+    """After a write on the locked row the copy becomes what is stored, others' changes included.
 
-    What was changed here while the write was on its way stays, and is written next. The dicts stay the same
-    objects: an agent may hold on to them.
+    Changes made here during the write stay, to be written next. The dicts stay the same objects,
+    because an agent may hold references to them.
     """
     stored = transacted.session
     if stored.epoch != base.epoch:
@@ -183,16 +183,17 @@ def apply_stored(
 
 
 def _stay(session: AgentSession, base: AgentSession, attempt: ChangeSet) -> None:
-    """It was stored, and ordered since then: the copy stays what it was, so that the next safe point raises the order."""
+    """An order followed the write: the copy keeps its epoch, so the next safe point raises it."""
     base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
     _number(session, attempt, None)
 
 
 def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> None:
-    """Without a write: the copy becomes what is stored, and what was changed here stays to be written next.
+    """Updates the copy from the store without a write; changes made here stay to be written.
 
-    State, order and versions are taken over together: of a copy that has only some of them the next write would
-    ask for a transition that the agent never made. A copy of a session that was rolled back or has ended stays what it was.
+    State, order and versions are updated together: otherwise the next write would request a
+    transition that the agent never made. A session that was rolled back or has ended is left as
+    it is.
     """
     same = stored.epoch == base.epoch and stored.timeline == base.timeline
     if same and stored.state in LIVE_STATES:
@@ -200,7 +201,7 @@ def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> No
 
 
 def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: AgentSession) -> None:
-    """`known` is what the copy held when its changes that are still to be written began."""
+    """`known` is the copy's base of the changes that are still to be written."""
     late = session.new_checkpoints
     state = stored.state if session.state == known.state else session.state
     seen = session.version, session.context_version
@@ -228,7 +229,7 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
 
 
 def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    """False, and nothing is taken over, where both changed the same: the next write meets that as a Conflict."""
+    """False without effect if both changed the same path: the next write then raises Conflict."""
     merged, _, conflicts = merge(known, mine, theirs)
     if conflicts:
         return False
@@ -237,7 +238,7 @@ def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, An
 
 
 def _number(session: AgentSession, attempt: ChangeSet, count: int | None) -> None:
-    """The attempt's checkpoints are stored, the last of them as number `count`, if that is known."""
+    """Marks the attempt's checkpoints as stored; the last one has number `count`, if known."""
     for i, checkpoint in enumerate(attempt.added, 1):
         if count is not None:
             checkpoint.id = f"{session.session_id}:{count - len(attempt.added) + i}"

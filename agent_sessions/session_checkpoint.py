@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from agent_sessions import validation
 from agent_sessions.basic_errors import InvalidInput
-from agent_sessions.json_faults import Encode
+from agent_sessions.json_errors import Encode
 from agent_sessions.json_merge import copied
 
 

@@ -19,7 +19,7 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 
-from agent_sessions.json_faults import DIGITS, fits, has_long_number
+from agent_sessions.json_errors import DIGITS, fits, has_long_number
 from agent_sessions.validation import OMITTED, depth
 
 LEVELS = 200  # what is nested deeper ends the recursion of what reads it

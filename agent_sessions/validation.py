@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agent_sessions.basic_errors import InvalidInput
-from agent_sessions.json_faults import Encode, first_fault, has_long_number
+from agent_sessions.json_errors import Encode, first_error, has_long_number
 
 MAX_CONTEXT_BYTES = 4 * 1024 * 1024
 MAX_DATA_BYTES = 1024 * 1024
@@ -76,8 +76,8 @@ def _too_deep(what: str) -> InvalidInput:
     return InvalidInput(said, "too_deep", what=what, limit=MAX_DEPTH)
 
 
-def _no_json(what: str, fault: object) -> InvalidInput:
-    return InvalidInput(f"{what} cannot be written as JSON: {fault}", "no_json", what=what)
+def _no_json(what: str, reason: object) -> InvalidInput:
+    return InvalidInput(f"{what} cannot be written as JSON: {reason}", "no_json", what=what)
 
 
 def agent_type(value: object) -> str:
@@ -117,8 +117,8 @@ def encoded(
             "omitted",
             what=what,
         )
-    if has_long_number(text) and (fault := first_fault(plain)):
-        raise _no_json(what, fault)
+    if has_long_number(text) and (reason := first_error(plain)):
+        raise _no_json(what, reason)
     if text.count("{") + text.count("[") > MAX_DEPTH and depth(plain) > MAX_DEPTH:
         raise _too_deep(what)
     return text, plain
@@ -137,8 +137,8 @@ def _text_of(value: dict[str, Any], what: str, encode: Encode | None) -> tuple[s
         text = _encoder_with(encode).encode(value)
     except Exception as error:
         raise _refused(value, what, error, encode) from error
-    if fault := first_fault(value, encode):
-        raise _no_json(what, fault)
+    if reason := first_error(value, encode):
+        raise _no_json(what, reason)
     plain: dict[str, Any] = json.loads(text)
     return text, plain
 
@@ -150,21 +150,21 @@ def _encoder_with(encode: Encode) -> json.JSONEncoder:
 
 
 def _require_text_keys(value: dict[str, Any], what: str) -> None:
-    """JSON's encoder writes the keys 1, "1" and None as "1", "1" and "null": one of two would be lost."""
+    """JSON's encoder writes the keys 1 and "1" both as "1", so one would be lost."""
     try:
         _TEXT_KEYS.encode(value)
-    except Exception as error:  # msgspec refuses other values as well, which JSON's encoder takes: only a fault of a key counts
-        if fault := first_fault(value):
-            raise _no_json(what, fault) from error
+    except Exception as error:  # msgspec also refuses values that json accepts: only keys count
+        if reason := first_error(value):
+            raise _no_json(what, reason) from error
 
 
 def _refused(
     value: dict[str, Any], what: str, error: Exception, encode: Encode | None
 ) -> InvalidInput:
-    fault = first_fault(value, encode)
-    if fault is None and isinstance(error, RecursionError):
+    reason = first_error(value, encode)
+    if reason is None and isinstance(error, RecursionError):
         return _too_deep(what)
-    return _no_json(what, fault or error)
+    return _no_json(what, reason or error)
 
 
 def fingerprint(value: Any) -> bytes | None:

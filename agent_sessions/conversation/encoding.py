@@ -1,4 +1,4 @@
-"""From conversations and turns to what is stored of them, and back."""
+"""Conversions between conversations and their stored form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_sessions.validation import text as check_text
 
 
 def addition_of(turns: Sequence[ConversationTurn]) -> Addition:
-    """Raises InvalidInput for what may not be stored."""
+    """The addition of these turns. Raises InvalidInput if they cannot be stored."""
     encoded = [turn.encode() for turn in turns]
     later = ConversationState(turns=[])
     for turn in turns:
@@ -32,7 +32,7 @@ def addition_of(turns: Sequence[ConversationTurn]) -> Addition:
 
 
 def snapshot_of(state: ConversationState) -> Snapshot:
-    """Raises InvalidInput for what may not be stored."""
+    """The stored form of a state. Raises InvalidInput if it cannot be stored."""
     check_slots(state.current_slots, "current_slots")
     if state.current_template_id is not None:
         check_text(state.current_template_id, "current_template_id", MAX_SLOT)
@@ -42,7 +42,10 @@ def snapshot_of(state: ConversationState) -> Snapshot:
 
 
 def snapshot_in(text: str, stamp: str = "") -> Snapshot:
-    """What is stored is read as generously as it can be. Raises InvalidInput for what is no conversation."""
+    """Parses stored text, tolerating unknown and missing fields.
+
+    Raises InvalidInput if it is not a conversation.
+    """
     try:
         state = ConversationState.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:
@@ -52,7 +55,7 @@ def snapshot_in(text: str, stamp: str = "") -> Snapshot:
 
 
 def state_of(snapshot: Snapshot) -> ConversationState:
-    """A copy that shares nothing with the snapshot."""
+    """A copy that shares no objects with the snapshot."""
     state = ConversationState(
         turns=[ConversationTurn.from_dict(turn) for turn in json.loads(snapshot.turns_text())],
         current_slots=dict(snapshot.slots),

@@ -26,7 +26,7 @@ class ConversationSummary:
 
     @property
     def session_id(self) -> str | None:
-        """The agent session this belongs to: a tutor uses its session's id as the conversation's."""
+        """The agent session of this conversation, if the agent uses its session's id for it."""
         try:
             return str(uuid.UUID(self.id))
         except ValueError:
@@ -52,7 +52,7 @@ def parse_cursor(after: str | None) -> tuple[str, str]:
 
 
 def stored_page(now: str, rows: list[list[str]], limit: int) -> ConversationPage:
-    """Of one row more than asked for, so that it is known whether there is a next page."""
+    """`rows` has one more than the page, if there is a next one."""
     items = [_stored_summary(float(now), row) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     return ConversationPage(items, f"{last[1]}/{last[0]}" if last else None, complete=True)
@@ -84,7 +84,7 @@ def _read_foreign(text: str) -> tuple[str, int, str]:
 def local_page(
     entries: Iterable[Entry], *, now: float, ttl: float, limit: int, after: str, complete: bool
 ) -> ConversationPage:
-    """From memory, most recently used first; `after` is the id of the last one seen."""
+    """A page from memory, most recently used first; `after` is the last id of the page before."""
     items: list[ConversationSummary] = []
     skipping = bool(after)
     for entry in entries:

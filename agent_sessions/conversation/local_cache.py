@@ -1,4 +1,4 @@
-"""The conversations that one process keeps, least recently used first: use and eviction cost the same at any number."""
+"""Conversations cached by one process, least recently used first. Use and eviction are O(1)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Entry:
     id: str
     used: float
     known: Snapshot | None = None
-    """As last seen in the store (or, without one, as it is). None: nothing is known of it."""
+    """The stored version as last read; without a store, the conversation itself."""
     pending: deque[Addition] = field(default_factory=deque)
     """Added here and not yet confirmed by the store, oldest first."""
-    memory: int = 0
-    """Which memory of the store `known` was seen in."""
+    generation: int = 0
+    """The generation of the store in which `known` was read."""
     size: int = 0
-    """Bytes added that no store has judged."""
+    """Bytes of additions that the store has not checked against its limit yet."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -31,7 +31,7 @@ class Entry:
         return self.known is None and not self.pending
 
     def view(self, language: str) -> Snapshot | None:
-        """What the conversation is as far as this process can tell."""
+        """The conversation as this process knows it, unconfirmed additions included."""
         if self.unknown:
             return None
         view = self.known.copy() if self.known else Snapshot(language=language)
@@ -41,7 +41,10 @@ class Entry:
 
 
 class LocalConversations:
-    """`settled` may be evicted; `waiting` holds what only this process has, and is never dropped for space."""
+    """An LRU cache.
+
+    `settled` entries may be evicted; `waiting` ones hold unsent turns and never are.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -63,7 +66,7 @@ class LocalConversations:
         return self._settled.get(conversation_id) or self._waiting.get(conversation_id)
 
     def open(self, conversation_id: str, now: float) -> Entry:
-        """Raises StorageUnavailable when memory is full of what only this process has."""
+        """The entry of this id. Raises StorageUnavailable if all entries wait for Valkey."""
         entry = self.find(conversation_id)
         if entry is None:
             self._make_room()
@@ -72,7 +75,7 @@ class LocalConversations:
         return entry
 
     def keep(self, entry: Entry, now: float) -> None:
-        """Remembers what was found, unless another reader of the same conversation already did."""
+        """Adds an entry, unless a concurrent reader already did."""
         if self.find(entry.id) is None:
             try:
                 self._make_room()
@@ -100,7 +103,7 @@ class LocalConversations:
                 del entries[entry.id]
 
     def drop_idle(self, since: float) -> list[Entry]:
-        """Takes out what was not used after `since`."""
+        """Removes and returns the entries last used at `since` or before."""
         idle = [entry for entry in self._waiting.values() if entry.used <= since]
         for entry in self._settled.values():
             if entry.used > since:

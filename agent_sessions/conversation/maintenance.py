@@ -1,4 +1,4 @@
-"""The background task of conversations: tries Valkey again, sends what waits, forgets what is idle."""
+"""The background task of conversations: reconnects, sends waiting turns, drops idle entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.local_cache import Entry, LocalConversations
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.stats import Counts
-from agent_sessions.conversation.store import CameBackEmpty, ConversationStore, Unreachable
+from agent_sessions.conversation.store import ConversationStore, DataLost, Unreachable
 from agent_sessions.conversation.write_behind import WriteBehind
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Maintenance:
         self._clock = clock
         self._store = store
         self._write_behind = write_behind
-        self._memory_seen = 0
+        self._sent_generation = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -78,7 +78,7 @@ class Maintenance:
             return
         if not self._store.available:
             delay = min(delay, max(0.01, self._store.retry_at - self._clock()))
-        elif self._local.waiting:  # a call found Valkey back before the tick did
+        elif self._local.waiting:  # a call reconnected before this task did
             delay = min(delay, self._config.retry_first_seconds)
         try:
             async with asyncio.timeout(delay):
@@ -100,23 +100,23 @@ class Maintenance:
         return True
 
     async def _send_waiting(self) -> None:
-        """After Valkey came back with another memory, everything remembered is offered to it."""
+        """Sends waiting turns; after Valkey lost its data, sends all cached conversations."""
         if not self._store or not await self._try_to_connect():
             return
         entries = self._local.waiting
-        if self._memory_seen != self._store.memory:
+        if self._sent_generation != self._store.generation:
             entries = list(self._local.newest_first())
         try:
             for entry in entries:
                 async with entry.lock:
                     await self._write_behind.push(entry)
             await self._store.trim()
-            self._memory_seen = self._store.memory
-        except (Unreachable, CameBackEmpty):
+            self._sent_generation = self._store.generation
+        except (Unreachable, DataLost):
             return
 
     async def _still_stored(self, idle: list[Entry]) -> int:
-        """How many of them are stored still: another process may have used what was idle here."""
+        """How many are still stored: other processes may have used what was idle here."""
         if not self._store:
             return 0
         try:

@@ -1,4 +1,4 @@
-"""What callers use of conversations. `write_behind.py` talks to Valkey, `local_cache.py` keeps what this process knows."""
+"""The public API of conversations. `write_behind.py` talks to Valkey, `local_cache.py` caches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.encoding import addition_of, snapshot_of, state_of
-from agent_sessions.conversation.ids import check_id as check_id  # others have it from here
+from agent_sessions.conversation.ids import check_id as check_id  # re-exported
 from agent_sessions.conversation.listing import (
     MAX_PAGE,
     ConversationPage,
@@ -28,8 +28,8 @@ from agent_sessions.conversation.snapshot import Addition, Snapshot
 from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import (
     NOTHING_STORED,
-    CameBackEmpty,
     ConversationStore,
+    DataLost,
     Unreachable,
     full,
 )
@@ -41,10 +41,11 @@ logger = logging.getLogger(__name__)
 
 
 class ConversationManager:
-    """Conversations in memory and, where configured, in Valkey. Belongs to one event loop.
+    """Conversations in memory and, if configured, in Valkey. Belongs to one event loop.
 
-    `async with`, `await manager` and `start()` all start it; without that everything works too, except that nothing
-    is tidied and nothing that waits is sent before the next call for the same conversation.
+    `async with`, `await manager` and `start()` start its background task. Without it nothing
+    expires from memory, and waiting turns are sent only with the next call for the same
+    conversation.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class ConversationManager:
         )
 
     async def start(self) -> None:
-        """Succeeds without Valkey too: `redis_available` says whether it answers, and it is tried again."""
+        """Also succeeds without Valkey, which is then retried; `redis_available` of `get_stats`
+        says whether it answers.
+        """
         await self._maintenance.start()
 
     async def stop(self) -> None:
-        """Sends what waits. Says in the log what Valkey never got."""
+        """Sends waiting turns. Logs an error for those that could not be sent."""
         await self._maintenance.stop()
 
     async def __aenter__(self) -> Self:
@@ -97,12 +100,12 @@ class ConversationManager:
         return str(uuid.uuid4())
 
     async def get(self, session_id: str) -> ConversationState | None:
-        """A copy; reading keeps the conversation alive."""
+        """A copy. Reading extends the conversation's time to live."""
         view = await self._look(check_id(session_id), keep=True)
         return state_of(view) if view else None
 
     async def peek(self, session_id: str) -> ConversationState | None:
-        """A copy for an onlooker: looking neither keeps it alive nor counts."""
+        """A copy for an observer: neither extends the time to live nor counts in the statistics."""
         view = await self._look(check_id(session_id), keep=False)
         return state_of(view) if view else None
 
@@ -112,15 +115,16 @@ class ConversationManager:
         if view is None:
             entry = await self._append(session_id, Addition())
             view = entry.view(self.config.default_language) or Snapshot()
-            if not view.stamp and self._reachable:  # another process was first
+            if not view.stamp and self._reachable:  # another process created it first
                 view = await self._look(session_id, keep=True) or view
         return session_id, state_of(view)
 
     async def update(self, session_id: str, state: ConversationState) -> None:
-        """Stores what was changed since `state` was got, beside what others added meanwhile.
+        """Stores the changes made to `state` since `get`, and keeps what others added meanwhile.
 
-        Turns taken away or rewritten replace what is stored, unless someone changed it meanwhile: then Conflict. A state that
-        was not got from here replaces whatever is stored; one whose conversation has expired is stored anew.
+        Removed or rewritten turns replace the stored ones; raises Conflict if someone changed these
+        meanwhile. A state that does not come from `get` replaces whatever is stored; one whose
+        conversation has expired is stored again.
         """
         session_id = check_id(session_id)
         mine, origin = snapshot_of(state), state.origin
@@ -139,7 +143,10 @@ class ConversationManager:
         state.origin = mine
 
     async def delete(self, session_id: str) -> bool:
-        """True when there was one. Raises StorageUnavailable when Valkey cannot be told."""
+        """Whether the conversation existed.
+
+        Raises StorageUnavailable while Valkey is unavailable.
+        """
         session_id = check_id(session_id)
         entry = self._find_live(session_id) or Entry(session_id, self._clock())
         async with entry.lock:
@@ -160,13 +167,13 @@ class ConversationManager:
         slots: dict[str, str] | None = None,
         results: list[dict[str, Any]] | None = None,
     ) -> None:
-        """A question and its answer, together or not at all, however many processes do so at once."""
+        """Adds a question and its answer atomically. Safe for concurrent processes."""
         asked = ConversationTurn("user", question, resolved_question, template_id, slots or {})
         answered = ConversationTurn("assistant", answer, results=results or [])
         await self._append(check_id(session_id), addition_of([asked, answered]))
 
     async def stamps(self, session_ids: Sequence[str]) -> dict[str, str]:
-        """What changes whenever the stored conversation does, for onlookers. Raises StorageUnavailable."""
+        """A version for each id that changes with the conversation. Raises StorageUnavailable."""
         names = [check_id(session_id) for session_id in session_ids]
         if self._store is None or not names:
             return {}
@@ -178,7 +185,7 @@ class ConversationManager:
     async def list_conversations(
         self, limit: int = 50, after: str | None = None
     ) -> ConversationPage:
-        """Live conversations, most recently used first. Looking keeps none of them alive."""
+        """Live conversations, most recently used first. Does not extend their time to live."""
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidInput(f"limit must be 1 to {MAX_PAGE}, not {limit}")
         after_at, after_id = parse_cursor(after)
@@ -186,7 +193,7 @@ class ConversationManager:
             try:
                 now, rows = await self._store.page(limit, after_at, after_id)
                 return stored_page(now, rows, limit)
-            except (Unreachable, CameBackEmpty):
+            except (Unreachable, DataLost):
                 pass
         return local_page(
             self._local.newest_first(),
@@ -216,7 +223,7 @@ class ConversationManager:
         return ConversationKeys(self.config.valkey_prefix).changes
 
     async def tick(self) -> None:
-        """Tries Valkey again when that is due, sends what waits, forgets what is idle."""
+        """One run of the background task: reconnects, sends waiting turns, drops idle entries."""
         await self._maintenance.tick()
 
     @property
@@ -224,7 +231,10 @@ class ConversationManager:
         return self._store is not None and self._store.available
 
     def _find_live(self, session_id: str) -> Entry | None:
-        """Without an answer from Valkey, the time to live is judged here."""
+        """The cached entry.
+
+        While Valkey is unavailable, entries past their time to live are dropped here.
+        """
         entry = self._local.find(session_id)
         if entry is None or self._reachable:
             return entry
@@ -254,7 +264,7 @@ class ConversationManager:
         return view
 
     async def _append(self, session_id: str, addition: Addition) -> Entry:
-        """Stored when this returns, or kept here for when Valkey is back."""
+        """Returns after the addition is stored, or queued while Valkey is unavailable."""
         self._find_live(session_id)
         entry = self._local.open(session_id, self._clock())
         if entry.size + addition.size > self.config.max_bytes:

@@ -1,4 +1,4 @@
-"""Without a Valkey, memory is the store: the methods of `write_behind.py`, done at once."""
+"""The methods of `write_behind.py` without Valkey: memory is the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns and conversations as plain data. Nothing here talks to a store."""
+"""Turns and conversations as plain data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 from agent_sessions import validation
 from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.conversation.snapshot import Snapshot
-from agent_sessions.json_faults import key_fault
+from agent_sessions.json_errors import key_error
 
 ROLES = ("user", "assistant")
 HISTORY_TURNS = 6
@@ -44,7 +44,10 @@ class ConversationTurn:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Unknown fields are left out, missing ones get their defaults. Raises InvalidInput for what is no turn."""
+        """Ignores unknown fields; missing ones get their defaults.
+
+        Raises InvalidInput if it is not a turn.
+        """
         if not isinstance(stored, Mapping):
             raise InvalidInput(f"no turn: {str(stored)[:60]!r}")
         role, content = stored.get("role"), stored.get("content")
@@ -60,7 +63,7 @@ class ConversationTurn:
         )
 
     def encode(self) -> str:
-        """The JSON to store. Raises InvalidInput, which says what may not be stored and why."""
+        """The JSON to store. Raises InvalidInput with the reason if a value cannot be stored."""
         if self.role not in ROLES:
             raise InvalidInput(f"role must be user or assistant, not {str(self.role)[:40]!r}")
         validation.text(self.content, "content", MAX_CONTENT)
@@ -87,7 +90,7 @@ class ConversationState:
 
     @property
     def stamp(self) -> str:
-        """Names the stored version that this was read from, as `ConversationManager.stamps` does."""
+        """The stored version of this state, as in `ConversationManager.stamps`."""
         return self.origin.stamp if self.origin else ""
 
     def add_turn(self, turn: ConversationTurn) -> None:
@@ -100,11 +103,12 @@ class ConversationState:
         return next((turn for turn in reversed(self.turns) if turn.role == "user"), None)
 
     def to_dspy_history(self, *, question: str | None = None, answer: str | None = None) -> Any:
-        """The last six turns as a `dspy.History`, or as our History where DSPy is not installed.
+        """The last six turns as a `dspy.History`, or as `History` where DSPy is not installed.
 
-        Each turn is a message with role and content. DSPy's own adapters read a history by the names of the signature's
-        fields instead and show the model nothing of other messages: name these (`question="question", answer="answer"`), and
-        each answered question becomes one message of theirs.
+        Each turn is a message with role and content. DSPy's own adapters read a history by the
+        names of the signature's fields instead and ignore other messages: give these names
+        (`question="question", answer="answer"`), and each answered question becomes one message of
+        theirs.
         """
         turns = self.turns[-HISTORY_TURNS:]
         if question and answer:
@@ -129,7 +133,7 @@ class ConversationState:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Raises InvalidInput for what is no conversation."""
+        """Raises InvalidInput if it is not a conversation."""
         if not isinstance(stored, Mapping):
             raise InvalidInput(f"no conversation: {str(stored)[:60]!r}")
         turns = stored.get("turns") or []
@@ -145,7 +149,7 @@ class ConversationState:
 
 @dataclass(frozen=True)
 class History:
-    """The shape of `dspy.History`, for where DSPy is not installed."""
+    """The fields of `dspy.History`, for use without DSPy."""
 
     messages: list[dict[str, Any]]
 
@@ -165,7 +169,7 @@ def check_slots(slots: object, what: str = "slots") -> None:
         raise InvalidInput(f"{what} has {len(slots)} entries: {MAX_SLOTS} are allowed")
     for name, value in slots.items():
         if not isinstance(name, str):
-            raise InvalidInput(f"{what} cannot be written as JSON: {key_fault((name,))}")
+            raise InvalidInput(f"{what} cannot be written as JSON: {key_error((name,))}")
         validation.text(name, f"a name in {what}", MAX_SLOT)
         validation.text(value, f"{what}.{name[:40]}", MAX_SLOT)
     validation.json_object(slots, what, MAX_SLOTS_BYTES)
@@ -179,14 +183,14 @@ def _optional_text(stored: Mapping[str, Any], name: str) -> str | None:
 
 
 def _read_slots(stored: Any) -> dict[str, str]:
-    """Slots as text to text; today's writers have let numbers through."""
+    """Converts slot values to text: the writers in production have stored numbers."""
     if stored is None:
         return {}
     if not isinstance(stored, Mapping):
         raise InvalidInput(f"slots must be a dict, not {type(stored).__name__}")
     for name in stored:
         if not isinstance(name, str):
-            raise InvalidInput(f"slots cannot be written as JSON: {key_fault((name,))}")
+            raise InvalidInput(f"slots cannot be written as JSON: {key_error((name,))}")
     return {name: str(value) for name, value in stored.items() if value is not None}
 
 

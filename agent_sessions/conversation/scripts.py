@@ -1,4 +1,4 @@
-"""The scripts Valkey runs, one file each; `common.lua` opens all of them."""
+"""The Lua scripts, one file each; `common.lua` is prepended to all of them."""
 
 from __future__ import annotations
 

@@ -13,9 +13,11 @@ _process = 0
 
 
 def get_session_manager(config: ConversationConfig | None = None) -> ConversationManager:
-    """The manager of this process, made at the first call. `await get_session_manager()` starts it as well.
+    """The manager of this process, created by the first call. `await get_session_manager()` also
+    starts it.
 
-    A forked child gets its own: connections cannot be shared. Raises InvalidInput for another configuration than the first.
+    A forked child gets its own, because connections cannot be shared. Raises InvalidInput if the
+    configuration differs from the first one.
     """
     global _manager, _process
     if _manager is None or _process != os.getpid():

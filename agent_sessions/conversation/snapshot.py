@@ -1,4 +1,4 @@
-"""A conversation as it is stored, each turn already JSON, and what is added to it. `encoding` makes both."""
+"""The stored form of a conversation (each turn already JSON), and additions to it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def dumps(value: object) -> str:
 
 @dataclass
 class Addition:
-    """What one call adds: turns, and what they change in the head. `number` makes sending it twice harmless."""
+    """Turns and head fields that one call adds. `number` makes sending it twice harmless."""
 
     turns: list[str] = field(default_factory=list)
-    slots: dict[str, str | None] = field(default_factory=dict)  # None: the slot is taken away
+    slots: dict[str, str | None] = field(default_factory=dict)  # None removes the slot
     template_id: str | None = None
     language: str | None = None
     question: str | None = None
@@ -41,7 +41,7 @@ class Snapshot:
     template_id: str | None = None
     language: str = "nl"
     stamp: str = ""
-    """Which stored version this is; "" when it is not known to be any."""
+    """The stored version that this equals; "" if unknown."""
 
     def to_text(self) -> str:
         head = dumps(
@@ -72,7 +72,7 @@ class Snapshot:
         self.language = addition.language or self.language
 
     def addition_to(self, later: Snapshot) -> Addition | None:
-        """What `later` adds to this; None when it is no mere addition but took away or rewrote something."""
+        """The difference to `later`; None if `later` removed or rewrote something."""
         count = len(self.turns)
         if later.turns[:count] != self.turns or (self.template_id and not later.template_id):
             return None
@@ -89,7 +89,7 @@ class Snapshot:
         )
 
     def joined_with(self, other: Snapshot) -> Snapshot:
-        """Two that grew apart from one beginning: the beginning, then what only this has, then what only `other` has."""
+        """Merges two versions: their common beginning, then this one's turns, then the other's."""
         shared = 0
         for mine, theirs in zip(self.turns, other.turns, strict=False):
             if mine != theirs:

@@ -1,4 +1,4 @@
-"""Conversations in Valkey: one script for each step, and whether the server answers at present."""
+"""Conversations in Valkey, one script for each operation, and the state of the connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from agent_sessions.valkey_client import AWAY, cluster_url
 
 logger = logging.getLogger(__name__)
 
-# Inside the text of a script's error: Redis 6 puts it there. Otherwise a code is a class of its own, or stands in front.
+# Redis 6 puts these codes into the text of a script's error; others raise a class or put them
+# first.
 CANNOT_WRITE = (
     "READONLY",
     "OOM",
@@ -41,11 +42,11 @@ MAX_CONNECTIONS = 16
 
 
 class Unreachable(Exception):
-    """Valkey does not answer, or cannot write, for now."""
+    """Valkey does not answer, or cannot write at present."""
 
 
-class CameBackEmpty(Exception):
-    """Valkey lost its memory since it was last asked."""
+class DataLost(Exception):
+    """Valkey lost its data since the last call."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class StoredConversation:
     found: bool
     stamp: str = ""
     text: str | None = None
-    """None: it is as the reader has it."""
+    """None if the reader's version is current."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class ConversationStore:
         self._backoff = Backoff(config.retry_first_seconds, config.retry_longest_seconds)
         self.retry_at = 0.0
         self.available = False
-        self.memory = 0
-        """Counts how often Valkey came with another memory."""
+        self.generation = 0
+        """Increases each time Valkey turns out to hold another data set."""
         self.went_away = asyncio.Event()
 
     @property
@@ -85,7 +86,7 @@ class ConversationStore:
         return self._keys.changes
 
     async def connect(self) -> None:
-        """Raises Unreachable, at once while the next attempt is not due."""
+        """Raises Unreachable, immediately while the next attempt is not due."""
         if not self.available:
             async with self._connecting:
                 await self._connect_unless_another_did()
@@ -97,7 +98,7 @@ class ConversationStore:
             raise Unreachable("the next attempt is not due yet")
         name = await self._ask_name(await self._opened())
         if name != self._name:
-            self.memory += 1
+            self.generation += 1
         self._name, self.available = name, True
         self._backoff.reset()
 
@@ -108,7 +109,7 @@ class ConversationStore:
             await client.aclose()
 
     async def _opened(self) -> Any:
-        """Raises Unreachable while it is not known what the server is: one server, or a node of a cluster."""
+        """Raises Unreachable until it is known whether the server is a cluster node."""
         if self._client is None:
             try:
                 found = await cluster_url(self._url, **_timeouts(self._config))
@@ -133,7 +134,10 @@ class ConversationStore:
     async def append(
         self, conversation_id: str, additions: Sequence[Addition], language: str
     ) -> Appended | None:
-        """None when the stored text was not written in our order of fields. Raises InvalidInput when it is full."""
+        """None if the stored text has another order of fields.
+
+        Raises InvalidInput if it would get too long.
+        """
         arguments: list[str | int] = [self._writer, self._config.max_bytes, language]
         for addition in additions:
             arguments += [
@@ -146,7 +150,7 @@ class ConversationStore:
         return None if reply[0] == "foreign" else Appended(reply[1], reply[2])
 
     async def replace(self, conversation_id: str, snapshot: Snapshot, expected: str) -> str | None:
-        """The new stamp; None when what is stored is not the `expected` ("" for any)."""
+        """The new stamp; None if the stored version is not the `expected` one ("" for any)."""
         text = snapshot.to_text()
         if len(text.encode()) > self._config.max_bytes:
             raise full(conversation_id, self._config)
@@ -164,7 +168,7 @@ class ConversationStore:
         return reply[1], reply[2]
 
     async def how_many(self, conversation_ids: Sequence[str]) -> int:
-        """How many of them are still stored."""
+        """The number of these that are still stored."""
         await self.connect()
         keys = [self._keys.text(name) for name in conversation_ids]
         try:
@@ -173,7 +177,7 @@ class ConversationStore:
             raise self._judge(error, "") from error
 
     async def stamps(self, conversation_ids: Sequence[str]) -> list[str]:
-        """Names the stored version of each, as `read` does; NOTHING_STORED where there is none."""
+        """The stored version of each, as `read` returns it; NOTHING_STORED where there is none."""
         await self.connect()
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
@@ -192,7 +196,7 @@ class ConversationStore:
     async def _run(
         self, name: str, conversation_id: str, *arguments: str | int, errors: str = "strict"
     ) -> list[Any]:
-        """`errors`: what becomes of bytes that are no text, as for `bytes.decode`."""
+        """`errors` is how invalid UTF-8 is decoded, as for `bytes.decode`."""
         await self.connect()
         text = self._keys.text(conversation_id)
         keys = [text, self._keys.about(conversation_id), self._keys.index, self._keys.store]
@@ -209,7 +213,7 @@ class ConversationStore:
             raise self._judge(error, text) from error
         if reply[0] == "other":
             self.available = False
-            raise CameBackEmpty
+            raise DataLost
         return reply
 
     async def _ask_name(self, client: Any) -> str:
@@ -221,7 +225,10 @@ class ConversationStore:
             raise self._judge(error, key) from error
 
     def _judge(self, error: Exception, key: str) -> Exception:
-        """A broken connection or a server that cannot write is waited for; any other error is raised to the caller."""
+        """Maps an error.
+
+        Unreachable for the connection or the server, which is retried; others for this key.
+        """
         message = str(error)
         if not _is_about_the_server(error):
             if "WRONGTYPE" in message:
@@ -237,9 +244,9 @@ class ConversationStore:
 
 
 def _is_about_the_server(error: Exception) -> bool:
-    """Whether the server's state is at fault (READONLY, MASTERDOWN, OOM, and what is not known yet), or this one key."""
+    """Whether the server caused it (READONLY, MASTERDOWN, OOM, unknown codes), not this key."""
     if type(error) is not refusals.ResponseError:
-        return True  # a broken connection, or a code that has a class of its own
+        return True  # a broken connection, or an error code with a class of its own
     message = str(error)
     code = re.match(r"[A-Z]{3,} ", message)
     return any(word in message for word in CANNOT_WRITE) or (
@@ -254,7 +261,7 @@ def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:
 
 
 def _client(url: str, config: ConversationConfig) -> Redis:
-    """Never retries on its own: a retry inside the client would hide that Valkey was away."""
+    """A client without retries: they would hide that Valkey was unavailable."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,
@@ -266,7 +273,7 @@ def _client(url: str, config: ConversationConfig) -> Redis:
 
 
 def _cluster(url: str, config: ConversationConfig) -> RedisCluster:
-    """Of a cluster's databases there is only one."""
+    """A cluster has only one database, so `valkey_db` does not apply."""
     return RedisCluster.from_url(url, **_timeouts(config))
 
 

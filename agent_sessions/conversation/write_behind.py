@@ -1,4 +1,7 @@
-"""Keeps one remembered conversation and its stored one in step. Every method is called under the entry's lock."""
+"""Synchronises a cached conversation with the stored one.
+
+Every method must be called with the entry's lock held.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import (
     NOTHING_STORED,
     Appended,
-    CameBackEmpty,
     ConversationStore,
+    DataLost,
     Unreachable,
 )
 
@@ -37,27 +40,30 @@ class WriteBehind:
         self._language = language
 
     async def refresh(self, entry: Entry, *, keep: bool) -> bool:
-        """True when what was remembered is what is stored. Raises Unreachable."""
+        """Reads the conversation. True if the cache was current. Raises Unreachable."""
 
         async def step() -> bool:
             await self._push(entry)
             return await self._read(entry, keep=keep)
 
-        return await self._in_step_with_memory(entry, step)
+        return await self._in_current_generation(entry, step)
 
     async def push(self, entry: Entry) -> None:
-        """Sends what waits. Raises Unreachable; what cannot be stored at all is marked refused instead."""
-        await self._in_step_with_memory(entry, lambda: self._push(entry))
+        """Sends pending additions.
+
+        Raises Unreachable; additions that cannot be stored are marked refused.
+        """
+        await self._in_current_generation(entry, lambda: self._push(entry))
 
     async def replace(self, entry: Entry, snapshot: Snapshot, expected: str) -> str | None:
-        """The new stamp; None when what is stored was changed since `expected`. Raises Unreachable."""
+        """The new stamp; None if the stored version is not `expected`. Raises Unreachable."""
 
         async def step() -> str | None:
             await self._push(entry)
             stamp = await self._store.replace(entry.id, snapshot, expected)
             return stamp or await self._stamp_if_ours(entry, snapshot)
 
-        stamp = await self._in_step_with_memory(entry, step)
+        stamp = await self._in_current_generation(entry, step)
         if stamp:
             entry.known = snapshot.copy()
             entry.known.stamp = stamp
@@ -65,21 +71,21 @@ class WriteBehind:
 
     async def delete(self, entry: Entry) -> bool:
         entry.known = None
-        return await self._in_step_with_memory(entry, lambda: self._store.delete(entry.id))
+        return await self._in_current_generation(entry, lambda: self._store.delete(entry.id))
 
-    async def _in_step_with_memory(
+    async def _in_current_generation(
         self, entry: Entry, step: Callable[[], Awaitable[Result]]
     ) -> Result:
         for _ in range(ATTEMPTS):
             try:
                 await self._store.connect()
-                if entry.memory != self._store.memory:
-                    await self._give_back(entry)
-                    entry.memory = self._store.memory
+                if entry.generation != self._store.generation:
+                    await self._restore(entry)
+                    entry.generation = self._store.generation
                 return await step()
-            except CameBackEmpty:
+            except DataLost:
                 continue
-        raise Unreachable("Valkey keeps losing its memory")
+        raise Unreachable("Valkey keeps losing its data")
 
     async def _read(self, entry: Entry, *, keep: bool) -> bool:
         known = entry.known
@@ -90,7 +96,7 @@ class WriteBehind:
         if reading.text is None:
             return True
         if known and _went_back(known.stamp, reading.stamp):
-            await self._rejoin(entry)
+            await self._merge_back(entry)
         else:
             entry.known = snapshot_in(reading.text, reading.stamp)
         return False
@@ -118,7 +124,7 @@ class WriteBehind:
     async def _confirm(self, entry: Entry, batch: list[Addition], appended: Appended) -> None:
         known = entry.known
         if known and _went_back(known.stamp, appended.before):
-            await self._rejoin(entry)
+            await self._merge_back(entry)
         else:
             if known is None or appended.before == NOTHING_STORED:
                 known = Snapshot(language=self._language, stamp=NOTHING_STORED)
@@ -145,20 +151,20 @@ class WriteBehind:
             await self._store.replace(conversation_id, snapshot, reading.stamp)
 
     async def _stamp_if_ours(self, entry: Entry, snapshot: Snapshot) -> str | None:
-        """A rewrite whose answer was lost may have been stored: then it is there already."""
+        """The stamp if an earlier rewrite, whose answer was lost, has been stored."""
         reading = await self._store.read(entry.id, "", keep=True)
         stored = reading.text is not None and reading.text.rstrip() == snapshot.to_text()
         return reading.stamp if stored else None
 
-    async def _give_back(self, entry: Entry) -> None:
+    async def _restore(self, entry: Entry) -> None:
         try:
-            await self._rejoin(entry)
+            await self._merge_back(entry)
         except InvalidInput as error:
             logger.error("conversation %s cannot be given back to Valkey: %s", entry.id, error)
             entry.known = None
 
-    async def _rejoin(self, entry: Entry) -> None:
-        """Valkey came back without its latest memory: what is remembered here is given back to it."""
+    async def _merge_back(self, entry: Entry) -> None:
+        """Merges the cached conversation into the stored one after Valkey lost recent data."""
         if entry.known is None:
             return
         for _ in range(ATTEMPTS):
@@ -175,11 +181,14 @@ class WriteBehind:
 
 
 def _went_back(known: str, stored: str) -> bool:
-    """Valkey was restored from an older copy. Version 0 was written by another program, which counts nothing."""
+    """Whether Valkey was restored from an older copy.
+
+    Programs that count no versions write version 0.
+    """
     return 0 < _version(stored) < _version(known)
 
 
 def _version(stamp: str) -> int:
-    """0 for what is no number: another program may have written it."""
+    """0 if it is not a number: another program may have written it."""
     number = stamp.partition(":")[0]
     return int(number) if number.isascii() and number.isdigit() else 0

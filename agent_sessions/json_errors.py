@@ -1,4 +1,7 @@
-"""Finds the value that JSON cannot hold. Called only after encoding has failed, so that it may look at everything."""
+"""Finds the value that JSON cannot hold.
+
+Called only after encoding has failed, so its cost does not matter.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Encode = Callable[[Any], Any]  # for a value that JSON does not know, one that it knows
+Encode = Callable[[Any], Any]  # maps a value without JSON equivalent to one with
 Place = tuple[Any, ...]
 
-DEEPEST = 200  # levels: more are refused anyway, and `encode` may add one for ever
+DEEPEST = 200  # levels: more are refused anyway, and `encode` may add levels without end
 SHOWN = 60  # characters of a key
 SHOWN_PATH = 200
-DIGITS = 308  # of a whole number that is read again; of one digit more those that are no more than the largest float
+DIGITS = 308  # of a whole number that can be read again; one more only up to the largest float
 LARGEST = int(sys.float_info.max)
-ENCODED_AGAIN = 100  # times that `encode` may answer with something JSON does not know either
+ENCODED_AGAIN = 100  # times that `encode` may return a value without JSON equivalent
 
 
-def first_fault(value: dict[Any, Any], encode: Encode | None = None) -> str | None:
-    """In words, with its path: `marks.7: the key 7 is of type int, …`. None when JSON can hold everything."""
-    seen: dict[int, Any] = {}  # each is kept alive, so that no id comes twice
+def first_error(value: dict[Any, Any], encode: Encode | None = None) -> str | None:
+    """The error with its path: `marks.7: the key 7 is of type int, …`. None if there is none."""
+    seen: dict[int, Any] = {}  # by id; keeps the objects alive, so that no id is reused
     waiting: list[tuple[Place, Any]] = [((), value)]
     while waiting:
         place, item = waiting.pop()
@@ -32,15 +35,15 @@ def first_fault(value: dict[Any, Any], encode: Encode | None = None) -> str | No
             if isinstance(item, dict):
                 for key in item:
                     if not isinstance(key, str):
-                        return key_fault((*place, key))
+                        return key_error((*place, key))
             waiting.extend(reversed([((*place, key), inner) for key, inner in _parts(item)]))
-        elif fault := _value_fault(place, item, encode, waiting):
-            return fault
+        elif error := _value_error(place, item, encode, waiting):
+            return error
     return None
 
 
-def key_fault(place: Place) -> str:
-    """A key that is no text: as text it could meet another key, and it would come back as text."""
+def key_error(place: Place) -> str:
+    """The error of a key that is not text: as text it could equal another key."""
     key = place[-1]
     kind = type(key).__name__
     return (
@@ -50,12 +53,12 @@ def key_fault(place: Place) -> str:
 
 
 def has_long_number(text: str) -> bool:
-    """Looks at every `_STEP`th character first: a long number has digits at two of them in a row, most texts have not."""
+    """Samples every `_STEP`th character first: a long number has digits at two in a row."""
     return bool(_TWO_DIGITS.search(text[::_STEP]) and _LONG_NUMBER.search(text))
 
 
 def fits(number: float) -> bool:
-    """Whether it is read again as it was."""
+    """Whether JSON readers return the same number."""
     return -LARGEST <= number <= LARGEST
 
 
@@ -69,10 +72,10 @@ def _parts(item: Any) -> Iterator[tuple[Any, Any]]:
     return iter(item.items()) if isinstance(item, dict) else enumerate(item)
 
 
-def _value_fault(
+def _value_error(
     place: Place, item: Any, encode: Encode | None, waiting: list[tuple[Place, Any]]
 ) -> str | None:
-    """What `encode` makes of it is looked at next."""
+    """Appends the result of `encode` to `waiting`, to be checked next."""
     if isinstance(item, int):
         return (
             None
