@@ -1,1 +1,4 @@
-"""The same sessions and orders for programs: OpenAPI at /api/openapi.json, described in docs/api.md."""
+"""The API for programs: sessions and orders.
+
+OpenAPI at /api/openapi.json, described in docs/api.md.
+"""

@@ -24,9 +24,10 @@ JSON = re.compile(r"application/(\S+\+)?json")
 
 
 class ObjectParser(Parser):
-    """A key that stands twice is refused. A list where an object belongs would otherwise be taken for an empty one.
+    """Parses JSON objects; refuses repeated keys, other values and other content types.
 
-    So is what says to be no JSON: a form whose text happens to be JSON is a mistake of its sender.
+    ninja would take a list where an object belongs for an empty object, and accept a form whose
+    text happens to be JSON.
     """
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
@@ -39,7 +40,7 @@ class ObjectParser(Parser):
 
 
 def for_who_is_known(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The description of the API: with a token, or after a log-in."""
+    """Requires a token or a log-in, for the API's description."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -27,7 +27,10 @@ class Token(HttpBearer):
 
 
 class BrowserSession(APIKeyCookie):
-    """CSRF is checked here, as on the pages; a request with a token needs none."""
+    """A browser session.
+
+    Checks CSRF, as the pages do; a request with a token needs no CSRF token.
+    """
 
     param_name: str = settings.SESSION_COOKIE_NAME
 

@@ -29,7 +29,7 @@ from ..given_json import RepeatedKey
 
 MAX_CONFLICTS = 100
 
-# What each error is called and which status it has; the first that fits.
+# Title and status of each error; the first class that matches counts.
 KNOWN: tuple[tuple[type[SessionError], str, int], ...] = (
     (SessionNotFound, "session-not-found", 404),
     (CheckpointNotFound, "checkpoint-not-found", 404),
@@ -43,7 +43,7 @@ KNOWN: tuple[tuple[type[SessionError], str, int], ...] = (
 
 
 class UnsupportedMediaType(ValueError):
-    """The body says that it is something else than JSON."""
+    """The Content-Type is not JSON."""
 
 
 def install(api: NinjaAPI) -> None:
@@ -73,7 +73,7 @@ def refused(request: HttpRequest, error: SessionError) -> HttpResponse:
 
 
 def sentence(error: SessionError) -> str:
-    """Empty for the sentence of the problem's kind."""
+    """The error's text; empty for the default text of its kind."""
     return "" if isinstance(error, RequestReused) else explain(error)
 
 
@@ -89,7 +89,7 @@ def _how_it_is_now(error: Conflict) -> dict[str, Any]:
 
 
 def _conflict(found: PathConflict) -> dict[str, Any]:
-    """A value that is left out is one that is not there."""
+    """Omits values that do not exist."""
     values = {"loaded": found.loaded, "now": found.now, "mine": found.mine}
     there = {name: value for name, value in values.items() if value is not MISSING}
     return {"part": found.part, "path": found.path, "actor": found.actor, "at": found.at, **there}
@@ -103,7 +103,7 @@ def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _where(location: Any) -> str:
-    """`body.reason` rather than the names that the framework gives its parameters."""
+    """The path with `body.reason`, without ninja's names of parameters."""
     parts = [str(part) for part in location]
     return ".".join(parts[:1] + [part for part in parts[1:] if part not in {"order", "asked"}])
 
@@ -120,7 +120,7 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, UnsupportedMediaType):
         return problem(415)
     text = str(error)
-    if text.startswith("Cannot parse request body"):  # ninja's own words
+    if text.startswith("Cannot parse request body"):  # text of ninja
         text = "The body cannot be read: a JSON object is needed."
     return problem(error.status_code, detail=text)
 

@@ -1,4 +1,4 @@
-"""The audit trail as a file: who did what, when and why. Streamed, so memory use does not depend on its length."""
+"""The audit trail as a file: who did what, when and why. Streamed, with constant memory."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ COLUMNS = (
     "at", "session_id", "version", "kind", "verb", "from_state", "to_state", "actor", "reason", "source",
     "checkpoint_n", "checkpoint_name", "paths", "epoch", "change_id", "detail",
 )  # fmt: skip
-# At the beginning, and wherever a spreadsheet with other separators begins a cell: there a formula would run.
+# Spreadsheets run a formula at the beginning of a cell, also after a separator that they recognise.
 FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠]|[\t\r])")
-BOM = "\ufeff"  # without it Excel takes UTF-8 for something else
+BOM = "\ufeff"  # without it Excel does not read the file as UTF-8
 
 
 FORMATS = ["csv", "excel.csv", "json"]
@@ -114,7 +114,7 @@ def _file(entries: QuerySet[HistoryEntry], format: str, name: str) -> StreamingH
 
 
 async def _streamed(lines: Iterator[str]) -> AsyncIterator[str]:
-    """Read in the request's own thread, which has the database's connection."""
+    """Reads in the request's own thread, which has the database connection."""
     while text := await sync_to_async(lambda: "".join(islice(lines, CHUNK)))():
         yield text
 
@@ -135,7 +135,7 @@ def as_csv(items: Iterable[HistoryItem], separator: str = ",") -> Iterator[str]:
 
 
 def as_excel(items: Iterable[HistoryItem]) -> Iterator[str]:
-    """As a German Excel opens it by a double click."""
+    """CSV that a German Excel opens by a double click."""
     yield BOM
     yield from as_csv(items, ";")
 
@@ -147,7 +147,10 @@ def _line(cells: Iterable[object], separator: str) -> str:
 
 
 def _cell(value: Any) -> object:
-    """What a spreadsheet would take for a formula is made text: reasons and names are other people's."""
+    """A cell.
+
+    Texts that a spreadsheet would run as formulas are escaped: users write reasons and names.
+    """
     if value is None:
         return ""
     if isinstance(value, dict | list):

@@ -1,4 +1,4 @@
-"""The OpenAPI document; it names every possible answer, errors included."""
+"""The OpenAPI document, with every possible response, errors included."""
 
 from __future__ import annotations
 

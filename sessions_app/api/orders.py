@@ -1,4 +1,4 @@
-"""Orders as nouns: a POST creates one. Each goes through `actions.perform`."""
+"""Orders as nouns: a POST creates one, by `actions.perform`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOTES = {
 
 
 def _endpoint(verb: Verb) -> Callable[..., ActionOut]:
-    """What POST to the verb's noun does; ninja reads parameters and schemas from the signature."""
+    """The endpoint of the verb's noun; ninja reads its parameters from the signature."""
 
     def endpoint(
         request: HttpRequest,
@@ -73,7 +73,10 @@ def edit(
     idempotency_key: Key = None,
     if_match: Match = None,
 ) -> ActionOut:
-    """Needs a reason. With `If-Match` it is refused when someone else changed the same path since."""
+    """Needs a reason.
+
+    With `If-Match`, it is refused if someone else has changed the same path since.
+    """
     require_operate(request)
     if asked.context is None and asked.metadata is None:
         raise InvalidInput("Give context or metadata.")
@@ -109,7 +112,9 @@ def _order(
 
 
 def request_id(actor: str, key: str | None) -> UUID | None:
-    """A UUID stands for itself; anything else is the caller's own and meets no other caller's."""
+    """A UUID is used as it is; other keys are hashed with the actor, so that callers cannot
+    collide.
+    """
     if not key:
         return None
     try:
@@ -119,7 +124,7 @@ def request_id(actor: str, key: str | None) -> UUID | None:
 
 
 def seen_version(match: str | None) -> int | None:
-    """The number in an `If-Match`; `*` is any."""
+    """The version in `If-Match`; None for `*`."""
     text = (match or "").strip().removeprefix("W/").strip('"')
     if text in ("", "*"):
         return None

@@ -14,15 +14,18 @@ from ..selectors.watchdog_status import WatchdogStatus
 
 
 class Order(Schema):
-    """What a person ordered last. `confirmed`: the agent has obeyed, and no part of its run is at work."""
+    """The last order of a person.
+
+    `confirmed`: the agent has obeyed, and no part of its run is at work.
+    """
 
     verb: str
     version: int
     actor: str | None
     at: datetime | None
     confirmed: bool
-    parts: int | None = Field(description="of the run, while a pause waits for some of them")
-    parts_at_work: int | None = Field(description="so many keep the pause from being confirmed")
+    parts: int | None = Field(description="parts of the run, while a pause waits for some of them")
+    parts_at_work: int | None = Field(description="parts that are still at work, which delays the confirmation")
 
 
 class LastCheckpoint(Schema):
@@ -178,10 +181,10 @@ class CheckpointPage(Schema):
 
 
 class ReasonIn(Schema):
-    reason: str = Field("", max_length=2000, description="stored with the order; some need one")
+    reason: str = Field("", max_length=2000, description="stored with the order; some orders require it")
 
     def extra(self) -> dict[str, Any]:
-        """What the order needs beyond its reason, as `actions.perform` takes it."""
+        """Arguments of `actions.perform` beyond the reason."""
         return {}
 
 
@@ -200,17 +203,20 @@ class RollbackIn(ReasonIn):
 
 
 class EditIn(ReasonIn):
-    """What is left out stays. With `If-Match`, what differs from that version is brought onto what is there now."""
+    """Parts that are left out stay unchanged.
+
+    With `If-Match`, changes since that version are merged.
+    """
 
     context: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     seen_metadata: dict[str, Any] | None = Field(
-        None, description="the metadata as it was read: what differs from it is changed"
+        None, description="the metadata as read: only differences from it are changed"
     )
 
 
 class ActionOut(Schema):
-    """`changed` is false when it was so already."""
+    """`changed` is false if the session was in that state already."""
 
     changed: bool
     session: SessionDetail
@@ -227,7 +233,7 @@ class BlindnessItem(Schema):
 
 
 class WatchItem(Schema):
-    """Whether somebody watches over silence, and since when nothing was seen."""
+    """Whether a watchdog runs, and since when it has received no heartbeats."""
 
     sees: bool
     runs: bool

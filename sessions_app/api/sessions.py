@@ -1,4 +1,4 @@
-"""Reading sessions over the API, with the filters, pages and rights of the list and session page."""
+"""Reading sessions, with the filters, pages and permissions of the dashboard's pages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sessions(request: HttpRequest, asked: FromQuery[ListQuery]) -> SessionPage:
 
 
 def _wanted(query: QueryDict) -> ListFilter:
-    """An unknown filter value is refused: ignored, it would give everything."""
+    """The filter. Raises InvalidInput for unknown values: ignoring them would return everything."""
     known = (*LISTED_STATES, *CONDITIONS)
     for name in query.getlist("state"):
         if name.lower() not in LISTED_STATES and not as_condition(name):
@@ -90,7 +90,10 @@ def _key(text: str) -> Key | None:
 
 @router.get("/sessions/{uuid:id}", response=SessionDetail, summary="One session")
 def session(request: HttpRequest, response: HttpResponse, id: UUID) -> SessionDetail:
-    """`ETag` is the version; send it back as `If-Match` with an order, and nothing newer is overruled."""
+    """`ETag` is the version.
+
+    Send it as `If-Match` with an order, and the order does not override newer ones.
+    """
     require_look(request)
     found = read_detail(id)
     response["ETag"] = f'"{found.version}"'
@@ -108,7 +111,7 @@ def read_detail(id: UUID) -> SessionDetail:
     "/sessions/{uuid:id}/history", response=HistoryPage, summary="What happened, newest first"
 )
 def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
-    """Of a session that was removed for good as well."""
+    """Also available after the session was removed for good."""
     require_look(request)
     entries = HistoryEntry.objects.of(id)
     if asked.before is not None:
@@ -137,6 +140,6 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
 
 @router.get("/watch", response=WatchItem, summary="The watch over silence")
 def watch(request: HttpRequest) -> WatchItem:
-    """While it receives no heartbeats, no session is failed for silence."""
+    """While the watchdog receives no heartbeats, it fails no session for silence."""
     require_look(request)
     return WatchItem.of(read_watchdog_status())

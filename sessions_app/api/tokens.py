@@ -1,4 +1,4 @@
-"""API tokens: shown once, stored as a hash, with their user's rights, revoked by deletion."""
+"""API tokens: shown once, stored as a hash, with their user's permissions, revoked by deletion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTED_EVERY = timedelta(minutes=1)
 
 
 def make(user: User, name: str, days: int | None = None) -> str:
-    """The token itself; nobody can read it again."""
+    """Creates a token and returns it; only its hash is stored."""
     token = PREFIX + secrets.token_urlsafe(32)
     expires_at = timezone.now() + timedelta(days=days) if days else None
     ApiToken.objects.create(user=user, name=name, digest=_digest(token), expires_at=expires_at)
@@ -28,7 +28,7 @@ def make(user: User, name: str, days: int | None = None) -> str:
 
 
 def user_of(token: str) -> User | None:
-    """None for what is unknown, expired, or belongs to somebody who may no longer log in."""
+    """None if the token is unknown or expired, or its user is disabled."""
     now = timezone.now()
     usable = Q(expires_at=None) | Q(expires_at__gt=now)
     found = ApiToken.objects.select_related("user").filter(usable, digest=_digest(token)).first()
@@ -39,7 +39,7 @@ def user_of(token: str) -> User | None:
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
-    """A database that only reads is no reason to refuse what only reads."""
+    """Stores the time of use. A read-only database must not prevent reading."""
     try:
         ApiToken.objects.filter(pk=token.pk).exclude(last_used_at__gt=now - NOTED_EVERY).update(
             last_used_at=now
@@ -50,5 +50,5 @@ def _note_use(token: ApiToken, now: datetime) -> None:
 
 
 def _digest(token: str) -> str:
-    """A token has 256 random bits: a plain hash cannot be guessed back, and is looked up at once."""
+    """A plain hash is safe for 256 random bits, and can be looked up by an index."""
     return hashlib.sha256(token.encode()).hexdigest()

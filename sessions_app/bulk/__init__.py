@@ -1,1 +1,3 @@
-"""One order for many sessions, on the server: planned on a pinned set, worked off in the background."""
+"""Bulk orders: one order for many sessions, planned on a pinned set and executed in the
+background.
+"""

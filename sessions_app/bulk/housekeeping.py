@@ -1,4 +1,4 @@
-"""What the watchdog does for bulk jobs: orphans are resumed, old ones deleted."""
+"""The watchdog's tasks for bulk jobs: it resumes orphaned jobs and deletes old ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ JOBS_KEPT = timedelta(days=90)
 
 
 async def take_up_orphans() -> None:
-    """In a thread beside the watch: a long job must not keep it from looking."""
+    """Starts the worker's thread, so that a long job does not block the watchdog."""
     background.start()
 
 
 def prune_jobs() -> None:
-    """In a thread of its own, which gives its connection back."""
+    """Deletes old jobs. Runs in a thread of its own, so it closes its connection."""
     try:
         abandoned = Q(state="draft", created_at__lt=Now() - DRAFTS_KEPT)
         ended = Q(state__in=("done", "stopped"), created_at__lt=Now() - JOBS_KEPT)

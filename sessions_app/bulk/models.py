@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class BulkJob(models.Model):
-    """`worker` holds it until `lease_until`; who finds the lease over takes it and goes on."""
+    """`worker` holds the job until `lease_until`; another worker takes over an expired lease."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("not started")
@@ -56,7 +56,7 @@ class BulkJob(models.Model):
 
 
 class BulkItem(models.Model):
-    """`version`: the session as it was when the plan was shown; what an operator changed since is left alone."""
+    """`version` is the session's at planning time; sessions changed since are skipped."""
 
     class Outcome(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -67,7 +67,7 @@ class BulkItem(models.Model):
 
     job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="items")
     n = models.IntegerField()
-    # Without a constraint: a job still tells what became of a session that was removed for good.
+    # No foreign key constraint: the outcome remains after the session was removed for good.
     session = models.ForeignKey(
         "sessions_app.AgentSession",
         on_delete=models.DO_NOTHING,

@@ -1,4 +1,6 @@
-"""The dry run: pins sessions and versions, and tells for each whether the order is possible."""
+"""The dry run: pins sessions and versions, and determines for each whether the order is
+possible.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +42,22 @@ WHERE i.id = found.id
 
 
 def plan_ticked(verb: str, seen: dict[UUID, int | None], user: User) -> BulkJob:
-    """`seen`: the version each row showed when it was ticked, where the page said it."""
+    """`seen` is the version that each row showed when it was ticked, if known."""
     sessions = AgentSession.objects.filter(id__in=list(seen)[:MOST])
     return _pinned(BulkJob(verb=verb, **_by(user)), sessions, seen)
 
 
 def plan_matching(verb: str, query: str, user: User) -> BulkJob:
-    """Everything the list's address stands for now, at most MOST; who joins later is not meant."""
+    """Plans for the sessions that the list's query matches now, at most MOST.
+
+    Later matches are not included.
+    """
     sessions = ListFilter.from_query(query).queryset(AgentSession.objects.all())
     return _pinned(BulkJob(verb=verb, query=query[:4000], **_by(user)), sessions)
 
 
 def plan_undo(job: BulkJob, user: User) -> BulkJob:
-    """Takes back what this job has changed, but nothing that somebody decided since."""
+    """Plans to undo the job's changes, except where somebody has given another order since."""
     undo = BulkJob(verb=VERBS[job.verb].undo, origin=BulkJob.Origin.UNDO, follows=job, **_by(user))
     changed = dict(
         job.items.filter(outcome=Outcome.DONE).values_list("session_id", "result_version")
@@ -61,7 +66,7 @@ def plan_undo(job: BulkJob, user: User) -> BulkJob:
 
 
 def plan_retry(job: BulkJob, user: User) -> BulkJob:
-    """Those that did not work, as they are now."""
+    """Plans the failed sessions again, with their current versions."""
     retry = BulkJob(
         verb=job.verb,
         checkpoint=job.checkpoint,
@@ -104,7 +109,7 @@ def _pinned(
 
 
 def checkpoint_names(job: BulkJob) -> Sequence[tuple[str, int]]:
-    """What the newest of these sessions have in common, the most frequent first."""
+    """The names most frequent in the newest of these sessions."""
     ids = list(job.items.order_by("n").values_list("session_id", flat=True)[:NAMES_FROM])
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, [ids, MOST_NAMES])
@@ -112,7 +117,7 @@ def checkpoint_names(job: BulkJob) -> Sequence[tuple[str, int]]:
 
 
 def choose_checkpoint(job: BulkJob, name: str) -> None:
-    """Pins for each session the newest checkpoint of that name."""
+    """Pins the newest checkpoint of that name for each session."""
     with transaction.atomic(), connection.cursor() as cursor:
         if not BulkJob.objects.filter(id=job.id, state="draft").update(checkpoint=name):
             return

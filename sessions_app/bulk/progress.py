@@ -1,4 +1,4 @@
-"""Progress of a bulk job, and the outcome and reason for each session, in the reader's language."""
+"""Progress of a bulk job, and outcome and reason of each session, in the reader's language."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why some sessions do not get the order."""
+    """A reason why sessions do not get the order."""
 
     n: int
     why: Text
@@ -46,7 +46,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Confirmations:
-    """Of the sessions that got the order: whose agent has confirmed it, and of the others why not."""
+    """Sessions that got the order, by whether the agent confirmed it and why not."""
 
     confirmed: int = 0
     outstanding: int = 0
@@ -107,7 +107,7 @@ class Progress:
 
     @property
     def is_followed(self) -> bool:
-        """Whether the page still asks for news."""
+        """Whether the page still polls for updates."""
         return self.runs or self.awaits_confirmation or self.confirmations.without_agent > 0
 
     @property
@@ -120,7 +120,9 @@ class Progress:
 
     @property
     def draft_name(self) -> str:
-        """A plan that is left is made anew: what was written waits for the next one of its kind."""
+        """Depends on the kind of plan only: the text of an abandoned plan is offered for the
+        next.
+        """
         return f"bulk:{'checkpoint' if self.needs_checkpoint else self.verb.name}"
 
     @property
@@ -143,7 +145,10 @@ def progress(job: BulkJob) -> Progress:
 
 
 def confirmations(job: BulkJob, given_to: int) -> Confirmations:
-    """Of the sessions that got the order. One that another one followed before it was confirmed is superseded."""
+    """Confirmations of the sessions that got the order.
+
+    Superseded: another order came before the confirmation.
+    """
     confirmed = Q(acknowledged_version__gte=F("given"))
     superseded = ~confirmed & Q(order_version__gt=F("given"))
     silent = silent_q(settings.HEARTBEAT_RULES)
@@ -164,7 +169,7 @@ def confirmations(job: BulkJob, given_to: int) -> Confirmations:
 
 
 def reasons(job: BulkJob) -> list[Reason]:
-    """Of those that are not possible, the most frequent first."""
+    """Reasons of the impossible sessions, the most frequent first."""
     not_possible = job.items.filter(outcome=Outcome.IMPOSSIBLE).order_by()
     counted = not_possible.values_list("problem", "detail").annotate(n=Count("id"))
     found = [Reason(n, why(job, problem, text)) for problem, text, n in counted]
@@ -172,7 +177,7 @@ def reasons(job: BulkJob) -> list[Reason]:
 
 
 def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[Line]:
-    """What became of each; one more than is shown tells that there are more."""
+    """Outcomes, one more than is shown if there are more."""
     items = job.items.filter(n__gt=after).order_by("n")
     if outcome:
         items = items.filter(outcome=outcome)

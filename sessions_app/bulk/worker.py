@@ -1,7 +1,7 @@
-"""Works bulk jobs off: a thread of the web process, taken over by any other when it dies.
+"""Executes bulk jobs in a thread of the web process; another process takes over when it dies.
 
-Whoever holds a job's lease works on it. An order that was given but not yet noted when a worker died
-is given again with the same request id, which changes nothing.
+Only the holder of a job's lease works on it. An order that a worker gave without recording it,
+because it died, is given again with the same request id, which changes nothing.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ RETURNING id
 
 
 class Worker:
-    """`look()` claims a job and works until it is finished, stopped or taken away."""
+    """`run_next()` claims a job and works until it is finished, stopped or taken over."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     def run_next(self) -> bool:
-        """Whether there was a job. Raises DatabaseError while PostgreSQL is away."""
+        """Whether there was a job. Raises DatabaseError while PostgreSQL is unavailable."""
         job = self.claim()
         if job is None:
             return False
@@ -74,7 +74,7 @@ class Worker:
         return BulkJob.objects.get(id=found[0]) if found else None
 
     def step(self, job: BulkJob, hands: ThreadPoolExecutor) -> bool:
-        """One batch. False when there is nothing left for this worker to do."""
+        """Executes one batch. False if nothing is left for this worker."""
         if not self._mine(job).update(lease_until=Now() + LEASE):
             return False
         if not owner_may_operate(job):
@@ -99,7 +99,10 @@ class Worker:
 
 
 def apply_item(job: BulkJob, item: BulkItem) -> BulkItem:
-    """Raises StorageUnavailable: then nothing is known of this one, and it is done again."""
+    """Gives the order.
+
+    Raises StorageUnavailable if the outcome is unknown; the item is then repeated.
+    """
     extra = {} if item.checkpoint_n is None else {"checkpoint_id": item.checkpoint_n}
     item.at = None
     try:
@@ -127,7 +130,7 @@ def apply_item(job: BulkJob, item: BulkItem) -> BulkItem:
 
 
 def recognised(job: BulkJob, items: list[BulkItem]) -> list[BulkItem]:
-    """What a worker did that died before it could note it was done by this job all the same."""
+    """Marks orders as done that a worker of this job gave before it died without recording them."""
     unsure = {request_id(job, item): item for item in items if item.outcome == Outcome.ALREADY}
     if unsure:
         found = HistoryEntry.objects.filter(
@@ -157,13 +160,13 @@ def _problem(error: SessionError) -> tuple[str, str]:
 
 
 def owner_may_operate(job: BulkJob) -> bool:
-    """A right that was withdrawn ends what was begun with it."""
+    """Whether the owner still has the permission; without it the job stops."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
     return owner is not None and owner.is_active and VERBS[job.verb].is_permitted_to(owner)
 
 
 class Background:
-    """The thread of this process that looks for jobs: at once when woken, else every few seconds."""
+    """The thread of this process that runs jobs: immediately when woken, else every few seconds."""
 
     def __init__(self, look: Callable[[], bool]) -> None:
         self._look = look
@@ -184,7 +187,7 @@ class Background:
         self.start()
 
     def stop(self) -> None:
-        """Returns when the thread has ended: after the job that it works on."""
+        """Returns when the thread has ended, which it does after its current job."""
         self._stopped.set()
         self._woken.set()
         with self._starting:
@@ -195,13 +198,13 @@ class Background:
     def _run(self) -> None:
         while True:
             self._woken.clear()
-            # after the clearing, which would otherwise undo what `stop` set
+            # checked after clear(), which would otherwise undo the set() in `stop`
             if self._stopped.is_set():
                 return
             self._woken.wait(self.tick())
 
     def tick(self) -> float:
-        """Works off what there is; returns after how many seconds to look again."""
+        """Runs all waiting jobs; returns the seconds until the next check."""
         try:
             while not self._stopped.is_set() and self._look():
                 pass

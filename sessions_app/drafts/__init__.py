@@ -1,1 +1,1 @@
-"""What somebody began to write and has not sent: kept for that person and that form."""
+"""Drafts: text of unsent forms, stored for one person and one form."""

@@ -27,7 +27,7 @@ LONGEST_NAME = 100
 
 
 def keep(user_id: int, form: str, fields: dict[str, list[str]]) -> None:
-    """Raises InvalidInput. Of more than MAX_DRAFTS of one person the oldest are forgotten."""
+    """Raises InvalidInput. Of more than MAX_DRAFTS of one person the oldest are deleted."""
     if not 0 < len(form) <= LONGEST_NAME:
         raise InvalidInput("there is no such form")
     validation.json_object(fields, "draft", MAX_BYTES)
@@ -38,7 +38,7 @@ def keep(user_id: int, form: str, fields: dict[str, list[str]]) -> None:
 
 
 def keep_sent(request: HttpRequest) -> bool:
-    """Keeps what was sent for the author of its form, whoever is logged in. False where it was not kept."""
+    """Stores a sent form for its author, whoever is logged in. False if it could not be stored."""
     form = signed_fields.read(request.POST.get(signed_fields.FIELD, ""), signed_fields.TAKEN)
     people = get_user_model().objects.filter(is_active=True)
     if form is None or not people.filter(pk=form.author).exists():
@@ -51,7 +51,7 @@ def keep_sent(request: HttpRequest) -> bool:
 
 
 def find(user: User, form: str) -> QueryDict | None:
-    """As it would have been sent."""
+    """The draft as form data."""
     return find_all(user, [form]).get(form)
 
 
@@ -72,7 +72,7 @@ def forget(user: User, form: str) -> None:
 
 
 def forget_old() -> None:
-    """In a thread of its own, which gives its connection back."""
+    """Deletes old drafts. Runs in a thread of its own, so it closes its connection."""
     try:
         FormDraft.objects.filter(saved_at__lt=Now() - KEPT).delete()
     finally:

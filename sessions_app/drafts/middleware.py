@@ -1,4 +1,4 @@
-"""Stores the text of a form that was sent without a log-in or was refused without its page."""
+"""Stores the text of a form that was sent without a log-in, or whose request failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ AWAY = (DatabaseError, InterfaceError, StorageUnavailable)
 
 
 class DraftsMiddleware:
-    """Needs the user. A form is carried out only for its author."""
+    """Needs `request.user`.
+
+    Only a form's author may submit it; for others its text is stored as a draft.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -51,14 +54,14 @@ class DraftsMiddleware:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Logging in again changes the token of every form that is open."""
+    """Stores the draft: logging in again invalidates the CSRF token of every open form."""
     _note_kept(request)
     return without_draft(request, reason)
 
 
 def _redirected(request: HttpRequest, response: HttpResponseRedirect) -> HttpResponse:
-    """A script that sent the form goes on itself: otherwise it would use up the messages for the next page."""
-    if "/login/" in response.url:  # the account lost its right to the page
+    """Answers scripts with JSON: following the redirect would consume the page's messages."""
+    if "/login/" in response.url:  # the account lost its permission for the page
         keep_sent(request)
     if request.headers.get("X-Requested-With") == "draft":
         return JsonResponse({"href": response.url})
@@ -66,7 +69,7 @@ def _redirected(request: HttpRequest, response: HttpResponseRedirect) -> HttpRes
 
 
 def _note_kept(request: HttpRequest) -> None:
-    """For the error's page, which leads back to the form."""
+    """Stores the draft for the error page, which links back to the form."""
     form = _sent_form(request)
     if form is not None and keep_sent(request):
         request.draft_kept_at = form.at  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from ..bidi import isolated
 
 
 class FormDraft(models.Model):
-    """`form` is what the form is for, as its page names it; `fields` its texts by name."""
+    """`form` identifies the form, as its page names it; `fields` are its texts by name."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     form = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""The form that was sent while its text could not be kept: the page that says so gives it back."""
+"""A form whose text could not be stored is returned in the page that reports the error."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 
 
 def form_to_send_again(request: HttpRequest) -> dict[str, Any] | None:
-    """Its address and its fields (name, text, whether a person wrote it). None for what is not kept as a draft.
+    """URL and fields (name, text, whether a person wrote it) of a form. None for forms without
+    drafts.
 
-    Nothing is read but the request: the database is away.
+    Reads only the request, because the database is unavailable.
     """
     if signed_fields.read(request.POST.get(signed_fields.FIELD, "")) is None:
         return None

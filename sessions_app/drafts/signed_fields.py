@@ -1,6 +1,8 @@
-"""The hidden field of a form whose text is kept: whose it is, which form, and where that form is opened again.
+"""The hidden field of a form with drafts: its author, its name, and the URL at which it is opened
+again.
 
-It is signed, so that text can be kept for its author when the request comes without a log-in, or with somebody else's.
+It is signed, so that text can be stored for its author if the request comes without a log-in or
+with another one.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ def sign(form: DraftForm) -> str:
 
 
 def read(token: str, max_age: timedelta | None = None) -> DraftForm | None:
-    """None where nothing, or not this application, has signed it."""
+    """None without a valid signature of this application."""
     try:
         author, name, at = _signer.unsign_object(token, max_age=max_age)
     except (signing.BadSignature, ValueError, TypeError):
@@ -37,6 +39,6 @@ def read(token: str, max_age: timedelta | None = None) -> DraftForm | None:
 
 
 def fields_of(post: Any) -> dict[str, list[str]]:
-    """What a person wrote: everything but what belongs to the request."""
+    """Fields that a person wrote, without those of the request."""
     own = ("csrfmiddlewaretoken", FIELD)
     return {name: [str(t) for t in texts] for name, texts in post.lists() if name not in own}

@@ -1,1 +1,1 @@
-"""Logging in: limits for wrong passwords, and single sign-on."""
+"""Log-in: limits for wrong passwords, and single sign-on."""

@@ -19,7 +19,7 @@ else:
 
 @admin.register(ProviderIdentity)
 class IdentityAdmin(IdentityBase):
-    """Adding one here is the only way to give an account that exists already to a person of the provider."""
+    """Links an existing account to a person of the provider; there is no other way."""
 
     list_display = ("user", "issuer", "subject", "created_at")
     search_fields = ("user__username", "subject")
@@ -33,7 +33,7 @@ class IdentityAdmin(IdentityBase):
 
 @admin.register(LoginAttempts)
 class AttemptsAdmin(AttemptsBase):
-    """Deleting an entry lets the account or the address in again."""
+    """Deleting an entry unblocks the account or the address."""
 
     list_display = ("kind", "name", "tries", "since", "last_at")
     list_filter = ("kind",)

@@ -1,4 +1,4 @@
-"""Log-in forms; they tell when further attempts are refused."""
+"""Log-in forms, which say when further attempts are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LimitedLoginForm(AuthenticationForm):
 
 
 class AdminLoginForm(LimitedLoginForm, AdminAuthenticationForm):
-    """Staff alone come in here."""
+    """For staff only."""
 
 
 class LoginView(LoginViewBase):

@@ -1,4 +1,4 @@
-"""Limits password attempts: counted in PostgreSQL for all web processes, before a password is hashed."""
+"""Limits password attempts, counted in PostgreSQL for all web processes, before hashing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .models import LoginAttempts
 WINDOW = timedelta(minutes=15)
 KEPT = timedelta(days=1)
 Kind = LoginAttempts.Kind
-# One address may not use up what an account has: others could keep its owner out from a single machine.
+# The limit per address is below that per account: one machine must not lock out an account's owner.
 MOST = {Kind.ADDRESS: 30, Kind.PAIR: 10, Kind.ACCOUNT: 50}
 LONGEST_NAME = 150
 
@@ -45,7 +45,7 @@ DELETE FROM sessions_app_loginattempts kept USING gone WHERE kept.id = gone.id
 
 
 def count(account: str, address: str) -> timedelta | None:
-    """Counts one attempt. None when it may be made, else for how long none may."""
+    """Counts one attempt. Returns None if it may be made, else the time until the next one may."""
     cursor: Any
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, {"kept": KEPT})
@@ -58,7 +58,7 @@ def count(account: str, address: str) -> timedelta | None:
 
 
 def succeeded(account: str, address: str) -> None:
-    """The right password was no attempt, and ends the account's from this address."""
+    """Takes the attempt back, and ends counting for the account from this address."""
     with connection.cursor() as cursor:
         for kind, name in _keys(account, address):
             cursor.execute(_TAKE_BACK, {"kind": kind, "name": name})
@@ -67,7 +67,7 @@ def succeeded(account: str, address: str) -> None:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Behind a proxy what the nearest one appended: the rest of that header is the client's own saying."""
+    """Behind a proxy, the address that the nearest proxy appended: a client can forge the rest."""
     address = str(request.META.get("REMOTE_ADDR") or "")
     if settings.BEHIND_PROXY:
         address = str(request.META.get("HTTP_X_FORWARDED_FOR") or address).rpartition(",")[2]
@@ -77,14 +77,14 @@ def address_of(request: HttpRequest) -> str:
         return "unknown"
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         return str(found.ipv4_mapped)
-    # Whoever has one address of the 6th version has a whole network of them.
+    # An IPv6 client has a whole network, so the network counts.
     return (
         str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
     )
 
 
 def shortened(account: str) -> str:
-    """As it is counted and logged: without regard to case, bounded, on one line."""
+    """The account's name as counted and logged: case-insensitive, bounded, printable."""
     plain = unicodedata.normalize("NFKC", account).casefold()[:LONGEST_NAME]
     return "".join(c if c.isprintable() else "?" for c in plain)
 

@@ -10,7 +10,7 @@ from ..bidi import isolated
 
 
 class ProviderIdentity(models.Model):
-    """An account of the single sign-on's provider, and the user it logs in as."""
+    """An account of the single sign-on provider, and the user it logs in as."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("user")
@@ -32,7 +32,7 @@ class ProviderIdentity(models.Model):
 
 
 class LoginAttempts(models.Model):
-    """How often a password was tried for an account, from an address, or both, since a moment."""
+    """Password attempts for an account, from an address, or both, since a time."""
 
     class Kind(models.TextChoices):
         ADDRESS = "address", _("address")

@@ -1,4 +1,4 @@
-"""Rights and groups in the reader's language; the tables store Django's English names."""
+"""Labels of permissions and groups in the reader's language."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS: dict[str, Promise] = {
 
 
 def right_word(right: Permission) -> str:
-    """The part of the site and the right. A right that was made by hand keeps its own name."""
+    """The part of the site and the permission. A custom permission keeps its name."""
     model = right.content_type.model_class()
     area = str(model._meta.app_config.verbose_name) if model else right.content_type.app_label
     return f"{area}: {_right(right)}"
@@ -39,7 +39,7 @@ def _right(right: Permission) -> str:
 
 
 def group_word(group: Group) -> str:
-    """The group's name; for the groups that this project makes, also what their members may do."""
+    """The group's name, with a description for the groups of this project."""
     if group.name not in GROUPS:
         return group.name
     may_act = OPERATE in GROUPS[group.name]

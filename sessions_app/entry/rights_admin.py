@@ -1,4 +1,4 @@
-"""Accounts and groups of Django's own administration, with rights and groups in the reader's words."""
+"""Accounts and groups in Django's admin, with permissions and groups in the reader's language."""
 
 from __future__ import annotations
 

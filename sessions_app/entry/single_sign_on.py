@@ -1,4 +1,7 @@
-"""Single sign-on: the provider's `iss` and `sub` identify a user, never an e-mail address or a name."""
+"""Single sign-on.
+
+The provider's `iss` and `sub` identify a user, never an e-mail address or a name.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class ProviderBackend(PrefetchingModelBackend, OIDCAuthenticationBackend):  # ty
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, nonce: str, code_verifier: str | None = None
     ) -> User | None:
-        """`nonce` is required: a form with a password never comes here, whatever its address says."""
+        """`nonce` is required, so that password forms never reach this backend."""
         try:
             user: User | None = OIDCAuthenticationBackend.authenticate(
                 self, request, nonce=nonce, code_verifier=code_verifier
@@ -62,7 +65,7 @@ class ProviderBackend(PrefetchingModelBackend, OIDCAuthenticationBackend):  # ty
         return _known(issuer, subject) or _new(issuer, subject, {**payload, **claims})
 
     def _require_for_us(self, payload: Mapping[str, Any]) -> None:
-        """A token that was made for another program of the same provider opens nothing here."""
+        """Refuses tokens that the provider issued for another program."""
         audience = payload.get("aud")
         given = audience if isinstance(audience, list) else [audience]
         if self.OIDC_RP_CLIENT_ID not in given:
@@ -87,7 +90,7 @@ def _known(issuer: str, subject: str) -> User | None:
 
 
 def _new(issuer: str, subject: str, claims: Mapping[str, Any]) -> User:
-    """An account without any right, which an administrator puts into a group."""
+    """Creates an account without permissions; an administrator adds it to a group."""
     email = _verified_address(claims)
     for name in _names(issuer, subject, claims):
         try:
@@ -96,7 +99,7 @@ def _new(issuer: str, subject: str, claims: Mapping[str, Any]) -> User:
                     continue
                 user = User.objects.create_user(name, email=email)
                 ProviderIdentity.objects.create(user=user, issuer=issuer, subject=subject)
-        except IntegrityError:  # somebody took the name, or the same person came twice at once
+        except IntegrityError:  # the name was taken, or the same person logged in twice at once
             if found := _known(issuer, subject):
                 return found
             continue
@@ -117,7 +120,7 @@ def _verified_address(claims: Mapping[str, Any]) -> str:
 
 
 def _names(issuer: str, subject: str, claims: Mapping[str, Any]) -> list[str]:
-    """What the provider calls the person; where that is taken, with a part that only this account has."""
+    """The provider's name of the person, and as a fallback the name with a unique suffix."""
     own = hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()[:12]
     wanted = claims.get("preferred_username")
     if isinstance(wanted, str) and NAME.match(wanted):

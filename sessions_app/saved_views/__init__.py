@@ -1,1 +1,1 @@
-"""How a person has arranged the list: saved views, columns, density."""
+"""A person's saved views, columns and density of the list."""

@@ -10,7 +10,7 @@ from ..bidi import isolated
 
 
 class SavedView(models.Model):
-    """A filter with a name. `query` is the list's address without page and view."""
+    """A filter with a name. `query` is the list's query string without page and view."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     name = models.CharField(_("name"), max_length=80)
@@ -33,7 +33,7 @@ class SavedView(models.Model):
 
 
 class ListStyle(models.Model):
-    """One a person: what is not shown, how close the rows stand, with which view the list begins."""
+    """One per user: hidden columns, density, and the default view."""
 
     class Density(models.TextChoices):
         COMFORTABLE = "comfortable", _("Comfortable")

@@ -11,7 +11,7 @@ from .models import ListStyle, SavedView
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-# State and session always stay: a row without them says nothing.
+# State and session cannot be hidden: they identify the row.
 COLUMNS = {
     "user": _("User"),
     "heartbeat": _("Heartbeat"),
@@ -23,7 +23,7 @@ COLUMNS = {
 
 
 def preferences_for(user: User) -> ListStyle:
-    """It came with the person (`people.PrefetchingModelBackend`)."""
+    """Loaded together with the user (`auth_backends.PrefetchingModelBackend`), without a query."""
     try:
         style: ListStyle = cast("Any", user).liststyle
     except ListStyle.DoesNotExist:
@@ -32,7 +32,7 @@ def preferences_for(user: User) -> ListStyle:
 
 
 def hidden(style: ListStyle, asked: str | None) -> list[str]:
-    """What is not shown: as the address says (`columns=user.progress`), else as the person chose."""
+    """Hidden columns: those of the URL (`columns=user.progress`), else those of the user."""
     if asked is None:
         return list(style.hidden)
     shown = asked.split(".")
@@ -47,12 +47,12 @@ def save_preferences(user: User, *, shown: list[str], density: str) -> ListStyle
 
 
 def toggle_default(user: User, view: SavedView) -> ListStyle:
-    """The list begins with it from now on, or no longer."""
+    """Makes the view the list's default, or no longer."""
     is_it = preferences_for(user).default_view_id == view.pk
     return _chosen(user, {"default_view": None if is_it else view})
 
 
 def _chosen(user: User, what: dict[str, Any]) -> ListStyle:
-    """Two ticks in a row are two requests at once: both may be a person's first."""
+    """An upsert, because two quick clicks can be concurrent first requests."""
     style, _new = ListStyle.objects.update_or_create(user=user, defaults=what)
     return style

@@ -1,4 +1,4 @@
-"""A user's saved views: which exist, which is open, whether it was changed, and how many sessions each has."""
+"""A user's saved views, the open one, and the number of sessions in each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Counted = tuple[Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None, bool]
 
 @dataclass(frozen=True, slots=True)
 class ViewCount:
-    """`n` is None where nobody has counted yet."""
+    """`n` is None if not counted yet."""
 
     n: int | None = None
     more: bool = False
@@ -48,7 +48,7 @@ class ViewCount:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A view as the rail lists it."""
+    """A view in the sidebar."""
 
     view: SavedView
     mine: bool
@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The view that is open, and whether the address says something else by now."""
+    """The open view, and whether the URL differs from it."""
 
     view: SavedView
     mine: bool
@@ -79,13 +79,13 @@ def readable(user: User) -> QuerySet[SavedView]:
 
 
 def visible(user: User) -> list[SavedView]:
-    """A person's own first, then what others share."""
+    """The user's own views first, then shared ones."""
     views = list(readable(user).order_by("name", "id")[:MOST_VIEWS])
     return sorted(views, key=lambda view: view.owner_id != user.pk)
 
 
 def canonical(query: QueryDict | str) -> str:
-    """The part of an address that makes the list what it is, always in the same order."""
+    """The parts of a query string that determine the list, in a fixed order."""
     given = QueryDict(query.lstrip("?")) if isinstance(query, str) else query
     kept = QueryDict(mutable=True)
     for key in PARTS:
@@ -117,7 +117,7 @@ def entries(
 
 
 def quick_counts(views: Iterable[SavedView], found: Counts) -> dict[int, ViewCount]:
-    """Those that the kept counters can tell."""
+    """Counts of the views that the stored counters can answer."""
     tallies = {}
     for view in views:
         wanted = ListFilter.from_query(view.query)
@@ -129,7 +129,10 @@ def quick_counts(views: Iterable[SavedView], found: Counts) -> dict[int, ViewCou
 
 
 def view_counts(views: Sequence[SavedView], found: Counts) -> dict[int, ViewCount]:
-    """All of them: what the counters cannot tell is counted to a bound, at most every few seconds."""
+    """Counts of all views.
+
+    Those without counters are counted up to a limit and cached for seconds.
+    """
     known = quick_counts(views, found)
     for view in views:
         if view.pk not in known:
@@ -161,7 +164,7 @@ def _counted(query: str) -> ViewCount:
 
 
 def _checked(cached: Any) -> Counted | None:
-    """None for what is no count, whoever wrote it."""
+    """None if the cached value is not a count: other programs may write to the cache."""
     try:
         found: Counted = msgspec.convert(cached, Counted)
     except msgspec.ValidationError:

@@ -1,1 +1,4 @@
-"""The dashboard's own pages. What a person may do is asked twice: to draw it, and to do it."""
+"""The dashboard's pages.
+
+Permissions are checked for rendering controls and again for each action.
+"""

@@ -88,7 +88,7 @@ def job(request: HttpRequest, id: UUID) -> HttpResponse:
 @viewers_only
 @require_GET
 def matching(request: HttpRequest) -> HttpResponse:
-    """How many sessions an address stands for, counted to the most that one order may take."""
+    """The number of sessions that a query matches, counted up to the limit of a bulk order."""
     wanted = ListFilter.from_query(request.GET.urlencode())
     found = wanted.queryset(AgentSession.objects.all()).order_by().values("id")[: MOST + 1]
     try:
@@ -116,7 +116,7 @@ def _start(request: HttpRequest, job: BulkJob) -> HttpResponse:
         try:
             check_reason(job.verb, reason)
         except InvalidInput as error:
-            job.reason = reason  # what was typed is shown again
+            job.reason = reason  # shows the typed reason again
             return _show(request, job, refused=explain(error))
     draft = BulkJob.objects.filter(id=job.id, state=State.DRAFT)
     started = {"owner": request.user, "actor": request.user.get_username(), "reason": reason}
@@ -206,7 +206,7 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
 
 
 def _outcomes(request: HttpRequest, job: BulkJob) -> dict[str, Any]:
-    """In the dialog what needs a look; on the page everything, a page at a time."""
+    """In the dialog the outcomes that need attention; on the page all, paginated."""
     asked = BulkLinesQuery.read(request.GET)
     outcome = asked["outcome"] or ""
     if is_fetch(request) and "full" not in request.GET:

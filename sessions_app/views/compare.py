@@ -20,7 +20,7 @@ CHOICES = 500
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """`context` is None where none was captured with the checkpoint."""
+    """`context` is None if the checkpoint has none."""
 
     value: str
     name: str = ""

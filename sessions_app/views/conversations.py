@@ -1,4 +1,4 @@
-"""Live conversations of all agents: statistics and a list that refreshes."""
+"""Live conversations of all agents: statistics, and a list that refreshes itself."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render

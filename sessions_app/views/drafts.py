@@ -1,4 +1,4 @@
-"""Stores what a form holds so far, and gives it back when the form is opened again."""
+"""Stores a form's current text, and returns it when the form is opened again."""
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST

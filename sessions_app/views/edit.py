@@ -1,4 +1,4 @@
-"""Changing context or metadata by hand: the JSON, then the difference, then the reason, then stored."""
+"""Editing context or metadata: the JSON, then the differences, then the reason, then the write."""
 
 import json
 import uuid
@@ -45,7 +45,10 @@ INDENTED_AT_MOST = 4 * 1024 * 1024
 
 @dataclass(slots=True)
 class Draft:
-    """`seen` is the version that `text` was made from. `loaded` is the metadata it was made from: past metadata is not kept."""
+    """`seen` is the version that `text` is based on.
+
+    `loaded` is the metadata it is based on, because past metadata is not stored.
+    """
 
     part: str
     text: str
@@ -99,7 +102,7 @@ def edit(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 def _value(draft: Draft, id: UUID) -> dict[str, Any]:
-    """What is to be stored, the decisions made. Raises InvalidInput."""
+    """The value to store, with the decisions of conflicts applied. Raises InvalidInput."""
     value = given_json.read_object(draft.text, draft.part)
     if not draft.rows:
         return value
@@ -154,18 +157,18 @@ def draft_name(part: str, id: UUID) -> str:
 
 
 def _begun(request: HttpRequest, id: UUID, part: str) -> Draft | None:
-    """What this person wrote here before and did not send."""
+    """The person's stored draft."""
     sent = drafts.find(cast(User, request.user), draft_name(part, id))
     if sent is None:
         return None
     draft = _sent(sent, part)
     draft.begun = True
-    draft.request_id = str(uuid.uuid4())  # the text may differ from what was sent under the old one
+    draft.request_id = str(uuid.uuid4())  # the text may differ from that sent under the old id
     return draft
 
 
 def _conflict(request: HttpRequest, row: Any, draft: Draft, preview: EditPreview) -> HttpResponse:
-    """What was typed is brought onto what is there now, and each path that both changed is to be decided."""
+    """Merges the edit into the current value; the person decides each path that both changed."""
     merged, session = _merged(draft, preview), preview.session
     draft.rows = conflicts.rows_of(merged.conflicts)
     draft.forgotten = not merged.loaded_known
@@ -186,7 +189,7 @@ def _fresh(session: AgentSession, version: int, part: str) -> Draft:
 
 
 def text_of(value: Any) -> str:
-    """Indented, unless that alone would make it too large to be sent back."""
+    """Indented, unless that would exceed the limit of a request body."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return text if len(text) <= INDENTED_AT_MOST else _compact(value)
 

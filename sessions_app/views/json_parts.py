@@ -1,4 +1,4 @@
-"""Context and metadata in pieces: branches, whole texts, search, download."""
+"""Context and metadata in parts: branches, whole texts, search, download."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from .orders import is_fetch
 @viewers_only
 @require_GET
 def context(request: HttpRequest, id: UUID, part: str) -> HttpResponse:
-    """A piece of the context: for the page when a branch is opened, and as a page of its own."""
+    """A part of the context: for an opened branch, or as a page of its own."""
     asked = JsonPartQuery.read(request.GET)
     value, place = _part(id, part, asked["version"]), _place(id, part, asked["version"])
     if asked["find"]:
@@ -64,7 +64,7 @@ def _file(value: Any, name: str) -> HttpResponse:
 
 
 def _part(id: UUID, part: str, version: int | None) -> Any:
-    """The context or metadata of now, or the context of a past version."""
+    """The current context or metadata, or the context of a past version."""
     if part == "context" and version is not None:
         found = PastContext.objects.of(id).context(version)
         if found is not None:

@@ -34,7 +34,7 @@ from ..watchdog.retention import trash_days
 from .saved_views import user_of
 
 PATIENCE_MS = 4000
-NEAR = 1_000  # what is searched inside at first: as quick with many sessions as with few
+NEAR = 1_000  # sessions searched first: equally fast with any number of sessions
 TRASH = frozenset({SessionState.DELETED})
 SEARCHED = ("state", "type", "user", "sort", "view", "columns")
 
@@ -74,7 +74,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
 
 
 def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, Any]:
-    """The person's own: views, columns, density."""
+    """The user's views, columns and density."""
     user = user_of(request)
     views = queries.visible(user)
     current = queries.opened(request.GET, views, user, style)
@@ -94,14 +94,14 @@ def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, An
 
 
 def _begun(user: User, current: queries.Open | None) -> dict[str, QueryDict | None]:
-    """Names for views that this person has begun to write."""
+    """Drafts of names for views."""
     own = current.draft_name if current and current.mine else ""
     found = drafts.find_all(user, {"view:new", own})
     return {"begun_new": found.get("view:new"), "begun_name": found.get(own)}
 
 
 def _bulk_verbs(verbs: Sequence[Verb], wanted: ListFilter) -> list[Verb]:
-    """Those that are possible somewhere in what the list shows: in the trash, or outside of it."""
+    """Verbs that are possible for sessions in the list: in the trash, or outside of it."""
     if wanted.states == TRASH:
         return [verb for verb in verbs if verb.states & TRASH]
     return [verb for verb in verbs if wanted.shows_deleted or verb.states - TRASH]
@@ -112,9 +112,9 @@ def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -
 
 
 def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page, bool]:
-    """What no index answers gets a few seconds; then the page says so instead of keeping everybody waiting.
+    """Reads the page. A search without an index is stopped after seconds, which the page reports.
 
-    The last of the answer: whether there are more sessions than were searched.
+    The last value says whether there are more sessions than were searched.
     """
     all_of_them = AgentSession.objects.all()
     if not wanted.is_deep:
@@ -136,7 +136,7 @@ def _newest(query: QueryDict) -> int:
 
 
 def _patient(beyond: QuerySet[AgentSession, Any]) -> datetime | None:
-    """Where the search ends; the same question limits the time of those that follow it."""
+    """The end of the search range. Also sets the timeout for the queries that follow."""
     sql, parameters = beyond.query.sql_with_params()
     with connection.cursor() as cursor:
         asked = f"SELECT set_config('statement_timeout', %s, true), ({sql})"

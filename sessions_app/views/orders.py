@@ -1,4 +1,4 @@
-"""The page of each order: effects, limits, reason, and carrying it out."""
+"""The page of each order: effects, limits, reason, and submission."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ from .redirects import back
 
 @dataclass(slots=True)
 class OrderParams:
-    """What the form sends: `seen` is the version the person decided upon, `id` makes a double click one."""
+    """`seen` is the version that the person saw; `id` makes a double click one order."""
 
     id: UUID
     seen: int | None
@@ -84,7 +84,7 @@ class Form:
 
     @property
     def at(self) -> str:
-        """Where it is opened."""
+        """The URL of the form."""
         if self.asked.checkpoint is None:
             return self.action
         return f"{reverse('rollback', args=[self.row.id])}?checkpoint={self.asked.checkpoint}"
@@ -111,7 +111,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
 @operators_only
 @require_GET
 def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
-    """The preview: what would change, what falls after, and whether the context was captured."""
+    """The preview: what would change, what is removed, and whether the context was captured."""
     row = _row_or_404(id)
     checkpoint = OrderForm.read(request.GET)["checkpoint"]
     if checkpoint is None:
@@ -123,7 +123,7 @@ def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 def _begun(request: HttpRequest, verb: Verb, id: UUID) -> str:
-    """The reason that this person wrote here before and did not send."""
+    """The reason in the person's stored draft."""
     sent = drafts.find(cast(User, request.user), draft_name(verb, id))
     return sent.get("reason", "") if sent else ""
 
@@ -179,14 +179,14 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
 
 def _status_of(error: SessionError) -> int:
     if isinstance(error, StorageUnavailable):
-        return 503  # a database that can be read and takes no writes
+        return 503  # the database is read-only
     return 422 if isinstance(error, InvalidInput) else 409
 
 
 def _conflict(
     request: HttpRequest, verb: Verb, asked: OrderParams, row: Row, error: Conflict
 ) -> HttpResponse:
-    """Shown again as it is now; who still wants it decides anew."""
+    """Shows the form again with the current session; the person decides again."""
     newer = _row_or_404(row.id)
     entry = session.last_decision(row.id, asked.seen or 0)
     again = OrderParams.anew(newer, asked.checkpoint, asked.reason)

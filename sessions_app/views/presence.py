@@ -1,4 +1,4 @@
-"""Heartbeat of an open page, and who else has the session open."""
+"""Receives heartbeats of open pages; answers who else has the session open."""
 
 from uuid import UUID
 

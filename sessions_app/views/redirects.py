@@ -1,4 +1,4 @@
-"""Where a view leads after a form."""
+"""Redirects after a form."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -6,7 +6,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def back(request: HttpRequest, otherwise: str = "") -> str:
-    """The page the form was on, if it is one of ours."""
+    """The page of the form, if it belongs to this site."""
     wanted = request.POST.get("next", "")
     ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()

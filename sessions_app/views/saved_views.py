@@ -55,7 +55,7 @@ def act(request: HttpRequest, id: int, act: str) -> HttpResponse:
 
 
 def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
-    """The list begins with it from now on, or no longer."""
+    """Makes the view the list's default, or no longer."""
     preferences.toggle_default(user_of(request), view)
     return _open(view)
 
@@ -105,7 +105,7 @@ def _open(view: SavedView) -> HttpResponse:
 @viewers_only
 @require_GET
 def counts(request: HttpRequest) -> HttpResponse:
-    """How much is in each view, for the rail."""
+    """The number of sessions in each view, for the sidebar."""
     views = queries.visible(user_of(request))
     found = queries.view_counts(views, all_counts())
     return JsonResponse({str(pk): {"n": t.n, "shown": t.shown} for pk, t in found.items()})
@@ -114,7 +114,7 @@ def counts(request: HttpRequest) -> HttpResponse:
 @viewers_only
 @require_POST
 def look(request: HttpRequest) -> HttpResponse:
-    """Columns and density, stored for this person."""
+    """Stores columns and density for the user."""
     density = ListStyleForm.read(request.POST)["density"]
     shown = request.POST.getlist("column")
     preferences.save_preferences(user_of(request), shown=shown, density=density or "")

@@ -1,4 +1,4 @@
-"""The session page, its live part, and both as of a moment in the past."""
+"""The session page and its live part, now or at a past time."""
 
 from uuid import UUID
 
@@ -28,7 +28,7 @@ def panels(request: HttpRequest, id: UUID) -> HttpResponse:
 @viewers_only
 @require_GET
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
-    """Only the conversation, which grows without a new version of the session."""
+    """Only the conversation, which changes without a new version of the session."""
     page = _read(request, id)
     page.read_conversation()
     return _render(request, page, "sessions/session/_talk.html")
@@ -37,14 +37,14 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
 @viewers_only
 @require_GET
 def at(request: HttpRequest, id: UUID) -> HttpResponse:
-    """The panels as of then: context, conversation, checkpoints, history."""
+    """The panels at a past time: context, conversation, checkpoints, history."""
     return _panels(request, id, "sessions/session/_panels.html", "t")
 
 
 @viewers_only
 @require_GET
 def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
-    """What the axis draws, for its script."""
+    """Data of the time axis, for its script."""
     found = detail.read_session(id)
     if found is None:
         raise Http404
@@ -60,7 +60,7 @@ def _panels(request: HttpRequest, id: UUID, template: str, moment: str) -> HttpR
 
 
 def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPage:
-    """`moment`: the parameter that says as of when."""
+    """`moment` is the parameter with the point in time."""
     page = read_page(id, _params(request, moment), permitted_verbs(request))
     if page is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""The theme that a browser shows, in a cookie."""
+"""Stores the browser's theme in a cookie."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect

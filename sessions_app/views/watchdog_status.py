@@ -1,4 +1,4 @@
-"""The banner of every page while the watchdog sees nothing, or did not a while ago."""
+"""The banner on every page while the watchdog receives no heartbeats, or recently did not."""
 
 from datetime import timedelta
 
