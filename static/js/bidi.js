@@ -1,8 +1,8 @@
-// Text of agents and people turns the direction of nothing but itself; the server's part is sessions_app/bidi.py.
+// Isolates the direction of foreign text in labels; the server's part is sessions_app/bidi.py.
 
 const STARTS = "\u2066\u2067\u2068";
 
-// Ends of isolation that the text did not begin would end ours.
+// Closing characters without an opening one in the text would end our isolation.
 export function closed(text) {
   let depth = 0;
   return [...text]
@@ -14,7 +14,7 @@ export function closed(text) {
     .join("");
 }
 
-// For labels and sentences, where no element can be.
+// For labels and attributes, which cannot contain elements.
 export const isolated = (text) => `\u2068${closed(text)}\u2069`;
 
 export function isolate(text) {

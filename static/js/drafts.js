@@ -1,12 +1,14 @@
-// What is typed into a form stays: in the page whatever becomes of network, log-in and server, and for its author on the
-// server, which fills the form again. Such a form has a field `draft`, which the server has signed.
+// Stores drafts of forms: in the page, whatever happens to network, log-in and server, and on the
+// server, which
+// fills the form again. Such forms have a signed field `draft`.
 
 import { addresses, leadsToLogin, readCookie } from "./core/addresses.js";
 import { toast } from "./core/toast.js";
 
 const WAIT = 800;
 const AGAIN = 5000;
-const IGNORED = ".action-select, #action-toggle, select[name=action]"; // ticking rows in the admin writes nothing
+// ticking rows in the admin is not typing
+const IGNORED = ".action-select, #action-toggle, select[name=action]";
 const timers = new WeakMap();
 let sending = false;
 
@@ -14,7 +16,7 @@ const isDraft = (form) => form?.elements?.draft instanceof HTMLInputElement;
 const cookie = () => readCookie(addresses.csrfCookie);
 const isJson = (response) => response.headers.get("Content-Type")?.startsWith("application/json");
 
-// Logging in again changes the token; the cookie has the newest.
+// Logging in again changes the CSRF token; the cookie has the newest.
 export function bodyOf(form, submitter) {
   const body = new FormData(form, submitter);
   if (cookie()) body.set("csrfmiddlewaretoken", cookie());
@@ -28,9 +30,10 @@ export function say(form, text, error = false) {
   place.classList.toggle("error", error);
 }
 
-// Sends the form. Null where there was no usable answer: then the form says so, and everything typed is still in it.
+// Sends the form. Null without a usable response: the form reports that and keeps what was typed.
 export async function send(form, submitter, as = "fetch") {
-  const address = form.getAttribute("action") || location.href; // a field of the form may be called "action"
+  // form.action may be a field of that name
+  const address = form.getAttribute("action") || location.href;
   let response;
   try {
     response = await fetch(address, {
@@ -63,7 +66,7 @@ function sayLoggedOut(form) {
   );
 }
 
-// An answer without the form: what is typed stays.
+// A response without the form must not replace what was typed.
 export function sayRefused(form, page, status) {
   say(
     form,
@@ -76,7 +79,7 @@ export function typing() {
   return [...document.forms].find((form) => isDraft(form) && form.dataset.typed);
 }
 
-// True where leaving the page would lose something.
+// Whether leaving the page would lose text.
 export function keepsThePage() {
   const form = typing();
   if (form) sayLoggedOut(form);
@@ -103,7 +106,7 @@ async function keep(form) {
     }
     if (response.ok) return say(form, gettext("Your draft is saved."));
   } catch {
-    // said below
+    // reported below
   }
   say(form, gettext("Your draft could not be saved; it is in this page only."), true);
   later(form, AGAIN);
@@ -117,12 +120,12 @@ function later(form, wait) {
   );
 }
 
-// Before the form is sent and after it was: a draft that is on its way must not come after the answer.
+// Waits for a draft that is being sent: it must not arrive after the form.
 export function settle(form) {
   clearTimeout(timers.get(form));
 }
 
-// Dialogs and the edit page show their answers themselves.
+// Dialogs and the edit page handle their responses themselves.
 async function submit(event) {
   const form = event.target;
   if (!isDraft(form) || form.matches("[data-edit]") || form.closest("dialog")) return;

@@ -1,4 +1,5 @@
-// The edit form is sent without leaving the page, so that no error page takes what was typed.
+// Sends the edit form without leaving the page, so that an error page cannot discard what was
+// typed.
 
 import { sayRefused, send, settle } from "./drafts.js";
 

@@ -1,4 +1,4 @@
-// Where pages and data are, as the server's markup says it: the dashboard may stand below a path prefix.
+// URLs from the server's markup: the dashboard may have a path prefix.
 
 const { dataset } = document.querySelector("meta[name=addresses]");
 
@@ -7,7 +7,7 @@ export const addresses = dataset;
 export const sessionAddress = (id) =>
   dataset.anySession.replace("00000000-0000-0000-0000-000000000000", id);
 
-// Whether the server has led a request to the log-in.
+// Whether the server redirected a request to the log-in.
 export const leadsToLogin = (response) =>
   response.redirected && new URL(response.url).pathname === dataset.login;
 

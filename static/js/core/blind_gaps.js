@@ -1,4 +1,5 @@
-// When this page heard no heartbeats: that silence was ours, and nobody is judged by it.
+// Records when this page received no heartbeats, so that these times do not count as a session's
+// silence.
 
 import { clockTime } from "./connection_status.js";
 import { Gaps } from "./gaps.js";
@@ -12,7 +13,7 @@ let timer = null;
 
 export const heard = (from, to) => gaps.heard(from, to);
 
-// What the feed says of itself (feed.js): with every change of it.
+// Called with each status of the feed (feed.js).
 export function tell({ state, since, beatsSince }, now) {
   const away = state === "offline" || state === "reconnecting";
   const blindSince = beatsSince ?? (away ? since : null);

@@ -10,7 +10,7 @@ const full = new Intl.DateTimeFormat(document.documentElement.lang, {
   hourCycle: "h23",
 });
 
-// What the server's clock shows, minus ours; renewed by every frame of the feed.
+// The server's clock minus the browser's; updated by every frame.
 let offset = Number(document.body.dataset.now || Date.now()) - Date.now();
 
 export function setServerTime(ms) {
@@ -23,7 +23,7 @@ export function serverNow() {
 
 const FORMS = { ago, age: short, running: long };
 
-// Only the text itself changes: no node comes or goes, so that no more is laid out than it.
+// Only text nodes change, which keeps the layout work small.
 function set(node, text) {
   if (node.textContent === text) return;
   if (node.firstChild && node.firstChild === node.lastChild) node.firstChild.nodeValue = text;
@@ -48,7 +48,7 @@ export function tickRow(row, now = serverNow()) {
   }
 }
 
-// A heartbeat that came over the feed, without a new row.
+// Applies a heartbeat that came without a new row.
 export function beat(row, ms) {
   if (!row.dataset.late || ms <= Number(row.dataset.heartbeat)) return;
   row.dataset.heartbeat = ms;
@@ -64,7 +64,7 @@ function since(time, ms) {
   tickTime(time);
 }
 
-// A change that the row shows nowhere else: its version, and since when it does what it does.
+// Applies a version bump: a change that shows only in the row's version and progress time.
 export function applyVersionBump(row, { version, heartbeat, progress }) {
   if (version <= Number(row.dataset.version)) return;
   row.dataset.version = version;
@@ -82,7 +82,8 @@ export function tick(root = document) {
   for (const row of root.querySelectorAll(".row[data-late]")) tickRow(row, now);
 }
 
-// Each second everything once, in slices from the top down: no single task has to draw the whole list anew.
+// Updates everything once a second, in slices from the top: one task for the whole list would block
+// the page.
 const SLICES = 5;
 let turn = 0;
 

@@ -1,4 +1,4 @@
-// The connection chip tells what was proven, not what looks connected.
+// The connection status in the top bar.
 
 export function showStatus({ state, since, code }) {
   const chip = document.getElementById("connection");
@@ -33,5 +33,5 @@ export function clockTime(ms) {
 function set(node, text) {
   if (node.textContent === text) return;
   node.textContent = text;
-  node.parentElement.title = text; // a phone shows only its beginning
+  node.parentElement.title = text; // narrow screens cut the text
 }

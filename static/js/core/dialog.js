@@ -1,4 +1,4 @@
-// The pages that ask before an order, shown as a dialog. Without scripting they are plain pages.
+// Shows the order pages as dialogs. Without JavaScript they are plain pages.
 
 import { leadsToLogin } from "./addresses.js";
 import { tick } from "./clock.js";
@@ -11,7 +11,7 @@ const HEADERS = { "X-Requested-With": "fetch" };
 let afterwards = () => {};
 let sending = false;
 
-// `done(answer)` is called with what the server did: {message, ids}.
+// `done(answer)` is called with the server's response: {message, ids}.
 export async function ask(address, options, done) {
   afterwards = done;
   try {
@@ -40,7 +40,7 @@ async function show(response) {
   if (job) follow(form, () => afterwards({ job: form.dataset.href }));
 }
 
-// An answer without a form: what is typed into the one that is open stays.
+// A response without a form must not replace the form, which holds what was typed.
 function refused(page, status) {
   const form = dialog.open && dialog.querySelector("form[data-order-form]");
   if (form) return sayRefused(form, page, status);

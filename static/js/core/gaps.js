@@ -1,10 +1,10 @@
-// Times in which this page heard no heartbeats, in milliseconds of the server's clock and in order.
+// Times in which this page received no heartbeats, in milliseconds of the server's clock, in order.
 
 const KEPT = 50;
 
 export class Gaps {
   constructor() {
-    this.all = []; // {from, to}; the last one may still be open, its `to` is null
+    this.all = []; // {from, to}; `to` of the last one is null while it is open
   }
 
   get last() {
@@ -24,7 +24,7 @@ export class Gaps {
     this.last.to = to;
   }
 
-  // Milliseconds from `from` to `to` in which a heartbeat would have been heard.
+  // Milliseconds from `from` to `to` outside of the gaps.
   heard(from, to) {
     return this.all.reduce((sum, gap) => sum - overlap(gap, from, to), to - from);
   }

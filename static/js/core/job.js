@@ -1,4 +1,5 @@
-// A bulk order: its panel is fetched again while the order runs, and until every agent has confirmed it.
+// A bulk order: fetches its panel again until all sessions have the order and all agents have
+// confirmed it.
 
 import "../drafts.js";
 import { morph, parse } from "./patch.js";
@@ -7,7 +8,7 @@ import * as shell from "./shell.js";
 const WHILE_RUNNING = 600;
 const WHILE_CONFIRMING = 3000;
 
-// `ended()` is called once, when the order has been given to all; a panel that left the page is let go.
+// `ended()` is called once, when all sessions have the order. Stops when the panel leaves the page.
 export async function follow(panel, ended = () => {}) {
   let told = false;
   while (panel?.isConnected && "follow" in panel.dataset) {
@@ -31,7 +32,7 @@ export async function follow(panel, ended = () => {}) {
         panel = place.querySelector("[data-job]");
       }
     } catch {
-      // the server is away; the order goes on when it is back
+      // the server is unavailable; the next fetch may succeed
     }
   }
   if (!told) ended();

@@ -1,2 +1,2 @@
-// Runs before the page is drawn, so that what needs scripting never flickers.
+// Runs before the first paint, so that parts that need JavaScript do not flicker.
 document.documentElement.classList.add("js");

@@ -1,13 +1,13 @@
-// What a page shows, and in which version: lets through only what is newer. Frames may be late or twice.
+// The versions that a page shows; filters frames, which may be late or repeated.
 
 export class KnownVersions {
   constructor(rows = {}) {
     this.versions = new Map(Object.entries(rows));
     this.beats = new Map();
-    this.lacks = false; // the version that a touch builds on
+    this.lacks = false; // whether the version that a touch builds on is missing
   }
 
-  // `late` frames were overtaken: their rows may still be news, their totals and status are not.
+  // Of `late` frames, which were overtaken, only rows count: totals and status are outdated.
   newer(frame, late) {
     const { counts, new: newcomers, feed, ...news } = frame;
     if (!late) {

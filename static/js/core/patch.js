@@ -1,4 +1,4 @@
-// Brings new HTML into the page in place, keeping what the reader has done: folds, ticks, focus.
+// Replaces HTML in place and keeps the reader's state: folds, ticks, focus.
 
 import { Idiomorph } from "../../vendor/idiomorph/idiomorph.esm.js";
 
@@ -10,7 +10,7 @@ const callbacks = {
   beforeNodeMorphed: (old, fresh) => !isTick(old) && !isKept(old) && !isFetched(old, fresh),
 };
 
-// What a script draws or a reader has typed into, like the time axis.
+// Elements with content of scripts or typed text, such as the time axis.
 function isKept(node) {
   return node.dataset?.kept !== undefined;
 }
@@ -19,7 +19,7 @@ function isTick(node) {
   return node.localName === "input" && node.type === "checkbox";
 }
 
-// A branch or list that was fetched stays until the tree around it is another version.
+// Fetched branches and lists stay until their tree has another version.
 function isFetched(old, fresh) {
   if (old.dataset?.fetched === undefined) return false;
   const isSame = old.localName === "ul" || fresh.dataset?.lazy === old.dataset.fetched;
@@ -44,7 +44,7 @@ export function parse(html) {
 
 const CELLS = [".c-state", ".c-checkpoint", ".c-user"];
 
-// Returns the row that now stands there. What changed flashes briefly, moves nothing.
+// Returns the row in the page. Changed cells flash; nothing moves.
 export function patchRow(row, html) {
   const before = CELLS.map((cell) => row.querySelector(cell)?.textContent);
   morph(row, html);

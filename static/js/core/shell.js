@@ -1,4 +1,4 @@
-// What every page has: menus that close, the theme, the copy buttons.
+// Parts of every page: closing menus, the theme, copy buttons.
 
 import { addresses } from "./addresses.js";
 import { copy } from "./toast.js";

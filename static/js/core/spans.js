@@ -1,4 +1,4 @@
-// Lengths of time in words. Says the same as sessions_app/rendering/time_format.py.
+// Durations in words, the same as in sessions_app/rendering/time_format.py.
 
 const MINUTE = 60;
 const HOUR = 3600;

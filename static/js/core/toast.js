@@ -1,4 +1,4 @@
-// A short message at the foot of the page; read aloud politely.
+// A short message at the bottom of the page, announced politely to screen readers.
 
 import { isolate } from "../bidi.js";
 
@@ -22,7 +22,7 @@ export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    copyByHand(text); // plain HTTP has no clipboard
+    copyByHand(text); // the clipboard needs HTTPS
   }
   toast(gettext("Copied"));
 }

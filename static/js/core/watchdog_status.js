@@ -1,4 +1,4 @@
-// Says above the content that the watch over silence is blind, or was a while ago.
+// The banner while the watchdog receives no heartbeats, or recently did not.
 
 import { morph, parse } from "./patch.js";
 
@@ -13,7 +13,7 @@ async function look(place) {
     fresh.replaceChildren(...parse(await response.text()).childNodes);
     morph(place, fresh);
   } catch {
-    // the connection chip says that the server cannot be reached
+    // the connection status reports it
   }
 }
 

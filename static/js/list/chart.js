@@ -1,4 +1,4 @@
-// The chart: stacked bars of what happened, a line for received beats. Drawn from the history, then every ten seconds.
+// The chart: stacked bars of events and a line of received heartbeats, refreshed every ten seconds.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
 
@@ -17,7 +17,7 @@ const by = (id) => document.getElementById(id);
 const box = by("chart");
 const language = document.documentElement.lang;
 const whole = new Intl.NumberFormat(language);
-const timeZone = box?.dataset.timeZone; // the same as in the table below
+const timeZone = box?.dataset.timeZone; // as in the table below
 const clock = new Intl.DateTimeFormat(language, {
   hour: "2-digit",
   minute: "2-digit",
@@ -40,7 +40,7 @@ let shown = {
 let numbers = null;
 let plot = null;
 
-// light-dark() is resolved only where a colour is really used
+// light-dark() resolves only where the colour is used
 function resolved(name) {
   const probe = by("chart-now");
   probe.style.color = `var(${name})`;
@@ -68,7 +68,7 @@ async function load() {
   }
 }
 
-// Each series is drawn on top of those below it: values are sums, the highest first.
+// Cumulative values, the highest series first: each is drawn over the ones above it.
 function stacked() {
   const sums = [];
   let below = numbers.slots.map(() => 0);
@@ -156,7 +156,7 @@ function options(series) {
   };
 }
 
-// The legend says the values under the pointer, or the sums; each entry filters the list.
+// The legend shows the values under the pointer, or the sums; each entry filters the list.
 function describe(i) {
   const value = (values) => (i === null ? values.reduce((sum, n) => sum + n, 0) : values[i]);
   const entries = numbers.series.map((one, n) =>

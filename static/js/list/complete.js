@@ -1,4 +1,4 @@
-// The search box completes the word at the caret; what may follow, the server knows.
+// Completes the word at the caret of the search box; the server provides the suggestions.
 
 import { closed } from "../bidi.js";
 import { addresses } from "../core/addresses.js";
@@ -31,7 +31,8 @@ async function ask() {
   show(found.filter((one) => one.text !== text));
 }
 
-// What no longer fits goes at once, so that Escape leaves the field and does not first close an answer to other words.
+// Removes outdated suggestions immediately, so that Escape leaves the field instead of closing
+// them.
 function narrow() {
   const text = word().text.toLowerCase();
   const fitting = offered.filter((one) => one.text.toLowerCase().includes(text));
@@ -88,7 +89,7 @@ function press(event) {
     return move(event.key === "ArrowDown" ? 1 : -1);
   }
   if (event.key === "Escape") {
-    event.preventDefault(); // the browser would empty the field
+    event.preventDefault(); // by default the browser clears the field
     event.stopPropagation();
     return show([]);
   }
@@ -104,7 +105,7 @@ function soon() {
 }
 
 export function start() {
-  if (document.activeElement === field) soon(); // typed in while this was being loaded
+  if (document.activeElement === field) soon(); // typed before this script was loaded
   field.addEventListener("input", narrow);
   field.addEventListener("input", soon);
   field.addEventListener("focus", soon);

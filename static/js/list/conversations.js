@@ -1,4 +1,4 @@
-// The list of conversations, renewed every few seconds while somebody looks.
+// Refreshes the list of conversations every few seconds while the page is visible.
 
 import { morph, parse } from "../core/patch.js";
 import * as shell from "../core/shell.js";
@@ -15,7 +15,7 @@ async function renew() {
       });
     }
   } catch {
-    // the next one may come through
+    // the next fetch may succeed
   }
 }
 

@@ -1,4 +1,4 @@
-// The list, live: cells change in place, rows never move; newcomers wait for the reader.
+// The live list: cells change in place, rows never move, new rows wait until the reader wants them.
 
 import { addresses } from "../core/addresses.js";
 import * as titleBadge from "./title_badge.js";
@@ -21,9 +21,9 @@ import * as savedViews from "./saved_views.js";
 const by = (id) => document.getElementById(id);
 const rowOf = (id) => by(`row-${id}`);
 let held = false;
-let waiting = new Map(); // what came while held: row id -> frame's row
+let waiting = new Map(); // rows received while updates are paused: id -> the frame's row
 let status = { state: "reconnecting", since: null };
-let ticked = []; // what the last order for several was given to
+let ticked = []; // ids of the last bulk order
 
 const feed = connect({ hello, onFrame, onStatus });
 
@@ -129,7 +129,7 @@ function toggleHold() {
   onStatus(status);
 }
 
-// A new order, new rows: only when the reader asks.
+// Reorders and adds rows, only on the reader's request.
 async function refresh() {
   by("refresh").setAttribute("aria-busy", "true");
   try {
@@ -155,7 +155,7 @@ async function refresh() {
   }
 }
 
-// After my own action my screen is right at once, also where the feed is away.
+// After an own action the page refreshes itself, also without the feed.
 async function afterOrder({ ids = ticked }) {
   selection.clear();
   const response = await fetch(location.href);

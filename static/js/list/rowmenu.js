@@ -1,4 +1,4 @@
-// One menu for all rows; it stands outside the table, so that a row may change under it.
+// One menu for all rows, outside of the table, so that updates of a row do not close it.
 
 import { sessionAddress } from "../core/addresses.js";
 

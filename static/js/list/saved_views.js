@@ -1,4 +1,4 @@
-// Saved views' counts, and the look of the list: both follow without a reload.
+// Counts of saved views and the look of the list, updated without a reload.
 
 import { addresses } from "../core/addresses.js";
 
@@ -21,12 +21,12 @@ async function count() {
   }
 }
 
-// The counts beside the states have changed: those of the views will have, too.
+// When the counts of the states change, those of the views are fetched again.
 export function stale() {
   asked ??= setTimeout(count, SOON);
 }
 
-// The address shows the list to others as it is here; links that hold the columns follow.
+// Puts the look into the URL, so that shared links show it, and updates the links with columns.
 function sayInAddress(boxes) {
   const shown = boxes.every((box) => box.checked)
     ? null
@@ -50,7 +50,7 @@ function withColumns(search, shown) {
     .filter((part) => part && !part.startsWith("columns="));
   if (shown !== null) kept.push(`columns=${shown}`);
   if (kept.length) return `?${kept.join("&")}`;
-  return search ? "?all" : location.pathname; // the bare address would begin with a person's own view
+  return search ? "?all" : location.pathname; // without a query the default view would open
 }
 
 function look(event) {

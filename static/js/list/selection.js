@@ -5,7 +5,7 @@ import { addresses } from "../core/addresses.js";
 const ticks = () => [...document.querySelectorAll("#rows .c-tick input")];
 const form = document.getElementById("bulk");
 let last = null;
-let everything = null; // what all that match are, where the reader wants them: {n, more}
+let everything = null; // {n, more} if the reader selected all matches
 
 export function show() {
   if (!form) return;
@@ -65,7 +65,7 @@ export function toggle(row) {
   show();
 }
 
-// Shift ticks everything between this row and the one ticked last.
+// Shift ticks everything between this row and the last ticked one.
 function range(event) {
   const tick = event.target;
   if (!tick.matches?.(".c-tick input[name=id]")) return;

@@ -1,4 +1,4 @@
-// The list's keys. Never while someone is typing or a dialog is open.
+// Keyboard shortcuts of the list, disabled while typing and in dialogs.
 
 const rows = () => [...document.querySelectorAll("#rows > .row")];
 let current = null;

@@ -1,4 +1,4 @@
-// What the reader has fetched of a context too large for the page: branches opened, lists continued.
+// Parts of large contexts that are fetched on demand: branches, continued lists.
 
 import { parse, treeVersion } from "../core/patch.js";
 import { toast } from "../core/toast.js";
@@ -30,7 +30,7 @@ async function fetchBranch(branch) {
   branch.dataset.version = treeVersion(branch);
 }
 
-// Those that are open and were emptied by a newer version.
+// Open branches that a newer version has emptied.
 export function fill(panels) {
   for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) {
     fetchBranch(branch).catch(away);
@@ -44,7 +44,7 @@ function continued(event) {
   goOn(link.closest("ul")).then((went) => went === false && gone(), away);
 }
 
-// Whether the list is longer now; nothing where another was put in its place meanwhile.
+// Whether the list got longer; false if another one replaced it meanwhile.
 async function goOn(list, signal) {
   const link = list.querySelector(REST);
   const version = treeVersion(list);
@@ -59,7 +59,7 @@ async function goOn(list, signal) {
   return true;
 }
 
-// Before fresh panels are put in place: a list that was continued would shrink under the reader's eyes.
+// Continues lists in new panels before they are shown, so that they do not shrink.
 export async function carryOver(panels, fresh, signal) {
   for (const list of panels.querySelectorAll("ul[data-fetched]")) {
     const anew = fresh.querySelector(`#${CSS.escape(list.parentElement.id)} > ul`);

@@ -1,4 +1,4 @@
-// Who else is here: said and heard every few seconds, as avatars in the bar.
+// Who else has the session open: exchanged every few seconds, shown as avatars in the bar.
 
 const EVERY = 8000;
 const box = document.getElementById("presence");
@@ -49,7 +49,7 @@ function draw(people) {
   );
 }
 
-// The dialog that is open, by the noun in its form's address.
+// The open dialog, by the noun in its form's URL.
 function watchDialog() {
   const dialog = document.getElementById("dialog");
   new MutationObserver(() => {

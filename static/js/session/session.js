@@ -1,4 +1,4 @@
-// One session, live: a newer version is fetched as a whole and put in place.
+// The live session page: fetches each newer version as a whole.
 
 import { showStatus } from "../core/connection_status.js";
 import * as lazyTree from "./lazy_tree.js";
@@ -19,7 +19,7 @@ const { id, panels: address, at: pastAddress, talk: talkAddress } = document.bod
 let fetching = null;
 let current = null;
 let wanted = 0;
-let talk = null; // the stored conversation's stamp, as the feed last said
+let talk = null; // the stored conversation's stamp in the last frame
 let talking = null;
 
 const feed = connect({
@@ -51,7 +51,8 @@ function onFrame({ now, session }) {
   }
 }
 
-// The conversation grows without a new version of the session: then only its panel is fetched, one fetch at a time.
+// The conversation changes without a new version of the session: only its panel is fetched, once at
+// a time.
 async function renewTalk() {
   if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null) {
     return;
@@ -85,7 +86,7 @@ function keepingTheEnd(change) {
   if (atEnd) sessionPanels.stick();
 }
 
-// One fetch at a time; what comes meanwhile asks for one more.
+// One fetch at a time; updates meanwhile cause one more.
 async function renew(version) {
   wanted = Math.max(wanted, version);
   if (fetching) return;
@@ -100,7 +101,7 @@ async function renew(version) {
   if (Number(head().dataset.version) < wanted) setTimeout(() => renew(wanted), 250);
 }
 
-// A newer request overtakes an older one: who scrubs through time wants the last place.
+// A newer request cancels an older one: while scrubbing only the last position matters.
 async function load() {
   current?.abort();
   const mine = (current = new AbortController());
@@ -145,7 +146,7 @@ function order(event) {
   dialog.ask(link.href, {}, () => load());
 }
 
-// From the past back to now; not while a dialog or a menu is what Escape leaves.
+// Escape returns to now, unless it closes a dialog or a menu.
 function backToNow(event) {
   if (
     event.key === "Escape" &&

@@ -1,4 +1,4 @@
-// The time axis: shows the session's life at once and lets the page be looked at as of any moment of it.
+// The time axis: shows the session's whole life, and opens the page at any past time.
 
 import { isolated } from "../bidi.js";
 import { serverNow } from "../core/clock.js";
@@ -16,7 +16,7 @@ const language = document.documentElement.lang;
 const written = (options) => new Intl.DateTimeFormat(language, { ...options, ...zone });
 const exact = written({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const minutes = written({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-// German dates are numbers here, as everywhere on the page
+// German dates are numeric on the whole page
 const days = written(
   language === "de" ? { day: "2-digit", month: "2-digit" } : { day: "numeric", month: "short" },
 );
@@ -26,7 +26,7 @@ const format = {
 };
 let data = null;
 let scale = null;
-let at = null; // null: now
+let at = null; // null means now
 let show = () => {};
 let fold = localStorage.getItem("axis-fold") !== "false";
 let waiting = null;
@@ -34,7 +34,7 @@ let fetching = null;
 
 export const moment = () => at;
 
-// The moment in the address, or null.
+// The time in the URL, or null.
 function asked() {
   const found = Date.parse(new URLSearchParams(location.search).get("at") ?? "");
   return Number.isNaN(found) ? null : found;
@@ -55,7 +55,7 @@ async function load() {
     data = await response.json();
     redraw();
   } catch {
-    // the chip says that the server is away
+    // the connection status reports it
   } finally {
     fetching = null;
   }
@@ -119,7 +119,7 @@ function say() {
   part("fold").setAttribute("aria-pressed", String(fold));
 }
 
-// Time, state, and what is recorded closest before.
+// Time, state, and the nearest recorded event before.
 function* describe(t) {
   yield exact.format(t);
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
@@ -154,7 +154,7 @@ export function live() {
   if (at !== null) go(null);
 }
 
-// Recorded moments; with Shift those of the checkpoints.
+// Recorded times; with Shift those of the checkpoints.
 function step(direction, byCheckpoint) {
   const times = byCheckpoint ? data.flags.map(([, , t]) => t) : data.moments.map(([, t]) => t);
   const from = at ?? end();
@@ -180,7 +180,7 @@ function press(event) {
   keys[event.key]();
 }
 
-// What is recorded close to the pointer attracts it.
+// The pointer snaps to recorded times.
 function under(event) {
   const x = event.clientX - part("plot").getBoundingClientRect().left;
   const t = scale.t(x);
@@ -237,7 +237,7 @@ function hint(x, t) {
   node.style.left = `${Math.min(Math.max(x - width / 2, 0), part("plot").clientWidth - width)}px`;
 }
 
-// `shown(at)` brings the page to that moment; null is now.
+// `shown(at)` shows that time; null is now.
 export function start(shown) {
   show = shown;
   at = asked();

@@ -1,10 +1,11 @@
-// Between time and place on the axis. Stretches in which nothing was recorded can be folded to a narrow strip.
+// Maps time to positions on the axis. Long times without events can be folded.
 
 const IDLE_AT_LEAST = 120_000;
 const IDLE_SHARE = 1 / 9;
 const FOLDED = 44;
 
-// `stops`: every recorded time, in order. Returns pieces {from, to, x0, x1, idle}, and both directions.
+// `stops` are all recorded times, in order. Returns pieces {from, to, x0, x1, idle} and both
+// mappings.
 export function makeScale({ from, to, stops, width, left = 0, right = 0, fold }) {
   const found = pieces(from, Math.max(to, from + 1000), stops, fold);
   place(found, width - left - right, left);
@@ -25,7 +26,7 @@ export function idleStretches(from, to, stops) {
     .flatMap((t, i) => (t - times[i] >= least ? [{ from: times[i], to: t }] : []));
 }
 
-// A little of each stretch stays on both sides, so that what borders on it can be told apart from it.
+// Some time on both sides stays unfolded, to keep adjacent events apart.
 function pieces(from, to, stops, fold) {
   if (!fold) return [{ from, to, idle: false }];
   const found = [];
@@ -73,7 +74,7 @@ const STEPS = [
   604800,
 ].map((s) => s * 1000);
 
-// Round times at which the axis is labelled, not closer than `room` to each other.
+// Round times for labels, at least `room` apart.
 export function ticks(scale, room = 74) {
   const found = [];
   let last = -Infinity;

@@ -1,4 +1,4 @@
-// Looking into context and conversation: search, fold, copy, and a list that sticks to its end.
+// Tools for context and conversation: search, fold, copy, and a list that stays at its end.
 
 import { parse } from "../core/patch.js";
 import { copy } from "../core/toast.js";
@@ -19,7 +19,7 @@ async function search(form) {
     });
     if (mine === latest && response.ok) found.replaceChildren(parse(await response.text()));
   } catch {
-    // the chip says that the server is away
+    // the connection status reports it
   }
 }
 
@@ -42,7 +42,7 @@ function fold(part) {
   for (const branch of branches) branch.open = open;
 }
 
-// c copies the path, v the value of the line that has the focus; so do the two buttons that come with pointer or focus.
+// c copies the path, v the value of the focused line; buttons do the same.
 function address(line) {
   const tree = line.closest(".tree");
   return { path: line.dataset.path, value: line.dataset.value, tree };
@@ -58,7 +58,7 @@ function act(line, name) {
   else copyValue(line);
 }
 
-let reached = null; // the line that the tools are for
+let reached = null; // the line that has the tools
 const tools = document.createElement("span");
 tools.className = "line-tools";
 for (const [name, words] of [
@@ -82,7 +82,8 @@ function reach(event) {
   const line = event.target.closest?.(".tree [data-path]");
   if (!line || (line === reached && tools.isConnected)) return;
   reached = line;
-  if (line.localName === "summary") line.closest("li").prepend(tools); // buttons may not stand inside a button
+  // a summary must not contain buttons
+  if (line.localName === "summary") line.closest("li").prepend(tools);
   else line.append(tools);
 }
 
@@ -107,7 +108,8 @@ function keys(event) {
   next.focus();
 }
 
-// What was found is shown where it stands, with the branches above it unfolded; what the page does not hold has a page of its own.
+// Shows matches in place and unfolds the branches above; matches outside of the page have a page of
+// their own.
 function showFound(event) {
   const link = event.target.closest("#found a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -127,7 +129,7 @@ function showFound(event) {
   line.scrollIntoView({ block: "center" });
 }
 
-// Whether the reader was at the end before something came.
+// Whether the list was scrolled to its end before the update.
 export function stuck() {
   const list = document.querySelector("[data-stick]");
   return !list || list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END;
@@ -145,7 +147,7 @@ export function filterCheckpoints() {
   }
 }
 
-// A link to an entry of the history that is not among the newest opens the page that has it.
+// A link to an older history entry opens the page with that entry.
 function openLinked() {
   const version = Number(/^#v(\d{1,15})$/.exec(location.hash)?.[1]);
   if (!version || document.getElementById(`v${version}`)) return;

@@ -1,4 +1,4 @@
-// A wall board: nobody touches it, so it refreshes itself when something came, went or changed its state.
+// The wall board, which refreshes itself when rows appear, disappear or change state.
 
 import { showStatus } from "../core/connection_status.js";
 import * as clock from "../core/clock.js";
@@ -52,7 +52,7 @@ function onFrame(frame) {
 async function refresh() {
   try {
     const response = await fetch(location.href);
-    if (response.redirected) return location.reload(); // logged out: the login page says so
+    if (response.redirected) return location.reload(); // logged out: shows the log-in page
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     document.body.dataset.now = page.body.dataset.now;
@@ -60,7 +60,7 @@ async function refresh() {
     clock.tick();
     feed.hello();
   } catch {
-    // the chip says that the server is away
+    // the connection status reports it
   } finally {
     clearTimeout(asked);
     asked = null;
