@@ -1,4 +1,4 @@
-# `make run` and `make test` set up what they need. `make help` lists the rest.
+# `make run` and `make test` install what they need. `make help` lists all targets.
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
@@ -8,7 +8,7 @@ INSTALL := .ci/install
 .DEFAULT_GOAL := help
 .PHONY: help setup run dev env psql test cover lint format types messages bench load clean
 
-help: ## this list
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .venv/made:
@@ -27,29 +27,29 @@ help: ## this list
 	@$(INSTALL) requirements-dev.txt requirements-bench.txt
 	@touch $@
 
-setup: .venv/development ## everything for development, in .venv
+setup: .venv/development ## install everything for development into .venv
 
-run: .venv/runtime ## the dashboard with demo agents on http://HOST:PORT
+run: .venv/runtime ## start the dashboard with demo agents on http://HOST:PORT
 	@exec $(BIN)/python -m dashboard.all_in_one
 
-dev: setup ## the same, started again as code, templates, styles and texts change
+dev: setup ## the same, restarted when code, templates, styles or texts change
 	@exec $(BIN)/python -m tools.autoreload
 
-env: .venv/runtime ## the two lines that lead agents to the running dashboard
+env: .venv/runtime ## print the addresses that agents need, as lines for a shell
 	@$(BIN)/python -m dashboard.embedded --print
 
-psql: .venv/runtime ## psql at the running database, as its owner; or: echo 'SELECT 1' | make psql
+psql: .venv/runtime ## psql on the running database, as its owner; or: echo 'SELECT 1' | make psql
 	@exec $(BIN)/python -m tools.psql
 
-# Only from the command line: a variable of the environment must not make `make test` check less.
+# Only from the command line: an environment variable must not reduce what `make test` checks.
 ifneq ($(origin only),command line)
   only :=
 endif
-# Four at a time on two cores: much of a test is waiting for other processes.
+# Four at a time, also on two cores: tests mostly wait for other processes.
 TESTS := $(if $(only),$(only),-n 4)
 
-# The checks run beside the tests, on what these leave of the processors.
-test: setup $(if $(only),,chromium) ## everything that is checked, the browser included; only=tests/…: these tests alone
+# The checks run in parallel with the tests, which mostly wait.
+test: setup $(if $(only),,chromium) ## run all checks and tests, including those in a browser; only=tests/…: only these tests
 	@$(MAKE) --no-print-directory -j3 $(if $(only),,lint types) tests
 
 .PHONY: tests
@@ -57,18 +57,18 @@ tests: setup
 	@echo "==> tests"
 	@$(BIN)/python -m pytest $(TESTS)
 
-cover: setup $(if $(only),,chromium) ## the tests, and which lines they ran, into build/coverage; only=tests/…: by these alone
+cover: setup $(if $(only),,chromium) ## run the tests with coverage, into build/coverage; only=tests/…: only these tests
 	@$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered --cov-report=html
 	@echo "==> build/coverage/html/index.html shows each line"
 
 .PHONY: frameworks
-frameworks: .venv/development ## the tests with DSPy, which `make test` leaves out: 400 MB
+frameworks: .venv/development ## run the tests with DSPy, which `make test` leaves out: 400 MB
 	@$(INSTALL) requirements-frameworks.txt
 	@$(BIN)/python -m pytest tests/frameworks
 
 SCRIPTS := static/js tests/javascript
 
-lint: setup ## ruff and the import contract; templates, styles and scripts
+lint: setup ## check code, imports, templates, styles and scripts
 	@echo "==> ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -84,7 +84,7 @@ lint: setup ## ruff and the import contract; templates, styles and scripts
 	@$(BIN)/oxfmt --check $(SCRIPTS)
 	@$(BIN)/oxlint --deny-warnings $(SCRIPTS)
 
-format: setup ## write code, templates, styles and scripts as their formatters want them
+format: setup ## format code, templates, styles and scripts
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/djangofmt check --fix templates
@@ -93,20 +93,20 @@ format: setup ## write code, templates, styles and scripts as their formatters w
 	@$(BIN)/oxlint --fix $(SCRIPTS)
 	@$(BIN)/oxfmt $(SCRIPTS)
 
-types: setup ## mypy, strict
+types: setup ## check types: mypy, strict
 	@echo "==> mypy"
 	@$(BIN)/mypy
 
-messages: setup ## collect the texts to translate into locale/*/LC_MESSAGES/django.po
+messages: setup ## collect texts for translation into locale/*/LC_MESSAGES/django.po
 	@$(BIN)/python manage.py makemessages --all --no-obsolete --ignore .venv --ignore 'demo/texts/*'
 	@$(BIN)/python manage.py makemessages --all --no-obsolete -d djangojs --ignore .venv --ignore 'static/vendor/*'
 
-# An export keeps the versions it has, apart from what `upgrade` names, and those of the exports before it.
+# An export keeps the pinned versions, except for `upgrade`, and those of the exports before it.
 EXPORT = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
   --custom-compile-command "make requirements" $(if $(upgrade),--upgrade-package $(upgrade))
 
 .PHONY: requirements
-requirements: setup ## pyproject.toml's groups into requirements*.txt, with versions and hashes; upgrade=NAME: the newest of it
+requirements: setup ## export pyproject.toml's groups to requirements*.txt with hashes; upgrade=NAME: upgrade it
 	@$(EXPORT) pyproject.toml --group dashboard -o requirements.txt
 	@$(EXPORT) --group embedded -c requirements.txt -o requirements-embedded.txt
 	@$(EXPORT) --group dev -c requirements.txt -c requirements-embedded.txt -o requirements-dev.txt
@@ -117,29 +117,29 @@ requirements: setup ## pyproject.toml's groups into requirements*.txt, with vers
 chromium:
 	@./.ci/chromium
 
-bench: setup ## measure, and compare with the ways not taken
+bench: setup ## measure performance, compared with alternatives
 	@$(BIN)/python -m tools.bench
 
-load: setup ## real agents and pages on a dashboard: AGENTS=100 PAGES=100 SECONDS=30 [URL=a running one]
+load: setup ## load a dashboard with agents and pages: AGENTS=100 PAGES=100 SECONDS=30 [URL=of a running one]
 	@env AGENTS="$(AGENTS)" PAGES="$(PAGES)" SECONDS="$(SECONDS)" URL="$(URL)" $(BIN)/python -m tools.load
 
-chaos: setup ## outages and kills on real servers: what is lost, what is claimed, how long it takes
+chaos: setup ## outages and kills on real servers: lost writes, wrong claims, recovery times
 	@$(BIN)/python -m tools.chaos
 
 .PHONY: stress thorough mutants
-stress: setup ## many writers and outages, then a judge: SEEDS=20 SECONDS=20 [JOBS=2] [REPORT=.data/stress]
+stress: setup ## many writers during outages, verified afterwards: SEEDS=20 SECONDS=20 [JOBS=2] [REPORT=.data/stress]
 	@env SEEDS="$(SEEDS)" SECONDS="$(SECONDS)" JOBS="$(JOBS)" REPORT="$(REPORT)" $(BIN)/python -m tools.stress
 
-thorough: setup ## the property-based tests with twenty times the examples of `make test`, each time others
+thorough: setup ## property-based tests with twenty times the examples of `make test`, each time new ones
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $$(grep -rlE '^(from|import) hypothesis' tests --include='test_*.py')
 
-mutants: setup ## one rule taken out at a time, which its tests must notice: MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1] [LIST=1]
+mutants: setup ## mutation testing: remove one rule at a time, its tests must fail: MINUTES=60 WORKERS=2 [ONLY=part of a path] [SEED=1] [LIST=1]
 	@env MINUTES="$(MINUTES)" WORKERS="$(WORKERS)" ONLY="$(ONLY)" SEED="$(SEED)" LIST="$(LIST)" $(BIN)/python -m tools.mutants
 
-screenshots: setup chromium ## pictures of every page on the demo agents' data, into docs/screenshots; only="list wall": these scenes
+screenshots: setup chromium ## screenshots of every page with demo data, into docs/screenshots; only="list wall": these scenes
 	@$(BIN)/python -m tools.screenshots $(only)
 
-clean: ## what can be made anew; .data stays
+clean: ## remove everything that can be rebuilt; keeps .data
 	@rm -rf .venv build dist staticfiles .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@find locale -name '*.mo' -delete
