@@ -25,7 +25,9 @@ class Order(Schema):
     at: datetime | None
     confirmed: bool
     parts: int | None = Field(description="parts of the run, while a pause waits for some of them")
-    parts_at_work: int | None = Field(description="parts that are still at work, which delays the confirmation")
+    parts_at_work: int | None = Field(
+        description="parts that are still at work, which delays the confirmation"
+    )
 
 
 class LastCheckpoint(Schema):
@@ -181,7 +183,9 @@ class CheckpointPage(Schema):
 
 
 class ReasonIn(Schema):
-    reason: str = Field("", max_length=2000, description="stored with the order; some orders require it")
+    reason: str = Field(
+        "", max_length=2000, description="stored with the order; some orders require it"
+    )
 
     def extra(self) -> dict[str, Any]:
         """Arguments of `actions.perform` beyond the reason."""

@@ -58,7 +58,7 @@ def page_of(
     context.close()
 
 
-def test_a_silence_of_ours_makes_nobody_late_and_is_said_from_when_to_when(
+def test_without_received_heartbeats_no_row_becomes_late_and_the_page_says_since_when(
     page_of: Callable[[str], Page], own_valkey: Servers, make_session: Callable[..., AgentSession]
 ) -> None:
     page = page_of("/")

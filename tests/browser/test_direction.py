@@ -80,7 +80,7 @@ def look(page: Page, path: str, *, at_least: int = 1) -> None:
     assert page.evaluate(LEAKS) == [], path
 
 
-def test_on_no_page_does_a_text_turn_what_is_not_its_own(
+def test_texts_on_all_pages_do_not_change_the_direction_of_others(
     open_page: Open, make_session: Make
 ) -> None:
     made = planted(make_session)
@@ -111,7 +111,7 @@ def test_on_no_page_does_a_text_turn_what_is_not_its_own(
     look(page, f"{at}/")
 
 
-def test_in_saved_views_walls_and_bulk_orders_neither(
+def test_texts_in_saved_views_walls_and_bulk_orders_are_isolated(
     open_page: Open, make_session: Make, operator: Any
 ) -> None:
     made = make_session(f"{TURN}agent", checkpoints=(turned("first"),))
@@ -130,7 +130,7 @@ def test_in_saved_views_walls_and_bulk_orders_neither(
     look(page, "/bulk/")
 
 
-def test_in_a_conflict_neither(open_page: Open, make_session: Make) -> None:
+def test_texts_in_a_conflict_are_isolated(open_page: Open, make_session: Make) -> None:
     made = make_session(context={turned("key"): turned("loaded")})
     page = open_page(f"/sessions/{made.session_id}/edits/new/")
     theirs = {turned("key"): turned("theirs")}
@@ -152,7 +152,9 @@ def test_in_a_conflict_neither(open_page: Open, make_session: Make) -> None:
     assert page.evaluate(LEAKS) == []
 
 
-def test_in_saved_views_people_and_toasts_neither(open_page: Open, make_session: Make) -> None:
+def test_names_of_people_and_texts_in_toasts_are_isolated(
+    open_page: Open, make_session: Make
+) -> None:
     made = planted(make_session)
     presence.here(made.session_id, turned("viktoria"), "pauses")  # type: ignore[arg-type]
     page = open_page(f"/sessions/{made.session_id}/")
@@ -168,7 +170,7 @@ def test_in_saved_views_people_and_toasts_neither(open_page: Open, make_session:
     assert page.evaluate(LEAKS) == []
 
 
-def test_in_the_admin_neither(open_page: Open, make_session: Make) -> None:
+def test_texts_in_the_admin_are_isolated(open_page: Open, make_session: Make) -> None:
     made = planted(make_session)
     page = open_page("/admin/sessions_app/agentsession/")
     look(page, "/admin/sessions_app/agentsession/")
@@ -177,7 +179,7 @@ def test_in_the_admin_neither(open_page: Open, make_session: Make) -> None:
     assert page.evaluate(LEAKS) == []
 
 
-def test_in_the_palette_neither(open_page: Open, make_session: Make) -> None:
+def test_texts_in_the_palette_are_isolated(open_page: Open, make_session: Make) -> None:
     make_session(f"{TURN}agent")
     page = open_page("/")
     page.keyboard.press("Control+k")
@@ -189,7 +191,7 @@ def test_in_the_palette_neither(open_page: Open, make_session: Make) -> None:
     assert page.evaluate(LEAKS) == []
 
 
-def test_in_the_completions_neither(open_page: Open, make_session: Make) -> None:
+def test_texts_in_the_completions_are_isolated(open_page: Open, make_session: Make) -> None:
     make_session(f"{TURN}agent\u2069 60:60")
     page = open_page("/")
     page.locator("#q").press_sequentially("agent:")
@@ -197,7 +199,7 @@ def test_in_the_completions_neither(open_page: Open, make_session: Make) -> None
     assert page.evaluate(LEAKS) == []
 
 
-def test_at_the_time_axis_neither(open_page: Open, make_session: Make) -> None:
+def test_texts_at_the_time_axis_are_isolated(open_page: Open, make_session: Make) -> None:
     made = planted(make_session)
     page = open_page(f"/sessions/{made.session_id}/")
     box = page.locator("#axis [role=slider]").bounding_box()
@@ -213,7 +215,7 @@ def test_at_the_time_axis_neither(open_page: Open, make_session: Make) -> None:
     assert seen
 
 
-def test_in_what_the_admin_says_after_an_order_neither(open_page: Open, make_session: Make) -> None:
+def test_texts_in_messages_of_the_admin_are_isolated(open_page: Open, make_session: Make) -> None:
     made = planted(make_session)
     page = open_page("/admin/sessions_app/agentsession/")
     page.locator("[name=action]").select_option("restore_sessions")

@@ -85,7 +85,7 @@ def is_ordered_and_obeyed(session: AgentSession, agent: Agent, actor: str) -> No
     assert checkpoints.order_by("-n").values_list("name", flat=True)[0] == CHECKPOINT
 
 
-def test_on_the_page(
+def test_the_new_verb_works_on_the_page(
     holder: User, session: AgentSession, agent: Agent, page: Page, dashboard: LiveDashboard
 ) -> None:
     page.goto(f"{dashboard.url}/sessions/{session.session_id}/")
@@ -102,7 +102,7 @@ def test_on_the_page(
     assert [band["state"] for band in axis["states"]] == ["active", "pausing", "paused"]
 
 
-def test_from_the_menu_of_a_row_and_in_bulk(
+def test_the_new_verb_works_in_a_row_s_menu_and_in_bulk(
     holder: User, session: AgentSession, agent: Agent, page: Page, dashboard: LiveDashboard
 ) -> None:
     page.goto(f"{dashboard.url}/?type=grader")
@@ -124,7 +124,7 @@ def test_from_the_menu_of_a_row_and_in_bulk(
     expect(row.locator(".c-state")).to_have_text("Paused")
 
 
-def test_in_the_administration(
+def test_the_new_verb_works_in_the_administration(
     holder: User, session: AgentSession, agent: Agent, page: Page, dashboard: LiveDashboard
 ) -> None:
     page.goto(f"{dashboard.url}/admin/sessions_app/agentsession/{session.session_id}/change/")
@@ -151,7 +151,7 @@ def post(dashboard: LiveDashboard, session: AgentSession, user: User, reason: st
         return error.code
 
 
-def test_through_the_api(
+def test_the_new_verb_works_through_the_api(
     holder: User, session: AgentSession, agent: Agent, dashboard: LiveDashboard
 ) -> None:
     assert post(dashboard, session, holder, "") == 422

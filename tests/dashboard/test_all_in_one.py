@@ -151,7 +151,7 @@ def users_of(client: redis.Redis) -> set[str]:
     return {line["user"] for line in client.client_list()} - {"default"}
 
 
-def test_a_terminal_that_is_gone_stops_everything_too(start: Start) -> None:
+def test_a_closed_terminal_stops_everything_too(start: Start) -> None:
     run = start()
     run.read_until("Ctrl-C")
     processes = run.everything()

@@ -322,7 +322,7 @@ def test_the_alert_agent_opens_one_incident_per_loss_and_closes_it():
     assert context["round"] == 3
 
 
-def test_the_alert_agent_blames_nobody_for_the_time_it_was_blind():
+def test_the_alert_agent_ignores_silence_during_an_outage():
     context = alert.first_context()
     assert alert.note(context, [silent_for(600)], NOW, NOW - timedelta(seconds=30))["lost"] == []
 

@@ -238,7 +238,7 @@ async def test_a_conflict_leaves_the_session_open_and_says_so(
     ]
 
 
-async def test_so_does_a_conflict_that_a_task_group_or_a_framework_wrapped(
+async def test_a_wrapped_conflict_leaves_the_session_open_too(
     anywhere: SessionManager,
 ) -> None:
     session = await anywhere.create_session("grader")

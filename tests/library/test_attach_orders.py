@@ -223,7 +223,7 @@ async def test_an_order_that_nobody_announced_comes_with_the_beats(
         await asyncio.wait_for(waiting, SOON)
 
 
-async def test_an_agent_that_attaches_while_paused_waits_at_the_door(
+async def test_an_agent_that_attaches_while_paused_waits_before_its_first_step(
     pair: tuple[SessionManager, SessionManager],
 ) -> None:
     agent, boss = pair

@@ -88,7 +88,7 @@ async def test_a_first_read_shows_no_less_than_what_was_stored_when_it_began(ano
     await writing
 
 
-async def test_what_is_not_followed_is_not_believed(another: Make) -> None:
+async def test_a_session_without_subscription_is_not_served_from_the_cache(another: Make) -> None:
     """An order given here does not make this process an authority on what comes after."""
     one, two = await another(), await another()
     session, other = await one.create_session("grader"), await one.create_session("grader")
@@ -98,7 +98,7 @@ async def test_what_is_not_followed_is_not_believed(another: Make) -> None:
     assert (await one.head(session.session_id)).state == "active"
 
 
-async def test_what_was_forgotten_for_space_is_not_believed_when_its_beats_are_answered(
+async def test_a_heartbeat_s_answer_does_not_cache_an_evicted_session(
     another: Make,
 ) -> None:
     one, two = await another(cache_size=1, flush_seconds=3600), await another()
@@ -112,7 +112,7 @@ async def test_what_was_forgotten_for_space_is_not_believed_when_its_beats_are_a
     assert (await one.head(session.session_id)).state == "paused"
 
 
-async def test_an_old_copy_that_comes_late_is_not_put_over_word_of_a_newer_one(
+async def test_a_late_old_copy_does_not_replace_an_announced_newer_version(
     another: Make, redis_client: redis.asyncio.Redis
 ) -> None:
     reader, writer = await another(), await another()
@@ -175,7 +175,7 @@ async def test_unknown_content_where_valkey_is_the_only_store_is_said_to_be_that
     assert [s.session_id for s in await manager.get_active_sessions()] == [whole.session_id]
 
 
-async def test_word_of_a_change_that_nobody_can_read_is_passed_over(
+async def test_an_unreadable_announcement_is_ignored(
     another: Make, redis_client: redis.asyncio.Redis
 ) -> None:
     manager = await another()

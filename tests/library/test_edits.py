@@ -141,7 +141,7 @@ async def test_metadata_is_compared_with_what_the_caller_had_loaded(
     assert caught.value.paths == ["metadata.room"]
 
 
-async def test_metadata_without_what_was_loaded_needs_the_newest_version(
+async def test_metadata_without_the_loaded_value_needs_the_newest_version(
     anywhere: SessionManager,
 ) -> None:
     made = await anywhere.create_session("tutor", metadata={"class": "7b"})

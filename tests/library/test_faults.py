@@ -24,7 +24,7 @@ TWO_DAYS = timedelta(hours=48)
 
 
 # 1 -----------------------------------------------------------------------------------------------------------
-async def test_metadata_was_lost_when_valkey_forgot(
+async def test_metadata_survives_a_valkey_that_lost_its_data(
     manager: SessionManager, redis_client: redis.asyncio.Redis, another: Make
 ) -> None:
     session = await manager.create_session("grader", metadata={"school": "IGS"})
@@ -36,7 +36,7 @@ async def test_metadata_was_lost_when_valkey_forgot(
 
 
 # 2 -----------------------------------------------------------------------------------------------------------
-async def test_an_administrator_s_pause_was_invisible_to_the_agent_and_written_over(
+async def test_an_administrator_s_pause_reaches_the_agent_and_is_not_overwritten(
     another: Make,
 ) -> None:
     agent, dashboard = await another(), await another()
@@ -51,7 +51,7 @@ async def test_an_administrator_s_pause_was_invisible_to_the_agent_and_written_o
     assert stored is not None and stored.state == SessionState.PAUSED
 
 
-async def test_two_writers_lost_each_other_s_checkpoints_and_context(
+async def test_two_writers_keep_each_other_s_checkpoints_and_context(
     anywhere: SessionManager,
 ) -> None:
     session = await anywhere.create_session("grader")
@@ -67,7 +67,7 @@ async def test_two_writers_lost_each_other_s_checkpoints_and_context(
     assert (await names(anywhere, session.session_id))[1:] == ["one", "two"] * 3
 
 
-async def test_the_local_cache_never_shrank(another: Make) -> None:
+async def test_the_local_cache_is_bounded(another: Make) -> None:
     manager = await another(cache_size=10)
     for _ in range(30):
         session = await manager.create_session("grader")
@@ -80,7 +80,7 @@ async def test_the_local_cache_never_shrank(another: Make) -> None:
 
 
 # 3 -----------------------------------------------------------------------------------------------------------
-async def test_errors_of_postgresql_were_swallowed(
+async def test_errors_of_postgresql_are_raised(
     another: Make, database_url: str, redis_client: redis.asyncio.Redis
 ) -> None:
     pool = AsyncConnectionPool(database_url, min_size=1, open=False, timeout=0.2)
@@ -105,7 +105,7 @@ async def test_errors_of_postgresql_were_swallowed(
 
 
 # 4 -----------------------------------------------------------------------------------------------------------
-async def test_a_deleted_row_could_not_be_read(durable: SessionManager, sql: Sql) -> None:
+async def test_a_deleted_row_can_be_read(durable: SessionManager, sql: Sql) -> None:
     old = OldAgent(sql)
     session_id = await old.create()
     old.cache["state"] = "deleted"
@@ -114,7 +114,7 @@ async def test_a_deleted_row_could_not_be_read(durable: SessionManager, sql: Sql
     assert session is not None and session.state == SessionState.DELETED
 
 
-async def test_deleting_twice_said_true_twice(anywhere: SessionManager) -> None:
+async def test_deleting_twice_returns_true_once(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     at_once = [anywhere.delete_session(session.session_id) for _ in range(5)]
     assert sorted(await asyncio.gather(*at_once)) == [False] * 4 + [True]
@@ -122,7 +122,7 @@ async def test_deleting_twice_said_true_twice(anywhere: SessionManager) -> None:
     assert await anywhere.get_active_sessions() == []
 
 
-async def test_deleting_what_never_existed_said_true(anywhere: SessionManager) -> None:
+async def test_deleting_what_never_existed_returns_false(anywhere: SessionManager) -> None:
     assert await anywhere.delete_session(NEVER_EXISTED) is False
 
 
@@ -145,7 +145,7 @@ async def test_what_is_deleted_is_gone_from_valkey_and_from_every_cache(
 
 
 # 5 -----------------------------------------------------------------------------------------------------------
-async def test_stale_clean_up_left_caches_saying_active_and_wrote_no_checkpoint(
+async def test_stale_clean_up_updates_caches_and_writes_a_checkpoint(
     another: Make, sql: Sql
 ) -> None:
     agent, sweeper = await another(), await another()
@@ -171,7 +171,7 @@ async def test_stale_clean_up_left_caches_saying_active_and_wrote_no_checkpoint(
 
 
 @pytest.mark.parametrize("valkey", [False, True])
-async def test_stale_clean_up_without_postgresql_persisted_nothing_and_gave_another_reason(
+async def test_stale_clean_up_without_postgresql_is_stored_with_the_same_reason(
     another: Make, valkey: bool
 ) -> None:
     now = datetime.now(UTC)
@@ -201,7 +201,7 @@ async def test_two_sweepers_at_once_fail_each_session_once(another: Make, sql: S
     assert failures["n"] == 20
 
 
-async def test_a_beat_that_only_valkey_has_saves_a_session_from_the_sweeper(
+async def test_a_session_whose_newest_heartbeat_is_only_in_valkey_is_not_failed(
     another: Make, sql: Sql
 ) -> None:
     manager = await another(flush_seconds=3600)

@@ -14,7 +14,7 @@ from tests.support.keys import KEYS
 
 
 # 6 -----------------------------------------------------------------------------------------------------------
-async def test_a_heartbeat_rewrote_the_whole_session(another: Make, sql: Sql) -> None:
+async def test_a_heartbeat_does_not_rewrite_the_session(another: Make, sql: Sql) -> None:
     manager = await another(flush_seconds=3600)
     session = await manager.create_session("grader", context={"essay": "x" * 50_000})
     for n in range(60):
@@ -67,7 +67,7 @@ async def test_a_beat_that_met_a_locked_row_is_written_with_the_next_tick(
 
 
 # 7 -----------------------------------------------------------------------------------------------------------
-async def test_pausing_always_recorded_active_and_ended_sessions_could_be_ended_again(
+async def test_the_previous_state_is_recorded_and_ended_sessions_cannot_be_ended_again(
     anywhere: SessionManager,
 ) -> None:
     session = await anywhere.create_session("grader")
@@ -86,7 +86,7 @@ async def test_pausing_always_recorded_active_and_ended_sessions_could_be_ended_
         await anywhere.fail(ended.session_id, "why", **OLGA)
 
 
-async def test_resuming_what_was_not_paused_silently_did_nothing(anywhere: SessionManager) -> None:
+async def test_resuming_an_ended_session_is_refused(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     again = await anywhere.resume(session.session_id, **OLGA)
     assert again.version == 1, "it is active already: repeating the order is harmless"
@@ -96,7 +96,7 @@ async def test_resuming_what_was_not_paused_silently_did_nothing(anywhere: Sessi
 
 
 # 8 -----------------------------------------------------------------------------------------------------------
-async def test_a_finished_session_s_duration_grew(anywhere: SessionManager) -> None:
+async def test_a_finished_session_s_duration_does_not_grow(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     await anywhere.complete(session.session_id, **OLGA)
     first = await anywhere.read(session.session_id)
@@ -108,7 +108,7 @@ async def test_a_finished_session_s_duration_grew(anywhere: SessionManager) -> N
 
 
 # 9 -----------------------------------------------------------------------------------------------------------
-def test_the_limit_of_checkpoints_was_never_enforced_and_ids_collided_after_an_import() -> None:
+def test_the_limit_of_checkpoints_is_enforced_and_ids_stay_unique_after_an_import() -> None:
     checkpoints = CheckpointManager("s", max_checkpoints=30)
     for n in range(100):
         checkpoints.create(f"essay {n}", {})
@@ -120,7 +120,7 @@ def test_the_limit_of_checkpoints_was_never_enforced_and_ids_collided_after_an_i
     assert len(ids) == len(set(ids)) <= 30
 
 
-async def test_what_compression_dropped_was_gone_from_the_audit_trail(
+async def test_what_compression_drops_stays_in_the_audit_trail(
     durable: SessionManager, sql: Sql
 ) -> None:
     session = await durable.create_session("grader")
@@ -139,7 +139,7 @@ async def test_what_compression_dropped_was_gone_from_the_audit_trail(
 
 
 # 10 ----------------------------------------------------------------------------------------------------------
-async def test_listing_active_sessions_loaded_every_row_with_every_checkpoint(
+async def test_listing_active_sessions_loads_one_page_with_the_last_checkpoints(
     anywhere: SessionManager,
 ) -> None:
     for n in range(12):

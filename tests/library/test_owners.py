@@ -203,7 +203,7 @@ async def test_after_an_outage_longer_than_the_lease_the_owner_goes_on_where_nob
         await run.checkpoint("essay_marked")
 
 
-async def test_where_somebody_came_it_leaves(another: Make, sql: Sql) -> None:
+async def test_after_an_outage_a_replaced_owner_leaves(another: Make, sql: Sql) -> None:
     first, second = await another(), await another(valkey=False)
     session = await first.create_session("grader")
     with pytest.raises(TakenOver):

@@ -293,7 +293,7 @@ async def test_an_edit_made_during_a_pause_is_what_the_agent_goes_on_with(
         assert (await worker.record()).context["tries_left"] == 9
 
 
-async def test_an_edit_at_the_door_is_what_the_agent_begins_with(
+async def test_an_edit_before_the_first_step_is_what_the_agent_begins_with(
     pair: tuple[SessionManager, SessionManager],
 ) -> None:
     agent, boss = pair

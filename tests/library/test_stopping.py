@@ -124,7 +124,7 @@ async def test_an_order_interrupts_a_block_without_safe_points(
     assert not (await read(anywhere, session.session_id)).order_open
 
 
-async def test_so_does_another_process_that_takes_the_session_over(
+async def test_another_process_that_takes_over_interrupts_a_block_too(
     anywhere: SessionManager,
 ) -> None:
     session = await anywhere.create_session("grader")
@@ -135,7 +135,7 @@ async def test_so_does_another_process_that_takes_the_session_over(
                     await asyncio.Event().wait()
 
 
-async def test_a_pause_does_not(anywhere: SessionManager) -> None:
+async def test_a_pause_interrupts_no_block(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     async with anywhere.attach(session.session_id, interrupt=True) as run:
         await anywhere.pause(session.session_id, **OLGA)

@@ -254,7 +254,7 @@ async def test_who_decides_upon_a_version_of_the_lost_timeline_is_refused(
     assert (stored.version, stored.context) == (1, {"line": "before"})
 
 
-async def test_word_of_the_lost_timeline_does_not_hide_the_new_one(
+async def test_a_version_of_the_lost_timeline_does_not_hide_lower_new_ones(
     connect: Connect, database: Database, redis_client: redis.asyncio.Redis
 ) -> None:
     """Valkey's remembered version is 4 of the lost timeline; the new one's 2 is put and told all the same."""

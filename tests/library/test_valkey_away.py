@@ -41,7 +41,7 @@ async def test_a_session_that_is_stored_does_not_wait_for_its_copy_in_valkey(
     assert await redis_client.exists(key)
 
 
-async def test_a_checkpoint_that_is_stored_does_not_wait_for_valkey_which_then_hears_the_newest(
+async def test_storing_a_checkpoint_does_not_wait_for_valkey_which_later_gets_the_newest(
     another: Make, redis_client: redis.asyncio.Redis
 ) -> None:
     writer, reader = await another(), await another()
@@ -61,7 +61,7 @@ async def test_a_checkpoint_that_is_stored_does_not_wait_for_valkey_which_then_h
         assert versions == [2, session.version], "what was on its way, and the newest behind it"
 
 
-async def test_of_words_that_valkey_did_not_take_the_newest_is_owed(
+async def test_of_announcements_that_valkey_did_not_take_the_newest_is_sent_later(
     another: Make, valkey: OwnValkey
 ) -> None:
     writer = await over(another, valkey, flush_seconds=3600)
@@ -101,7 +101,7 @@ async def test_no_more_copies_wait_for_valkey_than_there_is_room_for(
     )
 
 
-async def test_without_valkey_nothing_here_is_trusted(another: Make, valkey: OwnValkey) -> None:
+async def test_without_valkey_the_local_cache_is_not_used(another: Make, valkey: OwnValkey) -> None:
     manager, elsewhere = await over(another, valkey), await another(valkey=False)
     session = await manager.create_session("grader")
     await live(manager, session.session_id)
@@ -167,7 +167,7 @@ async def test_a_flushed_valkey_costs_nothing_but_time(
     assert (await served(manager, session.session_id)).context == {"a": 2}
 
 
-async def test_with_postgresql_away_only_what_is_heard_of_is_served(
+async def test_without_postgresql_only_subscribed_sessions_are_served(
     another: Make, database_url: str, redis_client: redis.asyncio.Redis
 ) -> None:
     pool = AsyncConnectionPool(database_url, min_size=1, open=False, timeout=0.2)

@@ -39,7 +39,7 @@ async def test_a_created_session_that_matches_is_new(clocked: Hub, database_url:
     assert tutors.last("new") is None
 
 
-async def test_who_shows_a_session_is_told_even_when_it_cannot_be_read_who_else_wants_it(
+async def test_pages_of_a_session_get_its_change_though_arrivals_cannot_be_read(
     clocked: Hub, clock: Clock, database_url: str
 ) -> None:
     (shown,) = await created(clocked, database_url)
@@ -80,7 +80,7 @@ async def test_a_checkpoint_on_the_next_page_is_not_new(
     assert screen.last("new") is None
 
 
-async def test_who_came_and_left_again_is_no_longer_counted(
+async def test_a_session_that_left_the_filter_again_is_not_counted(
     clocked: Hub, clock: Clock, database_url: str
 ) -> None:
     shown, other = await created(clocked, database_url, 2)

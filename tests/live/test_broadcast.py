@@ -109,7 +109,9 @@ async def test_a_session_deleted_from_the_table_is_gone(hub: Hub, database_url: 
     assert screen.rows[session_id] == {"version": 2, "html": None, "matches": False, "gone": True}
 
 
-async def test_beats_pass_without_a_query(hub: Hub, database_url: str, redis_client: Redis) -> None:
+async def test_heartbeats_are_sent_without_a_query(
+    hub: Hub, database_url: str, redis_client: Redis
+) -> None:
     shown, other = await created(hub, database_url, 2)
     screen = Screen(hub)
     await screen.shows([shown])
@@ -121,7 +123,7 @@ async def test_beats_pass_without_a_query(hub: Hub, database_url: str, redis_cli
     assert other not in screen.beats
 
 
-async def test_an_older_beat_never_sets_the_clock_back(
+async def test_an_older_heartbeat_is_ignored(
     hub: Hub, database_url: str, redis_client: Redis
 ) -> None:
     (session_id,) = await created(hub, database_url)
@@ -199,7 +201,7 @@ async def test_what_psql_changed_is_announced_to_the_agents(
     await until(lambda: session_id in announced, hub.tick)
 
 
-async def test_beats_that_gathered_while_a_change_was_told_wait_for_no_second_tick(
+async def test_beats_received_during_an_early_tick_are_sent_one_tick_later(
     start_hub: Callable[..., Awaitable[Hub]],
 ) -> None:
     """What a change brought forward counts as a tick: the next one is due a tick after it."""

@@ -104,7 +104,7 @@ def test_five_percent_lost_and_the_rest_overtaking_ends_equal_to_the_database(
     assert not problems
 
 
-def test_a_cut_wire_is_told_and_heals(
+def test_a_cut_connection_is_reported_and_recovers(
     open_list: Callable[[], None], page: Page, problems: list[str], database_url: str
 ) -> None:
     (session_id,) = writers.create(database_url)

@@ -93,7 +93,7 @@ def test_each_part_alone_is_sent_and_only_what_no_newer_one_follows_soon_is_a_ch
     assert sent.keys() == part.keys()
 
 
-def test_nothing_is_nothing() -> None:
+def test_an_update_without_parts_is_false_and_no_change() -> None:
     assert not Update()
     assert not Update().is_change
 

@@ -17,7 +17,7 @@ def blindness(clock: Clock) -> OutageTracker:
     return found
 
 
-def test_it_starts_blind(clock: Clock) -> None:
+def test_it_starts_with_an_outage(clock: Clock) -> None:
     started = OutageTracker(
         ("ear", "eye"), clock=lambda: clock.wall, monotonic=lambda: clock.steady
     )

@@ -37,7 +37,7 @@ def own_valkey(tmp_path: Path) -> Iterator[Servers]:
     servers.stop()
 
 
-async def test_without_valkey_rows_stay_live_and_only_the_beats_are_blind(
+async def test_without_valkey_rows_stay_live_and_only_heartbeats_are_missing(
     hub_on: Callable[[str], Awaitable[Hub]], own_valkey: Servers, database_url: str
 ) -> None:
     hub = await hub_on(valkey.url(own_valkey.data_dir))
@@ -87,7 +87,7 @@ async def hub_on(transactional_db: None, database_url: str) -> object:
         await hub.stop()
 
 
-async def test_beats_set_while_nobody_listened_are_read_on_return(
+async def test_heartbeats_stored_during_an_outage_are_read_afterwards(
     hub: Hub, database_url: str, redis_client: Redis
 ) -> None:
     (session_id,) = await created(hub, database_url)
@@ -99,7 +99,7 @@ async def test_beats_set_while_nobody_listened_are_read_on_return(
     await until(lambda: screen.beats[session_id] == beat, hub.tick)
 
 
-async def test_a_database_that_does_not_answer_is_told_and_replaced(
+async def test_a_database_that_does_not_answer_is_reported_and_reconnected(
     hub: Hub, database_url: str
 ) -> None:
     (session_id,) = await created(hub, database_url)
@@ -152,9 +152,7 @@ async def test_a_reading_connection_that_is_killed_costs_one_tick_and_no_change(
     assert screen.rows[session_id]["version"] == 2
 
 
-async def test_changes_committed_while_nobody_listened_are_found(
-    hub: Hub, database_url: str
-) -> None:
+async def test_changes_committed_during_an_outage_are_found(hub: Hub, database_url: str) -> None:
     (session_id,) = await created(hub, database_url)
     screen = Screen(hub)
     await screen.shows([session_id])

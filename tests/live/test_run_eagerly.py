@@ -10,7 +10,7 @@ from sessions_app.live.sockets import run_eagerly
 from sessions_app.live.sockets.frames import Update
 
 
-async def test_what_waits_for_nothing_is_done_at_once() -> None:
+async def test_a_coroutine_that_does_not_wait_is_done_at_once() -> None:
     done = []
 
     async def act() -> None:
@@ -20,7 +20,7 @@ async def test_what_waits_for_nothing_is_done_at_once() -> None:
     assert done
 
 
-async def test_what_waits_goes_on_where_it_was() -> None:
+async def test_a_coroutine_that_waits_goes_on_in_a_task() -> None:
     gate, seen = asyncio.Event(), []
 
     async def act() -> None:
@@ -36,7 +36,7 @@ async def test_what_waits_goes_on_where_it_was() -> None:
     assert seen == ["begun", "done"]
 
 
-async def test_cancelled_while_it_waits_it_may_tidy_up() -> None:
+async def test_a_cancelled_task_can_clean_up() -> None:
     seen = []
 
     async def act() -> None:
@@ -54,7 +54,7 @@ async def test_cancelled_while_it_waits_it_may_tidy_up() -> None:
     assert seen == ["tidied up"]
 
 
-async def test_it_need_not_be_a_coroutine() -> None:
+async def test_any_awaitable_can_be_run() -> None:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     task = run_eagerly.start(done)
     assert task is not None

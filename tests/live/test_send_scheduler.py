@@ -71,7 +71,7 @@ async def test_a_thousand_answers_to_hellos_delay_no_change(hub_without_ears: Hu
     assert all(screen.frames[-1]["hello"] == 1 for screen in returning)
 
 
-async def test_who_waits_for_changes_is_waited_for(hub_without_ears: Hub) -> None:
+async def test_changes_sent_returns_when_every_page_has_its_change(hub_without_ears: Hub) -> None:
     screens = [Screen(hub_without_ears) for _ in range(3 * CHANGES)]
     for screen in screens:
         told(screen, CHANGE)

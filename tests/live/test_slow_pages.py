@@ -28,7 +28,9 @@ async def change(hub: Hub, database_url: str, ids: list[str], version: int) -> N
     await hub.tick()
 
 
-async def test_without_credit_the_slot_only_conflates(hub: Hub, database_url: str) -> None:
+async def test_updates_for_a_page_that_does_not_acknowledge_are_merged(
+    hub: Hub, database_url: str
+) -> None:
     ids = await created(hub, database_url, 3)
     stalled, healthy = Screen(hub, acknowledges=False), Screen(hub)
     await stalled.shows(ids)
@@ -66,7 +68,7 @@ async def test_a_stalled_page_is_closed_after_its_time(
     assert healthy.closed is None
 
 
-async def test_after_a_standstill_of_our_own_nobody_is_blamed(
+async def test_a_standstill_of_the_server_closes_no_page(
     clocked: Hub, clock: Clock, database_url: str
 ) -> None:
     stalled = Screen(clocked, acknowledges=False)
@@ -111,9 +113,7 @@ async def test_a_server_that_says_the_page_is_gone_harms_nobody(
     assert gone.socket.closed is None
 
 
-async def test_a_quiet_page_gets_a_sign_of_life(
-    clocked: Hub, clock: Clock, database_url: str
-) -> None:
+async def test_an_idle_page_gets_a_keepalive(clocked: Hub, clock: Clock, database_url: str) -> None:
     screen = Screen(clocked)
     await screen.shows(await created(clocked, database_url))
     sent = len(screen.frames)

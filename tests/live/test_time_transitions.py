@@ -38,7 +38,7 @@ async def drifts(hub: Hub, screen: Screen) -> None:
     await screen.settled()
 
 
-async def test_a_row_that_beats_again_leaves_the_late_ones_and_comes_back(
+async def test_a_session_that_beats_again_leaves_the_filter_late_and_comes_back(
     clocked: Hub, database_url: str
 ) -> None:
     (session_id,) = await created(clocked, database_url)
@@ -58,7 +58,7 @@ async def test_a_row_that_beats_again_leaves_the_late_ones_and_comes_back(
     assert screen.last("members") == {session_id: True}
 
 
-async def test_who_becomes_late_is_new_and_who_beats_again_is_not(
+async def test_a_session_that_becomes_late_is_new_until_it_beats_again(
     clocked: Hub, clock: Clock, database_url: str
 ) -> None:
     on_time, long_late, other = await created(clocked, database_url, 3)
@@ -79,7 +79,7 @@ async def test_who_becomes_late_is_new_and_who_beats_again_is_not(
     assert everything.last("members") is None
 
 
-async def test_the_lost_leave_the_late_ones(clocked: Hub, database_url: str) -> None:
+async def test_a_lost_session_leaves_the_filter_late(clocked: Hub, database_url: str) -> None:
     (session_id,) = await created(clocked, database_url)
     silent(database_url, session_id, 60)
     late, both = Screen(clocked), Screen(clocked)
@@ -92,7 +92,7 @@ async def test_the_lost_leave_the_late_ones(clocked: Hub, database_url: str) -> 
     assert both.last("members") is None
 
 
-async def test_while_no_heartbeats_are_heard_nobody_falls_silent(
+async def test_without_received_heartbeats_no_session_becomes_late(
     clocked: Hub, database_url: str
 ) -> None:
     (session_id,) = await created(clocked, database_url)
@@ -107,7 +107,9 @@ async def test_while_no_heartbeats_are_heard_nobody_falls_silent(
     assert screen.last("new") == 1
 
 
-async def test_who_grows_old_enough_is_new(clocked: Hub, database_url: str) -> None:
+async def test_a_session_that_reaches_the_age_of_the_filter_is_new(
+    clocked: Hub, database_url: str
+) -> None:
     (session_id,) = await created(clocked, database_url)
     screen = Screen(clocked)
     await screen.shows([], query="q=older:1h", since=int((time.time() - 10) * 1000))

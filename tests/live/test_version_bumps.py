@@ -46,9 +46,7 @@ async def told(
     ]
 
 
-async def test_what_looks_as_before_is_told_by_its_version_and_times_alone(
-    hub: Hub, database_url: str
-) -> None:
+async def test_an_unchanged_row_is_sent_as_version_and_times(hub: Hub, database_url: str) -> None:
     (session_id,) = await created(hub, database_url)
     screen = Screen(hub)
     await screen.shows([session_id])
@@ -60,7 +58,7 @@ async def test_what_looks_as_before_is_told_by_its_version_and_times_alone(
     assert touch["progress"] and touch["heartbeat"]
 
 
-def test_what_looks_as_is_known_is_drawn_only_for_who_has_not_seen_it(database_url: str) -> None:
+def test_an_unchanged_row_is_rendered_only_for_new_languages(database_url: str) -> None:
     (session_id,) = writers.create(database_url)
     known = render_rows({session_id: {"de": None}}).rendered[session_id]["de"]
     found = render_rows({session_id: {"de": known.parts, "en": None}})
@@ -71,7 +69,7 @@ def test_what_looks_as_is_known_is_drawn_only_for_who_has_not_seen_it(database_u
     assert entry == {"version": 1, "html": render_row_in(row, language="de"), "matches": False}
 
 
-async def test_what_looks_different_is_sent_whole(hub: Hub, database_url: str) -> None:
+async def test_a_changed_row_is_sent_whole(hub: Hub, database_url: str) -> None:
     (session_id,) = await created(hub, database_url)
     screen = Screen(hub)
     await screen.shows([session_id])
@@ -82,9 +80,7 @@ async def test_what_looks_different_is_sent_whole(hub: Hub, database_url: str) -
     assert row is None and touch["after"] == 3
 
 
-async def test_who_comes_with_another_version_than_was_told_is_sent_the_whole_row(
-    hub: Hub, database_url: str
-) -> None:
+async def test_a_page_with_another_version_gets_the_whole_row(hub: Hub, database_url: str) -> None:
     """Between what was told and what he shows it may have looked different."""
     (session_id,) = await created(hub, database_url)
     there, newcomer = Screen(hub), Screen(hub)
@@ -101,7 +97,9 @@ async def test_who_comes_with_another_version_than_was_told_is_sent_the_whole_ro
         assert "maria" in screen.rows[session_id]["html"]
 
 
-async def test_a_thousand_returns_do_not_end_the_saving(hub: Hub, database_url: str) -> None:
+async def test_a_page_that_joins_with_the_current_version_gets_bumps_too(
+    hub: Hub, database_url: str
+) -> None:
     """Who comes with the version that all have leaves it as it is."""
     (session_id,) = await created(hub, database_url)
     there, newcomer = Screen(hub), Screen(hub)
@@ -112,7 +110,9 @@ async def test_a_thousand_returns_do_not_end_the_saving(hub: Hub, database_url: 
     assert [(row, touch["version"]) for row, touch in both] == [(None, 3), (None, 3)]
 
 
-async def test_a_language_that_was_away_is_sent_the_whole_row(hub: Hub, database_url: str) -> None:
+async def test_a_language_without_pages_for_a_while_gets_the_whole_row(
+    hub: Hub, database_url: str
+) -> None:
     (session_id,) = await created(hub, database_url)
     german, english = Screen(hub), Screen(hub)
     await german.shows([session_id], language="de")
@@ -138,7 +138,7 @@ async def test_a_row_that_leaves_the_list_says_so_though_it_looks_the_same(
     assert row["matches"] is True and touch is None
 
 
-async def test_who_stalls_gets_all_touches_as_one(hub: Hub, database_url: str) -> None:
+async def test_a_stalled_page_gets_merged_bumps(hub: Hub, database_url: str) -> None:
     (session_id,) = await created(hub, database_url)
     stalled = Screen(hub, acknowledges=False)
     await stalled.shows([session_id])

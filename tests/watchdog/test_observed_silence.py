@@ -17,28 +17,28 @@ def gap(since: float, until: float | None) -> Outage:
     return Outage("valkey", since, until)
 
 
-def test_a_watch_that_saw_everything_judges_by_the_clock():
+def test_without_outages_the_silence_is_the_elapsed_time():
     assert cutoff(NOW, 3600, [], began_at=0) == NOW - 3600
 
 
-def test_blindness_in_between_does_not_count():
+def test_an_outage_in_between_does_not_count():
     assert cutoff(NOW, 3600, [gap(9_000, 9_500)], began_at=0) == NOW - 3600 - 500
 
 
-def test_blindness_before_it_all_does_not_matter():
+def test_an_outage_before_the_silence_does_not_matter():
     assert cutoff(NOW, 3600, [gap(1_000, 2_000)], began_at=0) == NOW - 3600
 
 
-def test_blindness_that_goes_on_reaches_to_now():
+def test_an_open_outage_lasts_until_now():
     assert cutoff(NOW, 3600, [gap(9_000, None)], began_at=0) == NOW - 3600 - 1_000
 
 
-def test_what_overlaps_counts_once():
+def test_overlapping_outages_count_once():
     gaps = [gap(9_000, 9_500), gap(9_200, 9_600), gap(9_300, 9_400)]
     assert cutoff(NOW, 3600, gaps, began_at=0) == NOW - 3600 - 600
 
 
-def test_what_was_before_the_watch_began_nobody_saw():
+def test_time_before_the_first_check_does_not_count():
     assert cutoff(NOW, 3600, [], began_at=NOW - 3599) is None
 
 
@@ -51,7 +51,7 @@ seconds = st.floats(0, NOW)
 
 
 @given(st.lists(st.tuples(seconds, seconds)), st.floats(1, 5_000))
-def test_it_is_what_counting_second_by_second_would_find(pairs, wanted):
+def test_it_equals_counting_second_by_second(pairs, wanted):
     gaps = [gap(min(pair), max(pair)) for pair in pairs]
     found = cutoff(NOW, wanted, gaps, began_at=float("-inf"))
     assert found is not None

@@ -18,7 +18,7 @@ async def lost(manager: SessionManager, database: Database) -> str:
     return session.session_id
 
 
-async def test_who_was_silent_before_the_first_watch_began_gets_the_whole_limit(
+async def test_a_session_silent_before_the_first_watchdog_gets_the_whole_limit(
     make: Make, database: Database, lost: str
 ):
     watched = make()
@@ -47,7 +47,7 @@ async def test_after_a_restart_there_is_a_full_grace_and_the_time_away_does_not_
     assert await database.state_of(session.session_id) == "failed"
 
 
-async def test_a_watch_that_takes_over_without_a_gap_gives_a_grace_too(
+async def test_a_watchdog_that_takes_over_without_a_gap_waits_too(
     watched: Watched, make: Make, database: Database, lost: str, clock: Clock
 ):
     await watched.sweeper.close()
@@ -61,7 +61,7 @@ async def test_a_watch_that_takes_over_without_a_gap_gives_a_grace_too(
     assert await database.state_of(lost) == "failed"
 
 
-async def test_while_valkey_is_away_nobody_is_judged_and_the_time_is_written_down(
+async def test_without_valkey_no_session_is_failed_and_the_outage_is_recorded(
     make: Make, fragile, manager: SessionManager, database: Database, clock: Clock
 ):
     await database.watched_for(24 * HOUR, clock)
@@ -99,7 +99,7 @@ class FrozenFor:
         return self.now
 
 
-async def test_a_database_that_answers_after_twenty_seconds_is_named_and_no_clock_is_blamed(
+async def test_a_slow_database_is_the_named_cause_and_not_a_clock(
     make: Make, database: Database, clock: Clock
 ):
     await database.watched_for(24 * HOUR, clock)
@@ -112,7 +112,7 @@ async def test_a_database_that_answers_after_twenty_seconds_is_named_and_no_cloc
     assert [cause for cause, _, _ in await database.blindness()] == ["postgresql"]
 
 
-async def test_a_look_that_hangs_in_the_database_is_named_too(
+async def test_a_check_that_hangs_in_the_database_is_named_too(
     make: Make, database: Database, clock: Clock
 ):
     await database.watched_for(24 * HOUR, clock)
@@ -123,7 +123,7 @@ async def test_a_look_that_hangs_in_the_database_is_named_too(
     assert [cause for cause, _, _ in await database.blindness()] == ["postgresql"]
 
 
-async def test_a_restart_of_valkey_between_two_looks_is_noticed(
+async def test_a_restart_of_valkey_between_two_checks_is_noticed(
     make: Make, fragile, database: Database, clock: Clock
 ):
     watched = make(fragile.url)
@@ -139,7 +139,7 @@ async def test_a_restart_of_valkey_between_two_looks_is_noticed(
     assert await database.blindness() == [("valkey", seen_at, clock.wall)]
 
 
-async def test_the_connection_to_postgresql_lost_is_blindness(
+async def test_a_lost_connection_to_postgresql_is_an_outage(
     watched: Watched, database: Database, lost: str, clock: Clock
 ):
     seen_at = clock.wall
@@ -184,7 +184,7 @@ async def test_a_clock_that_is_set_back_fails_nobody(
     assert await database.state_of(session.session_id) == "active"
 
 
-async def test_a_stretch_without_looks_is_blindness(
+async def test_a_time_without_checks_is_an_outage(
     watched: Watched, manager: SessionManager, database: Database, clock: Clock
 ):
     """A laptop that slept, a process that was stopped: two hours nobody looked."""
@@ -197,7 +197,7 @@ async def test_a_stretch_without_looks_is_blindness(
     assert await database.state_of(session.session_id) == "active"
 
 
-async def test_what_a_killed_watch_left_open_ends_when_the_next_one_comes(
+async def test_an_outage_left_open_by_a_killed_watchdog_ends_with_the_next_one(
     make: Make, fragile, database: Database, clock: Clock, valkey_url: str
 ):
     watched = make(fragile.url)
@@ -212,7 +212,7 @@ async def test_what_a_killed_watch_left_open_ends_when_the_next_one_comes(
     assert open_ones == []
 
 
-async def test_one_watches_and_the_others_stand_by_until_it_is_gone(
+async def test_one_watchdog_is_the_leader_until_it_is_gone(
     make: Make, database: Database, clock: Clock
 ):
     first, second = make(), make()
@@ -225,7 +225,7 @@ async def test_one_watches_and_the_others_stand_by_until_it_is_gone(
     assert second.sweeper.is_watching
 
 
-async def test_a_watch_without_a_database_waits_for_it(make: Make, clock: Clock):
+async def test_a_watchdog_without_a_database_waits_for_it(make: Make, clock: Clock):
     watched = make(
         leader=Leader(lambda: {"conninfo": "host=127.0.0.1 port=1 dbname=none connect_timeout=2"})
     )

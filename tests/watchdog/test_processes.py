@@ -60,7 +60,7 @@ async def until_someone_watches(database: Database) -> int:
     raise AssertionError("nobody watches")
 
 
-async def test_when_the_watch_is_killed_the_next_one_takes_over(
+async def test_when_the_leader_is_killed_another_watchdog_takes_over(
     processes: Processes, make: Make, database: Database
 ):
     first = processes.start()
@@ -76,7 +76,9 @@ async def test_when_the_watch_is_killed_the_next_one_takes_over(
     assert standing_by.sweeper.is_watching
 
 
-async def test_it_ends_when_asked_and_leaves_the_post(processes: Processes, database: Database):
+async def test_sigterm_ends_the_watchdog_and_releases_its_leadership(
+    processes: Processes, database: Database
+):
     process = processes.start()
     await until_someone_watches(database)
     process.send_signal(signal.SIGTERM)
@@ -86,7 +88,9 @@ async def test_it_ends_when_asked_and_leaves_the_post(processes: Processes, data
     assert await database.rows(HOLDER) == []
 
 
-async def test_one_look_by_hand(processes: Processes, manager: SessionManager, database: Database):
+async def test_sweep_once_checks_once(
+    processes: Processes, manager: SessionManager, database: Database
+):
     """Everything at once, as the command does it: rules from the environment, upkeep, the manager."""
     session = await manager.create_session("grader", "u")
     process = processes.start("--once")
@@ -96,7 +100,7 @@ async def test_one_look_by_hand(processes: Processes, manager: SessionManager, d
     assert await database.state_of(session.session_id) == "active"
 
 
-async def test_a_single_look_that_fails_ends_with_an_error(
+async def test_a_failed_sweep_once_ends_with_an_error(
     processes: Processes, database: Database
 ) -> None:
     await database.rows("ALTER TABLE agent_session_monitors RENAME TO elsewhere")
@@ -108,7 +112,7 @@ async def test_a_single_look_that_fails_ends_with_an_error(
     assert once.returncode == 1
 
 
-async def test_the_watchdog_tells_its_figures_on_a_port_of_its_own(
+async def test_the_watchdog_serves_metrics_on_a_port_of_its_own(
     database: Database, processes: Processes
 ) -> None:
     port = free_port()

@@ -14,7 +14,7 @@ from tests.support.waiting import HANGS
 from .conftest import HOUR, Clock, Database, Make, Watched
 
 
-async def test_who_is_silent_beyond_the_limit_is_failed_and_it_is_said_why(
+async def test_a_session_silent_beyond_the_limit_is_failed_with_the_reason(
     watched: Watched, manager: SessionManager, database: Database, clock: Clock
 ):
     session = await manager.create_session("grader", "u")
@@ -35,7 +35,7 @@ async def test_who_is_silent_beyond_the_limit_is_failed_and_it_is_said_why(
     assert entry == [("order", "sweeper", "sweeper", "heartbeat_timeout", "active", "failed")]
 
 
-async def test_its_agent_hears_of_it(
+async def test_the_agent_of_a_failed_session_learns_of_it(
     watched: Watched, manager: SessionManager, database: Database, redis_client
 ):
     session = await manager.create_session("grader", "u")
@@ -48,7 +48,7 @@ async def test_its_agent_hears_of_it(
     assert b'"failed"' in message["data"]
 
 
-async def test_who_is_only_lost_is_left_alone(
+async def test_a_lost_session_below_the_limit_is_not_failed(
     watched: Watched, manager: SessionManager, database: Database
 ):
     session = await manager.create_session("grader", "u")
@@ -116,7 +116,7 @@ async def test_a_paused_session_stays_as_the_administrator_left_it(
     assert await database.state_of(session.session_id) == "paused"
 
 
-async def test_who_beats_at_the_last_moment_is_not_failed(
+async def test_a_session_that_beats_at_the_last_moment_is_not_failed(
     watched: Watched, manager: SessionManager, database: Database
 ):
     session = await manager.create_session("grader", "u")
@@ -129,7 +129,7 @@ async def test_who_beats_at_the_last_moment_is_not_failed(
 
 
 @pytest.mark.parametrize("sessions", [7])
-async def test_many_are_looked_at_piece_by_piece(
+async def test_many_sessions_are_checked_in_batches(
     make: Make, manager: SessionManager, database: Database, clock: Clock, sessions: int
 ):
     """A page of two and five pages a look: nobody is skipped, and no look is longer than that."""

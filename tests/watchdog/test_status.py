@@ -26,25 +26,25 @@ def blind(cause: str, since: timedelta, until: timedelta | None = None) -> None:
     )
 
 
-def test_where_none_ever_ran_nobody_watches():
+def test_without_any_run_the_watchdog_is_not_running():
     found = read_watchdog_status()
     assert (found.sees, found.runs, found.blind_since) == (False, False, None)
 
 
-def test_one_that_looked_just_now_sees():
+def test_a_watchdog_that_checked_just_now_receives_heartbeats():
     watched(2)
     found = read_watchdog_status()
     assert (found.sees, found.runs, found.blind_since) == (True, True, None)
 
 
-def test_one_that_has_not_looked_for_long_is_gone_since_then():
+def test_a_watchdog_without_recent_checks_is_gone_since_the_last_one():
     watched(300)
     found = read_watchdog_status()
     assert (found.sees, found.runs) == (False, False)
     assert found.blind_since == found.looked_at
 
 
-def test_one_that_is_blind_says_since_when():
+def test_a_watchdog_without_heartbeats_says_since_when():
     watched(2)
     blind("valkey", timedelta(minutes=5))
     found = read_watchdog_status()
@@ -52,7 +52,7 @@ def test_one_that_is_blind_says_since_when():
     assert found.blind_since == NOW - timedelta(minutes=5)
 
 
-def test_past_blindness_is_listed_newest_first_and_old_one_is_not():
+def test_past_outages_are_listed_newest_first_and_old_ones_are_not():
     watched(2)
     blind("restart", timedelta(hours=3), timedelta(hours=2))
     blind("clock", timedelta(hours=1), timedelta(minutes=59))
@@ -62,7 +62,7 @@ def test_past_blindness_is_listed_newest_first_and_old_one_is_not():
     assert found.sees
 
 
-def test_the_page_says_from_when_to_when_nobody_was_judged(client, viewer):
+def test_the_page_says_when_no_session_was_failed_for_silence(client, viewer):
     client.force_login(viewer)
     assert "Die Überwachung läuft nicht" in page(client)
     watched(2)
@@ -75,7 +75,7 @@ def test_the_page_says_from_when_to_when_nobody_was_judged(client, viewer):
     assert "keine Daten" in page(client)
 
 
-def test_what_the_watch_saw_is_for_those_who_may_look(client, nobody):
+def test_the_status_needs_the_permission_to_look(client, nobody):
     assert client.get("/watch/").status_code == 302
     client.force_login(nobody)
     assert client.get("/watch/").status_code == 403

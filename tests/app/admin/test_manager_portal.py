@@ -213,7 +213,7 @@ def test_while_postgresql_is_away_nothing_is_claimed_and_afterwards_all_is_well(
     assert perform("pause", session.session_id, actor="olga").changed
 
 
-def test_an_outage_that_is_shorter_than_the_patience_is_not_even_noticed(there, server):
+def test_an_outage_shorter_than_the_timeout_is_not_noticed(there, server):
     session = manager_portal.call(lambda m: m.create_session("grader", "u"))
     server.stop()
     with ThreadPoolExecutor(1) as thread:
@@ -288,7 +288,7 @@ def test_closing_while_a_connection_is_tried_ends(settings: Any):
     assert threads() == before
 
 
-def test_a_farewell_that_fails_is_told_and_leaves_no_thread():
+def test_a_failed_shutdown_task_is_raised_and_leaves_no_thread():
     async def fails() -> None:
         raise ZeroDivisionError
 
@@ -312,7 +312,7 @@ def test_a_loop_that_died_is_replaced():
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_a_bridge_of_its_own(create):
+def test_a_forked_child_has_a_portal_of_its_own(create):
     session = create()
     child = os.fork()
     if child == 0:

@@ -131,7 +131,7 @@ def test_a_checkpoint_says_whether_its_context_was_captured(viktor, create):
     assert (item["name"], item["context_captured"]) == ("session_created", True)
 
 
-def test_the_watch_says_that_nobody_watches(viktor):
+def test_the_watch_endpoint_says_that_no_watchdog_runs(viktor):
     found = viktor.get("/watch").json()
     assert (found["sees"], found["runs"], found["looked_at"]) == (False, False, None)
 

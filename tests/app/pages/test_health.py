@@ -57,7 +57,7 @@ def test_a_paused_session_may_stand_still_but_not_fall_silent() -> None:
 
 
 @pytest.mark.parametrize("state", ["completed", "failed", "deleted", "nonsense"])
-def test_nobody_waits_for_a_session_that_has_ended(state: str) -> None:
+def test_an_ended_session_is_never_late(state: str) -> None:
     facts = Facts(state=state, last_heartbeat=ago(9999))
     assert health(facts, RULES, NOW) is Health.NOT_WATCHED
 

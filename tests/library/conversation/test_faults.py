@@ -105,7 +105,7 @@ async def test_what_get_returns_is_not_the_cached_object(conversations):
 
 
 @pytest.mark.parametrize("verb", ["get_or_create", "peek"])
-async def test_nor_is_what_any_other_read_returns(conversations, verb):
+async def test_no_other_read_returns_the_cached_object(conversations, verb):
     await conversations.add_turn_to_session("c", "?", "!")
     given = await getattr(conversations, verb)("c")
     (given[1] if verb == "get_or_create" else given).turns.clear()

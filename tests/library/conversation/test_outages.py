@@ -132,7 +132,7 @@ async def test_readers_writers_and_the_tick_may_all_find_it_back_at_once(make, f
     assert contents(await make(fragile.url).get("c")) == expected
 
 
-async def test_a_server_that_lost_its_memory_unnoticed_gets_it_back(make, fragile):
+async def test_a_server_that_lost_its_data_unnoticed_gets_it_back(make, fragile):
     fragile.start()
     manager = make(fragile.url)
     await manager.add_turn_to_session("c", "before", "!")
@@ -143,7 +143,7 @@ async def test_a_server_that_lost_its_memory_unnoticed_gets_it_back(make, fragil
     assert contents(await make(fragile.url).get("c")) == ["before", "!", "after", "!"]
 
 
-async def test_one_that_cannot_be_given_back_does_not_hold_up_the_others(
+async def test_a_conversation_that_cannot_be_restored_does_not_block_the_others(
     make, fragile, clock, caplog
 ):
     fragile.start()
@@ -165,7 +165,7 @@ async def test_one_that_cannot_be_given_back_does_not_hold_up_the_others(
         assert contents(await make(fragile.url).get(name)) == ["1", "!", "2", "!"]
 
 
-async def test_two_processes_give_back_together_what_each_remembers(make, fragile, clock):
+async def test_two_processes_restore_what_each_has_cached(make, fragile, clock):
     fragile.start()
     one, two = make(fragile.url), make(fragile.url)
     await one.add_turn_to_session("c", "1", "!")
@@ -211,7 +211,7 @@ async def test_a_deleted_conversation_is_not_given_back_by_who_remembers_it(make
     assert contents(await one.get("c")) == ["new", "!"]
 
 
-async def test_what_cannot_be_kept_truthfully_raises(make, fragile):
+async def test_rewrites_and_deletions_during_an_outage_raise(make, fragile):
     fragile.start()
     manager = make(fragile.url)
     await manager.add_turn_to_session("c", "?", "!")
@@ -398,7 +398,7 @@ async def test_stopping_sends_what_waits_even_before_the_next_attempt_is_due(mak
     assert contents(await make(fragile.url).get("c")) == ["?", "!"]
 
 
-async def test_stopping_says_what_valkey_never_got(make, fragile, caplog):
+async def test_stopping_logs_what_was_never_stored_in_valkey(make, fragile, caplog):
     manager = make(fragile.url)
     await manager.add_turn_to_session("c", "?", "!")
     await manager.stop()

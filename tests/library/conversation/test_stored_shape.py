@@ -202,7 +202,7 @@ async def test_each_change_is_announced(conversations_in_valkey, redis_client):
     assert news[2]["version"] == 0
 
 
-async def test_another_prefix_is_another_world(make, valkey_url):
+async def test_another_prefix_holds_other_conversations(make, valkey_url):
     one, two = make(valkey_url), make(valkey_url, valkey_prefix="{tests}:")
     await one.add_turn_to_session("c", "?", "!")
     assert await two.get("c") is None

@@ -43,7 +43,7 @@ def test_without_a_small_disk_nothing_can_be_written_or_the_drill_says_it_was_no
     world.sql("CREATE TABLE more (x int)")
 
 
-def test_a_limit_without_effect_is_no_drill(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_without_effect_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "_limit", lambda *_: None)
     with pytest.raises(RuntimeError, match="not tried: a small disk needs root"):
         disk.fill(world, NOBODY)
