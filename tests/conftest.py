@@ -29,7 +29,7 @@ from tests.support.chromium import chromium
 from tests.support.dashboard import ASYNC_UNSAFE, LiveDashboard, session_cookie
 from tests.support.waiting import HANGS
 
-# `make frameworks` installs what these need.
+# Installed by `make frameworks`.
 collect_ignore = [] if importlib.util.find_spec("dspy") else ["frameworks"]
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from agent_sessions import SessionManager
 
-# For all tests, whichever of them are run: no deadline, which would be an assertion on wall time.
+# For all tests: no deadline, which would be an assertion on wall time.
 hypothesis.settings.register_profile(
     "ci",
     max_examples=15,
@@ -57,7 +57,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-# Deleting a few rows takes 5 ms, emptying a dozen tables by TRUNCATE 60.
+# Deleting a few rows takes 5 ms, TRUNCATE of a dozen tables 60 ms.
 EMPTY_SESSIONS = """
 DO $$
 DECLARE stored record;
@@ -88,7 +88,10 @@ def in_browser(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright leaves a loop running, in which async tests cannot start theirs."""
+    """Runs browser tests last.
+
+    Playwright leaves a loop running, in which async tests cannot start theirs.
+    """
     items.sort(key=in_browser)
     if os.geteuid() != 0:
         of_root = [item for item in items if item.get_closest_marker("root")]
@@ -98,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown() -> None:
-    """The thread that a page started would look for bulk jobs in the database of later tests."""
+    """Stops the thread for bulk jobs, which would run in later tests."""
     from sessions_app.bulk.worker import background
 
     background.stop()
@@ -108,7 +111,7 @@ def pytest_runtest_teardown() -> None:
 def _database_beside_playwright(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Django refuses its database where a loop runs, and Playwright's runs in the main thread."""
+    """Allows Django's database access in the main thread, where Playwright's loop runs."""
     if in_browser(request.node):
         monkeypatch.setenv(ASYNC_UNSAFE, "true")
 
@@ -131,7 +134,7 @@ def migrated(servers: Servers, django_db_blocker: Any) -> str:
 
 @pytest.fixture(scope="session")
 def django_db_setup(migrated: str) -> None:
-    """pytest-django's tests run in the same database as the library's."""
+    """Uses the library's database for pytest-django's tests."""
 
 
 @pytest.fixture
@@ -210,7 +213,7 @@ def viewer(db: None) -> User:
 
 @pytest.fixture
 def nobody(db: None) -> User:
-    """Logged in, and without any right."""
+    """A user without permissions."""
     return _person("nora")
 
 
@@ -246,7 +249,7 @@ def log_in(live_dashboard: LiveDashboard) -> Callable[[Any, User], None]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Requested for every browser; what a page shows is waited for as long as any other fact."""
+    """Launch arguments of every browser. Also sets the timeout of `expect`."""
     from playwright.sync_api import expect
 
     expect.set_options(timeout=HANGS * 1000)

@@ -1,4 +1,4 @@
-"""Real sessions, the real server, Chromium; whatever the page complains about fails the test."""
+"""Real sessions, the real server, Chromium; every console error of a page fails the test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,12 +15,12 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="session", autouse=True)
 def _database_before_browser(migrated: str) -> None:
-    """Django refuses to migrate where Playwright's loop runs already."""
+    """Migrates before Playwright's loop runs, in which Django refuses to."""
 
 
 @pytest.fixture(scope="session")
 def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDashboard]:
-    """One server for all these tests: its tables are emptied under it, which it must bear."""
+    """One server for all these tests; its tables are emptied while it runs."""
     live = LiveDashboard.start(tmp_path_factory.mktemp("dashboard") / "daphne.log", {})
     yield live
     live.stop()
@@ -30,7 +30,7 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def open_page(
     transactional_db: None, browser: Browser, dashboard: LiveDashboard, operator: Any, viewer: Any
 ) -> Iterator[Open]:
-    """`open_page("/", viewer=True, width=360)`: a page somebody is logged in to."""
+    """`open_page("/", viewer=True, width=360)`: a page of a logged-in user."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -58,7 +58,7 @@ def open_page(
     expected = (
         "409", "422", "403", "404", "503", "WebSocket", "ERR_CONNECTION", "ERR_FAILED",
         "ERR_INTERNET_DISCONNECTED",
-        # Said where a busy machine takes seconds to lay a page out. test_policy holds that the font is used.
+        # A warning on busy machines; test_policy checks that the font is used.
         "was preloaded using link preload but not used within a few seconds",
     )  # fmt: skip
     assert [text for text in complaints if not any(word in text for word in expected)] == []

@@ -31,7 +31,7 @@ ERROR_PAGES = ("400", "403", "403_csrf", "404", "500", "503")
 def violations(page: Page, theme: str, within: str, options: dict[str, Any]) -> list[str]:
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)  # through the debugger: the page's own policy would refuse it
+        page.evaluate(AXE_SCRIPT)  # by the debugger, because the page's policy forbids scripts
     run = "async ([where, how]) => (await axe.run(where, how)).violations"
     found = page.evaluate(run, [within, options])
     return [
@@ -42,7 +42,7 @@ def violations(page: Page, theme: str, within: str, options: dict[str, Any]) -> 
 
 
 def complaints(page: Page, within: str) -> list[str]:
-    """What does not hang on colours is the same in both themes, and looked at once."""
+    """Rules that do not depend on colours have the same result in both themes, so they run once."""
     return [
         *violations(page, "light", within, EVERYTHING),
         *violations(page, "dark", within, COLOURS),
@@ -50,7 +50,7 @@ def complaints(page: Page, within: str) -> list[str]:
 
 
 def one_of_each(make_session: Make) -> AgentSession:
-    """Every state and condition that a row can show; the returned one has something on each panel."""
+    """Sessions in every state and condition; the returned one has content in each panel."""
     for verb in ("pause", "complete", "fail", "delete"):
         made = make_session(checkpoints=("begun",))
         actions.perform(verb, made.session_id, actor="olga", reason="Probe")
@@ -70,13 +70,13 @@ def one_of_each(make_session: Make) -> AgentSession:
 
 
 class Walk:
-    """Goes through the dashboard in one page and notes what axe says of each sight."""
+    """Visits parts of the dashboard in one page and records axe's findings."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.found = page, list[str]()
 
     def look(self, sight: str, within: str = "html") -> None:
-        """An open menu covers what is below it: there only the menu is looked at."""
+        """Checks an open menu only, because it covers what is below."""
         self.found += [f"{sight}: {what}" for what in complaints(self.page, within)]
 
     def is_clean(self) -> None:

@@ -1,6 +1,7 @@
-"""axe finds nothing in the states that are reached by doing something, in both themes.
+"""axe finds nothing in states that are reached by actions, in both themes.
 
-A language changes texts and a width the layout; axe finds little that hangs on both: each is tried once.
+Languages change texts and widths the layout; axe finds few problems that depend on both, so each is
+tried once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Without scripting: a plain list and plain pages that do the same."""
+"""Without JavaScript: a plain list and plain pages with the same functions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_pages_are_turned_by_links_and_no_row_is_missed_or_twice(plain: Open) ->
     page = plain("/")
     seen = order_of(page)
     while page.locator(".pager [rel=next]").count():
-        # A click alone comes back while the next page is still being read.
+        # A click alone returns before the next page is loaded.
         with page.expect_navigation():
             page.locator(".pager [rel=next]").click()
         seen += order_of(page)

@@ -1,4 +1,4 @@
-"""While the page hears no heartbeats nobody becomes late or lost on it, and it says from when to when that was."""
+"""While a page receives no heartbeats no row becomes late or lost, and the page says since when."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULES = {"default": {"interval": 1, "late": LATE, "lost": 60, "no_progress": 600
 
 @pytest.fixture
 def own_valkey() -> Iterator[Servers]:
-    """One that may be stopped without anybody else noticing."""
+    """A Valkey of the test that can be stopped."""
     folder = Path(tempfile.mkdtemp(prefix="vk-"))
     folder.chmod(0o711)
     prepare(folder)
@@ -70,7 +70,7 @@ def test_without_received_heartbeats_no_row_becomes_late_and_the_page_says_since
     said = page.locator("#sight .notice")
     expect(said).to_contain_text("empfängt diese Seite keine Lebenszeichen")
     expect(said).to_contain_text(re.compile(r"Seit \d\d:\d\d"))
-    page.wait_for_timeout(LATE * 1000)  # of blindness alone: more than makes one late
+    page.wait_for_timeout(LATE * 1000)  # longer than the limit for late
     expect(row).to_have_attribute("data-health", "on_time")
     own_valkey.start()
     expect(said).to_contain_text(re.compile(r"Von \d\d:\d\d bis \d\d:\d\d"))

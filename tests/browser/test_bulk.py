@@ -1,4 +1,4 @@
-"""Bulk orders in a browser: they outlive the tab and the web process that began them."""
+"""Bulk orders in a browser continue after the tab is closed and the web process is killed."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from tests.support.waiting import HANGS
 
 from .test_list import wait_until_live
 
-# No agent is attached that could confirm it.
+# No agent is attached, so nothing is confirmed.
 ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
 
 pytestmark = pytest.mark.browser
@@ -130,7 +130,7 @@ ENGLISH = ("ordered", "confirmed by the agent", "not yet confirmed", "no agent t
 
 
 def expect_counts(page: Page, words: Sequence[str], counts: Sequence[int]) -> None:
-    """Each word with its number; one that is not shown counts 0."""
+    """Labels with their numbers; a label that is not shown counts 0."""
     for word, n in zip(words, counts, strict=True):
         shown = page.locator(".job-counts div").filter(has=page.get_by_text(word, exact=True))
         if n:

@@ -1,4 +1,4 @@
-"""The browser of the tests is as Playwright sets it up, less what no test looks at."""
+"""The tests' browser has Playwright's settings, without features that no test needs."""
 
 from __future__ import annotations
 

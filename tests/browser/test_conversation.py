@@ -1,4 +1,4 @@
-"""A conversation that goes on while somebody reads it: live, at its end, in every session that shares it."""
+"""A conversation that continues while it is read: live, at its end, in every sharing session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COUNT_FETCHES = """() => {
 
 @pytest.fixture
 def tutor(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """A real tutor of the demo in its own process; answers with the id of a session it holds."""
+    """A demo tutor in its own process; returns the id of its session."""
     environment = own_environment(
         {"DEMO_PACE": "0.1", "DEMO_BEAT": "0.5", "DEMO_DIR": str(tmp_path / "demo")}
     )
@@ -44,7 +44,7 @@ def tutor(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
     )
 
     def held() -> str:
-        """Of the latest one, so that its quiz goes on for a while."""
+        """The newest session of the tutor, whose quiz lasts longest."""
         with psycopg.connect(database_url) as connection:
             row = connection.execute(
                 "SELECT id::text FROM agent_sessions WHERE agent_type = 'tutor' ORDER BY created_at DESC"

@@ -1,4 +1,4 @@
-"""A text that turns its direction turns its own and no other: on every page, in every label, in the admin."""
+"""Characters that change the writing direction affect only their own text, on every page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,8 @@ from .conftest import Open
 Make = Callable[..., AgentSession]
 TURN = "\u202e"
 
-# Each place of the turning character must be alone in what isolates it, or stand behind an isolating character.
+# Every text with such a character must be the only content of an isolating element, or follow an
+# isolate.
 LEAKS = """() => {
   const turn = "\\u202e", leaks = [];
   const closed = (text) => [...text.matchAll(turn)].every(({ index }) => {
@@ -52,7 +53,7 @@ COUNT = "() => document.documentElement.outerHTML.split('\\u202e').length - 1"
 
 
 def turned(what: str) -> str:
-    """With an end of isolation in it, which must end none of ours."""
+    """Text with a closing isolate, which must not close the page's isolation."""
     return f"{TURN}{what}\u2069 60:60"
 
 

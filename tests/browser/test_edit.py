@@ -16,7 +16,7 @@ from .conftest import Open
 
 Make = Callable[..., AgentSession]
 
-# Takes a turn for each line it reads, so that the test decides when it writes.
+# Makes one turn for each line it reads, so that the test decides when it writes.
 AGENT = """
 import asyncio, sys
 from agent_sessions import SessionManager

@@ -1,4 +1,4 @@
-"""Whatever happens to the log-in, the network or the rights while somebody writes, the words are still there."""
+"""Text in forms survives ended log-ins, network failures and withdrawn permissions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def made(make_session: Make) -> AgentSession:
 
 
 def write(page: Page) -> None:
-    """The edit form, filled in and shown with its difference."""
+    """Fills in the edit form and shows its differences."""
     page.locator("textarea.json").fill(WRITTEN)
     page.locator("textarea[name=reason]").fill("Falsche Klasse")
     page.locator("button[value=preview]").click()
@@ -303,7 +303,7 @@ ADMIN = "/admin/sessions_app/agentsession/"
 
 @pytest.fixture
 def fresh(start_dashboard: Callable[..., LiveDashboard]) -> LiveDashboard:
-    """The admin logs changes by the ids of content types, which a server keeps and emptied tables give anew."""
+    """Clears Django's cache of content types, whose ids change when the tables are emptied."""
     return start_dashboard()
 
 

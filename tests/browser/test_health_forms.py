@@ -1,4 +1,4 @@
-"""Late, lost and without progress are asked in Python, by a filter, in the counts' SQL, by time alone and in the browser."""
+"""Python, filters, SQL counts, time transitions and the browser agree on conditions."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ RULES = {
     "default": {"late": 30, "lost": 120, "no_progress": 600},
     "tutor": {"late": 60, "no_progress": 90},
     "alert": {"late": 2, "lost": 5},
-    "hasty": {"late": 50, "lost": 40},  # no setting allows it; the forms agree nevertheless
+    # forbidden by the settings; the implementations agree nevertheless
+    "hasty": {"late": 50, "lost": 40},
 }
-# Browsers count milliseconds: each limit, and the last of them before and the first after it.
+# Ages around each limit, in the milliseconds of browsers.
 EDGES = [s * 1000 + d for s in (2, 5, 30, 40, 50, 60, 90, 120, 600) for d in (-1, 0, 1)]
 KNOWN = st.sampled_from([-5000, 0, 10**8, *EDGES]) | st.integers(-10_000, 700_000)
 AGES = st.none() | KNOWN
@@ -61,7 +62,7 @@ VALUES (%s, %s, 'maria', %s, '{}', '[]', %s, %s, %s, %s)
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """Ages in milliseconds, None for what never was."""
+    """Ages in milliseconds, None for missing times."""
 
     state: str
     agent_type: str
@@ -76,7 +77,7 @@ class Stored:
 
     @property
     def last_progress(self) -> datetime | None:
-        """As every row of the list is read."""
+        """As each row of the list is read."""
         known = (self.progress, self.updated, self.created)
         return ago(next((age for age in known if age is not None), None))
 
@@ -125,7 +126,7 @@ def test_all_forms_agree_on_every_session(db: None, page: Page, sessions: list[S
 
 @contextmanager
 def stored(sessions: list[Stored]) -> Iterator[list[UUID]]:
-    """Exactly so, past every trigger, and gone afterwards."""
+    """Stores the row without triggers, and removes it afterwards."""
     ids = [UUID(int=n) for n in range(1, len(sessions) + 1)]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -163,7 +164,7 @@ def by_case(ids: list[UUID]) -> list[str]:
 
 
 def in_the_browser(page: Page, sessions: list[Stored]) -> list[str]:
-    """As a row tells it: its limits, and its times as the template writes them."""
+    """Conditions by the browser: limits of the row, times as the template writes them."""
     rows = [
         {
             "limits": limits_of(session, RULES),
@@ -177,7 +178,7 @@ def in_the_browser(page: Page, sessions: list[Stored]) -> list[str]:
 
 
 def begins_when_it_is_said_to(session: Stored) -> None:
-    """At that moment the session has one of the wanted conditions; just before it had none of them."""
+    """Whether the session has one of the conditions at that time, and none just before."""
     now = health(session, RULES, NOW)
     for wanted in ({"late"}, {"lost"}, {"late", "lost"}, {"no_progress"}):
         since = held_since(wanted, session, RULES, NOW)

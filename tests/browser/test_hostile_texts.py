@@ -1,4 +1,4 @@
-"""Markup in every text that agents and people give: a real browser makes no element of it, live patches included."""
+"""Markup in texts creates no elements in a real browser, live patches included."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from agent_sessions import AgentSession
 from sessions_app import actions
 from sessions_app.rendering import time_format
 
-# No agent is attached that could confirm it.
+# No agent is attached, so nothing is confirmed.
 ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
 
 pytestmark = pytest.mark.browser
@@ -256,7 +256,7 @@ def test_without_scripting_it_is_a_plain_list_with_a_refresh_button(
     row(page, made).locator("input").check()
     page.locator("#bulk button[value=pause]").click()
     page.locator("button.primary").click()
-    # the page asks again every three seconds
+    # the page fetches every three seconds
     expect(page.locator(".job-line")).to_have_text(ORDERED)
     page.goto(page.url.partition("/bulk/")[0])
     expect(row(page, made)).to_contain_text("Wird pausiert")

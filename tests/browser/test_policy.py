@@ -1,4 +1,4 @@
-"""The page's own policy: nothing inline anywhere, and Chromium finds nothing to refuse."""
+"""The content security policy: nothing inline anywhere, and Chromium blocks nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ERROR_PAGES = ("400", "403", "403_csrf", "404", "500", "503")
 
 
 class Inline(HTMLParser):
-    """Collects what a strict policy refuses."""
+    """Collects inline scripts and styles."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def test_every_page_uses_the_font_that_it_preloads(open_page: Open, make_session
         page.goto(f"{address}{path}")
         if page.locator(
             "link[rel=preload][as=font]"
-        ).count():  # not in parts of pages and error pages
+        ).count():  # parts of pages and error pages have none
             assert page.evaluate(PRELOADED) == {"fetched": 1, "used": True}, path
             preloading += 1
     assert preloading > 8

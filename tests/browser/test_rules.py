@@ -1,4 +1,4 @@
-"""The rules of the list: what moves, what waits, what is said when the line is cut, what going back brings."""
+"""The rules of the list: moving rows, waiting rows, a lost connection, going back."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_lost_connection_is_said_and_what_was_missed_comes(
     wait_until_live(page)
     page.evaluate("window.sameDocument = true")
     page.context.set_offline(True)
-    page.evaluate("window.dispatchEvent(new Event('pagehide'))")  # the open socket is cut too
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")  # closes the open socket, too
     chip = page.locator("#connection")
     expect(chip).to_have_attribute("data-status", "reconnecting")
     expect(chip).to_have_attribute("data-status", "offline")
@@ -109,7 +109,7 @@ def test_going_back_brings_scroll_ticks_and_filters(open_page: Open) -> None:
 def test_time_alone_brings_rows_into_the_late_ones_and_takes_them_out(
     open_page: Open, make_session: Make
 ) -> None:
-    """Without any change of the sessions: one falls silent, the other beats again."""
+    """The sessions do not change: one falls silent, the other beats again."""
     beat = "UPDATE agent_sessions SET last_heartbeat = now() - %s * interval '1 s' WHERE id = %s"
     recovering, falling = make_session("examiner", silent=60), make_session("examiner")
     page = open_page("/?state=late")

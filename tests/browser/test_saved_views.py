@@ -61,7 +61,7 @@ def test_a_wall_takes_changes_that_its_rows_do_not_show(
     row = f"#row-{make_session('tutor').session_id}"
     page = open_page(f"/wall/{view.pk}/")
     wait_until_live(page)
-    page.route("**/wall/**", lambda route: route.abort())  # what it fetches by itself would hide it
+    page.route("**/wall/**", lambda route: route.abort())  # its own fetches would hide the effect
     version = int(page.locator(row).get_attribute("data-version") or 0)
     for n in (1, 2, 3):
         psql("UPDATE agent_sessions SET context = jsonb_build_object('n', %s::int)", n)
@@ -120,7 +120,7 @@ def test_what_no_longer_fits_is_not_offered_while_the_next_answer_is_on_its_way(
     page = open_page("/")
     page.locator("#q").click()
     expect(page.locator("#completions li").first).to_be_visible()
-    page.route("**/completions/**", lambda route: None)  # the next one never comes
+    page.route("**/completions/**", lambda route: None)  # the next response never arrives
     page.keyboard.type("jxpr")
     expect(page.locator("#completions")).to_be_hidden()
     page.keyboard.press("Escape")

@@ -1,4 +1,4 @@
-"""Looking into a session in a browser: search, conversation, comparing, editing, who else is there."""
+"""Panels of a session in a browser: search, conversation, comparison, editing, presence."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,6 @@
-"""Everything by keys alone, nothing while somebody types, nothing that moves for who wants no motion."""
+"""Everything works by keyboard; shortcuts are off while typing; no animation with reduced
+motion.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from sessions_app import actions
 
 from .test_list import row, wait_until_live
 
-# No agent is attached that could confirm it.
+# No agent is attached, so nothing is confirmed.
 ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
 
 pytestmark = pytest.mark.browser
@@ -28,7 +30,7 @@ def press(page: Page, *keys: str) -> None:
 
 
 def tab_to(page: Page, selector: str, most: int = 60) -> None:
-    """As somebody without a mouse does."""
+    """Presses Tab until the element has the focus."""
     for _ in range(most):
         if page.evaluate(FOCUSED.format(selector)):
             return
@@ -134,7 +136,7 @@ def test_nothing_flashes_for_who_wants_no_motion(open_page: Open, make_session: 
 
 
 def test_what_is_announced_is_polite_and_little(open_page: Open, make_session: Make) -> None:
-    """Beats, ticking times and cells say nothing; a status is said once, whatever came with it."""
+    """Heartbeats, times and cells are not announced; a status is announced once."""
     made = [make_session() for _ in range(5)]
     page = open_page("/")
     wait_until_live(page)

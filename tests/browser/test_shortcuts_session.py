@@ -1,4 +1,6 @@
-"""The session page without a mouse: every step from looking back to rolling back and taking it back."""
+"""The session page by keyboard only: every step from looking back to rolling back and undoing
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ LOST = "document.activeElement === document.body"
 
 
 def enter(page: Page, selector: str) -> None:
-    """Goes there by Tab and presses Enter."""
+    """Tabs to the element and presses Enter."""
     tab_to(page, selector, most=FAR)
     press(page, "Enter")
 

@@ -1,4 +1,4 @@
-"""Browsers drop a declaration that they do not understand, and say nothing."""
+"""Browsers silently drop declarations that they do not understand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def test_chromium_understands_every_declaration(browser: Browser, sheet: Path) -
     declared = []
     for one in declarations_of(sheet.read_text()):
         value = tinycss2.serialize(one.value).strip()
-        # What a property holds is known only where it is used: there, the name alone is looked at.
+        # Values of custom properties are known only where they are used, so only the names are
+        # checked.
         declared.append([one.name, "initial" if "var(" in value else value])
     page = browser.new_page()
 

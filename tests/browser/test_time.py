@@ -1,4 +1,4 @@
-"""Time turned back in a browser: by keys and by pointer, marked as the past, and back to now."""
+"""Past times in a browser: by keyboard and pointer, marked as past, and back to now."""
 
 import re
 from collections.abc import Callable

@@ -26,7 +26,7 @@ Make = Callable[..., AgentSession]
 
 
 class Visit:
-    """A page, and every address it asked for."""
+    """A page with every URL that it requested."""
 
     def __init__(self, page: Page, proxy: PrefixProxy) -> None:
         self.page, self.proxy = page, proxy
@@ -101,7 +101,7 @@ def test_the_list_is_live_and_gives_orders(visit: Visit, make_session: Make) -> 
     expect(row).to_be_visible()
     actions.perform("pause", session.session_id, actor="x")
     expect(row).to_have_attribute("data-state", "paused")
-    visit.stays_below_the_prefix()  # with the row that the feed has drawn
+    visit.stays_below_the_prefix()  # including the row rendered by the feed
     row.locator(".row-more").click()
     page.locator("#row-menu [data-verb=resume]").click()
     page.locator("#dialog button.primary").click()
@@ -190,7 +190,7 @@ def test_the_administration_and_the_way_out(visit: Visit, make_session: Make) ->
         visit.open(f"/admin/{path}")
         visit.stays_below_the_prefix()
     visit.open("/nothing/here/")
-    visit.complaints.clear()  # the browser says that this page is not there
+    visit.complaints.clear()  # the browser reports the 404
     page.get_by_role("link", name="Zur Liste der Sitzungen").click()
     visit.is_at("/")
     wait_until_live(page)

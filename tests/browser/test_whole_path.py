@@ -1,4 +1,6 @@
-"""An administrator at the page, an agent in a process of its own, and everything between them real."""
+"""An administrator in a browser and an agent in its own process, with everything between them
+real.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ CONTEXT = {"class": "7b", "subject": "Deutsch", "grades": {}}
 
 @pytest.fixture(params=["with Valkey", "with Valkey stopped"])
 def valkey_or_not(request: pytest.FixtureRequest, servers: Servers, emptied: str) -> Iterator[str]:
-    """The second time Redis is really stopped, for the agent and for the dashboard."""
+    """With Valkey, and with Valkey really stopped for agent and dashboard."""
     if request.param == "with Valkey":
         yield request.param
         return
@@ -48,7 +50,7 @@ def grading(database_url: str, valkey_or_not: str, tmp_path: Path) -> Iterator[G
 
 
 class Grading:
-    """A real grader of the demo, at work on one session in its own process."""
+    """A demo grader at work on one session in its own process."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
         self.database_url = database_url
@@ -73,7 +75,7 @@ class Grading:
         self.process.wait(10)
 
     def checkpoints(self, name: str = "essay_marked") -> list[int]:
-        """Their numbers, as PostgreSQL has them."""
+        """The checkpoints' numbers in PostgreSQL."""
         with psycopg.connect(self.database_url) as connection:
             rows = connection.execute(
                 "SELECT n FROM agent_session_checkpoints WHERE session_id = %s AND name = %s ORDER BY n",
@@ -91,14 +93,15 @@ class Grading:
 
 
 def _in_a_loop(work: Callable[[], Any]) -> Any:
-    """Playwright keeps a loop running in this thread."""
+    """Playwright's loop runs in this thread."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(lambda: asyncio.run(work())).result()
 
 
 def order(page: Page, verb: str, reason: str = "") -> None:
-    """Through the dialog, as a person does it."""
-    page.wait_for_load_state()  # before its scripts have run, a link leads to the page without a dialog
+    """Gives the order in the dialog."""
+    # before its scripts have run, a link opens the page instead of the dialog
+    page.wait_for_load_state()
     page.locator(f"#session-head a[href*='/{verb}/']").first.evaluate("link => link.click()")
     dialog = page.locator("#dialog")
     expect(dialog).to_be_visible()
@@ -109,7 +112,7 @@ def order(page: Page, verb: str, reason: str = "") -> None:
 
 
 def confirmed(reason: str) -> re.Pattern[str]:
-    """As the page says it, in the order strip or in the banner that stays."""
+    """The confirmation as shown in the order strip or in the banner."""
     one, other = re.escape(reason), "om Agenten bestätigt"
     return re.compile(f"{one}.*{other}|{other}.*{one}", re.DOTALL)
 
@@ -152,7 +155,7 @@ def test_an_administrator_pauses_resumes_rolls_back_and_fails_a_working_agent(
 
 
 def grades_at(grading: Grading, n: int) -> int:
-    """How many essays the context held that was captured with this checkpoint."""
+    """The number of essays in the context of this checkpoint."""
     with psycopg.connect(grading.database_url) as connection:
         row = connection.execute(
             """
@@ -169,7 +172,7 @@ def grades_at(grading: Grading, n: int) -> int:
 
 
 def until_beaten_twice(grading: Grading) -> None:
-    """The agent lives on while it is paused: two more heartbeats reach PostgreSQL."""
+    """Waits for two more heartbeats in PostgreSQL: the paused agent is alive."""
 
     def beat() -> object:
         with psycopg.connect(grading.database_url) as connection:
@@ -184,7 +187,7 @@ def until_beaten_twice(grading: Grading) -> None:
 
 
 def until_next_look(grading: Grading) -> None:
-    """The process has left the session: another one that it is given is taken up."""
+    """Waits until the process has left the session, when it takes up another one."""
     other = _in_a_loop(grading._create)
 
     def taken() -> object:

@@ -1,4 +1,4 @@
-"""Pages between a phone and a wall: nothing sticks out, no word is broken, a column that shows can be read."""
+"""Pages at all widths: nothing overflows, no word is broken, every visible column is readable."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,9 +12,9 @@ Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 
 WIDTHS = (*range(320, 1500, 20), 1920, 2560, 3840)
-READABLE = 138  # pixels: a dozen letters and how many there are
+READABLE = 138  # pixels: a dozen letters and a count
 
-# what takes two lines though it has no space
+# texts without spaces that may wrap
 BROKEN_WORDS = r"""() => [...document.querySelectorAll(".tile-word")].flatMap((tile) =>
   [...tile.textContent.matchAll(/\S+/g)].filter((word) => {
     const range = document.createRange();

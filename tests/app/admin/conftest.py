@@ -27,7 +27,7 @@ def create(transactional_db: None) -> Create:
 
 @pytest.fixture
 def checkpoint() -> Callable[..., None]:
-    """What its agent does: change the context, make a checkpoint."""
+    """Acts as the session's agent: changes the context and makes a checkpoint."""
 
     def checkpoint(session: AgentSession, name: str, **context: Any) -> None:
         async def make(manager: Any) -> None:

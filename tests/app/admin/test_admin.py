@@ -1,4 +1,4 @@
-"""The sessions in Django's admin: what is done there is done by the manager, in its actor's name."""
+"""Sessions in Django's admin: every action goes through the manager, with the user as actor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def page(session: Any) -> str:
 
 
 def form(client: Any, session: Any, **changed: Any) -> dict[str, Any]:
-    """The form as it stands on the screen, with what a person changed in it."""
+    """The form as a browser sends it, with changes."""
     shown = client.get(page(session)).context["adminform"].form
     fields = {name: shown[name].value() for name in shown.fields}
     for name in ("context", "metadata"):
@@ -345,7 +345,7 @@ def test_the_list_leaves_contexts_and_checkpoints_where_they_are(olga, create):
 
 
 def again(response: Any) -> dict[str, Any]:
-    """The form as it came back, to be sent once more."""
+    """The data of the returned form, to be sent again."""
     shown = response.context["adminform"].form
     fields = {name: shown[name].value() for name in shown.fields if name != "conflicts"}
     for name in ("context", "metadata"):

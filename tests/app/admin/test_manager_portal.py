@@ -1,4 +1,4 @@
-"""From Django's threads to the one manager of the process: many at once, outages, repeats, conflicts."""
+"""Calls from Django's threads to the process's manager: threads, outages, repeats, conflicts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def orders(session: AgentSession) -> list[tuple[str | None, str | None]]:
 
 
 def at_once(times: int, act: Callable[[int], Any]) -> list[Any]:
-    """In as many threads; what is raised is a result too."""
+    """Runs the calls in one thread each; returns results and exceptions."""
 
     def caught(n: int) -> Any:
         try:
@@ -160,9 +160,9 @@ def test_of_many_who_decide_upon_one_version_one_wins_and_the_others_hear_who(cr
     assert len(lost) + len(won) == 12
 
 
-# -- PostgreSQL away -----------------------------------------------------------------------------
+# -- Outages of PostgreSQL -----------------------------------------------------------------------
 class FragilePostgres:
-    """A server of the test's own, taken away and brought back."""
+    """A PostgreSQL server of the test that can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -193,7 +193,7 @@ def server() -> Iterator[FragilePostgres]:
 
 @pytest.fixture
 def there(server: FragilePostgres, settings: Any, monkeypatch: Any) -> Iterator[ManagerPortal]:
-    """The process's bridge, to the server that can be taken away."""
+    """The process's portal, connected to the fragile server."""
     settings.DATABASE_URL = server.url
     own = ManagerPortal()
     monkeypatch.setattr(manager_portal, "call", own.call)
@@ -223,7 +223,7 @@ def test_an_outage_shorter_than_the_timeout_is_not_noticed(there, server):
 
 
 def test_a_process_that_starts_without_postgresql_finds_it_later(there, server, monkeypatch):
-    """Those who ask at once wait for one attempt, not for one after the other."""
+    """Concurrent callers share one attempt."""
     attempts: list[object] = []
     connect = SessionManager.connect
 
@@ -240,7 +240,7 @@ def test_a_process_that_starts_without_postgresql_finds_it_later(there, server, 
     assert manager_portal.call(lambda m: m.get_active_sessions()) is not None
 
 
-# -- What no part has a time limit for -------------------------------------------------------------
+# -- Calls without a time limit --------------------------------------------------------------------
 def threads() -> set[str]:
     return {thread.name for thread in threading.enumerate() if thread.is_alive()}
 

@@ -1,4 +1,4 @@
-"""Django's models are what the database is, and its migrations are the library's."""
+"""Django's models match the database, and its migrations match the library's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_MIRRORED = {
     "agent_session_timeline",
 }
 
-# What information_schema calls each field's column.
+# The type of each field's column in information_schema.
 TYPES = {
     "UUIDField": "uuid",
     "CharField": "character varying",

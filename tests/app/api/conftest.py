@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _committed(transactional_db: None) -> None:
-    """The manager has connections of its own: what Django's test holds back, it would not see."""
+    """Commits for real: the manager's own connections do not see the test's transaction."""
 
 
 @dataclass
 class Api:
-    """A program with a token."""
+    """A client with a token."""
 
     token: str
     language: str = "en"
@@ -48,17 +48,17 @@ class Api:
 
 @pytest.fixture
 def olga(operator: User) -> Api:
-    """May look and act."""
+    """A user who may look and give orders."""
     return Api(tokens.make(operator, "test"))
 
 
 @pytest.fixture
 def viktor(viewer: User) -> Api:
-    """May look."""
+    """A user who may look."""
     return Api(tokens.make(viewer, "test"))
 
 
 @pytest.fixture
 def nora(nobody: User) -> Api:
-    """May log in."""
+    """A user without permissions."""
     return Api(tokens.make(nobody, "test"))

@@ -1,4 +1,4 @@
-"""What the API answers is what its description says: checked by requests made from the description."""
+"""Responses of the API match its OpenAPI document, by requests generated from that document."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def described(live_dashboard: Any, olga: Api) -> Any:
 
 
 def test_every_answer_to_made_up_requests_is_described(described, olga, create):
-    """Wrong ones as well as right ones; half of them meet a session that is there."""
+    """Valid and invalid requests; half of them are for an existing session."""
     session = create(step=1)
     for name in operations():
         method, path = name.split(" ")

@@ -1,4 +1,4 @@
-"""docs/api.md names everything there is."""
+"""docs/api.md is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program can order, and what it is told when it cannot."""
+"""Orders of programs, and the errors they get."""
 
 from __future__ import annotations
 
@@ -172,7 +172,8 @@ def test_fifty_at_once_with_one_key_have_one_effect(olga, create, checkpoint):
         try:
             found.append(olga.post(path, body, Idempotency_Key="fifty").status_code)
         finally:
-            connection.close()  # the test's client keeps it for the thread; a server would give it back
+            # the test client keeps the thread's connection; a server would close it
+            connection.close()
 
     threads = [threading.Thread(target=send) for _ in range(50)]
     for thread in threads:
@@ -296,7 +297,7 @@ def test_a_body_that_is_too_large_is_refused(olga, create, where, size):
 
 def test_a_context_that_may_be_stored_can_be_edited(olga, create):
     session = create()
-    context = {"text": "ä" * 2_000_000}  # six bytes each as a program escapes them
+    context = {"text": "ä" * 2_000_000}  # six bytes each when escaped
     response = olga.post(
         f"/sessions/{session.session_id}/edits", {"reason": "x", "context": context}
     )
@@ -317,7 +318,7 @@ def test_an_if_match_that_is_no_version_is_refused(olga, create):
 
 
 def test_while_the_database_is_away_it_says_try_again(olga, create, monkeypatch):
-    """The bridge's own outage is tested with real servers; here only what the API makes of it."""
+    """Outages are tested with real servers elsewhere; this tests the response only."""
     session = create()
 
     def away(operation):

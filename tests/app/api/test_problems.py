@@ -1,4 +1,4 @@
-"""Whatever is no success under /api/ is a problem document in English."""
+"""Every error under /api/ is a problem document in English."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_pages_stay_in_the_language_asked_for(client, operator):
 
 
 def answered(live: LiveDashboard, method: str, path: str, length: int) -> tuple[int, int]:
-    """The status, and the one in the document; of the body that was announced nothing is sent."""
+    """The status, and the one in the document. The announced body is not sent."""
     wire = http.client.HTTPConnection(urlsplit(live.url).netloc, timeout=HANGS)
     wire.putrequest(method, path)
     wire.putheader("Content-Length", str(length))

@@ -1,4 +1,4 @@
-"""What a program can look at."""
+"""Reading sessions over the API."""
 
 from __future__ import annotations
 

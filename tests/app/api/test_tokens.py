@@ -1,4 +1,4 @@
-"""A token is as good as its user, and only as long as it is."""
+"""A token has its user's permissions, as long as both are valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One order for many: what is planned is what is done, whoever dies in between."""
+"""Bulk orders: the plan is what is executed, whichever worker dies."""
 
 import itertools
 from collections.abc import Callable
@@ -27,7 +27,7 @@ FETCH = {**ENGLISH, "X-Requested-With": "fetch"}
 
 @pytest.fixture(autouse=True)
 def _no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests look themselves."""
+    """Prevents the background thread; the tests call the worker themselves."""
     monkeypatch.setattr(worker.background, "wake", lambda: None)
 
 
@@ -157,7 +157,8 @@ def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twic
     dead = worker.Worker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))  # and not noted
+    # without recording it
+    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))
     assert worker.Worker().claim() is None
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
     assert look(job) == {"done": 3}
@@ -188,7 +189,7 @@ def test_what_a_dead_worker_had_done_counts_as_done_whatever_happened_since(
     dead = worker.Worker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    by_it = [worker.apply_item(claimed, item) for item in items[:2]]  # and not noted
+    by_it = [worker.apply_item(claimed, item) for item in items[:2]]  # without recording it
     versions = {item.session_id: item.result_version for item in by_it}
     for session_id in versions:
         since(made[str(session_id)])
@@ -208,7 +209,8 @@ def test_what_somebody_else_had_done_is_no_work_of_the_job(act: Client, make_ses
     dead = worker.Worker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))  # and not noted
+    # without recording it
+    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))
     edited(made[0])
     actions.perform("pause", made[1].session_id, actor="viktor")
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")

@@ -1,4 +1,6 @@
-"""A form sent without JavaScript after its log-in ended, with another log-in, or refused: its words are kept for its author."""
+"""Forms sent without JavaScript after a log-out, by another user, or refused: the text is stored
+for its author.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ class Case:
 
 
 def token_in(html: str, action: str) -> str:
-    """Of the form that leads there; a form of the admin says no action, it leads to its own page."""
+    """The signed field of the form.
+
+    The admin's forms have no action: they are sent to their page.
+    """
     forms = re.findall(r"<form[^>]*>.*?</form>", html, re.DOTALL)
     found = [form for form in forms if f'name="{signed_fields.FIELD}"' in form]
     exact = [form for form in found if f'action="{action}"' in form] or found

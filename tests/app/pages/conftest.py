@@ -1,4 +1,4 @@
-"""Sessions to look at, stored by the shared manager as agents store them."""
+"""Sessions for the pages, stored by the shared manager as agents store them."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,7 +11,7 @@ from sessions_app import manager_portal
 
 @pytest.fixture
 def make_session(db: None) -> Callable[..., AgentSession]:
-    """Creates a session, gives it checkpoints, and lets a statement age it."""
+    """Creates a session with checkpoints; an SQL statement makes it older."""
 
     def make(
         agent_type: str = "grader",
@@ -52,7 +52,7 @@ def age(session_id: str, silent: float, stuck: float) -> None:
 
 @pytest.fixture(autouse=True)
 def _a_manager_of_its_own(request: pytest.FixtureRequest) -> Any:
-    """The bridge's manager keeps copies; the tables are emptied between tests."""
+    """Replaces the portal's manager, whose caches would outlive the emptied tables."""
     yield
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
         manager_portal.portal.close()

@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL can hold them: written by a statement by hand, or there before the migration that checks them."""
+"""Rows that PostgreSQL can hold: written by hand, or from before the migration with checks."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ ODD: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def before_the_checks(cursor: Any) -> Iterator[None]:
-    """What is stored meanwhile is there when the checks are added; no trigger sees it."""
+    """Rows stored in this block exist before the checks are added; no trigger applies to them."""
     cursor.execute(
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE contype = 'c' AND conrelid::regclass::text IN"

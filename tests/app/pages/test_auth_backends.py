@@ -1,4 +1,4 @@
-"""Who asks comes with all rights in one query."""
+"""A user is loaded with all permissions in one query."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How many queries each page may ask for: the same with little in the tables and with much."""
+"""The number of queries of each page, which is independent of the size of the tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Grow = Callable[[int], str]
 LITTLE, MUCH = 2, 14
 CHANGELIST = "/admin/sessions_app/agentsession/"
 
-# Two of each tell who asks and what that person may; "searched inside" holds the savepoint that a test adds, twice.
+# Two of each load the user and the permissions; "searched inside" includes the savepoint of a test,
+# twice.
 BUDGETS = {
     "list": 5,
     "list, searched inside": 9,
@@ -42,7 +43,7 @@ BUDGETS = {
 
 
 class Tables:
-    """Filled further and further; each method answers with the address to look at."""
+    """Fills the tables step by step; each method returns the URL to request."""
 
     def __init__(self, make_session: Make, owner: User) -> None:
         self._make = make_session
@@ -125,7 +126,7 @@ def test_a_page_asks_for_as_much_however_much_there_is(
     asked = []
     for count in (LITTLE, MUCH):
         path = grow[page](count)
-        client.get(path)  # what is kept in memory or in Valkey for a while is kept now
+        client.get(path)  # fills caches in memory and in Valkey
         with django_assert_max_num_queries(BUDGETS[page]) as captured:
             response = client.get(path)
         assert response.status_code == 200, path

@@ -1,4 +1,4 @@
-"""The chart's numbers: out of the history and the beats, the same before and after they are folded."""
+"""The chart's numbers from history and heartbeats, the same before and after folding."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Editing on the page while others write, and what is refused with the text kept."""
+"""Editing while others write, and refusals that keep the typed text."""
 
 import json
 import re
@@ -22,7 +22,7 @@ Make = Callable[..., AgentSession]
 
 
 class Form:
-    """The edit page's form, as a browser fills it in and sends it."""
+    """The edit page's form, filled in and sent as by a browser."""
 
     def __init__(self, client: Client, made: AgentSession, part: str = "context") -> None:
         self.client = client
@@ -257,7 +257,7 @@ def test_a_form_sent_twice_is_stored_once(act: Client, make_session: Make) -> No
 
 
 def german(size: int) -> dict[str, Any]:
-    """As indented text and as a form it is much larger than as it is stored."""
+    """Text that is much larger when indented and form-encoded than when stored."""
     marks = {f"ä{i}": {"ü": 1} for i in range(20_000)}
     room = size - len(json.dumps(marks, ensure_ascii=False, separators=(",", ":")).encode()) - 20
     return {"marks": marks, "text": "ß" * (room // 2)}
@@ -268,7 +268,7 @@ def test_what_may_be_stored_can_be_edited(act: Client, make_session: Make, size:
     context = german(size)
     made = make_session(context=context)
     form = Form(act, made)
-    sent = form.text.replace("\n", "\r\n").replace('ß"', 's"')  # as browsers send lines
+    sent = form.text.replace("\n", "\r\n").replace('ß"', 's"')  # as browsers send line ends
     assert form.send(sent).status_code == 302
     assert stored(made).context == {**context, "text": context["text"][:-1] + "s"}
 

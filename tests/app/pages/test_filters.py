@@ -1,4 +1,4 @@
-"""What SQL finds, the rule for a single row finds too, and the counts agree with both."""
+"""SQL, the rule for a single row and the counts find the same sessions."""
 
 from collections.abc import Callable
 from uuid import UUID

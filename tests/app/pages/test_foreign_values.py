@@ -1,4 +1,4 @@
-"""Whatever stands in Valkey where web processes read: nothing of it runs, and each page still answers."""
+"""Values in Valkey that web processes read: none is run as code, and every page still answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONVERSATION = CONVERSATIONS
 
 
 class Trap:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -81,7 +81,7 @@ def view(viewer: Any) -> SavedView:
 
 
 def cached_key(valkey: Any, viktor: Client) -> bytes:
-    """Under which the view's count is cached."""
+    """The key of the view's cached count."""
     assert viktor.get("/views/counts/").status_code == 200
     (key,) = valkey.keys(f"{Keys(NAMESPACE).web_cache}:*")
     return bytes(key)
@@ -157,7 +157,7 @@ def test_what_is_cached_comes_back(valkey: Any) -> None:
 
 
 def pages(viktor: Client, session_id: str) -> dict[str, int]:
-    """Every page that reads from Valkey, and what it answered."""
+    """The status of every page that reads from Valkey."""
     at = f"/sessions/{session_id}"
     answers = {
         page: viktor.get(page).status_code
@@ -168,7 +168,7 @@ def pages(viktor: Client, session_id: str) -> dict[str, int]:
 
 
 def plant(client: Any, key: str | bytes, value: bytes) -> None:
-    """As a value, and as a member of whatever kind of key stands there."""
+    """Stores the value under the key, and as a member of whatever type the key has."""
     kind = client.type(key)
     if kind == b"hash":
         for field in (*client.hkeys(key), "somebody"):

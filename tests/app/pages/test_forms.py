@@ -1,4 +1,4 @@
-"""What addresses and forms say is read in one way."""
+"""Parameters of URLs and forms are parsed in one way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session page keeps drawn is told apart by all that it shows."""
+"""Cached fragments of the session page depend on everything they show."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Health follows from stored facts and one frozen clock."""
+"""Health depends on stored values and one frozen clock."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

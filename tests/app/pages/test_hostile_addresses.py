@@ -1,4 +1,4 @@
-"""Every address, whatever stands in it: an answer, and never an error of the server."""
+"""Every URL with any value gets an answer that is not an error of the server."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ HOSTILE = (
     "9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00", "9" * 15, "a" * 20_000, "[]", '["a", 1e999]', "\ud800",
     "{}", "[" * 3_000, "\u202e", "%", "'", "1-" + "f" * 32, "-62135596800000000-" + "0" * 32, "older:99999w",
 )  # fmt: skip
-# Long and odd paths: Django's own converters refuse most of them.
+# Long and odd paths; Django's converters refuse most of them.
 PATHS = ("9" * 4_400, "9" * 30, "²", "٣", "\x00", "-1", "a" * 2_000, "\u202e", "r")
 READ = re.compile(r"""(?:asked|query|request\.(?:GET|POST)|post|sent)\.get(?:list)?\("(\w+)\"""")
 CHOICES = {"part": "context", "format": "csv", "noun": "pauses", "act": "starts"}
 
 
 def patterns(resolver: URLResolver, before: str = "") -> Iterator[str]:
-    """Every address as Django writes it: `sessions/<uuid:id>/`."""
+    """Every URL pattern in Django's notation: `sessions/<uuid:id>/`."""
     for entry in resolver.url_patterns:
         if isinstance(entry, URLResolver):
             yield from patterns(entry, before + str(entry.pattern))
@@ -46,7 +46,9 @@ ADDRESSES = sorted({p.replace("^", "").replace("$", "") for p in patterns(get_re
 
 
 def parameters() -> set[str]:
-    """Each name that our code reads from an address or a form, and those of the admin's lists."""
+    """Every parameter name that the code reads from a URL or form, and those of the admin's
+    lists.
+    """
     files = [*Path(settings.BASE_DIR / "sessions_app").rglob("*.py")]
     named = {name for file in files for name in READ.findall(file.read_text())}
     for form in vars(forms).values():
@@ -57,7 +59,7 @@ def parameters() -> set[str]:
 
 @pytest.fixture
 def known(admin_user: Any, make_session: Callable[..., AgentSession]) -> dict[str, str]:
-    """What can stand in an address so that something is found there."""
+    """Values for which a URL finds something."""
     session = make_session(checkpoints=("a", "b"), context={"a": [1, 2]})
     view = SavedView.objects.create(owner=admin_user, name="a", query="q=a")
     job = BulkJob.objects.create(id=uuid.uuid4(), owner=admin_user, verb="pause")
@@ -103,7 +105,7 @@ def test_an_address_with_a_hostile_part_is_answered(
             assert status(admin_client, tried) < 500, tried[:200]
 
 
-# Not the two that log out, and none of the admin's catch-alls.
+# Without the two that log out, and without the admin's catch-all patterns.
 FILLED = [a for a in ADDRESSES if a not in ("logout/", "admin/logout/") and "(?P<" not in a]
 
 
@@ -117,7 +119,7 @@ def test_hostile_values_of_every_parameter_are_answered(
         assert status(admin_client, f"{at}?{asked}") < 500, (at, hostile[:40])
 
 
-# Each page with the names that it reads only after others, or by a form or a schema.
+# Each page with the parameters that it reads only after others, or by a form or a schema.
 PAGES = {
     "/": {"agent_type", "column", "density", "doing"},
     "/chart/": {"q", "state"},
@@ -135,7 +137,7 @@ PAGES = {
 
 
 def names_read(client: Client, page: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The parameters that a page asks its address for: a value of any other one changes nothing there."""
+    """Parameters that a page reads from its URL; others have no effect there."""
     found: set[str] = set()
     with monkeypatch.context() as patch:
         for method in ("get", "getlist", "__getitem__", "__contains__"):
@@ -161,7 +163,7 @@ def test_a_hostile_value_of_one_parameter_is_answered(
             assert status(admin_client, f"{at}?{asked}") < 500, (path, name, hostile[:40])
 
 
-# The log-in itself, and the translated texts of scripts.
+# The log-in itself, and the translations for scripts.
 FOR_EVERYBODY = {"admin/login/", "jsi18n/", "login/"}
 
 

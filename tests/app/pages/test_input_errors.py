@@ -1,4 +1,4 @@
-"""What the library refuses is said on the page in the reader's language."""
+"""Errors of the library are shown on the page in the reader's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list page: what it shows, to whom, in how many queries."""
+"""The list page: contents, permissions, number of queries."""
 
 from collections.abc import Callable
 from html.parser import HTMLParser

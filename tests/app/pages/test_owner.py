@@ -1,4 +1,4 @@
-"""What the session page says about who works on a session."""
+"""What the session page shows about the owner of a session."""
 
 from __future__ import annotations
 

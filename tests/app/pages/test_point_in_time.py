@@ -1,4 +1,4 @@
-"""The time axis and the session as of then."""
+"""The time axis, and the session at a past time."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ Make = Callable[..., AgentSession]
 
 
 def by_agent(work: Callable[[Any], Any]) -> None:
-    """With a manager of its own, as an agent's process has it."""
+    """A manager of its own, as in an agent's process."""
 
     async def run() -> None:
         async with await SessionManager.connect(
@@ -130,7 +130,7 @@ def test_the_axis_shows_a_pause_only_from_when_the_agent_confirmed_it(
 
 
 def is_refused(made: AgentSession) -> None:
-    """One of today's agents, which has not seen the pause, asks for what is not allowed."""
+    """An old agent that has not seen the pause requests a forbidden transition."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO agent_session_history (session_id, version, at, kind, epoch, actor, source, from_state,"
@@ -181,7 +181,7 @@ def test_a_late_confirmation_of_an_earlier_pause_confirms_no_later_one(
 def test_a_pause_that_an_old_agent_was_seen_to_know_is_drawn_as_paused(
     look: Client, make_session: Make
 ) -> None:
-    """Its confirmation is that its array holds the pause: no entry of its own says so."""
+    """Its array holds the pause, which confirms it: there is no history entry."""
     made = make_session()
     actions.perform("pause", made.session_id, actor="olga")
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as old_agent:

@@ -1,4 +1,4 @@
-"""Views read before they render: a template sends no query to PostgreSQL or Valkey."""
+"""Views read before they render: templates send no query to PostgreSQL or Valkey."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("essay_marked", "rubric", "essay_marked", "summary")
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The templates that views rendered; each of them fails where it asks a storage."""
+    """Records the rendered templates, and fails if one of them sends a query."""
     found: list[str] = []
     render = Template.render
 

@@ -1,4 +1,4 @@
-"""What is kept of a row's drawing never says what the row itself no longer says."""
+"""Cached parts of a row never show outdated values."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta

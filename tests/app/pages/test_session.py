@@ -1,4 +1,4 @@
-"""The session page, and the orders given from it."""
+"""The session page, and orders given from it."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def stored(made: AgentSession) -> Stored:
 
 @pytest.fixture
 def read_only(db: None) -> Iterator[Callable[[], None]]:
-    """From the call on, for whoever connects anew: the manager does."""
+    """Makes new connections read-only, which those of the manager are."""
 
     def change(what: str) -> None:
         manager_portal.portal.close()

@@ -1,4 +1,4 @@
-"""Comparing, searching, editing, conversations, durations, presence: pages that work without scripting."""
+"""Comparing, searching, editing, conversations, durations and presence work without JavaScript."""
 
 import asyncio
 import json

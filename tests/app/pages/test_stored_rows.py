@@ -1,4 +1,6 @@
-"""Whatever the columns of a session hold is refused by a check, or shown, steered and removed."""
+"""Any values in a session's columns are refused by a check, or can be shown, steered and
+removed.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def root(transactional_db: None, admin_client: Client) -> Client:
 
 
 def faults(client: Client, pages: tuple[str, ...], id: UUID) -> dict[str, str]:
-    """Pages that do not answer, and how. One that is not there (404) is an answer."""
+    """Pages that fail, with their status. 404 is not a failure."""
     found = {}
     for page in pages:
         address = page.format(id=id)
@@ -50,7 +52,7 @@ def faults(client: Client, pages: tuple[str, ...], id: UUID) -> dict[str, str]:
 
 
 def steer(id: UUID) -> None:
-    """Every verb that its state allows, and at last into the trash."""
+    """Gives every possible order, and deletes the session at the end."""
     for verb in ("pause", "resume", "fail", "delete", "restore", "delete"):
         state = AgentSession.objects.get(id=id).state
         if state in ("active", "paused", "deleted") or verb in ("delete", "restore"):

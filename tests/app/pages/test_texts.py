@@ -1,4 +1,4 @@
-"""Every text has its German; nothing is half translated."""
+"""Every text has a German translation."""
 
 from pathlib import Path
 

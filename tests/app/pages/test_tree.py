@@ -1,4 +1,4 @@
-"""A context is shown as a bounded tree, and two contexts as the list of what differs."""
+"""A context is shown as a bounded tree; two contexts as a list of differences."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was vendored is what the table in its README says, and nothing else."""
+"""Vendored files match the table in their README."""
 
 import hashlib
 from pathlib import Path

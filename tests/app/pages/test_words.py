@@ -1,4 +1,4 @@
-"""What the library writes as a code stands on the page in words."""
+"""Codes of the library are shown as words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, codes and numbers that programs write are words and figures of the reader's language on a page."""
+"""Names, codes and numbers of programs are shown as words and figures of the reader's language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Searching inside context, metadata and checkpoints, bounded, and what may follow in the box."""
+"""Searching inside context, metadata and checkpoints, with bounds; completions of the search
+box.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Saved views: mine, shared ones, the one the list begins with; the wall; columns; the trash."""
+"""Saved views: own, shared, default; the wall; columns; the trash."""
 
 import time
 from collections.abc import Callable
