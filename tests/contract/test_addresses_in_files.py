@@ -1,4 +1,6 @@
-"""No file holds an address of the dashboard: below a path prefix it would lead elsewhere."""
+"""No file contains an absolute URL path of the dashboard, which would be wrong below a path
+prefix.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 
 from dashboard.environment import BASE_DIR
 
-# A quote, a backtick or `url(`, and then a path; "/" alone is one only where an attribute or a call takes it.
+# A quote, a backtick or `url(`, then a path; "/" alone counts only in an attribute or a call.
 WRITTEN = re.compile(
     r"""(?:["'`]|url\(\s*["']?)(?://?[A-Za-z0-9_{$][^"'`\s<>]*|/\?[^"'`\s<>]*)"""
     r"""|(?:href|src|action|content)\s*=\s*["'`]?/"""
@@ -63,7 +65,7 @@ def test_no_template_script_or_style_holds_an_absolute_address() -> None:
 
 
 def test_no_view_holds_an_absolute_address() -> None:
-    """Python gets addresses from their names. What is compared with `path_info` has no prefix."""
+    """Python makes URLs from their names. Values compared with `path_info` have no prefix."""
     written = re.compile(r"""(?:Redirect|redirect|href|action)\w*\(?\s*[=:]?\s*f?["']/""")
     sources = [*(BASE_DIR / "sessions_app").rglob("*.py"), *(BASE_DIR / "dashboard").rglob("*.py")]
     found = [

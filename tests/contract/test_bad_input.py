@@ -1,4 +1,4 @@
-"""What is hostile or broken is answered in the words its table says, and nothing that was stored is lost by it."""
+"""Every bad input gets its exact message, and no stored data is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.contract.bad_input.case import Case, Place, Stored
 
 @pytest.fixture(scope="module")
 def operator_of_all(migrated: str, django_db_blocker: Any) -> Iterator[Client]:
-    """One person for the whole table: making one anew costs more than a request."""
+    """One user for the whole table: creating one costs more than a request."""
     from django.contrib.auth.models import Group, User
 
     from sessions_app.permissions import ensure_groups
@@ -53,7 +53,7 @@ def test_a_bad_input_gets_its_message_and_loses_nothing(place: Place, case: Case
     after = place.stored()
     if case.becomes == "active":
         assert after == before
-    else:  # an order in an odd form, and an order all the same
+    else:  # an order in an odd form is still an order
         [state] = [row["state"] for row in after.sessions if str(row["id"]) == place.id]
         assert state == case.becomes
         assert without_order(after, place.id) == without_order(before, place.id)
@@ -62,7 +62,7 @@ def test_a_bad_input_gets_its_message_and_loses_nothing(place: Place, case: Case
 
 
 def without_order(stored: Stored, session_id: str) -> list[dict[str, Any]]:
-    """All of the others; of this session what is the agent's own."""
+    """All rows of other sessions; of this session those of the agent."""
     own = ("id", "agent_type", "user_id", "context", "metadata", "created_at", "last_heartbeat")
     return [
         {name: row[name] for name in own} if str(row["id"]) == session_id else row

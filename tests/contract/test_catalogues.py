@@ -1,4 +1,6 @@
-"""The catalogues keep the rules of docs/texts.md, and hold exactly the texts that the code uses."""
+"""The catalogues follow the rules of docs/texts.md, and hold exactly the texts that the code
+uses.
+"""
 
 from __future__ import annotations
 

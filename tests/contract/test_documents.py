@@ -1,4 +1,4 @@
-"""Links, files and modules that the documents name are there."""
+"""Links, files and modules in the documents exist."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SECTIONS = ["Context", "Decision", "Refused", "Consequences"]
 DOCUMENTS = sorted([*BASE_DIR.glob("*.md"), *(BASE_DIR / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 FOLDERS = "agent_sessions|dashboard|demo|docs|locale|sessions_app|static|templates|tests|tools"
-# `tests/…` and `test_x` stand for any file.
+# `tests/…` and `test_x` are placeholders.
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./-]+)`")
 
 
 def headings(document: Path) -> set[str]:
-    """As GitHub makes anchors of them."""
+    """Headings as GitHub's anchors."""
     lines = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", line.lower()) for line in lines)
     return {line.replace(" ", "-") for line in plain}

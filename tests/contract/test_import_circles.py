@@ -1,4 +1,4 @@
-"""No module imports itself by way of others, imports under TYPE_CHECKING included."""
+"""No module imports itself indirectly; imports under TYPE_CHECKING count."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_circle_of_three_modules_is_found() -> None:
 
 
 def circles(imports: dict[str, set[str]]) -> list[frozenset[str]]:
-    """Groups of modules that reach each other."""
+    """Groups of modules that import each other."""
     reached = {module: _reached(module, imports) for module in imports}
     groups = {
         frozenset(other for other in reached[module] if module in reached[other])

@@ -1,4 +1,4 @@
-"""What the targets of the Makefile run; CONTRIBUTING.md names each of them."""
+"""Commands of the Makefile's targets; CONTRIBUTING.md lists every target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ONE = "tests/library/test_states.py"
 
 
 def dry_run(*arguments: str, **environment: str) -> str:
-    """What `make` would run if everything were set up."""
+    """The commands that `make` would run if everything were installed."""
     done = subprocess.run(
         ["make", "--dry-run", "--no-print-directory", *arguments],
         cwd=BASE_DIR,

@@ -1,4 +1,4 @@
-"""States are listed in `agent_sessions/states.py` alone, and named for people in `sessions_app/choices.py` and the search."""
+"""States are listed only in agent_sessions/states.py; their labels are the only exception."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SQL_LIST = re.compile(r"'(\w+)'(?=\s*,\s*'(\w+)')")
 
 
 def lists_of_states(source: str) -> list[int]:
-    """Lines on which several states are named together: in a literal, in a comparison, in SQL."""
+    """Lines with several states: in a literal, in a comparison, in SQL."""
     return sorted({line for line, named in _named_together(ast.parse(source)) if named > 1})
 
 
@@ -52,7 +52,7 @@ def _pairs(sql: str) -> list[tuple[str, str]]:
 
 
 def _states_in(*nodes: ast.AST | None) -> int:
-    """How many different states; of a pair, the first is the state and the second its word."""
+    """The number of different states; of a pair, only the first element counts."""
     first = [node.elts[0] if isinstance(node, ast.Tuple) and node.elts else node for node in nodes]
     return len({node.value for node in first if isinstance(node, ast.Constant)} & NAMES)
 

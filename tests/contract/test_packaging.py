@@ -1,4 +1,4 @@
-"""`pip install .` gives an agent the shared manager alone."""
+"""`pip install .` installs the library without Django."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEEDED_BY_AN_AGENT = (
 
 @pytest.fixture(scope="module")
 def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package installed as pip does it, beside its dependencies and nothing else."""
+    """The package installed by pip, with its dependencies only."""
     folder = tmp_path_factory.mktemp("agent")
     source, environment = folder / "source", folder / "environment"
     source.mkdir()

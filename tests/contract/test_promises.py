@@ -1,4 +1,4 @@
-"""docs/promises.md names, for each promise, a test that is there."""
+"""Every promise in docs/promises.md names an existing test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody looks for in a repository before reading its code: licence, security, editor, CI."""
+"""Files that readers expect in a repository: licence, security policy, editor settings, CI."""
 
 from __future__ import annotations
 

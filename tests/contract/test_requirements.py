@@ -1,4 +1,4 @@
-"""`pyproject.toml` names what is needed; `requirements*.txt` say every version and the hashes of its files."""
+"""`pyproject.toml` names the packages; `requirements*.txt` pin versions and hashes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SUPPORTED = [
 
 
 class Pin(NamedTuple):
-    """One version of one package, as an export says it."""
+    """One pinned version of a package in an export."""
 
     requirement: Requirement
     hashes: list[str]
@@ -48,7 +48,7 @@ def export(group: str) -> Path:
 
 
 def entries(group: str) -> Iterator[str]:
-    """Each requirement of an export on one line, without comments."""
+    """Each requirement of an export as one line, without comments."""
     lines = export(group).read_text().replace("\\\n", " ").splitlines()
     return (line.strip() for line in lines if line.strip() and line.strip()[0] != "#")
 
@@ -108,7 +108,7 @@ def test_an_export_has_what_its_group_asks_for(group: str) -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_what_came_along_says_with_what(group: str) -> None:
-    """An export from which a package was taken out of the group, but not run anew, is seen."""
+    """Detects an export that is older than the group."""
     text = export(group).read_text()
     source = "agent-sessions (pyproject.toml"
     named = {
@@ -174,7 +174,7 @@ def test_pip_compares_the_hashes_where_make_installs() -> None:
 
 
 def test_the_image_has_what_the_dashboard_needs_and_no_embedded_server() -> None:
-    """Containers are given real servers."""
+    """Containers use external servers."""
     dockerfile = (BASE_DIR / "Dockerfile").read_text()
     installs = [line for line in dockerfile.splitlines() if "pip install" in line]
     assert installs == ["RUN pip install --require-hashes -r requirements.txt"]

@@ -1,4 +1,4 @@
-"""What a page says of orders, silence and late writes is what the database has."""
+"""Pages show orders, silence and late writes as the database has them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def look(transactional_db: None, client: Client, viewer: Any) -> Client:
 def said(client: Client, session: AgentSession, language: str = "en") -> str:
     answer = client.get(f"/sessions/{session.session_id}/", headers={"Accept-Language": language})
     assert answer.status_code == 200
-    # names are isolated from the text around them
+    # names are isolated from the surrounding text
     return answer.content.decode().replace("<bdi>", "").replace("</bdi>", "")
 
 
@@ -35,7 +35,7 @@ def test_an_order_has_both_times_only_after_the_agent_confirmed(
     before = said(look, made)
     assert "not yet confirmed" in before
     assert "olga asked for a pause" in before
-    assert "Confirmed by the agent:" not in before  # the word alone is a label of the page
+    assert "Confirmed by the agent:" not in before  # the words alone are a label of the page
     manager_portal.call(lambda m: m.acknowledge(made.session_id, ordered.order_version))
     after = said(look, made)
     assert "not yet confirmed" not in after

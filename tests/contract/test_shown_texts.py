@@ -1,4 +1,4 @@
-"""Script tags in every field that is shown: each is shown as the text it is, wherever it is shown."""
+"""Script tags in every shown field are shown as text, on every page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evil(field: str) -> str:
 
 
 class Elements(HTMLParser):
-    """What a browser would make of a page."""
+    """The elements that a browser would create from a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""A server that says it is an old PostgreSQL, as far as greeting goes."""
+"""A server that reports an old PostgreSQL version during the handshake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the running servers are, for an agent's author in another terminal."""
+"""Printing the addresses of running servers, in another terminal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ask(data_dir: Path, *options: str, **env: str) -> subprocess.CompletedProces
 
 
 def exported(lines: str) -> dict[str, str]:
-    """What a shell makes of the lines."""
+    """The variables after a shell has run the lines."""
     program = "import os; print(os.environ['DATABASE_URL']); print(os.environ['VALKEY_URL'])"
     done = subprocess.run(
         ["/bin/sh", "-c", f'{lines}\nexec {sys.executable} -c "{program}"'],

@@ -1,4 +1,4 @@
-"""`make run` without make: real processes, the messages a person meets, and nothing left behind."""
+"""`make run` without make: real processes, their messages, and no process left behind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNSET = ("DATABASE_URL", "VALKEY_URL", "MAKELEVEL", "DASHBOARD_ADMIN_PASSWORD")
 
 
 class Run:
-    """One `python -m dashboard.all_in_one`, whose words are read as they come."""
+    """A running `python -m dashboard.all_in_one`, whose output is read continuously."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self.port = int(env["PORT"])
@@ -147,7 +147,7 @@ def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(st
 
 
 def users_of(client: redis.Redis) -> set[str]:
-    """Who is logged in. A connection that has not said its name yet is of `default`, which may do nothing."""
+    """Users of the connections. A connection that has not authenticated yet is `default`."""
     return {line["user"] for line in client.client_list()} - {"default"}
 
 
@@ -187,7 +187,7 @@ def test_a_server_that_dies_is_named_and_started_again(start: Start, name: str, 
 
 
 def command_of(each: psutil.Process) -> str:
-    """What psutil sees of a process that just ended is empty."""
+    """The command line; empty for a process that just ended."""
     with suppress(psutil.NoSuchProcess):
         return " ".join(each.cmdline()).replace("-m daphne", "daphne.server")
     return ""
@@ -200,7 +200,7 @@ def environment_of(each: psutil.Process) -> str:
 
 
 def until_there(run: Run, part: str, dead: psutil.Process) -> None:
-    """Health is looked at once a second: it may still tell of the server that died."""
+    """Waits: /healthz caches for a second, and may still report the server that died."""
     until(
         lambda: any(part in command_of(each) and each != dead for each in run.everything()),
         seconds=60,
@@ -282,7 +282,7 @@ def test_a_bad_value(start: Start) -> None:
     assert only_line(run).startswith("error: HEARTBEAT_RULES={ cannot be used: ")
 
 
-# -- Started by hand ------------------------------------------------------------------------------
+# -- Servers and commands started by hand ---------------------------------------------------------
 def by_hand(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command],

@@ -1,4 +1,4 @@
-"""`manage.py check --deploy` says while somebody works with the log-in that owns the tables."""
+"""`manage.py check --deploy` warns if somebody logs in as the owner of the tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def data_dir() -> Iterator[Path]:
 
 
 def check(url: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """The texts are German, as the commands' are."""
+    """Texts are German, as in the commands."""
     settings = {"BEHIND_HTTPS": "1", "ALLOWED_HOSTS": "dashboard.example.org", "DATABASE_URL": url}
     return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

@@ -1,4 +1,4 @@
-"""The dashboard on a cluster of three masters: what lives in Valkey lives there too."""
+"""The dashboard on a cluster of three masters."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class ClusterUsers:
 
 @pytest.fixture
 async def users(tmp_path: Path) -> AsyncIterator[ClusterUsers]:
-    """A cluster with the users that docs/operations.md gives."""
+    """A cluster with the users of docs/operations.md."""
     lines = LINES.findall((configured.BASE_DIR / "docs/operations.md").read_text())
     acl = tmp_path / "users.acl"
     acl.write_text("\n".join([*lines, ADMINISTRATOR, ""]))

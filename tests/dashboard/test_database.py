@@ -1,4 +1,4 @@
-"""The dashboard's own connections after PostgreSQL was away."""
+"""The dashboard's connections after an outage of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGES = 12
 
 
 def open_many() -> list[int]:
-    """As many connections at a time as pages ask for, all back in the pool afterwards."""
+    """Opens many connections at once, as pages do, and returns them to the pool."""
     together = Barrier(PAGES, timeout=30)
 
     def one() -> int:

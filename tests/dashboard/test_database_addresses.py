@@ -1,4 +1,4 @@
-"""Every form of address that libpq takes leads to the same database: pages, feed, monitor and library."""
+"""Every form of address that libpq accepts works for pages, feed, watchdog and library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request is answered with while the database is away."""
+"""Responses while the database is unavailable."""
 
 from __future__ import annotations
 

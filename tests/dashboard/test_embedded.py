@@ -1,4 +1,4 @@
-"""The embedded servers: started, reused, stopped, and never left behind."""
+"""The embedded servers are started, reused and stopped, and never left behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dashboard.errors import SetupError
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """Not below pytest's folder, which only its owner may enter."""
+    """Not below pytest's folder, which other accounts cannot enter."""
     with tempfile.TemporaryDirectory(prefix="dash-") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "data"
@@ -142,7 +142,8 @@ def test_nobody_else_may_enter_the_folder_of_the_sockets(data_dir: Path) -> None
         assert data_folder.socket_folder(data_dir).stat().st_mode & 0o077 == 0
 
 
-# -- Below a folder that only its owner may enter ---------------------------------------------------
+# -- Below a folder that only its owner may enter
+# ---------------------------------------------------
 CLOSED = """
 import os, pathlib, sys
 from dashboard.embedded import executables
@@ -155,7 +156,7 @@ WITHOUT_CAPABILITY = ("setpriv", "--bounding-set=-dac_read_search", "--inh-caps=
 
 @dataclass
 class ClosedProject:
-    """Packages and data folder below a closed folder, as with a clone in /root and its .venv."""
+    """Packages and data folder below a closed folder, like a clone in /root with its .venv."""
 
     folder: Path
     place: Path

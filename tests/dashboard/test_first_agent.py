@@ -1,4 +1,4 @@
-"""The first program of docs/agents.md, run as it stands there."""
+"""Runs the first program of docs/agents.md unchanged."""
 
 from __future__ import annotations
 

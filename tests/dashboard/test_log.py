@@ -1,4 +1,4 @@
-"""The lines that the dashboard's programs write."""
+"""Log lines of the dashboard's programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying again until the time is over."""
+"""Repeated attempts until the time is over."""
 
 from __future__ import annotations
 

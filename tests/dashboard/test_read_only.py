@@ -1,4 +1,4 @@
-"""A database that reads and stores nothing: pages are shown, and what would be stored is refused as not stored."""
+"""A read-only database: pages can be read, writes are refused as not stored."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Make = Callable[..., AgentSession]
 
 @pytest.fixture(scope="module")
 def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDashboard]:
-    """As after `ALTER DATABASE … SET default_transaction_read_only = on`, for this dashboard alone."""
+    """A dashboard whose connections have default_transaction_read_only."""
     url = make_conninfo(migrated, options="-c default_transaction_read_only=on")
     log = tmp_path_factory.mktemp("dashboard") / "daphne.log"
-    # The server is asked for more than /healthz, which says 503 here.
+    # /healthz answers 503 here, so readiness is checked on another page.
     live = LiveDashboard.start(log, {"DATABASE_URL": url}, ready=answers_well("/login/"))
     yield live
     live.stop()

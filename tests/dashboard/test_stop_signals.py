@@ -1,4 +1,4 @@
-"""A signal asks for an orderly stop, and is raised only where nothing half-done is left behind."""
+"""A signal requests an orderly stop, and is raised only where no work can be left half done."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_second_signal_does_not_disturb_the_stopping(stop: StopSignals) -> Non
 
 
 class SignalledLock:
-    """A signal comes as soon as it is taken."""
+    """Sends a signal as soon as the lock is acquired."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class SignalledLock:
 
 
 def test_a_child_that_was_polled_when_the_signal_came_can_be_stopped(stop: StopSignals) -> None:
-    """An exception in `poll` would leave the lock of the Popen taken, and its end unseen."""
+    """An exception in `poll` would leave the lock of the Popen acquired, and its end unnoticed."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     child._waitpid_lock = SignalledLock()  # type: ignore[attr-defined]
     try:

@@ -1,4 +1,4 @@
-"""Started again until it stays, and never in a frenzy."""
+"""Restarts of child processes, with increasing delays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout of a template is for its readers; a page has none of it."""
+"""The layout of templates does not appear in pages."""
 
 import re
 from pathlib import Path

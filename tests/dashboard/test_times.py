@@ -1,4 +1,4 @@
-"""Times come out of PostgreSQL as Django itself would read them."""
+"""Timestamps are read from PostgreSQL as by Django's own loader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard below a path prefix, behind a proxy that passes the prefix on or takes it away."""
+"""The dashboard below a path prefix, behind a proxy that keeps or removes the prefix."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(params=[PREFIX, ""], ids=["the prefix passed on", "the prefix taken away"])
 def ask(request: pytest.FixtureRequest, dashboard: LiveDashboard) -> Iterator[Ask]:
-    """Asks as the proxy does: `ask("GET", "/login/")` is for what a browser calls /agents/login/."""
+    """Sends a request as the proxy does.
+
+    `ask("GET", "/login/")` for /agents/login/ in a browser.
+    """
     with requests.Session() as session:
 
         def ask(method: str, path: str, **options: Any) -> requests.Response:
@@ -74,7 +77,7 @@ def paths_of_cookies(answer: requests.Response) -> list[tuple[str, str]]:
 def log_in(ask: Ask) -> requests.Response:
     token = token_of(ask("GET", "/login/"))
     form = {"username": "olga", "password": "olga", "csrfmiddlewaretoken": token}
-    # The cookies are for the browser's path: a proxy has them in the same header either way.
+    # The cookies are valid for the browser's path; a proxy forwards them unchanged.
     cookies = dict(ask.session.cookies)  # type: ignore[attr-defined]
     answer = ask("POST", "/login/", data={**form, "next": f"{PREFIX}/wall/"}, cookies=cookies)
     ask.session.cookies.update(answer.cookies)  # type: ignore[attr-defined]

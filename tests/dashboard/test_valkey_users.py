@@ -1,4 +1,4 @@
-"""The users of Valkey that docs/operations.md gives to agents and to web processes, on a real server."""
+"""The Valkey users of docs/operations.md for agents and web processes, on a real server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Users:
         return redis.Redis.from_url(self.url(user))
 
     def refused(self) -> list[Any]:
-        """What was refused since the server started, but for the name that a driver gives itself (unknown to Redis 6.2)."""
+        """Refused commands since the last call, except CLIENT SETINFO, which drivers send."""
         with self.client("root") as client:
             log = client.acl_log()
             client.acl_log_reset()
@@ -69,7 +69,7 @@ class HasUrls(Protocol):
 
 
 async def an_agents_day(users: HasUrls, database_url: str) -> str:
-    """All that an agent does with Valkey; the id of its session."""
+    """Everything that an agent does with Valkey; returns its session's id."""
     manager = await SessionManager.connect(database_url, users.url("agents"))
     other = await SessionManager.connect(database_url, users.url("web"))
     try:

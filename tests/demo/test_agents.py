@@ -1,4 +1,4 @@
-"""The agents' work on the real stores, in this process and without pauses."""
+"""The demo agents on real stores, in this process and without delays."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ async def test_a_locked_grade_book_keeps_the_grader_waiting_while_it_beats(manag
 
 
 async def beaten_after(manager: SessionManager, moment: datetime) -> bool:
-    """The alert agent's view: what has reached the record."""
+    """The alert agent's view: heartbeats that are stored in the record."""
     await asyncio.sleep(0.05)
     await manager.tick()
     return (await manager.get_active_sessions())[0].last_heartbeat > moment

@@ -1,4 +1,4 @@
-"""Slips, points and grades; and the bundled texts themselves."""
+"""Mistakes, points and grades; the bundled texts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey go away and come back: nobody restarts an agent by hand."""
+"""Agents survive outages of PostgreSQL and Valkey without a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real operating-system processes: what the supervisor starts, restarts and leaves behind (nothing)."""
+"""Real processes: what the supervisor starts and restarts, and that none is left behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ import os, subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", os.environ["SUPERVISOR"]])
 time.sleep(600)
 """
-# A quick crew comes as far as the essay that was stored wrongly on purpose, a slow one does not.
+# A fast crew reaches the essay that is stored invalidly on purpose, a slow one does not.
 ONE_ESSAY_IS_NOT_UTF8 = (
     "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xfc in position 26: invalid start byte"
 )
@@ -62,7 +62,7 @@ def environ(database_url: str, valkey_url: str, tmp_path: Path) -> dict[str, str
 
 @pytest.fixture
 def command(environ: dict[str, str], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`manage.py demo_agents`, as a person starts it."""
+    """Starts `manage.py demo_agents` as a person does."""
     with (tmp_path / "demo.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "demo_agents", "--graders", "1", "--tutors", "1"],
@@ -116,7 +116,7 @@ def test_five_kinds_of_agents_work_and_none_is_left_after_sigterm(
 
 
 def errors_in(log: Path) -> set[str]:
-    """What the tracebacks in the log end with."""
+    """The errors at the end of the log's tracebacks."""
     return set(re.findall(r"^Traceback .*\n(?:\s.*\n)*(.+)$", log.read_text(), re.MULTILINE))
 
 
@@ -240,7 +240,7 @@ def test_a_killed_program_stays_away_long_enough_to_count_as_lost():
     boss.tick(clock.now)
     assert victim.returncode == -signal.SIGKILL
     assert "on purpose" in said[-1]
-    clock.now += 130  # 120 seconds of silence are a lost heartbeat
+    clock.now += 130  # a heartbeat counts as lost after 120 seconds
     boss.tick(clock.now)
     assert not program.process
     clock.now += 100

@@ -34,7 +34,7 @@ def test_accepted_answers_are_accepted_and_usual_mistakes_are_not(question):
         (RHINE, "Rhein", RIGHT),
         (RHINE, "  das ist der RHEIN! ", RIGHT),
         (RHINE, "Ich glaube, der Rhein.", RIGHT),
-        (RHINE, "Rhain", WRONG),  # too short to forgive
+        (RHINE, "Rhain", WRONG),  # too short to be tolerated
         (EQUATOR, "Aequator", NEARLY),
         (EQUATOR, "Äqator", NEARLY),
         (EQUATOR, "Äquatro", NEARLY),

@@ -1,4 +1,4 @@
-"""The measures against values computed by hand, and what must hold for every text."""
+"""The measures compared with values computed by hand, and their properties for any text."""
 
 import pytest
 from hypothesis import given

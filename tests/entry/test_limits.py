@@ -1,4 +1,4 @@
-"""Wrong passwords: limited by account and address before anything is hashed, counted for all web processes."""
+"""Limits of wrong passwords, by account and address, before hashing and for all web processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def attempt(
 
 @cache
 def browser_of(_thread: int) -> Client:
-    """A new one would load all middleware anew."""
+    """A client without a new middleware stack, which would be loaded for each one."""
     return Client()
 
 

@@ -1,4 +1,4 @@
-"""What a person without a right is told, and that every place gives the same answer."""
+"""Users without a permission get the same answer everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single sign-on with a provider that signs with a real key, answering on loopback as Keycloak does."""
+"""Single sign-on with a provider on loopback that signs with a real key, like Keycloak."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ urlpatterns = [path("oidc/", include("mozilla_django_oidc.urls")), *dashboard_ur
 
 
 class Provider:
-    """What it says of the person who logs in: `token` in the signed id token, `info` about the user."""
+    """The provider's claims about a person.
+
+    `token` in the signed id token, `info` about the user.
+    """
 
     def __init__(self) -> None:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -40,7 +43,7 @@ class Provider:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def say(self, sub: Any = "1", **claims: Any) -> None:
-        """A person with these claims comes next. None leaves a claim out."""
+        """Sets the claims of the next person. None omits a claim."""
         now = int(time.time())
         basic = {"iss": ISSUER, "aud": CLIENT_ID, "iat": now, "exp": now + 60, "sub": sub}
         given = {**basic, **claims}
@@ -109,7 +112,7 @@ def admin(db: None) -> User:
 
 
 def come(provider: Provider) -> User | None:
-    """The way through the browser: to the provider, and back with a code. Who is logged in then."""
+    """Logs in as a browser does: to the provider, and back with a code. Returns the user."""
     client = Client()
     there = client.get("/oidc/authenticate/")["Location"]
     asked = {name: values[0] for name, values in parse_qs(urlsplit(there).query).items()}

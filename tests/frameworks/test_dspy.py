@@ -1,4 +1,4 @@
-"""The conversation as DSPy itself takes it."""
+"""Conversations as DSPy reads them."""
 
 from __future__ import annotations
 

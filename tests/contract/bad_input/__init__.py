@@ -1,4 +1,4 @@
-"""Every bad input, kept by where it comes from."""
+"""Bad inputs, by their source."""
 
 from tests.contract.bad_input import (
     at_the_pages,

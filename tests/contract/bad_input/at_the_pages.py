@@ -1,4 +1,4 @@
-"""What somebody sends to the pages: addresses, searches, orders, and what another page makes a browser send."""
+"""Bad input at the pages: URLs, searches, orders, and forged requests of other sites."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXPIRED = (
 
 
 def heard(answer: Any, client: Client) -> str:
-    """The status, and what the page says on which one lands."""
+    """The status, and the text of the page that it leads to."""
     landed = answer
     if answer.status_code == 302:
         landed = client.get(answer.url, headers=ENGLISH)
@@ -51,7 +51,7 @@ def gets(path: str, /, **query: Any) -> Give:
 
 
 def gets_raw(path: str, **headers: str) -> Give:
-    """With an address that no form would make."""
+    """A GET with a raw URL that no form would produce."""
     return sends(path, b"", "text/plain", "GET", **headers)
 
 
@@ -73,7 +73,7 @@ def sends(path: str, body: bytes | str, kind: str, method: str = "POST", **heade
 
 
 def strictly(path: str, **headers: str) -> Give:
-    """As a browser on somebody else's page sends it: with our cookies and without our token."""
+    """A request of another site: with the cookies, without the CSRF token."""
 
     def give(place: Place) -> str:
         strict = Client(enforce_csrf_checks=True)
@@ -85,7 +85,7 @@ def strictly(path: str, **headers: str) -> Give:
 
 
 CASES = [
-    # --- addresses
+    # --- URLs
     Case("an id that is no uuid", gets("/sessions/seven/"), GONE),
     Case("an id with SQL", gets("/sessions/' OR 1=1 --/"), GONE),
     Case("an id with NUL", gets_raw("/sessions/%00/"), GONE),

@@ -1,4 +1,4 @@
-"""One bad input: what it is, how it is given, and the exact words it is answered with."""
+"""One bad input: what it is, how it is given, and the exact message of the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ERROR_PAGE = re.compile(r'<main class="solo".*?<h1>(.*?)</h1>\s*<p>(.*?)</p>', r
 
 
 class Stored(NamedTuple):
-    """Every row that there is."""
+    """All stored rows."""
 
     sessions: list[dict[str, Any]]
     checkpoints: list[dict[str, Any]]
@@ -30,7 +30,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where inputs are given: a stored session, an operator at the pages, somebody in psql."""
+    """Where inputs are given: a stored session, an operator at the pages, a psql session."""
 
     session: AgentSession
     client: Client
@@ -57,7 +57,7 @@ Give = Callable[[Place], str]
 
 @dataclass(frozen=True)
 class Case:
-    """`says` with `{id}` for the session's; `becomes`: the state of the session when the input is taken after all."""
+    """`says` may contain the session's `{id}`; `becomes` is its state if the input is accepted."""
 
     what: str
     give: Give
@@ -69,7 +69,7 @@ class Case:
 
 
 def manager(call: Callable[[SessionManager, AgentSession], Any]) -> Give:
-    """A call of the library; the answer is the error it raises."""
+    """Calls the library; returns the error that it raises."""
 
     def give(place: Place) -> str:
         try:
@@ -82,7 +82,7 @@ def manager(call: Callable[[SessionManager, AgentSession], Any]) -> Give:
 
 
 class _Told(HTMLParser):
-    """What a page tells whoever opened it: its alerts and its messages."""
+    """Collects alerts and messages of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)

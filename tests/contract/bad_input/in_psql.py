@@ -1,4 +1,4 @@
-"""What somebody writes into the table by hand: what makes no sense is refused by the database."""
+"""Bad input in psql: the database refuses invalid rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody puts into Valkey where it is the only store. Beside PostgreSQL it is passed over without a word."""
+"""Bad values in Valkey as the only store. Beside PostgreSQL they are silently ignored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMESPACE = "elsewhere"
 
 
 def holds(text: bytes) -> Give:
-    """A session's key holds this; the answer is what who reads it is told."""
+    """The session's key holds this value; returns the error of a reader."""
     return lambda place: manager_portal.portal.run(lambda: _read(place, text))
 
 

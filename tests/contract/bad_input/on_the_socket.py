@@ -1,4 +1,4 @@
-"""What somebody says on the feed's socket, from the handshake on."""
+"""Bad input on the feed's socket, including the handshake."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ID = str(uuid.UUID(int=1))
 
 
 def comes_from(*headers: tuple[bytes, bytes]) -> Give:
-    """A handshake; it is admitted or not before anything is read."""
+    """A handshake, which is accepted or refused before anything is read."""
 
     def give(_: Place) -> str:
         with override_settings(ALLOWED_HOSTS=["dashboard.example"]):
@@ -29,13 +29,13 @@ def comes_from(*headers: tuple[bytes, bytes]) -> Give:
 
 
 def says(*messages: Any) -> Give:
-    """What a page is closed with."""
+    """The code and reason with which a page is closed."""
     sent = [m if isinstance(m, str | bytes) else json.dumps(m) for m in messages]
     return lambda _: manager_portal.portal.run(lambda: _closed_with(sent))
 
 
 async def _closed_with(messages: list[str | bytes]) -> str:
-    hub = Hub(dict, "redis://127.0.0.1:1", "breakpilot")  # needs no storage for this
+    hub = Hub(dict, "redis://127.0.0.1:1", "breakpilot")  # storage is not used here
     try:
         screen = Screen(hub)
         for message in messages:
@@ -62,7 +62,7 @@ CASES = [
     Case("a socket to a host that is not ours", comes_from((b"host", b"evil"), (b"origin", b"http://evil")), "refused"),
     Case("an origin that is no address", comes_from(HOST, (b"origin", b"http://[::")), "refused"),
     Case("a socket from our own page", comes_from(HOST, (b"origin", b"https://dashboard.example")), "admitted"),
-    # --- words on the socket
+    # --- messages
     Case("no JSON", says("{"), "4400 not JSON"),
     Case("JSON 100,000 deep", says("[" * 100_000), "4413 message too large"),
     Case("JSON that is a list", says([]), "4400 not a JSON object"),

@@ -1,4 +1,4 @@
-"""What an agent or a program gives to the shared manager."""
+"""Bad input of agents and programs to the shared manager."""
 
 from __future__ import annotations
 
