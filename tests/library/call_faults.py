@@ -1,4 +1,4 @@
-"""What may go wrong with PostgreSQL and Valkey while a call is under way, on servers of the test's own."""
+"""Faults of PostgreSQL and Valkey during a call, on servers of the test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.library.own_valkey import OwnValkey
 from tests.support import valkey_refusals
 from tests.support.valkey_refusals import Refusal
 
-STRANGER = "a_stranger"  # a role that was given nothing
+STRANGER = "a_stranger"  # a role without rights
 TRIGGER = """
 CREATE OR REPLACE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '{code}'; END $$;
@@ -30,7 +30,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_all();
 
 @dataclass
 class Servers:
-    """A database of its own among others on `admin`'s server, and a Valkey of its own."""
+    """A database on the shared server of `admin`, and a Valkey of the test."""
 
     admin: psycopg.AsyncConnection[Any]
     database: str
@@ -39,7 +39,7 @@ class Servers:
     blocker: psycopg.AsyncConnection[Any] | None = None
 
     async def settings(self, **values: str) -> None:
-        """For every connection from now on: those that there are get cut."""
+        """Changes settings for new connections; disconnects the current ones."""
         for name, value in values.items():
             await self._alter(
                 pgsql.SQL("SET {} = {}").format(pgsql.Identifier(name), pgsql.Literal(value))
@@ -73,7 +73,7 @@ class Servers:
             await connection.execute(statement.encode())
 
     async def lock(self) -> None:
-        """Whoever asks for a session waits."""
+        """Locks the session's row."""
         self.blocker = await psycopg.AsyncConnection.connect(self.database_url)
         await self.blocker.execute("LOCK TABLE agent_sessions IN ACCESS EXCLUSIVE MODE")
 
@@ -94,7 +94,7 @@ class Servers:
             await client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def spoil(self) -> None:
-        """Every key becomes one of a type that nobody expects."""
+        """Replaces every key by one of an unexpected type."""
         async with redis.asyncio.Redis.from_url(self.valkey.url) as client:
             for database in (0, 1):
                 await client.execute_command("SELECT", database)  # type: ignore[no-untyped-call]
@@ -108,24 +108,24 @@ Act = Callable[[Servers], Awaitable[None]]
 
 
 async def nothing(_: Servers) -> None:
-    """It ends by itself."""
+    """For faults that end by themselves."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`meanwhile` happens while the calls are under way."""
+    """`meanwhile` runs during the calls."""
 
     name: str
     begin: Act
     end: Act = nothing
     meanwhile: Act = nothing
     of_valkey: bool = False
-    slow: bool = False  # left out of the bounded set
+    slow: bool = False  # left out of the limited set
 
 
 async def _cut_while_waiting(servers: Servers) -> None:
     await asyncio.sleep(0.5)
-    await servers.cut()  # the blocker too
+    await servers.cut()  # including the blocker
 
 
 async def _thaw_soon(servers: Servers) -> None:

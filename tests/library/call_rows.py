@@ -1,4 +1,4 @@
-"""A row for each public method of the library: what it needs before a fault, and the call that meets the fault."""
+"""A row for each public method of the library: what it needs, and the call during a fault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHO: dict[str, Any] = {"actor": "olga", "reason": "a test"}
 
 @dataclass
 class Scene:
-    """What the rows of one fault share. `stack` is left after the fault has ended."""
+    """State shared by the rows of one fault. `stack` is closed after the fault."""
 
     manager: SessionManager
     conversations: ConversationManager
@@ -40,7 +40,7 @@ class Scene:
         run = await attached.__aenter__()
 
         async def leave() -> None:
-            with suppress(SessionError):  # its end, or a Valkey that came back empty
+            with suppress(SessionError):  # the end of the session, or a Valkey that lost its data
                 await attached.__aexit__(None, None, None)
 
         self.stack.push_async_callback(leave)
@@ -52,7 +52,7 @@ ROWS: dict[tuple[type, str], Prepare] = {}
 
 
 def public_methods(kind: type) -> set[str]:
-    """Properties included: reading one is a call too."""
+    """Includes properties: reading one is a call, too."""
     return {
         name
         for name, value in inspect.getmembers(kind)
@@ -69,7 +69,7 @@ def row(kind: type, name: str) -> Callable[[Prepare], Prepare]:
 
 
 def of_session(name: str, call: Callable[[SessionManager, str], Awaitable[Any]]) -> None:
-    """A row that needs a session and no more."""
+    """A row that needs only a session."""
 
     async def prepare(scene: Scene) -> Call:
         session_id = await scene.session_id()
@@ -289,7 +289,8 @@ of_checkpoints("import_checkpoints", lambda c: c.import_checkpoints(c.export()))
 of_checkpoints("on_checkpoint", lambda c: c.on_checkpoint(lambda _: None))
 of_checkpoints("rollback_to", lambda c: c.rollback_to(c.get_all()[0].id))
 
-# `connect` makes a manager and `close` and `stop` end one: the test calls them by themselves. `attach` leaves a run.
+# `connect`, `close` and `stop` begin and end a manager and are tested separately. `attach` is
+# covered by Run.
 APART = {
     (Run, "leave"),
     (SessionManager, "connect"),

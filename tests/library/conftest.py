@@ -1,4 +1,4 @@
-"""One test, every store: in memory, Valkey alone, PostgreSQL alone, and both."""
+"""Fixtures for every store: in memory, Valkey alone, PostgreSQL alone, and both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Make = Callable[..., Awaitable[SessionManager]]
 
 @pytest.fixture
 async def another(database_url: str, valkey_url: str) -> AsyncIterator[Make]:
-    """Managers as separate processes have them: each with its own pool and client. `await another()`"""
+    """Creates managers as in separate processes, each with its own pool and client.
+
+    `await another()`.
+    """
     made: list[SessionManager] = []
 
     async def make(
@@ -38,7 +41,7 @@ async def another(database_url: str, valkey_url: str) -> AsyncIterator[Make]:
 
 @pytest.fixture(params=STORES)
 async def anywhere(request: pytest.FixtureRequest, another: Make) -> SessionManager:
-    """A manager over each of the stores in turn."""
+    """A manager for each of the stores in turn."""
     store = request.param
     return await another(database=store in ("postgres", "both"), valkey=store in ("valkey", "both"))
 
@@ -51,7 +54,7 @@ async def durable(request: pytest.FixtureRequest, another: Make) -> SessionManag
 
 @pytest.fixture
 async def sql(database_url: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """What a person does in psql."""
+    """A connection as in psql."""
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
         yield connection
 

@@ -1,4 +1,4 @@
-"""What a manager serves and hears, and what is told of a session."""
+"""Waits for a manager's subscriptions, and records announcements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOON = HANGS
 
 
 async def live(manager: SessionManager, session_id: str) -> None:
-    """Until the manager hears of every change of this session."""
+    """Waits until the manager is subscribed to this session."""
 
     async def heard() -> None:
         while True:
@@ -51,7 +51,7 @@ async def served(manager: SessionManager, session_id: str) -> AgentSession:
 async def words_of(
     client: redis.asyncio.Redis | redis.asyncio.RedisCluster, session_id: str
 ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
-    """What is told of a session, word by word."""
+    """The announcements about a session."""
 
     async def next_word() -> dict[str, Any]:
         message = await pubsub.get_message(timeout=SOON)

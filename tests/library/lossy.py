@@ -1,5 +1,4 @@
-"""A way to PostgreSQL that loses one answer (what was sent is done, and its sender does not hear of it) or delays one
-message until after its sender's connection was cut."""
+"""A proxy before PostgreSQL that loses one answer or delays one message."""
 
 from __future__ import annotations
 
@@ -9,13 +8,14 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
 
-READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery, outside of a transaction: it is committed
+READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery outside of a transaction: it is committed
 
 
 class LossyWay:
-    """`lose(marker)`: the next answer to a message that contains `marker` is swallowed and the connection cut.
+    """`lose(marker)` drops the next answer to a message that contains `marker`, and disconnects.
 
-    `delay(marker)`: the message itself is kept, its sender's connection cut, and `deliver()` sends it to PostgreSQL.
+    `delay(marker)` holds such a message, disconnects its sender, and `deliver()` sends it to
+    PostgreSQL.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -57,13 +57,13 @@ class LossyWay:
         self._delays = True
 
     async def deliver(self) -> None:
-        """Returns when PostgreSQL has dealt with what was delayed."""
+        """Returns when PostgreSQL has answered the delayed message."""
         assert self._late is not None
         await self._late()
         self._late = None
 
     def stay_closed(self, closed: bool) -> None:
-        """From the lost answer on nothing gets through."""
+        """After the lost answer all connections are refused."""
         self._closed = closed
 
     def _cut(self) -> None:

@@ -1,4 +1,4 @@
-"""State machines of hypothesis over asynchronous stores: one loop and one set of managers for all examples."""
+"""Hypothesis state machines over asynchronous stores; all examples share loop and managers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Run = Callable[[Awaitable[T]], T]
 
 
 class World:
-    """The managers of one test, and the loop on which they live."""
+    """The managers of one test and their event loop."""
 
     def __init__(self, runner: asyncio.Runner, managers: list[SessionManager]) -> None:
         self._runner = runner

@@ -1,4 +1,4 @@
-"""Today's agents, as they are in production: whole rows from a cache that nobody ever invalidates."""
+"""The agents in production: whole-row upserts from a cache that is never invalidated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CREATE TABLE agent_sessions (
 
 
 class OldAgent:
-    """`clock_ahead`: today's agents run on machines whose clocks are not ours."""
+    """`clock_ahead`: their machines' clocks may be wrong."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class OldAgent:
             "last_heartbeat": row[7].isoformat() if row[7] else self.now(),
             "metadata": {},
         }
-        # its from_dict knows three fields of a checkpoint and drops the rest
+        # its from_dict keeps three fields of a checkpoint
         stored = self.cache["checkpoints"] if isinstance(self.cache["checkpoints"], list) else []
         self.cache["checkpoints"] = [
             {k: c.get(k) for k in ("name", "timestamp", "data")}

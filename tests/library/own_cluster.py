@@ -1,4 +1,4 @@
-"""A cluster of three Valkey masters of the tests' own, on loopback."""
+"""A cluster of three Valkey masters on loopback."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class OwnCluster:
         self.url = self.url_of(self.masters[0])
 
     def url_of(self, port: int, user: str = "") -> str:
-        """`user` with its password, as `name:password`."""
+        """The URL with `name:password` of a user."""
         return f"redis://{user and user + '@'}127.0.0.1:{port}/0"
 
     async def start(self, **more: str) -> None:
-        """Within `START_SECONDS`. `more` are further options of the servers."""
+        """Waits up to `START_SECONDS`. `more` are additional server options."""
         async with asyncio.timeout(START_SECONDS):
             for port, node in self.nodes.items():
                 own = {"port": str(port), "cluster-port": str(self._bus_ports[port])}
@@ -69,7 +69,7 @@ class OwnCluster:
         return True
 
     def client(self, port: int) -> redis.Redis:
-        """Of one node, past the network's users."""
+        """A client of one node without authentication."""
         return redis.Redis.from_url(self.nodes[port].as_user, decode_responses=True)
 
     async def empty(self) -> None:

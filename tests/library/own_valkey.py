@@ -1,4 +1,4 @@
-"""A Valkey of one test's own, that it may stop, start and empty."""
+"""A Valkey of one test, which can be stopped, started and emptied."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class OwnValkey:
         self._socket = self.folder / "s"
         self._child: process.Child | None = None
         self.url = f"unix://{self._socket}"
-        self.as_user = self.url  # how a server with users of its own is asked whether it answers
+        self.as_user = self.url  # the URL with which readiness is checked on a server with users
 
     async def start(self, **more: str) -> None:
-        """`more` are further options of the server."""
+        """`more` are additional server options."""
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -43,7 +43,7 @@ class OwnValkey:
         return f"unix://{user}:{password}@{self._socket}"
 
     def freeze(self) -> None:
-        """It takes what is sent, and answers nothing."""
+        """Makes the server accept commands without answering."""
         if self._child is not None:
             self._child.process.send_signal(signal.SIGSTOP)
 

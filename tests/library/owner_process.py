@@ -1,6 +1,6 @@
-"""An agent in a process of its own: `python -m tests.library.owner_process SESSION DATABASE_URL VALKEY_URL`.
+"""An agent process: `python -m tests.library.owner_process SESSION DATABASE_URL VALKEY_URL`.
 
-Prints each thing that happens to it. SIGTERM makes it leave at its next safe point.
+Prints each event. SIGTERM makes it leave at its next safe point.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def main(session_id: str, database_url: str, valkey_url: str) -> None:
 
 
 async def started(session_id: str, database_url: str, valkey_url: str) -> Process:
-    """At work on the session: its first step is stored."""
+    """Starts the process; returns after its first step is stored."""
     urls = database_url, valkey_url
     process = await create_subprocess_exec(
         sys.executable, "-m", "tests.library.owner_process", session_id, *urls, stdout=PIPE

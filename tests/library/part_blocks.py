@@ -1,4 +1,4 @@
-"""Blocks of agents whose tasks share a run in the ways that programs do."""
+"""Blocks of agents whose tasks share a run in different ways."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SHARED: dict[str, Run] = {}
 
 
 class Scene:
-    """An agent's block with its parts, and an administrator who looks at it from outside."""
+    """An agent's block with its parts, and an administrator."""
 
     def __init__(self, boss: SessionManager, session_id: str) -> None:
         self.boss, self.session_id = boss, session_id
-        self.go = asyncio.Event()  # what the slow part works until
+        self.go = asyncio.Event()  # the slow part works until this is set
         self.started = asyncio.Event()
 
     async def record(self) -> AgentSession:
@@ -45,13 +45,13 @@ class Scene:
         assert (found.parts, found.parts_at_work) == (None, None)
 
     async def quick(self, run: Run) -> None:
-        """Comes by safe points all the time."""
+        """Calls safe points all the time."""
         while not self.go.is_set():
             await asyncio.sleep(0.01)
             await run.checkpoint("quick")
 
     async def slow(self, run: Run) -> None:
-        """Calls the run when all is done, and not before."""
+        """Calls the run only at its end."""
         self.started.set()
         await self.go.wait()
         await run.checkpoint("slow")
@@ -152,7 +152,7 @@ async def that_called_before(scene: Scene, run: Run) -> None:
 
 
 async def nested(scene: Scene, run: Run) -> None:
-    """A part that only awaits its own part is not at work; the one that it awaits is."""
+    """A part that only awaits another part is not at work; the awaited one is."""
 
     async def outer() -> None:
         await run.safe_point()
@@ -238,7 +238,7 @@ async def by_a_function_inside(scene: Scene, run: Run) -> None:
 
 
 async def in_a_step(scene: Scene, run: Run) -> None:
-    """Work that does not know the run."""
+    """Work that does not call the run."""
 
     async def graph() -> None:
         scene.started.set()

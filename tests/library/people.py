@@ -1,4 +1,4 @@
-"""Who acts in these tests, and what they look at."""
+"""Actors of these tests, and helpers that read the stored data."""
 
 from __future__ import annotations
 

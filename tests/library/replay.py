@@ -1,4 +1,4 @@
-"""The history, read again from its beginning."""
+"""Replays a session's history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ AGENTS_MAY = {
 
 
 def replayed(entries: Sequence[dict[str, Any]]) -> tuple[int, str, int]:
-    """(version, state, epoch) that the entries lead to: one entry a version, each beginning where the last ended."""
+    """(version, state, epoch) after all entries.
+
+    Asserts one entry a version, each continuing the one before.
+    """
     assert [e["version"] for e in entries] == list(range(1, len(entries) + 1)), "no gap, none twice"
     assert entries[0]["from_state"] is None
     for before, entry in pairwise(entries):
@@ -27,7 +30,7 @@ def replayed(entries: Sequence[dict[str, Any]]) -> tuple[int, str, int]:
 
 
 def states_that_history_allows(entries: Sequence[dict[str, Any]]) -> None:
-    """Every change of the state is in the table of transitions, by the verb that was used."""
+    """Asserts that every change of state is in the table of transitions, by its verb."""
     for entry in entries[1:]:
         was, becomes = entry["from_state"], entry["to_state"]
         verb = (entry["detail"] or {}).get("verb")

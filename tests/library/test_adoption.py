@@ -1,4 +1,4 @@
-"""A production table with the nine old columns becomes ours: nothing lost, nothing rewritten."""
+"""Migrating a production table with the nine old columns loses and rewrites nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NONSENSE: dict[str, Any] = {
 
 @pytest.fixture
 async def production(database_url: str) -> AsyncIterator[tuple[str, Sql]]:
-    """A database of its own with the old table. (address, connection)"""
+    """A database with the old table: (address, connection)."""
     parts = urlsplit(database_url)
     name = f"production_{uuid.uuid4().hex[:8]}"
     url = urlunsplit(parts._replace(path=f"/{name}"))
@@ -118,7 +118,7 @@ async def test_an_adopted_session_goes_on_with_both_kinds_of_agents(
 
 
 async def test_new_sessions_are_created_where_there_was_no_table(database_url: str) -> None:
-    """The test database itself was made from nothing."""
+    """The test database itself is created without one."""
     async with await SessionManager.connect(database_url) as manager:
         session = await manager.create_session("tutor")
         assert await manager.read(session.session_id) is not None

@@ -1,4 +1,6 @@
-"""The array that today's agents read: compressed, and brought up to date when it lacks a hundred checkpoints."""
+"""The array that old agents read: compressed, and updated when a hundred checkpoints are
+missing.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ async def shown(sql: Sql, session_id: str) -> list[tuple[str, str, Any, Any]]:
 
 
 async def expected(manager: SessionManager, sql: Sql, session_id: str) -> list[tuple[Any, ...]]:
-    """What stays of the record as far as the array goes, by the one rule that says so."""
+    """The checkpoints that the array must hold, by the rule of compression."""
     through = (await row(sql, session_id))["checkpoints_through"]
     kept = compress(await manager.get_checkpoints(session_id, limit=through))
     stored = {r["n"]: r for r in await rows(sql, EVERY, session_id)}
@@ -83,7 +85,7 @@ async def test_entries_of_an_older_agent_stay_in_it_and_their_words_are_kept(
 async def test_it_keeps_what_the_copy_of_its_writer_lacks(
     durable: SessionManager, sql: Sql
 ) -> None:
-    """A list gives sessions with their last checkpoint only: what is not in such a copy is not forgotten."""
+    """Sessions of a list have their last checkpoint only; the array must keep the others."""
     session = await durable.create_session("grader")
     for name in ("plan_made", "rubric_read", "session_checked"):
         session.checkpoint(name, {})

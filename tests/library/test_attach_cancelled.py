@@ -1,4 +1,4 @@
-"""One cancellation ends an attached block, at whatever moment of its beginning it comes."""
+"""One cancellation ends an attached block, at any time while it begins."""
 
 from __future__ import annotations
 

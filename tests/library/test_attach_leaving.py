@@ -1,4 +1,4 @@
-"""How an agent's work ends, and what comes too late."""
+"""How an agent's work ends, and late writes."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ async def test_a_late_agent_of_a_rolled_back_session_cannot_complete_it(
         async with anywhere.attach(session.session_id) as run:
             await run.checkpoint("essay_marked", {"essay": 1})
             await anywhere.rollback(session.session_id, 1, **OLGA)
-            # the block ends without a safe point: leaving it is one
+            # without a safe point: leaving the block acts as one
     assert await state_of(anywhere, session.session_id) == "active"
 
 

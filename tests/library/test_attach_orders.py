@@ -1,4 +1,4 @@
-"""Orders reach an attached agent: at once through Valkey, with its next heartbeat without it."""
+"""Orders reach an attached agent: immediately with Valkey, with its next heartbeat without it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.library.people import OLGA, OTTO, Sql, history, names
 from tests.support.waiting import HANGS
 
 SOON = HANGS
-NEVER = 3600.0  # no heartbeat comes by itself in these tests
+NEVER = 3600.0  # no automatic heartbeats in these tests
 
 
 @pytest.fixture(params=["valkey", "heartbeat"])
 async def pair(request: pytest.FixtureRequest, another: Make) -> tuple[SessionManager, Any]:
-    """(the agent's manager, the dashboard's); without Valkey the agent hears of an order when it beats."""
+    """(agent's manager, dashboard's manager); without Valkey orders arrive with heartbeats."""
     valkey = request.param == "valkey"
     return await another(valkey=valkey, flush_seconds=NEVER), await another(valkey=valkey)
 
@@ -37,13 +37,13 @@ def manager_of(run: Run) -> SessionManager:
 
 
 async def hears(run: Run) -> None:
-    """Through Valkey by itself; without it, its next heartbeat comes now."""
+    """Waits for the announcement; without Valkey, sends a heartbeat."""
     if not manager_of(run)._cache.trusted:
         await run.tick()
 
 
 async def next_safe_point(run: Run) -> None:
-    """The first one after the order was heard of: through Valkey that takes a moment."""
+    """The next safe point after the order has arrived."""
     known, head = manager_of(run)._cache, None
     while known.trusted and not (head and head.order_open):
         await asyncio.sleep(0.005)
@@ -52,7 +52,7 @@ async def next_safe_point(run: Run) -> None:
 
 
 async def until_waiting(task: asyncio.Task[Any], run: Run) -> None:
-    """The agent stands at a safe point: nothing of it is to be done before an order comes."""
+    """Waits until the agent is blocked at a safe point."""
     while run._seen is None or run._seen.state != "paused" or run._seen.order_open:
         assert not task.done(), task
         await hears(run)

@@ -1,4 +1,4 @@
-"""An order leaves `attach` as that order, whatever met it on the way and however it was heard of."""
+"""An order leaves `attach` unchanged, whatever wraps it and however it arrives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from agent_sessions import (
 from tests.library.conftest import Make
 from tests.library.people import OLGA
 
-NEVER = 3600.0  # no heartbeat comes by itself in these tests
+NEVER = 3600.0  # no automatic heartbeats in these tests
 
 ORDERS: list[tuple[str, list[Any], type[OrderReceived]]] = [
     ("rollback", [2], RolledBack),
@@ -33,7 +33,7 @@ orders = pytest.mark.parametrize(("verb", "arguments", "error"), ORDERS)
 
 
 class ToolError(Exception):
-    """What a framework makes of its tools' exceptions."""
+    """An exception in which a framework wraps those of its tools."""
 
 
 async def in_a_group(run: Run) -> None:
@@ -79,7 +79,7 @@ async def lost_in_gather(run: Run) -> None:
 
 
 async def met_by_nobody(run: Run) -> None:
-    """The block is left before its next safe point."""
+    """Leaves the block before the next safe point."""
 
 
 async def refused_outside_of_the_run(run: Run) -> None:
@@ -206,7 +206,7 @@ async def test_an_order_that_valkey_never_heard_of_is_met_with_the_first_refusal
 async def test_what_another_agent_ended_is_met_as_that_end(
     manager: SessionManager, end: str
 ) -> None:
-    """Their own end is no order and raises no epoch."""
+    """Another agent's end is not an order and does not raise the epoch."""
     session = await manager.create_session("grader")
     with pytest.raises(Completed):
         async with manager.attach(session.session_id) as run:

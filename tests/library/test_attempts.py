@@ -1,4 +1,4 @@
-"""Which errors leave a session open to be taken up again, and how often."""
+"""Which errors leave a session open for another attempt, and how often."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUSY = ConnectionError("model API answered 529")
 
 
 async def attempt(manager: SessionManager, session_id: str, error: Exception = BUSY) -> None:
-    """One try of an agent whose model does not answer."""
+    """One attempt of an agent whose model does not answer."""
     async with manager.attach(session_id, retry_on=(ConnectionError,), attempts=3) as run:
         run.context["half done"] = True
         raise error
@@ -138,7 +138,7 @@ async def test_parts_that_each_leave_the_session_open_leave_it_open_together(
 async def test_an_error_that_is_the_cause_of_its_own_cause_fails_the_session(
     anywhere: SessionManager, group: bool
 ) -> None:
-    """As `raise error.__cause__ from error` makes it, or `raise group.exceptions[0] from group`."""
+    """As `raise error.__cause__ from error` or `raise group.exceptions[0] from group` causes."""
     session = await anywhere.create_session("grader")
     inner, wrapper = KeyError("essay"), RuntimeError("a tool failed")
     inner.__cause__, wrapper.__cause__ = wrapper, inner

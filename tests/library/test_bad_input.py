@@ -1,4 +1,4 @@
-"""What is only strange is stored as it is. What is refused, with its words: tests/contract/test_bad_input.py."""
+"""Unusual input that is stored unchanged. Refused input: tests/contract/test_bad_input.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caches that cannot lie: bounded, told of every change, and compared with PostgreSQL."""
+"""Caches are bounded, get every change, and agree with PostgreSQL."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ async def test_a_change_in_another_process_is_served_at_once(another: Make) -> N
     assert (await two.head(session.session_id)).state in (
         "active",
         "paused",
-    )  # told, maybe not yet heard
+    )  # published, but maybe not received yet
     assert (await served(two, session.session_id)).state == "paused"
 
 
 async def test_a_first_read_shows_no_less_than_what_was_stored_when_it_began(another: Make) -> None:
-    """Valkey and PostgreSQL are asked at the same time, while somebody writes and others put copies back."""
+    """Valkey and PostgreSQL are read concurrently, while others write and cache copies."""
     writer, readers = await another(), [await another(cache_size=0) for _ in range(2)]
     session = await writer.create_session("grader")
 
@@ -89,7 +89,7 @@ async def test_a_first_read_shows_no_less_than_what_was_stored_when_it_began(ano
 
 
 async def test_a_session_without_subscription_is_not_served_from_the_cache(another: Make) -> None:
-    """An order given here does not make this process an authority on what comes after."""
+    """Giving an order does not make this process aware of later ones."""
     one, two = await another(), await another()
     session, other = await one.create_session("grader"), await one.create_session("grader")
     await live(one, other.session_id)

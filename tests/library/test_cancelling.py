@@ -1,4 +1,6 @@
-"""A task that is told to end does end, wherever the word meets it: the Redis client swallows it while it connects."""
+"""A cancelled task ends, at any await: the Redis client swallows cancellations while it
+connects.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from sessions_app.live.sources.valkey import ValkeySource
 from tests.support.waiting import HANGS
 
 End = Callable[[int], Awaitable[None]]
-# No task is ended by a bare `cancel()` but here: `end` itself, and a page's writer, which looks at `closed`.
-# An interruption cancels the agent's own block, which is not awaited there but left by it.
+# Exceptions: `cancel_and_wait` itself, and a page's writer, which checks `closed`.
+# An interruption cancels the agent's own block, which cannot be awaited there.
 BARE = {
     "agent_sessions/cancellation.py": 1,
     "agent_sessions/tasks.py": 1,

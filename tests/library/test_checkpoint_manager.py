@@ -1,4 +1,4 @@
-"""CheckpointManager: named recovery points, kept within bounds."""
+"""CheckpointManager: named recovery points, bounded in number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a cluster of three masters: all that works on one server."""
+"""Everything that works on one server works on a cluster of three masters."""
 
 from __future__ import annotations
 

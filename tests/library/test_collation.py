@@ -1,4 +1,4 @@
-"""How a user's name begins is looked up by the index, whatever the database's collation is."""
+"""The prefix search for users uses the index with any collation of the database."""
 
 from __future__ import annotations
 

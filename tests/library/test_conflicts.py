@@ -1,4 +1,4 @@
-"""A conflict names who changed that very path, whoever wrote last."""
+"""A conflict names the author of the change to that path, not the last writer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def copy_of(manager: SessionManager, session_id: str) -> AgentSession:
 
 
 async def is_marked(manager: SessionManager, session_id: str, **context: Any) -> None:
-    """The agent writes last, and something else."""
+    """The agent writes last, to another path."""
     copy = await copy_of(manager, session_id)
     copy.context.update(context)
     copy.checkpoint("essay_marked")

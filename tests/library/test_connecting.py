@@ -1,4 +1,4 @@
-"""A manager that never came to be leaves nothing behind."""
+"""A failed connect leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent_sessions import SessionManager, StorageUnavailable
 
 @pytest.fixture
 def nowhere() -> str:
-    """A port that nobody serves."""
+    """A port without a server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"postgresql://nobody@127.0.0.1:{server.getsockname()[1]}/nowhere"
 

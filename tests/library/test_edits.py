@@ -1,4 +1,4 @@
-"""An edit is a difference against what was loaded, applied to what is there."""
+"""An edit is a difference to the loaded value, applied to the current one."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def test_without_a_seen_version_it_replaces_what_is_there(anywhere: Sessio
 async def test_any_version_between_two_contexts_stands_for_the_older(
     anywhere: SessionManager,
 ) -> None:
-    """The caller saw a version that brought no context of its own."""
+    """The caller saw a version that did not change the context."""
     made = await anywhere.create_session("tutor", context={"skill": "a", "position": 1})
     await agent_writes(anywhere, made.session_id, position=2)
     await anywhere.pause(made.session_id, **OTTO)
@@ -196,7 +196,7 @@ async def test_the_history_names_the_paths_that_were_changed(
 async def test_what_was_loaded_and_is_not_kept_any_more_is_said(
     durable: SessionManager, sql: Sql, seen: int
 ) -> None:
-    """Retention removes past contexts; the context before them must not be taken for the one that was loaded."""
+    """Retention removes past contexts; an earlier one must not be used instead."""
     made = await durable.create_session("tutor", context={"skill": "a"})
     for skill in ("b", "c", "d"):
         session = await stored(durable, made)

@@ -1,4 +1,4 @@
-"""Faults 1 to 5 of the system that this one replaces, shown gone. What they were is said in each test's name."""
+"""Faults 1 to 5 of the former system, which must not return."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_an_administrator_s_pause_reaches_the_agent_and_is_not_overwritten
     await dashboard.pause(session.session_id, **OLGA)
     seen = await agent.get_session(session.session_id)
     assert seen is not None and seen.state == SessionState.PAUSED
-    session.checkpoint("essay_marked")  # the agent's copy still says active
+    session.checkpoint("essay_marked")  # the agent's copy is still active
     await agent.update_session(session)
     stored = await dashboard.read(session.session_id)
     assert stored is not None and stored.state == SessionState.PAUSED
@@ -87,8 +87,8 @@ async def test_errors_of_postgresql_are_raised(
     await pool.open()
     manager = SessionManager(redis_client, pool, retry_seconds=0)
     session = await manager.create_session("grader")
-    await manager._store.close()  # it keeps a connection for a moment
-    await pool.close()  # from here on the database is away
+    await manager._store.close()  # the store keeps a connection for a moment
+    await pool.close()  # from here on the database is unreachable
     session.checkpoint("essay_marked")
     for write in (
         manager.update_session(session),

@@ -1,4 +1,4 @@
-"""What other programs stored under the library's keys in Valkey is met with the library's own errors."""
+"""Foreign values under the library's keys in Valkey raise the library's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the agents' log-in cannot do past the library: each raw statement is refused and leaves no trace."""
+"""Raw statements of the agents' log-in that the library would not send are refused without
+effect.
+"""
 
 from __future__ import annotations
 

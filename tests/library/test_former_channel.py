@@ -1,4 +1,4 @@
-"""Beside processes of the version before hash tags, which publish to another channel and follow it."""
+"""Compatibility with the version before hash tags, which uses another channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record that changed without a word, or is gone, is found out with the next heartbeat."""
+"""A change that was not announced, or a removed record, is detected with the next heartbeat."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.keys import KEYS
 from tests.support.waiting import HANGS
 
 SOON = HANGS
-NEVER = 3600.0  # no heartbeat comes by itself in these tests
+NEVER = 3600.0  # no automatic heartbeats in these tests
 
 
 @pytest.fixture
 async def mute_url(redis_client: redis.asyncio.Redis, valkey_url: str) -> AsyncIterator[str]:
-    """A way to Valkey that may do everything but publish."""
+    """A Valkey user that may do everything except publish."""
     await redis_client.acl_setuser(
         "mute", enabled=True, passwords=["+mute"], keys=["*"], channels=["*"], categories=["+@all"],
         commands=["-publish"],
@@ -47,7 +47,7 @@ async def test_on_valkey_alone_an_order_that_was_not_published_comes_with_the_be
     async with agent.attach(session.session_id, interval=NEVER, complete=False) as run:
         await run.checkpoint("essay_marked")
         await boss.pause(session.session_id, **OLGA)
-        await run.safe_point()  # not heard of
+        await run.safe_point()  # not announced
         await run.tick()
         waiting = asyncio.create_task(run.safe_point())
         await until_paused(run, waiting)

@@ -1,4 +1,4 @@
-"""The history: written with each change in its transaction, for good; counts and notifications beside it."""
+"""The history: written in each change's transaction, immutable; counts and notifications."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_counts_equal_the_truth_under_concurrent_writers(another: Make, sq
         *(managers[n % 3].create_session(choice.choice(["tutor", "grader"])) for n in range(60))
     )
 
-    at_once = asyncio.Semaphore(20)  # so that none waits long for one of the pool's connections
+    at_once = asyncio.Semaphore(20)  # limits the wait for a connection of the pool
 
     async def act(session_id: str) -> None:
         manager = choice.choice(managers)
@@ -171,7 +171,7 @@ class Ear:
         await self._sql.close()
 
     async def heard(self) -> list[Any]:
-        """All that came until now: a mark is sent behind it."""
+        """All notifications until now: waits for a marker sent after them."""
         await self._sql.execute("SELECT pg_notify('agent_sessions', 'mark')")
         payloads = []
         async for notification in self._sql.notifies(timeout=HANGS):
@@ -246,6 +246,6 @@ async def test_a_large_statement_is_told_in_parts_that_fit(
 async def test_what_a_statement_changed_is_never_compared_with_every_row_it_touched(
     durable: SessionManager, sql: Sql
 ) -> None:
-    """Whoever writes the function anew drops the setting: then ten thousand beats take twelve seconds again."""
+    """Redefining the function drops the setting: ten thousand heartbeats would take twelve seconds."""
     found = await rows(sql, COMPARING)
     assert ["enable_nestloop=off" in one["proconfig"] for one in found] == [True]

@@ -1,4 +1,4 @@
-"""What counts as a change of a JSON object, and when two changes meet."""
+"""Changes of JSON objects, and conflicts between two of them."""
 
 from __future__ import annotations
 

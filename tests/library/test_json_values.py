@@ -1,4 +1,6 @@
-"""What JSON cannot hold is refused with its path, or goes through the author's `encode`; nothing changes silently."""
+"""Values that JSON cannot hold are refused with their path, or converted by the author's
+`encode`.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +163,7 @@ async def test_keys_of_an_enumeration_of_texts_are_stored_as_their_texts(
     assert theirs is not None
     theirs.context["other"] = 1
     await two.update_session(theirs)
-    await one.update_session(session)  # brought onto theirs, path by path
+    await one.update_session(session)  # merges path by path
     stored = await two.read(session.session_id)
     assert stored is not None
     assert stored.context == {"maths": 1, "other": 1}
@@ -197,7 +199,7 @@ class Essay:
 
 
 class Number:
-    """As those of numpy: no subclass of Python's, and `item()` gives one."""
+    """A number like those of numpy: no subclass of Python's, with an `item()`."""
 
     def __init__(self, value: float) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""Names in Valkey that other programs use as well: agents of the old kind, rules of access, the manual."""
+"""Names of keys in Valkey that old agents, access rules and the manual use."""
 
 from __future__ import annotations
 

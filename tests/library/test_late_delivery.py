@@ -1,4 +1,4 @@
-"""What is delayed on its way to PostgreSQL until after it was sent again has no second effect."""
+"""A statement that arrives after it was sent again has no second effect."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_one_that_arrives_before_it_is_sent_again_is_stored_once(
 ) -> None:
     session = await manager.create_session("grader")
     way.delay(b"essay_marked")
-    async with sql.transaction():  # keeps what is sent again waiting
+    async with sql.transaction():  # holds the repeated statement back
         await sql.execute("LOCK agent_session_history IN EXCLUSIVE MODE")
         storing = asyncio.create_task(store(manager, session, 1))
         await way.lost.wait()

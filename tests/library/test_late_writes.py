@@ -1,4 +1,4 @@
-"""Which writes after an order are counted as late: those of zombies, not the step at which an order is met."""
+"""Which writes after an order count as late: not the step that meets the order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_what_it_still_writes_after_it_heard_the_order_is(anywhere: Sessio
 
 
 async def _write(run: Run) -> None:
-    """As an agent does whose framework swallows every exception."""
+    """Writes like an agent whose framework swallows every exception."""
     with pytest.raises(OrderReceived):
         await run.checkpoint("essay_marked")
 

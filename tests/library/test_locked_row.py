@@ -1,4 +1,4 @@
-"""Somebody left a transaction open in psql: one row is locked, the others are not."""
+"""An open transaction in psql locks one row; other rows are not affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions with more checkpoints than an agent's copy shows."""
+"""Sessions with more checkpoints than a copy holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults 6 to 10 of the system that this one replaces, shown gone. What they were is said in each test's name."""
+"""Faults 6 to 10 of the former system, which must not return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Today's agents go on as they are, and cannot undo what an administrator or another writer did."""
+"""Old agents keep working, and cannot undo what administrators or other writers did."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_its_stale_active_does_not_undo_an_order(
     if verb == "rollback":
         await manager.pause(
             session_id, **OLGA
-        )  # so that its active is not what the rollback orders
+        )  # otherwise its `active` would be what the rollback orders
     ordered = await getattr(manager, verb)(session_id, *arguments, **OLGA)
     before = await row(sql, session_id)
     old.cache["context"]["a"] = 2

@@ -1,4 +1,4 @@
-"""What one of today's agents wrote is what is stored, and what others wrote is not its to undo."""
+"""Contexts of old agents: their own changes are stored, changes of others stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole sessions that today's agents put into Valkey, and writes of theirs that nobody announces."""
+"""Copies that old agents put into Valkey, and their writes without announcements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def test_a_stale_copy_that_it_puts_into_valkey_is_never_served(
     await old.load(session.session_id)
     await theirs.pause(session.session_id, **OTTO)
     old.cache["context"]["a"] = 7
-    await old.save()  # its SETEX says active
+    await old.save()  # its SETEX stores active
     for manager in (ours, theirs, await another()):
         served = await manager.get_session(session.session_id)
         assert served is not None

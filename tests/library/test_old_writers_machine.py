@@ -1,7 +1,7 @@
-"""Two of today's agents, ours and an administrator over one session, in any order.
+"""Two old agents, a new one and an administrator on one session, in any order.
 
-Each of today's agents sets its keys, sets them back and removes them, with and without checkpoints: its keys are what it
-wrote last, and nobody else's are touched by it.
+Each old agent sets, resets and removes its keys, with and without checkpoints: its keys have the
+values it wrote last, and it changes no other keys.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def old_writers_machine(here: World, sql: Sql) -> type[RuleBasedStateMachine]:
 
         @rule(who=WHO)
         def one_starts(self, who: str) -> None:
-            """Reads the row and marks with a checkpoint that it did, so that its array is its own."""
+            """Reads the row and stores a checkpoint, which identifies its array."""
             self.old[who] = OldAgent(sql)
             here.run(self.old[who].load(self.id))
             self.old[who].checkpoint("started", who=who)

@@ -1,4 +1,4 @@
-"""One process at a time works on a session: its lease, those who come second, and what ends it."""
+"""One process at a time works on a session: its lease, waiting processes, and what ends a lease."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def read(manager: SessionManager, session_id: str) -> AgentSession:
 
 
 async def owned_elsewhere(sql: Sql, session_id: str, seconds: int) -> None:
-    """The lease of an agent on another machine, which has so many seconds left."""
+    """The lease of an agent on another machine, with `seconds` left."""
     await sql.execute(
         "UPDATE agent_sessions SET owner_id = %s, owner_name = 'other, process 7', owner_since = now(),"
         " owner_timeline = agent_session_timeline(), lease_until = now() + make_interval(secs => %s) WHERE id = %s",
@@ -44,7 +44,7 @@ async def owned_elsewhere(sql: Sql, session_id: str, seconds: int) -> None:
 async def second_comer(
     manager: SessionManager, session_id: str
 ) -> AsyncIterator[asyncio.Task[int]]:
-    """Waits for the session as `attach` does by default; its result is what it then finds in the context."""
+    """Waits for the session like `attach`; returns the context that it then finds."""
 
     async def work() -> int:
         async with manager.attach(session_id, complete=False) as run:
@@ -159,7 +159,7 @@ async def test_a_lease_ends_by_the_clock_of_the_database(durable: SessionManager
             pass
     await owned_elsewhere(sql, session.session_id, 0)
     async with durable.attach(session.session_id, complete=False) as run:
-        assert run.session.epoch == 1  # whoever had it before may still write
+        assert run.session.epoch == 1  # the former owner may still write
     taken = [e for e in await history(sql, session.session_id) if e["kind"] == "taken_over"]
     assert [e["detail"]["before"] for e in taken] == ["other, process 7"]
 

@@ -97,7 +97,7 @@ async def test_a_resume_before_the_pause_was_confirmed_is_confirmed_at_once(
 async def test_tasks_that_do_not_call_the_run_are_not_waited_for(
     pair: tuple[SessionManager, SessionManager],
 ) -> None:
-    """Else a pause would never be confirmed beside a library's own tasks."""
+    """Otherwise a library's own tasks would prevent the confirmation."""
 
     async def beside(scene: Scene, run: Run) -> None:
         async def idles() -> None:

@@ -1,4 +1,4 @@
-"""Any sequence of pauses and resumes, with any work in between, harms no healthy agent."""
+"""Any sequence of pauses and resumes, with any work in between, leaves a healthy agent working."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.library.people import OLGA, OTTO, Sql, history, names
 from tests.support.waiting import HANGS
 
 SOON = HANGS
-OFTEN = 0.05  # seconds between heartbeats: without Valkey they bring the orders
+OFTEN = 0.05  # seconds between heartbeats, which bring orders without Valkey
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -27,7 +27,7 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 class Worker:
-    """An agent that takes a step whenever it is told to."""
+    """An agent that takes a step when told."""
 
     def __init__(self, agent: SessionManager, boss: SessionManager, session_id: str) -> None:
         self.boss, self.session_id = boss, session_id
@@ -49,7 +49,7 @@ class Worker:
         self._steps.put_nowait(step)
 
     async def idle(self) -> None:
-        """Until it has taken every step; raises what ended the agent."""
+        """Waits until all steps are taken; raises the error that ended the agent."""
         await self._first(self._steps.join())
 
     async def inside(self) -> None:
@@ -77,7 +77,7 @@ class Worker:
         await eventually(holds)
 
     async def heard(self, state: str) -> None:
-        """The agent's own process knows that the session is in this state."""
+        """Waits until the agent's process knows this state."""
         assert self.run is not None
 
         async def holds() -> bool:
@@ -102,7 +102,7 @@ async def working(
 
 @pytest.fixture(params=["valkey", "heartbeat"])
 async def pair(request: pytest.FixtureRequest, another: Make) -> tuple[SessionManager, Any]:
-    """(the agent's manager, the dashboard's), with and without Valkey."""
+    """(agent's manager, dashboard's manager), with and without Valkey."""
     valkey = request.param == "valkey"
     return await another(valkey=valkey, flush_seconds=OFTEN), await another(valkey=valkey)
 
@@ -126,7 +126,7 @@ async def test_an_agent_pauses_as_often_as_it_is_told_to(
         for n in range(1, 5):
             await worker.boss.pause(worker.session_id, **OLGA)
             await worker.heard("paused")
-            worker.step(marks(n))  # the step at which the pause meets it
+            worker.step(marks(n))  # the pause arrives during this step
             await worker.obeyed()
             await worker.boss.resume(worker.session_id, **OTTO)
             await worker.obeyed()
@@ -199,7 +199,7 @@ async def test_an_agent_that_was_resumed_may_pause_and_complete_itself(
 
 
 async def says(boss: SessionManager, session_id: str, verb: str) -> None:
-    """As an orchestrator does it: with a copy of its own, not as an order."""
+    """As an orchestrator does: with its own copy, not as an order."""
     copy = await boss.read(session_id)
     assert copy is not None
     getattr(copy, verb)()
@@ -237,14 +237,14 @@ async def _has(worker: Worker, n: int) -> bool:
 async def test_a_refused_end_leaves_the_copy_in_the_state_that_is_stored(
     pair: tuple[SessionManager, SessionManager],
 ) -> None:
-    """Else the next checkpoint would ask for the state from before."""
+    """Otherwise the next checkpoint would request the former state."""
     agent, boss = pair
     session = await agent.create_session("grader")
     async with agent.attach(session.session_id, interval=OFTEN, complete=False) as run:
         await says(boss, session.session_id, "pause")
         run.session.checkpoint("kept")
         sent = asyncio.create_task(agent.update_session(run.session))
-        await asyncio.sleep(0)  # on its way; its answer says that the session is paused
+        await asyncio.sleep(0)  # being sent; the answer says that the session is paused
         run.context["mean"] = float("nan")
         with pytest.raises(InvalidInput):
             await run.complete()

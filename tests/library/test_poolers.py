@@ -1,4 +1,4 @@
-"""Behind a pooler in transaction mode the library works, or says at once what to change."""
+"""Behind a pooler in transaction mode the library works, or says what to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repeating is harmless: double clicks, fifty at once, and a connection lost in the middle of a commit."""
+"""Repetition is harmless: double clicks, fifty at once, and a connection lost during a commit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ COMMIT = b"COMMIT"
 T = TypeVar("T")
 
 
-# --- the same request again ----------------------------------------------------------------------------------
+# --- the same request again
+# ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
@@ -96,7 +97,8 @@ async def test_the_same_id_with_another_request_is_refused(
     assert after is not None and after.version == done.version
 
 
-# --- an answer that never came -------------------------------------------------------------------------------
+# --- a lost answer
+# -------------------------------------------------------------------------------------------
 @pytest.fixture
 async def way(database_url: str) -> AsyncIterator[LossyWay]:
     async with LossyWay(database_url) as way:
@@ -105,7 +107,7 @@ async def way(database_url: str) -> AsyncIterator[LossyWay]:
 
 @pytest.fixture(params=["autocommit", "transactions"])
 async def manager(request: pytest.FixtureRequest, way: LossyWay) -> AsyncIterator[SessionManager]:
-    """Over the lossy way, with a pool of ours and with one as a caller may bring it."""
+    """A manager behind the lossy proxy, with its own pool and with a caller's."""
     async with AsyncConnectionPool(
         way.url,
         min_size=1,
@@ -122,14 +124,14 @@ async def manager(request: pytest.FixtureRequest, way: LossyWay) -> AsyncIterato
 
 
 async def persistently(call: Callable[[], Awaitable[T]]) -> T:
-    """As an agent does that does not give up: the same call until it is answered."""
+    """Repeats the same call until it is answered."""
     while True:
         with suppress(StorageUnavailable):
             return await asyncio.wait_for(call(), HANGS)
 
 
 def marker(manager: SessionManager, statement: bytes) -> bytes:
-    """What ends the transaction: COMMIT, or with autocommit the statement itself."""
+    """The text that ends the transaction: COMMIT, or with autocommit the statement itself."""
     pool = manager._store._pool  # type: ignore[attr-defined]
     return statement if pool.kwargs and pool.kwargs["autocommit"] else COMMIT
 
@@ -246,7 +248,7 @@ async def test_an_agent_that_calls_again_after_an_unknown_outcome_stores_once(
         run.context["meanwhile"] = 1
         made = await persistently(lambda: run.checkpoint("essay_marked", {"essay": 2}))
         assert made.n == 3
-        await run.checkpoint("essay_marked", {"essay": 2})  # the same values, on purpose
+        await run.checkpoint("essay_marked", {"essay": 2})  # the same values on purpose
     checkpoints = await manager.get_checkpoints(session.session_id)
     assert [c.data.get("essay") for c in checkpoints] == [None, 1, 2, 2]
     assert (await row(sql, session.session_id))["context"] == {"marked": 2, "meanwhile": 1}

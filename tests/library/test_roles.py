@@ -1,4 +1,4 @@
-"""Who wrote it is decided by the role that is logged in; each role may do its work and nothing beyond."""
+"""The role of the log-in determines the author; each role has exactly the rights it needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGINS = {
 
 @pytest.fixture(scope="module")
 def logins(migrated: str) -> Iterator[Callable[[str], str]]:
-    """`logins("agent")`: the address of a log-in that is a member of that role and of nothing else."""
+    """`logins("agent")` is the address of a log-in with only that role."""
     addresses = {}
     with psycopg.connect(migrated, autocommit=True) as connection:
         for name, role in LOGINS.items():
@@ -43,7 +43,7 @@ def logins(migrated: str) -> Iterator[Callable[[str], str]]:
 async def agents(
     database_url: str, valkey_url: str, logins: Callable[[str], str]
 ) -> AsyncIterator[SessionManager]:
-    """A manager as an agent's process has it."""
+    """A manager with the rights of an agent's process."""
     async with await SessionManager.connect(logins("agent"), valkey_url) as manager:
         yield manager
 
@@ -244,7 +244,7 @@ async def test_the_dashboards_role_gives_orders_in_a_persons_name(
 def test_a_log_in_that_may_not_create_roles_learns_what_an_administrator_runs(
     migrated: str,
 ) -> None:
-    """Roles belong to the whole server, so the ones that are there are hidden under other names."""
+    """Roles belong to the whole server, so the existing ones are renamed meanwhile."""
     with psycopg.connect(migrated) as connection, connection.cursor() as cursor:
         for name in schema.ROLES:
             cursor.execute(f"ALTER ROLE {name} RENAME TO hidden_{name}")

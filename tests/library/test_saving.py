@@ -1,4 +1,4 @@
-"""A save returns when it is stored, and stores what is there when it is called."""
+"""A save returns after the commit, and stores the state at the time of the call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.library.people import Sql, names, row
 async def test_what_returned_is_committed_whatever_the_pool_is(
     manager: SessionManager, sql: Sql
 ) -> None:
-    """This manager's pool knows no autocommit; its connection stays with the writers from group to group."""
+    """The pool has no autocommit; writers keep its connection from batch to batch."""
     session = await manager.create_session("grader")
     assert (await row(sql, session.session_id))["version"] == 1
     for version in range(2, 5):

@@ -1,4 +1,4 @@
-"""What is stored can be read by today's agents, and what they stored by us."""
+"""Stored data is readable by old agents, and theirs by the library."""
 
 from __future__ import annotations
 

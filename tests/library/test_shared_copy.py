@@ -1,4 +1,4 @@
-"""Several tasks of one agent share one copy of a session: each of their writes is stored, once."""
+"""Tasks of one agent share a copy of a session: each write is stored once."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_dict_that_an_agent_holds_on_to_stays_part_of_the_context(
     theirs.context["other"] = 5
     await anywhere.update_session(theirs)
     marks["a"] = 1
-    await anywhere.update_session(mine)  # meets the other's change: the careful way
+    await anywhere.update_session(mine)  # meets the other's change: a write on the locked row
     marks["b"] = 2
     await anywhere.update_session(mine)
     stored = await anywhere.read(session.session_id)

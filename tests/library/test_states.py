@@ -1,4 +1,4 @@
-"""Which state leads where: one table, in Python and in SQL, and an error that says what was wanted."""
+"""The transitions: one table in Python and in SQL, and errors for everything else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_table_is_the_one_of_the_specification() -> None:
 
 
 async def test_sql_and_python_have_the_same_table(sql: Sql) -> None:
-    """Rolling back is the one way that writers without verbs do not have: there is no UPDATE that means it."""
+    """Except for rollback, which no UPDATE of a writer without verbs can mean."""
     allowed = {
         (a.value, b.value)
         for verb, row in TRANSITIONS.items()

@@ -1,4 +1,4 @@
-"""SIGTERM and interruption: how a block is left before it ends by itself."""
+"""SIGTERM and interruption: leaving a block before it ends by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON that PostgreSQL holds and Python does not: read as far as it can be, and not written back by accident."""
+"""JSON in PostgreSQL that Python cannot hold: read as far as possible, and never written back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failing the silent in one statement leaves what the careful way leaves, of sessions of every shape."""
+"""Failing silent sessions in one statement stores the same as failing each one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that is restored or fails over counts its versions a second time: what was known before counts as nothing."""
+"""Restores and fail-overs count versions again: everything known from before is invalid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Connect = Callable[..., Awaitable[SessionManager]]
 
 
 class Database:
-    """One of its own, that is dumped and restored as the documentation says."""
+    """A database of the test, dumped and restored as documented."""
 
     def __init__(self, url: str, server: str, folder: Path) -> None:
         self.url, self._server, self._folder = url, server, folder
@@ -31,12 +31,12 @@ class Database:
         self._run(runbook.block("pg_dump"))
 
     def restore(self) -> None:
-        """Over what is there."""
+        """Restores over the existing database."""
         said = self._run(runbook.block("--clean"))
         assert "ERROR" not in said
 
     def restore_anew(self) -> None:
-        """Into a database that is made anew under the same name."""
+        """Restores into a new database of the same name."""
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute("DROP DATABASE scratch WITH (FORCE)")
         self._run(runbook.block("createdb"))
@@ -46,7 +46,7 @@ class Database:
         return runbook.run(lines, self._folder, self._server, **urls)
 
     def write(self, session_id: str, times: int) -> None:
-        """As psql does, which announces nothing."""
+        """Writes as psql does, without an announcement."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             for n in range(times):
                 connection.execute(
@@ -93,7 +93,7 @@ async def connect(database: Database, valkey_url: str) -> AsyncIterator[Connect]
 
 
 async def lost(manager: SessionManager, database: Database) -> AgentSession:
-    """A session at version 4 of a timeline that is lost: the dump has version 1."""
+    """A session at version 4 of a lost timeline; the dump has version 1."""
     session = await manager.create_session("tutor", context={"line": "before"})
     database.dump()
     for n in range(3):
@@ -110,10 +110,10 @@ RESTORES = [Database.restore, Database.restore_anew]
 async def test_after_a_restore_no_copy_of_the_lost_timeline_is_served(
     connect: Connect, database: Database, restore: Callable[[Database], None]
 ) -> None:
-    """psql's writes bring the row to the very version that the lost copies have."""
+    """Writes in psql bring the row to the version of the lost copies."""
     manager, reader = await connect(), await connect()
     session = await lost(manager, database)
-    copied = await reader.get_session(session.session_id)  # and into Valkey
+    copied = await reader.get_session(session.session_id)  # also into Valkey
     assert copied is not None
     assert copied.context == session.context
     await reader.tick()
@@ -257,7 +257,7 @@ async def test_who_decides_upon_a_version_of_the_lost_timeline_is_refused(
 async def test_a_version_of_the_lost_timeline_does_not_hide_lower_new_ones(
     connect: Connect, database: Database, redis_client: redis.asyncio.Redis
 ) -> None:
-    """Valkey's remembered version is 4 of the lost timeline; the new one's 2 is put and told all the same."""
+    """Valkey's announced version is 4 of the lost timeline; version 2 of the new one is accepted."""
     manager, other = await connect(), await connect()
     session = await lost(manager, database)
     await manager.tick()

@@ -1,4 +1,4 @@
-"""Two operating-system processes that write one session at the same time lose nothing of each other."""
+"""Two processes that write one session concurrently lose nothing."""
 
 from __future__ import annotations
 

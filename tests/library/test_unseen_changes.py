@@ -1,4 +1,4 @@
-"""What an agent has not seen, it neither undoes nor overwrites: on every store, and with several of everything."""
+"""An agent neither undoes nor overwrites changes that it has not seen, on every store."""
 
 from __future__ import annotations
 

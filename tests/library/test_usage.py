@@ -1,4 +1,4 @@
-"""A manager that is used where it cannot work says so at once, and what to do instead."""
+"""A manager used where it cannot work raises immediately and says what to do."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def main():
 
 asyncio.run(main())
 """
-# The child ends without the rest of asyncio.run, which would cancel tasks of the parent whose sockets both have.
+# Ends without the rest of asyncio.run, which would cancel tasks of the parent on shared sockets.
 LEFT = """
 import asyncio, os, sys
 from agent_sessions import SessionManager
@@ -193,7 +193,7 @@ def test_attach_outside_of_an_event_loop_says_where_it_belongs() -> None:
 
 
 class PoolOfAnotherLibrary:
-    """As asyncpg.Pool is: `acquire`, and no `getconn`."""
+    """A pool like asyncpg.Pool: with `acquire`, without `getconn`."""
 
     async def acquire(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Where Valkey alone holds the record."""
+"""Valkey as the only store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_a_session_that_only_beats_is_kept(
     silent = await manager.create_session("grader")
     keys = [KEYS.copy(s.session_id) for s in (beating, silent)]
     for key in keys:
-        await redis_client.expire(key, 60)  # most of its time is over
+        await redis_client.expire(key, 60)  # most of its time to live is over
     await manager.heartbeat(beating.session_id)
     lifetimes = [await redis_client.ttl(key) for key in keys]
     assert lifetimes[0] > 23 * 3600
@@ -36,7 +36,7 @@ async def test_a_beat_of_a_session_whose_key_is_gone_says_so(
     manager = await another(database=False)
     gone, there = [await manager.create_session("grader") for _ in range(2)]
     for session in (gone, there):
-        await live(manager, session.session_id)  # so that each beat is answered from memory
+        await live(manager, session.session_id)  # so that each heartbeat is answered from memory
         await manager.heartbeat(session.session_id)
     await redis_client.delete(KEYS.copy(gone.session_id))
     answers = await asyncio.gather(

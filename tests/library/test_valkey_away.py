@@ -1,4 +1,4 @@
-"""Nobody waits for Valkey: slow, frozen or gone it loses no fact, and what it has to hear it hears later."""
+"""Nothing waits for Valkey: slow, frozen or gone, it loses no data and gets announcements later."""
 
 from __future__ import annotations
 
@@ -179,7 +179,5 @@ async def test_without_postgresql_only_subscribed_sessions_are_served(
     await pool.close()
     assert (await served(manager, known.session_id)).version == 1
     with pytest.raises(StorageUnavailable):
-        await manager.get_session(
-            unknown.session_id
-        )  # Valkey has a copy; nobody knows how old it is
+        await manager.get_session(unknown.session_id)  # Valkey has a copy of unknown age
     await manager.close()

@@ -1,4 +1,4 @@
-"""Verbs of an operator and of an agent in any order, on every store, against a model that is a few dicts."""
+"""Verbs of an operator and an agent in any order, on every store, compared with a simple model."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
         @rule(verb=st.sampled_from(["pause", "resume"]))
         @precondition(lambda self: self.state in LIVE)
         def orders_there_and_back_come_between_reading_and_changing(self, verb: str) -> None:
-            """The state is as the agent read it, and yet it has not seen the newest order."""
+            """The state is what the agent read, but it has not seen the newest order."""
             self.the_agent_reads()
             orders = ["resume", "pause"] if self.state == "paused" else ["pause", "resume"]
             for order in orders:
@@ -188,7 +188,8 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
             self.the_agent_reads()
             return True
 
-        # --- what must always hold ------------------------------------------------------------------------
+        # --- invariants
+        # -----------------------------------------------------------------------------------
 
         @invariant()
         def what_is_stored_is_what_the_model_says(self) -> None:

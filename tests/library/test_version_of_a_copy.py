@@ -1,4 +1,4 @@
-"""A copy's version is that of what it holds, so that an edit made from it meets a Conflict where it must."""
+"""A copy has the version of its content, so that edits based on it meet the right conflicts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ async def test_a_copy_that_shows_everything_meets_no_conflict(anywhere: SessionM
 async def test_after_a_change_that_conflicts_an_edit_of_what_the_copy_does_not_show_is_refused(
     anywhere: SessionManager,
 ) -> None:
-    """A pause is waited for while the copy has a change of its own; another writer changes the same."""
+    """A copy with a change of its own waits during a pause; another writer changes the same
+    path.
+    """
     made = await anywhere.create_session("grader", context=START)
     async with anywhere.attach(made.session_id, complete=False) as run:
         await anywhere.pause(made.session_id, **OLGA)

@@ -1,6 +1,6 @@
 """No error of psycopg, redis or asyncio leaves the library, whatever PostgreSQL and Valkey do.
 
-`CALLS_RAISE=all` tries every fault; without it those that are quickly over.
+`CALLS_RAISE=all` tries every fault; the default only quick ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.library.call_rows import APART, ROWS, Scene, public_methods
 from tests.library.own_valkey import OwnValkey
 
 CLASSES = (SessionManager, ConversationManager, CheckpointManager, Run)
-ENDLESS = 90  # seconds after which a call counts as one that never ends
+ENDLESS = 90  # seconds after which a call counts as endless
 TRIED = [f for f in FAULTS if not f.slow or os.environ.get("CALLS_RAISE") == "all"]
 
 
@@ -63,8 +63,8 @@ def unheard(event_loop_exceptions: list[str]) -> list[str]:
 
 @pytest.fixture
 async def event_loop_exceptions() -> list[str]:
-    """What asyncio reports instead of raising: errors of tasks that nobody asked for."""
-    gc.collect()  # what earlier tests left behind is theirs
+    """Errors that asyncio reports instead of raising: those of tasks that are never awaited."""
+    gc.collect()  # reports of earlier tests
     found: list[str] = []
 
     def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ async def event_loop_exceptions() -> list[str]:
 
 
 async def failure_of(name: str, call: Any) -> str | None:
-    """What is wrong with what it raised."""
+    """The problem with a call's error; empty if there is none."""
     try:
         async with asyncio.timeout(ENDLESS):
             await call()
@@ -93,7 +93,7 @@ def urls(own: Servers, store: str) -> tuple[str | None, str | None]:
 
 
 async def faulty_calls(own: Servers, fault: Fault, store: str) -> list[str]:
-    """Every call while the fault lasts; then connecting and closing."""
+    """Runs every call during the fault, then connects and closes."""
     connected = await SessionManager.connect(*urls(own, store), retry_seconds=0.3)
     closed = await SessionManager.connect(*urls(own, store), retry_seconds=0.3)
     config = ConversationConfig(valkey_url=own.valkey.url, retry_first_seconds=0.05)

@@ -1,7 +1,8 @@
-"""Managers of several processes, one of today's agents, an administrator and psql over one session, in any order.
+"""Managers of several processes, an old agent, an administrator and psql on one session, in any
+order.
 
-No acknowledged write is lost, no illegal transition happens, an administrator's order is never undone by an agent,
-and the history explains the row.
+No acknowledged write is lost, no illegal transition happens, an administrator's order is never
+undone by an agent, and the history explains the row.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             self.tokens += 1
             return self.tokens
 
-        # --- agents with our library ----------------------------------------------------------------------
+        # --- agents with the library
+        # ----------------------------------------------------------------------
 
         @rule(who=st.integers(0, 2), context=st.booleans())
         def an_agent_of_ours_works(self, who: int, context: bool) -> None:
@@ -84,7 +86,8 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             order = self._row()["order_version"]
             here.run(here.managers[who].acknowledge(self.id, order))
 
-        # --- one of today's -------------------------------------------------------------------------------
+        # --- an old agent
+        # ---------------------------------------------------------------------------------
 
         @rule(context=st.booleans(), state=st.sampled_from([None, None, "active", "completed"]))
         def the_old_agent_works(self, context: bool, state: str | None) -> None:
@@ -96,7 +99,7 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
                 self.old.cache["state"] = state
             here.run(self.old.save())
             after = self._row()
-            self.acknowledged.append(token)  # checkpoints are united, whatever else is refused
+            self.acknowledged.append(token)  # checkpoints are merged even if the rest is refused
             wanted = self.old.cache["context"].get("old")
             if after["context"].get("old") == wanted:
                 if wanted is not None:
@@ -168,7 +171,8 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             self.fences += before["state"] != state and "deleted" in (before["state"], state)
             self.fences += before["state"] != state and state == "failed"
 
-        # --- what must always hold ------------------------------------------------------------------------
+        # --- invariants
+        # -----------------------------------------------------------------------------------
 
         @invariant()
         def no_acknowledged_write_is_lost(self) -> None:

@@ -1,4 +1,6 @@
-"""A pooler in transaction mode, as pgbouncer is one: after each transaction its server connection serves another client."""
+"""A pooler in transaction mode, like pgbouncer: each transaction may use another server
+connection.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ INVENTED_PROCESS_ID = 424242
 
 
 class TransactionPooler:
-    """`url` leads through it. `backends` server connections are handed out in turn."""
+    """`url` leads through the pooler, which assigns `backends` server connections in turn."""
 
     def __init__(self, database_url: str, backends: int = 3) -> None:
         self._database_url = database_url
@@ -53,10 +55,10 @@ class TransactionPooler:
         )
 
     async def _open_backend(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """libpq logs in; what follows on its socket is relayed."""
+        """Logs in with libpq; later messages on its socket are relayed."""
         logged_in = await asyncio.to_thread(PGconn.connect, self._database_url.encode())
         assert logged_in.status == ConnStatus.OK, logged_in.get_error_message()
-        self._logged_in.append(logged_in)  # which ends the connection when it is forgotten
+        self._logged_in.append(logged_in)  # garbage collection would close the connection
         sock = socket.socket(fileno=os.dup(logged_in.socket))
         reader, writer = await asyncio.open_unix_connection(sock=sock)
         self._writers.append(writer)
@@ -97,7 +99,7 @@ async def _relay(
     server: asyncio.StreamReader,
     to_server: asyncio.StreamWriter,
 ) -> None:
-    """Until the server is ready outside of a transaction, and has answered everything."""
+    """Relays until the server is ready outside of a transaction and has answered everything."""
     message, state = first, b"T"
     while state != b"I":
         kind, raw = message
@@ -132,14 +134,14 @@ async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Its kind, and all of it."""
+    """The message's type, and the whole message."""
     head = await reader.readexactly(5)
     (length,) = struct.unpack("!i", head[1:])
     return head[:1], head + await reader.readexactly(length - 4)
 
 
 async def is_mixing(pooler: TransactionPooler) -> bool:
-    """Whether one client meets several server connections, which is what the tests need."""
+    """Whether one client used several server connections, which the tests need."""
     async with await psycopg.AsyncConnection.connect(
         pooler.url, autocommit=True, prepare_threshold=None
     ) as connection:

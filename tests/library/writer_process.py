@@ -1,6 +1,6 @@
-"""A process that writes to a session others write to as well: `python -m tests.library.writer_process …`.
+"""A process that writes to a shared session: `python -m tests.library.writer_process …`.
 
-Says "ready", waits for a line, writes, and prints what it met as JSON.
+Prints "ready", waits for a line, writes, and prints its conflicts as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from agent_sessions import Conflict, SessionManager
 
 
 async def own_parts(manager: SessionManager, session_id: str, name: str, times: int) -> int:
-    """Each its own keys and checkpoints; never a conflict."""
+    """Writes only its own keys and checkpoints, so without conflicts."""
     session = await manager.get_session(session_id)
     assert session is not None
     for n in range(times):
@@ -25,7 +25,10 @@ async def own_parts(manager: SessionManager, session_id: str, name: str, times: 
 
 
 async def one_counter(manager: SessionManager, session_id: str, name: str, times: int) -> int:
-    """All the same path: who meets a conflict loads again and tries again. Returns how many it met."""
+    """Writes the same path as others; loads and repeats after a conflict.
+
+    Returns the number of conflicts.
+    """
     conflicts = 0
     for n in range(times):
         while True:

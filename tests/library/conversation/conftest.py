@@ -35,7 +35,7 @@ Make = Callable[..., ConversationManager]
 
 @pytest.fixture
 async def make(clock: Clock) -> AsyncIterator[Make]:
-    """Managers as several processes have them; stopped at the end."""
+    """Creates managers as in several processes; stops them at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         def make(url: str | None = None, **settings: object) -> ConversationManager:
@@ -49,14 +49,14 @@ async def make(clock: Clock) -> AsyncIterator[Make]:
 
 @pytest.fixture(params=["memory", "valkey"])
 def conversations(request: pytest.FixtureRequest, make: Make) -> ConversationManager:
-    """What holds with and without Valkey."""
+    """A manager with Valkey, and one without."""
     url = request.getfixturevalue("valkey_url") if request.param == "valkey" else None
     return make(url)
 
 
 @pytest.fixture
 def stored(valkey_url: str) -> Iterator[redis.Redis]:
-    """The database conversations are in, seen by another program."""
+    """The database with the conversations, as another program sees it."""
     with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
         client.connection_pool.connection_kwargs["db"] = 1
         yield client
@@ -64,7 +64,9 @@ def stored(valkey_url: str) -> Iterator[redis.Redis]:
 
 @dataclass
 class FragileValkey:
-    """A server that can be taken away and brought back on the same port; it forgets unless told to save."""
+    """A Valkey that can be stopped and restarted on the same port; it loses its data unless
+    saved.
+    """
 
     folder: Path
     port: int

@@ -1,4 +1,4 @@
-"""What the system before this one did wrong with conversations."""
+"""Faults of the former system for conversations, which must not return."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_two_calls_at_once_in_one_process_lose_none(conversations):
 
 
 def test_recency_costs_the_same_however_many_there_are():
-    """Counted in steps of the interpreter, which no busy machine stretches."""
+    """Counts interpreter steps, which do not depend on the machine's load."""
 
     def steps(count: int) -> int:
         local = LocalConversations(count)

@@ -1,4 +1,4 @@
-"""What a DSPy module gets to read of the conversation."""
+"""The conversation as a DSPy module reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of live conversations: from an index, never by looking through the keys."""
+"""The list of live conversations, which uses an index and never scans the keys."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_a_page_has_bounds(conversations, limit):
 
 @pytest.fixture
 def stored_later(request, conversations):
-    """Makes a conversation's last use a second earlier for each one, without waiting for it."""
+    """Sets each conversation's last use one second earlier than the one before."""
     if conversations.config.valkey_url is None:
         return lambda name: None
     client = request.getfixturevalue("stored")

@@ -1,4 +1,4 @@
-"""What holds whether or not there is a Valkey."""
+"""Behaviour with and without Valkey."""
 
 from __future__ import annotations
 

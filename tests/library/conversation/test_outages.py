@@ -1,4 +1,4 @@
-"""Valkey goes and comes back. Real servers, killed and started again."""
+"""Outages of Valkey, with real servers that are killed and restarted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.waiting import HANGS
 
 
 class LosesAnswers:
-    """A wire to the server on which answers can get lost after the question arrived."""
+    """A proxy that can lose answers after the server has received the command."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -106,7 +106,7 @@ async def test_turns_of_an_outage_are_kept_and_sent_once_each_and_in_order(make,
     assert manager.get_stats()["redis_available"] is False
     assert manager.get_stats()["sessions_waiting"] == 1
 
-    fragile.start()  # it has forgotten everything
+    fragile.start()  # it has lost its data
     clock.pass_by(60)
     await manager.tick()
     state = await make(fragile.url).get("c")
@@ -319,7 +319,7 @@ async def test_a_server_that_hangs_is_not_waited_for_without_end(make, fragile):
     manager = make(fragile.url, valkey_timeout_seconds=0.2)
     await manager.add_turn_to_session("c", "1", "!")
     with fragile.client() as client:
-        client.client_pause(3_600_000)  # far longer than a test is waited for
+        client.client_pause(3_600_000)  # longer than any test waits
     await asyncio.wait_for(manager.add_turn_to_session("c", "2", "!"), HANGS)
     assert manager.get_stats()["redis_available"] is False
     assert contents(await manager.get("c")) == ["1", "!", "2", "!"]
@@ -344,7 +344,7 @@ async def test_a_rewrite_whose_answer_was_lost_can_be_repeated(make, fragile, cl
     fragile.start()
     async with LosesAnswers.before(fragile.port) as wire:
         manager = make(wire.url)
-        await manager.update("c", ConversationState())  # the server knows the script from now on
+        await manager.update("c", ConversationState())  # loads the script into the server
         await manager.add_turn_to_session("c", "1", "!")
         state = await manager.get("c")
         state.turns[0].content = "one"
@@ -374,7 +374,7 @@ async def test_a_call_that_is_cancelled_keeps_its_turns_whole_and_in_order(make,
 
 @pytest.mark.parametrize("found_by", ["the loop", "a call for another conversation"])
 async def test_the_loop_sends_what_waits_without_being_asked(fragile, found_by):
-    """The only test in real time: the loop's own clock."""
+    """The only test in real time: it needs the background task's own clock."""
     config = ConversationConfig(
         valkey_url=fragile.url, retry_first_seconds=0.02, retry_longest_seconds=0.05
     )

@@ -1,4 +1,4 @@
-"""What stands in Valkey, for other programs to read and to write."""
+"""The stored format in Valkey, which other programs read and write."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ async def test_another_prefix_holds_other_conversations(make, valkey_url):
 async def test_adding_to_a_long_conversation_costs_what_adding_to_a_short_one_does(
     conversations_in_valkey, stored
 ):
-    """Measured in what Valkey itself spends, not in time that a busy machine stretches."""
+    """Measures time inside Valkey, which does not depend on the machine's load."""
     state = ConversationState([ConversationTurn("user", "x" * 1000) for _ in range(4000)])
     await conversations_in_valkey.update("long", state)
     await conversations_in_valkey.get_or_create("short")

@@ -1,4 +1,4 @@
-"""A process of its own that adds turns: python -m tests.library.conversation.writer URL NAME COUNT."""
+"""A process that adds turns: python -m tests.library.conversation.writer URL NAME COUNT."""
 
 from __future__ import annotations
 
