@@ -1,4 +1,4 @@
-"""The dashboard's own settings on servers of this test process: nothing of the real data is touched."""
+"""The dashboard's settings for the servers of this test process; real data is not touched."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 
 from dashboard.embedded import postgres, valkey  # noqa: E402
 
-# Tests empty tables and look behind every right: they log in as the owner, and so do programs that they start.
+# Tests empty tables and read past permissions: they log in as the owner, and so do programs that
+# they start.
 os.environ["DATABASE_URL"] = postgres.url(Path(_folder))
 os.environ["VALKEY_URL"] = valkey.url(Path(_folder))
 
 from dashboard.settings import *  # noqa: E402, F403
 from dashboard.translations import compile_messages  # noqa: E402
 
-# Tables are emptied under servers that may still answer a page just closed. When each waits for the other,
-# PostgreSQL ends the one that looks first: not the emptying, which waits longer than the servers' second.
+# Tables are emptied while servers may still answer a page just closed. In a deadlock PostgreSQL
+# ends the transaction whose deadlock_timeout expires first: not the emptying, whose timeout is
+# longer than the servers' second.
 DATABASES["default"]["OPTIONS"]["options"] = "-c deadlock_timeout=20s"  # noqa: F405
 
 INSTALLED_APPS.append("tests.support")  # noqa: F405  (its `flush`)

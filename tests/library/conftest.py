@@ -18,10 +18,7 @@ Make = Callable[..., Awaitable[SessionManager]]
 
 @pytest.fixture
 async def another(database_url: str, valkey_url: str) -> AsyncIterator[Make]:
-    """Creates managers as in separate processes, each with its own pool and client.
-
-    `await another()`.
-    """
+    """`await another()` creates a manager as in another process, with its own pool and client."""
     made: list[SessionManager] = []
 
     async def make(

@@ -1,4 +1,4 @@
-"""A hub without its loops: tests call what the loops would call."""
+"""A hub without its loops: tests call their steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMESPACE = "breakpilot"
 
 
 class Clock:
-    """Time that passes only when a test lets it."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.wall, self.steady = 1_800_000_000.0, 1000.0
@@ -40,7 +40,7 @@ def clock() -> Clock:
 async def until(
     condition: Callable[[], object], step: Callable[[], Awaitable[object]] | None = None
 ) -> None:
-    """Takes steps until it holds. Waits for real events, not for an amount of time."""
+    """Takes steps until the condition holds. Waits for events, not for a time."""
     async with asyncio.timeout(HANGS):
         while not condition():
             if step is not None:
@@ -73,31 +73,31 @@ async def hub(start_hub: Callable[..., Awaitable[Hub]]) -> Hub:
 
 @pytest.fixture
 async def clocked(start_hub: Callable[..., Awaitable[Hub]], clock: Clock) -> Hub:
-    """A hub whose time stands still until the test's clock moves."""
+    """A hub that uses the test's clock."""
     return await start_hub(clock=lambda: clock.wall, monotonic=lambda: clock.steady)
 
 
 async def heard(hub: Hub, session_id: str, version: int) -> None:
-    """Until the notification has arrived; the tick is the test's."""
+    """Waits until the notification has arrived; the test calls the tick."""
     await until(lambda: hub.buffer.knows(session_id) >= version)
 
 
 @pytest.fixture
 async def hub_without_ears() -> AsyncIterator[Hub]:
-    """For what needs no storage."""
+    """A hub without sources, for tests without storage."""
     hub = Hub(dict, "redis://127.0.0.1:1", NAMESPACE)
     yield hub
     await hub.stop()
 
 
 def time_passes(hub: Hub, clock: Clock, seconds: float) -> None:
-    """With an ear that hears all the while."""
+    """Advances the clock while notifications keep arriving."""
     clock.passes(seconds)
     hub.listener.proven_at = clock.steady
 
 
 async def created(hub: Hub, database_url: str, n: int = 1) -> list[str]:
-    """Sessions whose creation is no news any more."""
+    """Sessions whose creation has been processed."""
     ids = writers.create(database_url, n)
     for session_id in ids:
         await heard(hub, session_id, 1)

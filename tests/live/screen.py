@@ -1,4 +1,4 @@
-"""A page without a network: what a socket is sent, kept as a browser would show it."""
+"""A page without a network, which keeps what it is sent as a browser would show it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VIEWER = Viewer(1, "key", "hash", "de")
 
 
 class Screen:
-    """Acknowledges every frame, unless it is told to stall."""
+    """Acknowledges every frame, unless told to stall."""
 
     def __init__(self, hub: Hub, *, acknowledges: bool = True, viewer: Viewer = VIEWER) -> None:
         self.hub, self.acknowledges = hub, acknowledges
@@ -56,7 +56,7 @@ class Screen:
         await self.settled()
 
     async def settled(self) -> None:
-        """Until the socket's writer has written all that it may."""
+        """Waits until the socket's writer has written all that it may."""
         await self.socket.idle()
 
     def last(self, part: str) -> Any:

@@ -1,4 +1,4 @@
-"""The "14 new": what came into the filter since the page was drawn, and is not on it."""
+"""The count of new sessions: those that entered the filter since the page was rendered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock() -> Clock:
-    """The database judges when something came: here our clock must agree with it."""
+    """Follows the database's clock, which decides when a session entered."""
     import time
 
     clock = Clock()

@@ -1,4 +1,4 @@
-"""What a browser may say that nobody expects. What is refused, with its words: tests/contract/test_bad_input.py."""
+"""Unexpected messages of a browser. Refused ones: tests/contract/test_bad_input.py."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ async def test_what_psql_changed_is_announced_to_the_agents(
 async def test_beats_received_during_an_early_tick_are_sent_one_tick_later(
     start_hub: Callable[..., Awaitable[Hub]],
 ) -> None:
-    """What a change brought forward counts as a tick: the next one is due a tick after it."""
+    """A tick that a change caused early counts: the next one follows a full interval later."""
     hub = await start_hub(limits=replace(LIMITS, tick=60))
     async with asyncio.timeout(HANGS):
         assert not await hub._is_woken(time.monotonic() - 1)

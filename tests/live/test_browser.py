@@ -1,4 +1,4 @@
-"""static/js/core/feed.js in a real browser, on the real list, over a wire that is not to be trusted."""
+"""static/js/core/feed.js in a real browser, on the real list, over an unreliable connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import writers
 
 pytestmark = pytest.mark.browser
 
-# Loses frames and lets others overtake; `sockets` lets a test cut the wire.
+# Loses and reorders frames; `sockets` lets a test cut the connection.
 UNTRUSTWORTHY = """
 (() => {
   let seed = 7;
@@ -40,7 +40,7 @@ UNTRUSTWORTHY = """
 
 @pytest.fixture
 def problems(page: Page) -> list[str]:
-    """What the console complained about: it must stay empty."""
+    """Errors in the console; must stay empty."""
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
@@ -91,7 +91,7 @@ def test_five_percent_lost_and_the_rest_overtaking_ends_equal_to_the_database(
             pool.submit(writers.write_at_random, database_url, ids, 15, n) for n in range(16)
         ]
         while not all(one.done() for one in writing):
-            page.wait_for_timeout(50)  # keeps the browser's events coming
+            page.wait_for_timeout(50)  # processes the browser's events
     truth = writers.versions(database_url, ids)
     page.wait_for_function(
         "truth => Object.entries(truth).every(([id, version]) =>"

@@ -1,4 +1,4 @@
-"""Whatever the order of commits and whatever is lost on the way: at the end the page equals the database."""
+"""With any order of commits and any lost message, the page finally equals the database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRITERS = 16
 
 
 def assert_it_looks_as_stored(page: Page) -> None:
-    """Version and all that beats and the clock do not change."""
+    """Compares versions and everything that does not depend on heartbeats and the clock."""
     for row in load_rows([UUID(session_id) for session_id in page.versions]):
         html, looks = page.html[str(row.id)], row_parts_in(row, language="de")
         assert f'data-version="{row.version}"' in html

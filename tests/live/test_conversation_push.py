@@ -1,4 +1,4 @@
-"""A conversation grows without a version of its session: open pages are told all the same."""
+"""Open pages get new turns of a conversation, although the session has no new version."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Start = Callable[..., Awaitable[Hub]]
 
 @pytest.fixture
 async def agents(valkey_url: str) -> AsyncIterator[ConversationManager]:
-    """Somebody else's manager, as an agent has it."""
+    """The manager of an agent."""
     async with ConversationManager(ConversationConfig(valkey_url=valkey_url)) as manager:
         yield manager
     portal.close()
@@ -87,7 +87,7 @@ async def versions(database_url: str, *ids: str) -> set[int]:
 async def test_a_page_that_leaves_or_comes_takes_the_turns_of_no_other(
     talking: Hub, agents: ConversationManager, database_url: str
 ) -> None:
-    """Several pages of one session, of several sessions, and one that opens when turns are there."""
+    """Several pages of one session, of several sessions, and one that opens with existing turns."""
     one, other, later = await created(talking, database_url, 3)
     leaving, staying = [await looks(talking, one, "shared") for _ in range(2)]
     screens = [staying, await looks(talking, other, "shared")]
@@ -107,7 +107,7 @@ async def test_a_page_that_leaves_or_comes_takes_the_turns_of_no_other(
 async def test_what_was_published_while_nobody_heard_is_found(
     start_hub: Start, clock: Clock, agents: ConversationManager, database_url: str
 ) -> None:
-    """A hub that is deaf on this channel: only comparing finds the turn."""
+    """The hub gets no messages on this channel: only the comparison finds the turn."""
     hub = await start_hub(
         read_stamps=conversation_client.stamps,
         clock=lambda: clock.wall,

@@ -1,4 +1,4 @@
-"""What does not fit into one frame comes with the next ones: each part of it, and once."""
+"""What does not fit into one frame is sent with the next ones, each part once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real server on a real socket: who gets in, who is put out, what reaches the page."""
+"""The real server on a real socket: access, closing, and delivery of changes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_forged_origin_is_refused_before_the_handshake(
         with pytest.raises(InvalidStatus) as refused:
             await connect(url, additional_headers=headers, origin=origin)
         status = refused.value.response.status_code
-        assert status in (400, 403), origin  # 400: autobahn's, for what is no address
+        assert status in (400, 403), origin  # 400: autobahn's answer to an invalid address
 
 
 async def test_a_right_that_is_withdrawn_ends_the_open_socket(
@@ -124,7 +124,7 @@ async def test_a_flood_is_closed_and_the_others_go_on(
         await page.until(lambda: page.is_live)
         for _ in range(2000):
             flooding.says({"type": "ping"})
-        # 1006: the reset of a connection with unread messages can overtake the frame with the code
+        # 1006: with unread messages, the reset can overtake the frame with the code
         assert await flooding.is_closed() in {close_codes.FLOOD, 1006}
         writers.pause(database_url, ids[0])
         await page.until(lambda: page.versions[ids[0]] == 2)
@@ -137,7 +137,7 @@ async def test_bad_messages_are_closed_with_their_code_and_without_a_traceback(
         "{": {close_codes.MALFORMED},
         b"\x00": {close_codes.MALFORMED},
         "x" * 70_000: {close_codes.TOO_LARGE},
-        "x" * 2_000_000: {1006, 1009},  # daphne itself hangs up on a frame of this size
+        "x" * 2_000_000: {1006, 1009},  # daphne closes the connection at this size
     }
     for message, allowed in bad.items():
         async with Page(live_dashboard.url, cookie) as page:

@@ -1,4 +1,4 @@
-"""A page is called live only while notifications of the database really arrive."""
+"""A page is called live only while notifications of the database arrive."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def enabled_again(database_url: str) -> Iterator[None]:
 
 @pytest.fixture
 def wire(database_url: str) -> Iterator[Wire]:
-    """Between the feed and PostgreSQL."""
+    """A proxy between the feed and PostgreSQL."""
     with psycopg.connect(database_url) as connection:
         place = Path(connection.info.host) / f".s.PGSQL.{connection.info.port}"
     wire = Wire(place)
@@ -41,7 +41,7 @@ def wire(database_url: str) -> Iterator[Wire]:
 
 @pytest.fixture
 async def through(wire: Wire, database_url: str, valkey_url: str) -> AsyncIterator[Hub]:
-    """A hub that hears PostgreSQL through the wire."""
+    """A hub that listens to PostgreSQL through the proxy."""
     led = make_conninfo(database_url, host="127.0.0.1", port=wire.port, sslmode="disable")
     hub = Hub(lambda: {**listen_parameters(), "conninfo": led}, valkey_url, NAMESPACE)
     hub.listen()

@@ -1,4 +1,4 @@
-"""The monitor knows when it was blind."""
+"""The watchdog records times without heartbeats."""
 
 from __future__ import annotations
 

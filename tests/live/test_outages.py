@@ -1,4 +1,4 @@
-"""What goes away comes back by itself, and meanwhile nothing is claimed that is not so."""
+"""Outages end without help, and meanwhile nothing wrong is claimed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[Servers]:
-    """One that may be stopped without anybody else noticing."""
+    """A Valkey of the test that can be stopped."""
     servers = Servers(tmp_path, database=False)
     tmp_path.chmod(0o711)
     prepare(tmp_path)
@@ -123,7 +123,7 @@ async def test_a_database_that_does_not_answer_is_reported_and_reconnected(
 
 @pytest.fixture
 async def afterwards_django_connects_anew() -> AsyncIterator[None]:
-    """A killed connection that its thread still holds would be the next test's first error."""
+    """Closes the thread's connection, which was killed, so that the next test gets a new one."""
     yield
     await sync_to_async(connections.close_all)()
     connections.close_all()

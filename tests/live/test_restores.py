@@ -1,4 +1,4 @@
-"""After a restore no page goes on showing what was lost: versions are compared within one timeline of the database."""
+"""After a restore no page shows lost data: versions are compared within one timeline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEW_TIMELINE = "SELECT agent_session_new_timeline()"
 
 
 def restore(database_url: str, session_id: str) -> None:
-    """As a restore does: rows of before, of which nothing is announced."""
+    """Restores old rows without notifications."""
     writers.sql(database_url, RESTORE.format(id=session_id))
     writers.sql(database_url, NEW_TIMELINE)
 
@@ -73,7 +73,7 @@ async def test_a_hub_that_lost_its_connection_looks_at_once(hub: Hub, database_u
 async def test_a_page_that_comes_later_with_more_than_there_is_loads_anew(
     hub: Hub, database_url: str
 ) -> None:
-    """Its web process may have been restarted too, and know no other timeline."""
+    """Its web process may have been restarted, and know no other timeline."""
     (session_id,) = await created(hub, database_url)
     screen = Screen(hub)
     await screen.shows({session_id: 1})

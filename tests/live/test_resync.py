@@ -1,4 +1,4 @@
-"""Recovery is start-up: the page says what it shows and gets what is newer."""
+"""A reconnecting page sends what it shows and gets what is newer, as at its start."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_a_lost_notification_heals_and_is_counted(clocked: Hub, database_u
     await screen.shows([session_id])
     writers.pause(database_url, session_id)
     await heard(clocked, session_id, 2)
-    clocked.buffer.ack(clocked.buffer.take())  # it was heard, and lost
+    clocked.buffer.ack(clocked.buffer.take())  # received, then lost
     before = metrics.HEALS._value.get()
     await clocked.reconciliation.compare()
     await clocked.tick()

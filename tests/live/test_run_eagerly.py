@@ -1,4 +1,4 @@
-"""What does not wait needs no task; what does goes on in one, as if it had begun there."""
+"""A coroutine that does not wait needs no task; one that waits continues in a task."""
 
 from __future__ import annotations
 

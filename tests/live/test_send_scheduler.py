@@ -1,4 +1,4 @@
-"""Who is written to next: changes overtake beats, nobody starves, and what waits together is one frame."""
+"""The order of writing to pages: changes before heartbeats, fairness, merged frames."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_where_few_wait_the_first_frames_leave_before_the_next_are_written
     screens = [Screen(hub_without_ears) for _ in range(2 * FEW_CHANGES)]
     for screen in screens:
         told(screen, CHANGE)
-    for rounds in range(2):  # of the loop: in the second the server sends
+    for rounds in range(2):  # of the loop: the server sends in the second
         await asyncio.sleep(0)
         assert sum(bool(screen.rows) for screen in screens) == FEW_CHANGES, rounds
     await settled(*screens)

@@ -1,4 +1,4 @@
-"""A page that stops reading costs bounded memory, delays nobody, and is closed with a reason."""
+"""A page that stops reading costs bounded memory, delays no other page, and is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What enters and leaves a list by time alone, and what enters a search inside a session: no version, or no row, tells of it."""
+"""Sessions that enter or leave a list or a search without a new version, by time alone."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock() -> Clock:
-    """The database judges when something came: here our clock must agree with it."""
+    """Follows the database's clock, which decides when a session entered."""
     clock = Clock()
     clock.wall = time.time()
     return clock
 
 
 def silent(database_url: str, session_id: str, seconds: float) -> None:
-    """As the flush of heartbeats writes it: no version, no notification."""
+    """Stores a heartbeat as the flush does: without a new version or a notification."""
     writers.sql(
         database_url,
         "UPDATE agent_sessions SET last_heartbeat = now() - %s * interval '1 second' WHERE id = %s",

@@ -1,4 +1,4 @@
-"""A change that a row does not show is told without drawing the row again, and nobody ends up with another row for it."""
+"""A change that is not visible in a row is sent without HTML; all pages end with the same row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def changed(hub: Hub, database_url: str, session_id: str, how: str) -> int
 async def told(
     hub: Hub, database_url: str, session_id: str, how: str, *screens: Screen
 ) -> list[tuple[Any, Any]]:
-    """Change and tick; what each screen's last frame says of the session: its whole row, its touch."""
+    """Makes a change and ticks; returns each screen's last row and bump of the session."""
     await changed(hub, database_url, session_id, how)
     await hub.tick()
     for screen in screens:
@@ -81,7 +81,7 @@ async def test_a_changed_row_is_sent_whole(hub: Hub, database_url: str) -> None:
 
 
 async def test_a_page_with_another_version_gets_the_whole_row(hub: Hub, database_url: str) -> None:
-    """Between what was told and what he shows it may have looked different."""
+    """The page's version may have looked different from the last one sent."""
     (session_id,) = await created(hub, database_url)
     there, newcomer = Screen(hub), Screen(hub)
     await there.shows([session_id])
@@ -100,7 +100,7 @@ async def test_a_page_with_another_version_gets_the_whole_row(hub: Hub, database
 async def test_a_page_that_joins_with_the_current_version_gets_bumps_too(
     hub: Hub, database_url: str
 ) -> None:
-    """Who comes with the version that all have leaves it as it is."""
+    """A page that joins with the current version does not end the saving."""
     (session_id,) = await created(hub, database_url)
     there, newcomer = Screen(hub), Screen(hub)
     await there.shows([session_id])
@@ -153,7 +153,7 @@ async def test_a_stalled_page_gets_merged_bumps(hub: Hub, database_url: str) -> 
 
 
 class Shown:
-    """As static/js/core/known_versions.js: a whole row when it is newer, a touch when it builds on what is shown."""
+    """Like known_versions.js: takes newer rows, and bumps that build on the shown version."""
 
     version, looks = 1, "first"
 
@@ -172,7 +172,7 @@ class Shown:
 def test_whatever_waits_and_merges_the_page_ends_with_the_newest_row(
     steps: list[tuple[str, bool, bool]],
 ) -> None:
-    """Each step: how the row looks now, whether a version in between was not told, whether the page is written to."""
+    """Each step: the row's look, whether a version is skipped, whether the page is written to."""
     shown = Shown()
     slot: Update | None = None
     version, looks = 1, "first"

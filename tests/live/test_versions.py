@@ -17,7 +17,7 @@ VALUES (%s, 'grader', '2026-03-02T08:00:00.1237Z')
 
 @pytest.mark.django_db(transaction=True)
 def test_a_beat_is_not_newer_for_having_been_stored(database_url: str) -> None:
-    """Rounded up, every comparison told every page every beat once more."""
+    """If it were rounded up, every comparison would send every heartbeat to every page again."""
     session_id = str(uuid.uuid4())
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(INSERT, (session_id,))

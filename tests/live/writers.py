@@ -1,4 +1,4 @@
-"""Whoever writes sessions: today's agents with whole rows, and people with psql."""
+"""Writers of sessions: old agents with whole rows, and people with psql."""
 
 from __future__ import annotations
 
@@ -54,8 +54,10 @@ def versions(database_url: str, ids: list[str]) -> dict[str, int]:
 
 
 def write_at_random(database_url: str, ids: list[str], writes: int, seed: int) -> None:
-    """Transactions that stay open for a random while, so that commits overtake one another. Half of what they write is
-    seen in the row."""
+    """Transactions of random duration, so that commits overtake each other.
+
+    Half of the changes are visible in the row.
+    """
     chance = random.Random(seed)
     with psycopg.connect(database_url) as connection:
         for n in range(writes):

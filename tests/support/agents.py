@@ -1,4 +1,4 @@
-"""Agents in processes of their own: each of their parts works until the test lets it come by a safe point."""
+"""Agents in processes of their own, whose parts reach their safe points when the test says so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from subprocess import PIPE, Popen
 
 from django.conf import settings
 
-# The n-th line it reads lets its n-th part go on.
+# The n-th input line lets the n-th part continue.
 PROGRAM = """
 import asyncio, sys
 from agent_sessions import SessionManager
@@ -40,7 +40,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 class Agent:
-    """At work when it is made. Ended by `stop`, or killed as a process that dies."""
+    """Starts at once. Ended by `stop`, or killed like a crashing process."""
 
     def __init__(self, session_id: str, parts: int = 1) -> None:
         urls = (settings.DATABASE_URL, settings.VALKEY_URL)

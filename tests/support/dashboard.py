@@ -1,4 +1,4 @@
-"""A dashboard of its own: daphne or another server in a process, or everything as `make run` starts it."""
+"""A dashboard for tests: a web server process, or everything that `make run` starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
 
-# What `python -m` runs, with the port in the place of {port}.
+# Commands for `python -m`; {port} is replaced.
 DAPHNE = ("daphne", "-b", "127.0.0.1", "-p", "{port}", "dashboard.asgi:application")
 UVICORN = ("uvicorn", "--port", "{port}", "dashboard.asgi:application")
 EVERYTHING = ("dashboard.all_in_one",)
@@ -43,7 +43,7 @@ def answers_well(path: str = "/healthz") -> Ready:
 
 
 def answers(url: str) -> bool:
-    """Whatever it says: /healthz is not well while a database is away."""
+    """Any status counts: /healthz fails while a database is unavailable."""
     return _status(f"{url}/healthz") is not None
 
 
@@ -79,7 +79,10 @@ class LiveDashboard:
         port: int | None = None,
         patience: float = 15.0,
     ) -> LiveDashboard:
-        """Returns once it is `ready`. Raises RuntimeError, with the end of its log, when it ends before."""
+        """Returns once it is `ready`.
+
+        Raises RuntimeError with the end of its log if it ends before.
+        """
         port = port or free_port()
         words = [word.format(port=port) for word in command]
         child = process.start(
@@ -113,7 +116,7 @@ class LiveDashboard:
 
 @dataclass(frozen=True)
 class Everything:
-    """What `make run` starts, with servers of its own in a folder of its own."""
+    """Everything that `make run` starts, with its own servers and data folder."""
 
     url: str
     data_dir: Path
@@ -146,7 +149,7 @@ def everything(**env: str) -> Iterator[Everything]:
 
 
 def own_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """As in production: the tests' own settings and licences stay with the tests."""
+    """As in production, without the tests' settings."""
     inherited = {name: value for name, value in os.environ.items() if name != ASYNC_UNSAFE}
     return {**inherited, "DJANGO_SETTINGS_MODULE": "dashboard.settings", **env}
 
@@ -158,7 +161,7 @@ def free_port() -> int:
 
 
 def give_password(user: User, password: str) -> None:
-    """One that a dashboard of its own knows: it does not take the tests' quick hashes."""
+    """Sets a password with a hasher that a separate dashboard knows, not the tests' fast one."""
     user.password = PBKDF2PasswordHasher().encode(password, "salt", iterations=1)
     user.save(update_fields=["password"])
 

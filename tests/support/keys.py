@@ -1,4 +1,4 @@
-"""The names in Valkey of a library and conversations with their usual prefixes."""
+"""Names of keys in Valkey with the default prefixes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The client of the wire protocol: its parts, and an open page on a real socket made of them.
+"""A client of the wire protocol: its parts, and an open page on a real socket.
 
-The rules are those of static/js/core/feed.js and known_versions.js. tools/ measures and judges with the same parts;
-only tools/bench/websocket_pages.py has its own, on bare asyncio, because a thousand of these would cost more than the server.
+The rules are those of static/js/core/feed.js and known_versions.js. tools/ use the same parts; only
+tools/bench/websocket_pages.py has its own on bare asyncio, because a thousand of these would cost
+more than the server.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def straight(frame: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def open_socket(url: str, cookie: str, origin: str | None = None) -> connect:
-    """To the dashboard at `url`, as a page of it, or of another origin."""
+    """Opens a socket to the dashboard at `url`, as one of its pages or from another origin."""
     parts = urlsplit(url)
     address = (
         f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}{parts.path.rstrip('/')}"
@@ -48,19 +49,19 @@ def open_socket(url: str, cookie: str, origin: str | None = None) -> connect:
 
 
 def hello(seq: int, rows: Mapping[str, int], query: str = "") -> dict[str, Any]:
-    """What a list says first, and whenever it misses something: the versions that it shows."""
+    """The hello of a list: the versions that it shows."""
     return {"type": "hello", "page": "list", "query": query, "rows": rows, "seq": seq}
 
 
 class Credit:
-    """Says when a page acknowledges: after so many frames, so many bytes or so long."""
+    """Decides when to acknowledge: after a number of frames or bytes, or a time."""
 
     def __init__(self) -> None:
         self._acked = self._unacked = 0
         self._acked_at = float("-inf")
 
     def is_due(self, n: int, size: int) -> bool:
-        """Whether frame `n`, the newest, is acknowledged now."""
+        """Whether to acknowledge frame `n`, the newest, now."""
         self._unacked += size
         now = time.monotonic()
         waits = n - self._acked
@@ -71,7 +72,7 @@ class Credit:
 
 
 class Versions(dict[str, int]):
-    """The version that a page shows of each row. Only what is newer counts: frames may be late or twice."""
+    """The versions that a page shows. Takes only newer ones: frames may be late or repeated."""
 
     def takes(self, session_id: str, row: Mapping[str, Any]) -> bool:
         if row["version"] <= self.get(session_id, NOT_SHOWN):
@@ -80,7 +81,7 @@ class Versions(dict[str, int]):
         return True
 
     def takes_touch(self, session_id: str, touch: Mapping[str, Any]) -> bool | None:
-        """None where the version that it builds on is missing."""
+        """None if the version that it builds on is missing."""
         shown = self.get(session_id, NOT_SHOWN)
         if touch["version"] <= shown:
             return False
@@ -91,7 +92,7 @@ class Versions(dict[str, int]):
 
 
 class Lossy:
-    """Loses 5 % of the frames and lets the rest overtake one another."""
+    """Loses 5 % of the frames and reorders the rest."""
 
     def __init__(self, seed: int, loss: float = 0.05) -> None:
         self._chance, self._loss = random.Random(seed), loss

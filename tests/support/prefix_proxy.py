@@ -1,4 +1,4 @@
-"""A proxy that gives the dashboard one path of a host, as nginx does, for HTTP and WebSocket."""
+"""A proxy that gives the dashboard a path prefix, like nginx, for HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Server(ThreadingTCPServer):
 
 
 class PrefixProxy:
-    """Forwards what is below the prefix, with the prefix or without it, and refuses and notes everything else."""
+    """Forwards requests below the prefix, with or without it; refuses and records all others."""
 
     def __init__(self, target: str, prefix: str, *, strips: bool) -> None:
         parts = urlsplit(target)
@@ -41,7 +41,7 @@ class PrefixProxy:
         proxy = self
 
         class Handler(StreamRequestHandler):
-            """One request a connection: the head is rewritten, everything after it is passed on as it is."""
+            """One request a connection: rewrites the head and forwards everything after it."""
 
             def handle(self) -> None:
                 with suppress(OSError):
@@ -84,7 +84,7 @@ def _for_one_request(headers: Iterable[bytes]) -> list[bytes]:
 
 
 def _pass_body(handler: StreamRequestHandler, there: socket.socket) -> None:
-    """Until the browser goes; then the dashboard is told."""
+    """Forwards until the browser disconnects, then closes the connection to the dashboard."""
     with suppress(OSError, ValueError):
         while data := handler.rfile.read1(65536):
             there.sendall(data)

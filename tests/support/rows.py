@@ -1,4 +1,4 @@
-"""A row of the list in a language of one's choice."""
+"""A rendered row of the list in a given language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of docs/operations.md, run as they stand there."""
+"""Runs the commands of docs/operations.md unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def block(containing: str) -> str:
-    """The lines of the one block that has these words."""
+    """The block of commands that contains this text."""
     section = OPERATIONS.read_text("utf-8").split("## Backup and restore")[1].split("\n## ")[0]
     [found] = [
         b
@@ -29,7 +29,7 @@ def block(containing: str) -> str:
 
 
 def run(lines: str, folder: Path, server: str, **environment: str) -> str:
-    """What they print; each of them has to end with 0. `server`: an address on the server that `createdb` is to use."""
+    """Their output; each has to exit with 0. `server` is the address for `createdb`."""
     at = conninfo_to_dict(server)
     place = {
         f"PG{name.upper()}": str(at[name])

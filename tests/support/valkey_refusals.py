@@ -1,4 +1,6 @@
-"""The states in which a Valkey answers and refuses: what makes each of them, and what ends it without a restart."""
+"""States in which Valkey refuses commands: how to cause each, and how to end it without a
+restart.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 
 import redis
 
-# Made first, since in some of the states nobody else may end them.
+# Created first: in some states no other user can end them.
 _RESCUE = "ACL SETUSER rescue on >rescue ~* &* +@all"
 _PUT_OUT = ("CLIENT KILL TYPE pubsub", "CLIENT KILL TYPE normal")
 SNAPSHOT = "dump.rdb"
@@ -25,7 +27,7 @@ REFUSED = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """Commands, their words separated by single blanks: for the log-in of an address and its secret."""
+    """Commands, with words separated by single spaces, for the user of an address."""
 
     name: str
     begin: tuple[str, ...]
@@ -43,7 +45,7 @@ OOM = Refusal(
     ("CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"),
     ("CONFIG SET maxmemory 0",),
 )
-# Who is connected keeps its right until its connection ends.
+# A connected client keeps its rights until it disconnects.
 NOAUTH = Refusal(
     "NOAUTH",
     (_RESCUE, "ACL SETUSER {user} resetpass >other", *_PUT_OUT),
@@ -58,7 +60,7 @@ BY_COMMAND = (READONLY, MASTERDOWN, OOM, NOAUTH, NOPERM)
 
 
 def tell(url: str, commands: Sequence[str], log_in: str = "") -> None:
-    """On one connection of this log-in (`name:secret`), or of the address's own."""
+    """Runs commands on one connection of this log-in (`name:secret`), or of the address's own."""
     own, at = _log_in(url)
     user, _, secret = own.partition(":")
     words = {"user": user or "default", "secret": f">{secret}" if secret else "nopass"}
@@ -69,18 +71,18 @@ def tell(url: str, commands: Sequence[str], log_in: str = "") -> None:
 
 
 def _log_in(url: str) -> tuple[str, str]:
-    """`name:secret`, and what follows it."""
+    """Logs in with `name:secret`, then runs the commands."""
     own, _, at = url.partition("://")[2].rpartition("@")
     return own, at
 
 
 def end(url: str, refusal: Refusal) -> None:
-    """By the user that may always do so, where the state needed one."""
+    """Ends the state with the user that may always do so, where one is needed."""
     tell(url, refusal.end, "rescue:rescue" if _RESCUE in refusal.begin else "")
 
 
 def answer(client: Any) -> str:
-    """What it says to a write, as soon as it can be connected to."""
+    """The answer to a write, once a connection is possible."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -94,8 +96,8 @@ def answer(client: Any) -> str:
 
 
 def fail_to_save(url: str, folder: Path) -> None:
-    """MISCONF: its snapshot cannot be written, and it takes no writes until it can."""
-    (folder / SNAPSHOT / "in the way").mkdir(parents=True)  # a folder stands where the file would
+    """MISCONF: the snapshot cannot be written, and writes are refused until it can."""
+    (folder / SNAPSHOT / "in the way").mkdir(parents=True)  # a folder in place of the file
     with redis.Redis.from_url(url) as client:
         client.config_set("save", "3600 1")
         client.set("x", "1")

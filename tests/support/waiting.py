@@ -1,4 +1,4 @@
-"""How long a test waits for a fact: no assertion on wall time, only the end of a test that would wait for ever."""
+"""How long a test waits for a condition: a limit for hanging tests, not an assertion on time."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,10 @@ HANGS = 180.0
 def until(
     condition: Callable[[], object], seconds: float = HANGS, said: Callable[[], str] = str
 ) -> None:
-    """Asks until it holds. `said` is what explains why it does not, for example a program's output."""
+    """Waits until the condition holds.
+
+    `said` explains a failure, for example with a program's output.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen: {said()}"

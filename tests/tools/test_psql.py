@@ -1,4 +1,4 @@
-"""`make psql`: psql at the database, without a password among its arguments."""
+"""`make psql`: psql on the database, without a password among its arguments."""
 
 from __future__ import annotations
 

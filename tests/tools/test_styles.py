@@ -1,4 +1,4 @@
-"""The linter of style sheets says what is wrong with each, and nothing about what is right."""
+"""The linter of style sheets finds each kind of error, and nothing in correct ones."""
 
 from __future__ import annotations
 

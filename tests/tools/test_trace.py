@@ -1,4 +1,4 @@
-"""What a recorded path says of the library, on real servers."""
+"""Recorded call paths of the library, on real servers."""
 
 from __future__ import annotations
 

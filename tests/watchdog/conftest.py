@@ -25,7 +25,7 @@ HOUR = 3600.0
 
 @dataclass
 class Clock:
-    """The database's clock and a steady one, as a look of the watch reads them; both go on as told."""
+    """The database's clock and a monotonic one, as a check reads them; the test advances both."""
 
     wall: float
     steady: float = 1_000.0
@@ -41,7 +41,7 @@ class Clock:
 
 @dataclass
 class Watched:
-    """A watch whose time passes as told: every five seconds a look, as in life."""
+    """A watchdog with the test's clock: a check every five seconds."""
 
     sweeper: Watchdog
     clock: Clock
@@ -60,7 +60,7 @@ class Watched:
 
 @dataclass
 class Database:
-    """What a person at psql would see and do."""
+    """The database as in psql."""
 
     connection: psycopg.AsyncConnection[Any]
 
@@ -72,14 +72,14 @@ class Database:
         return (await self.rows(sql, *parameters))[0][0]
 
     async def silent_for(self, session_id: str, seconds: float) -> None:
-        """As if the last heartbeat had come so long ago."""
+        """Sets the last heartbeat this long ago."""
         await self.rows(
             "UPDATE agent_sessions SET last_heartbeat = now() - make_interval(secs => %s) WHERE id = %s",
             seconds, session_id,
         )  # fmt: skip
 
     async def watched_for(self, seconds: float, clock: Clock) -> None:
-        """As if a watch had seen everything for so long, until now."""
+        """Records uninterrupted checks for this long until now."""
         await self.rows(
             "INSERT INTO agent_session_monitors (source, began_at, looked_at)"
             " VALUES ('sweeper', to_timestamp(%s), to_timestamp(%s))",
@@ -112,7 +112,7 @@ Make = Callable[..., Watched]
 
 @pytest.fixture
 async def make(database_url: str, valkey_url: str, clock: Clock) -> AsyncIterator[Make]:
-    """Watches as several processes have them; stopped at the end."""
+    """Creates watchdogs as in several processes; stops them at the end."""
     made: list[Watchdog] = []
 
     def make(url: str = valkey_url, **parts: Any) -> Watched:
@@ -134,7 +134,7 @@ async def make(database_url: str, valkey_url: str, clock: Clock) -> AsyncIterato
 
 @pytest.fixture
 async def watched(make: Make, database: Database, clock: Clock) -> Watched:
-    """A watch that follows one that saw everything since yesterday."""
+    """A watchdog after a day of uninterrupted checks by another one."""
     await database.watched_for(24 * HOUR, clock)
     found = make()
     await found.look()

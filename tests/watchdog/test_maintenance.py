@@ -1,4 +1,4 @@
-"""Counts folded, months prepared, old beats forgotten: by one process, beside everybody's work."""
+"""Maintenance beside other writers: counts folded, months prepared, old heartbeats deleted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_an_uncommitted_difference_is_counted_when_it_is_there(
 
 @pytest.fixture
 async def emptied_months(database: Database):
-    """Months of their own far away, gone after the test."""
+    """Months far in the past, removed after the test."""
     yield
     for month in ("2031_01", "2031_02"):
         await database.rows(f"DROP TABLE IF EXISTS agent_session_history_{month}")

@@ -1,4 +1,4 @@
-"""How much of a silence was seen: a pure function."""
+"""The observed part of a silence: a pure function."""
 
 from __future__ import annotations
 

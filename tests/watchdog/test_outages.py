@@ -1,4 +1,4 @@
-"""The watch knows when it was blind, says so, and judges nobody for it."""
+"""The watchdog records its outages, and fails no session for silence during them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .conftest import HOUR, Clock, Database, Make, Watched
 
 @pytest.fixture
 async def lost(manager: SessionManager, database: Database) -> str:
-    """A session that nobody has heard of for two hours."""
+    """A session without heartbeats for two hours."""
     session = await manager.create_session("grader", "u")
     await database.silent_for(session.session_id, 2 * HOUR)
     return session.session_id
@@ -32,7 +32,7 @@ async def test_a_session_silent_before_the_first_watchdog_gets_the_whole_limit(
 async def test_after_a_restart_there_is_a_full_grace_and_the_time_away_does_not_count(
     watched: Watched, make: Make, manager: SessionManager, database: Database, clock: Clock
 ):
-    """Silent for 50 minutes that were seen and 30 that were not: ten more minutes."""
+    """Silent for 50 observed minutes and 30 unobserved ones: ten more minutes."""
     session = await manager.create_session("grader", "u")
     await watched.sweeper.close()
     left_at = clock.wall
@@ -86,7 +86,7 @@ async def test_without_valkey_no_session_is_failed_and_the_outage_is_recorded(
 
 
 class FrozenFor:
-    """A steady clock on which each of some questions takes so many seconds. The monitor reads it once to begin with."""
+    """A monotonic clock on which some queries take many seconds. It is first read at the start."""
 
     def __init__(self, *seconds: float) -> None:
         self.now, self._left, self._readings = 1_000.0, list(seconds), 0
@@ -104,7 +104,7 @@ async def test_a_slow_database_is_the_named_cause_and_not_a_clock(
 ):
     await database.watched_for(24 * HOUR, clock)
     watching = make(monotonic=FrozenFor(0, 0, 20.0)).sweeper
-    await watching.tick()  # two questions: the clock, and the look itself
+    await watching.tick()  # two queries: the clock, and the check itself
     assert await database.blindness() == []
     await watching.tick()
     assert not watching.is_watching
@@ -187,7 +187,7 @@ async def test_a_clock_that_is_set_back_fails_nobody(
 async def test_a_time_without_checks_is_an_outage(
     watched: Watched, manager: SessionManager, database: Database, clock: Clock
 ):
-    """A laptop that slept, a process that was stopped: two hours nobody looked."""
+    """A suspended laptop or a stopped process: two hours without checks."""
     session = await manager.create_session("grader", "u")
     stood_at = clock.wall
     clock.passes(2 * HOUR)

@@ -1,4 +1,4 @@
-"""`manage.py sweep` as it runs beside the dashboard: real processes, really killed."""
+"""`manage.py sweep` beside the dashboard: real processes that are killed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def test_sigterm_ends_the_watchdog_and_releases_its_leadership(
 async def test_sweep_once_checks_once(
     processes: Processes, manager: SessionManager, database: Database
 ):
-    """Everything at once, as the command does it: rules from the environment, upkeep, the manager."""
+    """The whole command: rules from the environment, maintenance, the manager."""
     session = await manager.create_session("grader", "u")
     process = processes.start("--once")
     _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""What goes, when, and that it is said."""
+"""What retention removes, when, and its output."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_session_deleted_by_an_agent_of_the_old_kind_goes_by_its_last_change()
 
 @pytest.mark.parametrize("plan", ["any", "a nested loop"])
 def test_more_than_one_batch_goes(monkeypatch: pytest.MonkeyPatch, plan: str):
-    if plan == "a nested loop":  # as PostgreSQL chooses it while the table looks empty
+    if plan == "a nested loop":  # PostgreSQL chooses this plan while the table looks empty
         for way in (
             "hashjoin",
             "mergejoin",
@@ -150,7 +150,7 @@ def test_more_than_one_batch_goes(monkeypatch: pytest.MonkeyPatch, plan: str):
         deleted(40)
     assert retention.purge(30).sessions == 5
     assert not AgentSession.objects.exists()
-    connection.close()  # and with it the settings
+    connection.close()  # resets the session's settings
 
 
 def test_the_counts_agree_afterwards():

@@ -1,4 +1,4 @@
-"""Who is failed for silence, and who is not."""
+"""Which sessions are failed for silence."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ async def test_a_session_that_beats_at_the_last_moment_is_not_failed(
 async def test_many_sessions_are_checked_in_batches(
     make: Make, manager: SessionManager, database: Database, clock: Clock, sessions: int
 ):
-    """A page of two and five pages a look: nobody is skipped, and no look is longer than that."""
+    """A page of two and five pages a check: no session is skipped, and no check takes longer."""
     await database.watched_for(HOUR, clock)
     watched = make()
     watched.sweeper._detector._page = 2

@@ -1,4 +1,4 @@
-"""What the pages and the API say of the watch."""
+"""The watchdog's status on pages and in the API."""
 
 from __future__ import annotations
 

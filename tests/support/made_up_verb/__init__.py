@@ -1,4 +1,4 @@
-"""A verb that the product does not have: what an engineer would add to give it one."""
+"""A new verb, as an engineer would add it to the product."""
 
 HOLD = "hold"
 PERMISSION = "hold_agentsession"

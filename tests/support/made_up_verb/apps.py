@@ -1,4 +1,4 @@
-"""Registers the verb before any address, form or endpoint is made from the table."""
+"""Registers the verb before URLs, forms and endpoints are made from the table."""
 
 from django.apps import AppConfig
 

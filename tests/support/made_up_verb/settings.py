@@ -1,4 +1,4 @@
-"""The dashboard with one verb more."""
+"""The dashboard's settings with the new verb."""
 
 from dashboard.settings import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""`make dev`: what a changed file leads to."""
+"""`make dev`: the effect of a changed file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where no small disk can be mounted the drill says what was not possible, and claims nothing for it."""
+"""Without a small disk the drill says what was not possible, and claims nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_without_a_small_disk_nothing_can_be_written_or_the_drill_says_it_was_no
 ) -> None:
     try:
         disk.fill(world, NOBODY)
-    except RuntimeError as error:  # not even that may be done here
+    except RuntimeError as error:  # not even a limit can be set here
         assert str(error).startswith("not tried")
         world.sql("CREATE TABLE more (x int)")
         return

@@ -1,4 +1,4 @@
-"""The quickest outages and kills; `make chaos` has all of them."""
+"""The quickest faults; `make chaos` has all of them."""
 
 from __future__ import annotations
 

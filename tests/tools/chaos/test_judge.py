@@ -1,4 +1,4 @@
-"""The judge of the drills notices what it is there to notice."""
+"""The judge of the drills finds what it should."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODY = Window("", 0, 0)
 
 
 class Database:
-    """What the judge needs of a world."""
+    """The part of a world that the judge needs."""
 
     def __init__(self, url: str) -> None:
         self.url = url

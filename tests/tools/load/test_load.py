@@ -1,4 +1,4 @@
-"""The load generator loads, says what it saw, and ends by itself."""
+"""The load generator works, prints its figures, and ends by itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_three_agents_are_seen_on_three_pages_and_the_summary_says_so(
 ) -> None:
     operator.password = PBKDF2PasswordHasher().encode(
         "olga", "salt"
-    )  # the dashboard's, not the tests'
+    )  # the dashboard's password, not the tests'
     operator.save()
     given = {
         "AGENTS": "3",

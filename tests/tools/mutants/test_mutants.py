@@ -1,4 +1,4 @@
-"""Which rules are taken out, and that a mutant is always the file with one of them less."""
+"""Each mutant is a file with one rule removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short session in which everything is right: its record, and the calls that made it."""
+"""A short correct session: its record, and the calls that made it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def copy(version: int, context: dict[str, Any], state: str = "active", epoch: in
 
 
 class Story:
-    """Change something in it, and ask which rules the judge finds broken."""
+    """Change a part of it, and see which rules the judge finds broken."""
 
     def __init__(self) -> None:
         self.history = entries()

@@ -1,4 +1,4 @@
-"""The judge of the stress runs notices each kind of violation, and finds none where there is none."""
+"""The judge of the stress runs finds each kind of violation, and none in correct sessions."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_a_copy_of_another_state_or_epoch_is_found(story: Story) -> None:
 
 
 def test_a_write_of_checkpoints_may_bring_the_state_in_which_they_were_stored(story: Story) -> None:
-    """The copy's version stays that of the context that it holds."""
+    """The copy keeps the version of its context."""
     story.calls["w"].facts |= {"wants": {}, "tokens": ["a2"]}
     story.calls["w"].copy = copy(4, ONE, "active")
     assert "copy" not in story.found()
@@ -204,7 +204,7 @@ def test_a_copy_of_a_version_that_never_was_is_found(story: Story) -> None:
 def test_a_wrong_copy_in_valkey_is_found(story: Story) -> None:
     story.valkey = copy(8, TWO, epoch=1)
     assert story.found() == ["copy in valkey"]
-    story.valkey = {"state": "paused", "context": {}}  # an old agent's, which says no version
+    story.valkey = {"state": "paused", "context": {}}  # an old agent's copy, without a version
     assert story.found() == []
 
 

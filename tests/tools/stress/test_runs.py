@@ -1,4 +1,4 @@
-"""Short runs on real servers and processes, and what surrounds them: plan, proxy, log, report."""
+"""Short runs on real servers and processes; plan, proxy, log and report."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_many_writers_under_outages_break_no_rule(place: Place, tmp_path: 
 
 
 def was_tried(planned: Plan, folder: Path) -> bool:
-    """Actors of each kind were answered, and the agents that were killed were started again."""
+    """Actors of each kind got answers, and killed agents were restarted."""
     kinds = {actor.name: actor.kind for actor in planned.actors}
     answered = {kinds[call.who] for call in read(folder) if call.who in kinds and call.acknowledged}
     killed = {d.target for d in planned.disturbances if d.kind == "kill"}
@@ -83,7 +83,7 @@ def test_plans_have_every_order_and_every_disturbance() -> None:
 
 @pytest.fixture
 async def received(tmp_path: Path) -> AsyncIterator[asyncio.Queue[bytes]]:
-    """What arrives at a server behind a proxy; it answers with the same."""
+    """What a server behind a proxy receives; it echoes it."""
     queue: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,7 +114,7 @@ async def is_cut_off(reader: asyncio.StreamReader) -> bool:
 
 
 class Always:
-    """Delays every message, for as long as it may."""
+    """A random source that delays every message as long as possible."""
 
     def random(self) -> float:
         return 0.1
