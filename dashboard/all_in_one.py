@@ -42,7 +42,7 @@ from dashboard.translations import compile_messages
 SERVE_SECONDS = 60
 WITHOUT = {
     "Valkey": "going on without it; orders reach agents with their next heartbeat",
-    "the watch over silence": "nobody is failed for silence meanwhile",
+    "the watchdog": "no session is failed for silence meanwhile",
     "the demo agents": "the dashboard goes on",
 }
 
@@ -74,7 +74,7 @@ def main(
                 programs.start("daphne", daphne(settings), patience=5)
                 wait_until_served(settings, [*servers.children, *programs.children], stop)
                 sweep = [sys.executable, "manage.py", "sweep"]
-                programs.start("the watch over silence", sweep, patience=5)
+                programs.start("the watchdog", sweep, patience=5)
                 if settings.demo:
                     programs.start("the demo agents", [sys.executable, "manage.py", "demo_agents"])
                 announce(settings, password, servers)

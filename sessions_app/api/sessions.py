@@ -138,7 +138,7 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
     return CheckpointPage(items=items, next=items[-1].n if len(found) > asked.limit else None)
 
 
-@router.get("/watch", response=WatchItem, summary="The watch over silence")
+@router.get("/watch", response=WatchItem, summary="The status of the watchdog")
 def watch(request: HttpRequest) -> WatchItem:
     """While the watchdog receives no heartbeats, it fails no session for silence."""
     require_look(request)

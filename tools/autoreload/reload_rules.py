@@ -7,7 +7,7 @@ from pathlib import Path
 
 WATCHED = ("agent_sessions", "dashboard", "demo", "locale", "sessions_app", "static", "templates")
 PAGES = "daphne"
-EVERYTHING = frozenset({PAGES, "the watch over silence", "the demo agents"})
+EVERYTHING = frozenset({PAGES, "the watchdog", "the demo agents"})
 # All programs read code and queries; only the web server reads templates, texts and styles.
 OF_EVERY_PROGRAM = frozenset({".py", ".sql", ".lua"})
 OF_THE_PAGES = frozenset({".html", ".txt", ".po", ".js", ".css", ".svg", ".json"})
