@@ -1,4 +1,4 @@
-"""Writes: `perform` carries out a verb on a session for pages, bulk jobs, admin, API and commands."""
+"""`perform` gives an order for pages, bulk jobs, admin, API and commands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EDIT = "edit"
 
 
 async def _call(manager: SessionManager, verb: str, session_id: str, **who: Any) -> AgentSession:
-    """A person's reason for a failure is also the error that the agent and its readers see."""
+    """A person's reason for a failure is also the error that readers of the session see."""
     if verb == EDIT:
         return await manager.edit(session_id, **who)
     values = (who.get("reason") or "failed",) if verb == "fail" else ()
@@ -48,14 +48,14 @@ async def _call(manager: SessionManager, verb: str, session_id: str, **who: Any)
 
 @dataclass(frozen=True)
 class Outcome:
-    """`changed` is false when it was so already."""
+    """`changed` is false if the session was in that state already."""
 
     session: AgentSession
     changed: bool
 
 
 def check_reason(verb: str, reason: str) -> None:
-    """Raises InvalidInput when it is missing where one is needed, or cannot be stored."""
+    """Raises InvalidInput if the reason is missing although required, or cannot be stored."""
     needed = verb == EDIT or VERBS[verb].reason_required
     if needed and not reason.strip():
         raise InvalidInput(_("Please give a reason: it is stored with the action."))
@@ -73,10 +73,11 @@ def perform(
     seen_version: int | None = None,
     **extra: Any,
 ) -> Outcome:
-    """Do it through the shared manager, and tell log and metric.
+    """Gives the order through the shared manager, and records it in log and metric.
 
-    `extra` is `checkpoint_id` for rollback, `context`, `metadata` and `seen_metadata` for edit. Raises what the manager raises
-    (`explain` says it in the reader's language), InvalidInput when a reason is needed and missing.
+    `extra` is `checkpoint_id` for rollback, `context`, `metadata` and `seen_metadata` for edit.
+    Raises the manager's errors (`explain` translates them), and InvalidInput if a required reason
+    is missing.
     """
     try:
         check_reason(verb, reason)

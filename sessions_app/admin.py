@@ -1,4 +1,4 @@
-"""The sessions in Django's admin: the same verbs as on the pages, through the same function."""
+"""Sessions in Django's admin: the same verbs as on the pages, through the same function."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COUNTED_AT_MOST = 10_000
 
 
 class CappedPaginator(AnyPaginator):
-    """At a million rows an exact count and a page at its end cost seconds: the newest 10,000 are paged."""
+    """Counts at most 10,000 rows: with a million, exact counts and last pages take seconds."""
 
     @cached_property
     def count(self) -> int:
@@ -55,7 +55,7 @@ class CappedPaginator(AnyPaginator):
 
 
 def moment(at: datetime | None) -> str:
-    """To the second: what beats every ten has a minute's column stand still."""
+    """To the second: heartbeats come every ten seconds, so minutes would seem to stand still."""
     return f"{date_format(at := localtime(at), 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}" if at else "–"
 
 
@@ -121,7 +121,7 @@ class SessionAdmin(KeepsDrafts):
     )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Those that this person may order."""
+        """The orders that this user may give."""
         permitted = {f"{verb.name}_sessions" for verb in permitted_verbs(request.user)}
         found = super().get_actions(request)
         return {name: action for name, action in found.items() if name in permitted}
@@ -135,7 +135,7 @@ class SessionAdmin(KeepsDrafts):
         return type(form.__name__, (form,), known)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentSession]:
-        """A list of fifty does not read fifty contexts."""
+        """Defers contexts and checkpoints, which a list does not show."""
         sessions = super().get_queryset(request).defer("checkpoints", "their_copies")
         match = request.resolver_match
         is_list = match is not None and str(match.url_name).endswith("_changelist")
@@ -144,7 +144,7 @@ class SessionAdmin(KeepsDrafts):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AgentSession], search_term: str
     ) -> tuple[QuerySet[AgentSession], bool]:
-        """Exactly, so that the indexes answer."""
+        """Exact matches, which indexes can answer."""
         wanted = search_term.strip().replace("\x00", "")
         if not wanted:
             return queryset, False
@@ -162,11 +162,12 @@ class SessionAdmin(KeepsDrafts):
         label = session.get_state_display()
         return format_html('<span class="state {}">{}</span>', session.state, label)
 
-    @admin.display(description=gettext_lazy("user"))  # nor by this: its index is for looking up
+    # not sortable: its index only supports look-ups
+    @admin.display(description=gettext_lazy("user"))
     def user(self, session: AgentSession) -> str:
         return isolated(session.user_id) or "–"
 
-    @admin.display(description=gettext_lazy("heartbeat"))  # no index may answer an order by it
+    @admin.display(description=gettext_lazy("heartbeat"))  # not sortable: heartbeats have no index
     def heartbeat(self, session: AgentSession) -> str:
         return moment(session.last_heartbeat)
 
@@ -197,7 +198,7 @@ class SessionAdmin(KeepsDrafts):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
-        """Deleting is an order like the others; rows are not removed here."""
+        """Always false: deleting is an order, and rows are not removed here."""
         return False
 
     def has_operate_permission(self, request: HttpRequest) -> bool:

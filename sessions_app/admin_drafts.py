@@ -1,4 +1,4 @@
-"""Admin forms whose unsaved text is kept as a draft."""
+"""Admin forms with drafts of unsent text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def user_of(request: HttpRequest) -> User:
 
 
 class KeepsDrafts(ModelAdmin):
-    """Orders to the ticked sessions, and the form of one session."""
+    """For orders to the ticked sessions, and for the form of one session."""
 
     @property
     def media(self) -> forms.Media:

@@ -47,7 +47,7 @@ class OrderForm(ActionForm):
 
 
 class ObjectField(forms.JSONField):
-    """An empty object is a value like any other; nothing at all is none."""
+    """Accepts an empty object; an empty field is an error."""
 
     empty_values = [None, ""]
 
@@ -60,14 +60,14 @@ class ObjectField(forms.JSONField):
         return super().to_python(value)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """What cannot be read is shown again as it was typed."""
+        """Shows invalid text again as it was typed."""
         try:
             return self.to_python(data)
         except forms.ValidationError:
             return InvalidJSONInput(data)
 
     def prepare_value(self, value: Any) -> Any:
-        """What was typed is shown again, half a character too."""
+        """Shows typed text again, including half a character."""
         text = super().prepare_value(value)
         try:
             str(text).encode()
@@ -82,7 +82,7 @@ class ObjectField(forms.JSONField):
 
 
 class ConflictsWidget(forms.Widget):
-    """The paths that were changed by others too, side by side, each with a decision."""
+    """Paths that others changed too, side by side, each with a decision."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         shown = {"rows": value or [], "now": timezone.now()}
@@ -93,7 +93,7 @@ class ConflictsWidget(forms.Widget):
 
 
 class ConflictsField(forms.Field):
-    """Seen only where there are some."""
+    """Shown only with conflicts."""
 
     widget = ConflictsWidget
 
@@ -105,7 +105,7 @@ class ConflictsField(forms.Field):
 
 
 class SessionForm(ModelForm):
-    """Saving goes through the manager while the form is still on the screen: a refusal loses no input."""
+    """Saves through the manager during validation, so that a refusal keeps the input."""
 
     verb = forms.ChoiceField(label=gettext_lazy("Action"), required=False)
     checkpoint = forms.CharField(
@@ -130,9 +130,10 @@ class SessionForm(ModelForm):
         super().__init__(*args, **kwargs)
         for name in {"context", "metadata"} & self.fields.keys():
             self.fields[name].required = True
-            # Changed is what differs from what was shown: an agent's own changes meanwhile are not the person's.
+            # Compared with the value that was shown: changes by the agent meanwhile are not the
+            # person's.
             self.fields[name].show_hidden_initial = True
-        # A form that comes back is judged by the manager, which knows what happened meanwhile.
+        # Of a form that was returned, the manager detects the changes.
         possible = [v for v in self.permitted if self.is_bound or self.instance.state in v.states]
         self.fields["verb"].choices = [  # type: ignore[attr-defined]
             ("", _("none")),
@@ -145,17 +146,18 @@ class SessionForm(ModelForm):
         self.fields["request_id"].initial = uuid.uuid4()
 
     def fill_with(self, sent: QueryDict) -> None:
-        """What a person wrote before and did not send: shown, not yet judged."""
-        sent["request_id"] = str(uuid.uuid4())  # it may differ from what was sent under the old one
+        """Fills the form from a draft, without validating it."""
+        # the text may differ from that sent under the old id
+        sent["request_id"] = str(uuid.uuid4())
         self.data, self.is_bound, self._errors = sent, True, ErrorDict()
         cast(ConflictsField, self.fields["conflicts"]).show(read_rows(sent))
 
     def is_multipart(self) -> bool:
-        """Percent signs would make a context of 4 MiB three to six times as long."""
+        """URL encoding would make a context of 4 MiB three to six times as long."""
         return True
 
     def _get_validation_exclusions(self) -> set[str]:
-        """The manager says what can be stored; the model would refuse empty objects."""
+        """The manager validates; the model would refuse empty objects."""
         return {*super()._get_validation_exclusions(), "context", "metadata"}  # type: ignore[misc]
 
     def clean(self) -> dict[str, Any] | None:
@@ -171,7 +173,9 @@ class SessionForm(ModelForm):
         return cleaned
 
     def _show_conflicts(self, preview: EditPreview) -> None:
-        """What was typed is brought onto what is there now, and each path that both changed is to be decided."""
+        """Merges the edit into the current value; the person decides each path that both
+        changed.
+        """
         if not preview.loaded_known:
             return
         shown = cast(QueryDict, self.data).copy()
@@ -209,7 +213,7 @@ class SessionForm(ModelForm):
             perform(verb, session_id, seen_version=seen, request_id=request_id, **who, **extra)
 
     def _loaded(self, name: str) -> Any:
-        """What the form was filled with, as it came back with it."""
+        """The values with which the form was filled, sent back with it."""
         bound = self[name]
         hidden = bound.field.hidden_widget().value_from_datadict(
             self.data, self.files, bound.html_initial_name
@@ -217,15 +221,15 @@ class SessionForm(ModelForm):
         return bound.field.clean(hidden)
 
     def save(self, commit: bool = True) -> AgentSession:
-        """It is stored already, by the manager."""
+        """Does nothing: the manager has stored it already."""
         return AgentSession.objects.get(pk=self.instance.pk)
 
     def save_m2m(self) -> None:
-        """There is none."""
+        """Does nothing: there are no many-to-many fields."""
 
 
 def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, Any]:
-    """The checkpoint a person named, by number or name. Raises CheckpointNotFound."""
+    """The checkpoint with this number or name. Raises CheckpointNotFound."""
     if not VERBS[verb].needs_checkpoint:
         return {}
     n = whole(wanted)

@@ -20,7 +20,10 @@ else:
 
 
 class BrowsersDateTime(forms.DateTimeInput):
-    """Django's own two fields have no names for who cannot see them, and their calendar writes styles inline."""
+    """A datetime input of the browser.
+
+    Django's two fields lack labels, and its calendar uses inline styles.
+    """
 
     input_type = "datetime-local"
 
@@ -29,7 +32,7 @@ class BrowsersDateTime(forms.DateTimeInput):
 
 
 class TokenForm(ModelForm):
-    """An end may be moved, never taken away: a token that had one is replaced by a new one."""
+    """The end of a token can be changed but not removed."""
 
     def clean_expires_at(self) -> datetime | None:
         given: datetime | None = self.cleaned_data["expires_at"]
@@ -41,7 +44,9 @@ class TokenForm(ModelForm):
 
 @admin.register(ApiToken)
 class TokenAdmin(ModelAdmin):
-    """Made by `manage.py api_token`, which alone shows a token; here they are seen and taken away."""
+    """`manage.py api_token` creates tokens and shows them once; here they are listed and
+    deleted.
+    """
 
     form = TokenForm
     list_display = ("name", "user", "created_at", "last_used_at", "expires_at")

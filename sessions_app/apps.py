@@ -20,12 +20,12 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         from sessions_app import checks  # noqa: F401 - registers itself
 
-        # Sent once for each app: the last one has seen every table of this migrate.
+        # Sent once for each app: after the last one all tables of this migrate exist.
         post_migrate.connect(grant_roles, dispatch_uid="sessions_app.grant_roles")
 
 
 def grant_roles(using: str, **_kwargs: Any) -> None:
-    """Django's tables belong to the dashboard's role too, whichever app they came with."""
+    """Grants Django's tables to the dashboard's role, whichever app has created them."""
     connection = connections[using]
     if "agent_sessions" not in connection.introspection.table_names():
         return

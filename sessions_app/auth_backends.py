@@ -1,4 +1,4 @@
-"""Reads the user of a request together with the user's rights, in one query."""
+"""Loads a request's user together with the permissions, in one query."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .entry import login_throttling
 
 log = structlog.get_logger(__name__)
 
-# Rights come with the person, in one query instead of four: a list page asks five queries instead of eight (its bar is six),
-# and takes 31 instead of 35 ms of processor time. Written out, as Django would compose it anew for each page.
+# One query instead of four: a list page makes five queries instead of eight (its limit is six),
+# in 31 instead of 35 ms of processor time. As SQL text, because Django would compose it for each
+# page.
 PERMISSIONS_SQL = """
 ARRAY(
     SELECT t.app_label || '.' || p.codename
@@ -35,13 +36,15 @@ _LEFT = "login_refused_for"
 
 
 def refused_for(request: HttpRequest | None) -> timedelta | None:
-    """How long no password is looked at any more; None when this one was."""
+    """The time during which further passwords are refused; None if this one was checked."""
     left: timedelta | None = getattr(request, _LEFT, None)
     return left
 
 
 class PrefetchingModelBackend(ModelBackend):
-    """As Django's own: but the person comes with the look of the list and all rights, in one query instead of four."""
+    """Django's backend, but loads the user with list preferences and all permissions in one
+    query.
+    """
 
     def authenticate(
         self,
@@ -50,7 +53,7 @@ class PrefetchingModelBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """Limited before anything is hashed, which is what makes an attempt dear for the server."""
+        """Limited before hashing, which is the expensive part."""
         if request is None or username is None or password is None:
             return super().authenticate(request, username, password, **kwargs)
         who = {

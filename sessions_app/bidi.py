@@ -14,18 +14,18 @@ STARTS = frozenset("\u2066\u2067\u2068")
 
 
 def isolate(text: object) -> SafeString:
-    """An element of its own, for HTML."""
+    """A `<bdi>` element, for HTML."""
     return format_html("<bdi>{}</bdi>", closed(text))
 
 
 def isolated(text: object) -> str:
-    """Between two characters, for where no element can be. Of no text there is nothing to isolate."""
+    """Isolated by characters, where no element is possible. An empty text stays empty."""
     kept = closed(text)
     return f"{FIRST_STRONG}{kept}{END}" if kept else ""
 
 
 def closed(text: object) -> object:
-    """Without ends of isolation that the text did not begin: they would end ours."""
+    """Without unmatched closing characters, which would end our isolation."""
     if isinstance(text, SafeString) or END not in (found := str(text)):
         return text
     kept, depth = [], 0

@@ -1,4 +1,7 @@
-"""Words for the checkpoints that the library makes itself. Pages show the word, and the stored name in the title."""
+"""Labels of checkpoints that the library makes.
+
+Pages show the label, and the stored name as title.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ WORDS: dict[str, Text] = {
 
 
 def own_word(name: str, longest: int = 60) -> str:
-    """The word for a checkpoint of the library; empty for a name that an agent chose.
+    """The label of a checkpoint of the library; empty for a name that an agent chose.
 
     Of a rollback to the checkpoint before another rollback, only the outer name is translated.
     """

@@ -1,4 +1,4 @@
-"""What `manage.py check` says about settings, and `check --deploy` about who logs in to PostgreSQL."""
+"""Checks of settings (`manage.py check`) and of PostgreSQL's log-ins (`check --deploy`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 from dashboard import url_prefix
 from dashboard.errors import SetupError
 
-# A superuser that owns nothing here (a backup, monitoring) is not counted. Which log-in a connection has, every role may see.
+# Superusers that own nothing here (a backup, monitoring) are not counted. Every role may see the
+# log-ins.
 LOG_INS = """
 SELECT session_user::text, pg_has_role(session_user, c.relowner, 'MEMBER'), pg_get_userbyid(c.relowner)::text,
        (SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
@@ -25,7 +26,7 @@ FROM pg_class c WHERE c.oid = to_regclass('agent_sessions')
 
 @checks.register(checks.Tags.urls)
 def check_url_prefix(*_args: Any, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """By the rule of the start, where the same sentence ends the server."""
+    """The same rule as at the server's start, with the same message."""
     try:
         url_prefix.check(settings.URL_PREFIX)
     except SetupError as error:
@@ -35,7 +36,7 @@ def check_url_prefix(*_args: Any, **_kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.security, deploy=True)
 def check_log_ins(*_args: Any, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """The tables belong to a log-in that migrates and does nothing else."""
+    """The tables should belong to a log-in that is used only for migrations."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(LOG_INS)

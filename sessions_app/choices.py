@@ -23,7 +23,7 @@ Text = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """What a state looks like: its colour's name, its icon, its word. Never the colour alone."""
+    """Colour, icon and label of a state. The colour is never the only sign."""
 
     name: str
     icon: str
@@ -82,13 +82,14 @@ def unknown_state(state: str) -> Badge:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One order: its address (a noun), its words, and what a person must know before giving it.
+    """One verb: its URL (a noun), its labels, and what a person must know before giving it.
 
-    `ordered` is its entry in the history, `checkpoint` the checkpoint that it leaves.
+    `ordered` is its label in the history, `checkpoint` the label of its checkpoint.
 
-    Where it may be given says `agent_sessions.states`. `main_in`: states whose page offers it first. `undo`: the verb
-    that takes it back. `permission`: the right that a person needs. `rare`: shown only where it is possible.
-    `unconfirmed`: what an active session shows until its agent has confirmed the order.
+    `agent_sessions.states` defines where it is possible. `main_in`: states whose page offers it
+    first. `undo`: the verb that reverts it. `permission`: the required permission. `rare`: shown
+    only where it is possible. `unconfirmed`: the label of an active session until its agent has
+    confirmed the order.
     """
 
     name: str
@@ -118,7 +119,7 @@ class Verb:
         return user.has_perm(f"sessions_app.{self.permission}")
 
     def blocked_in(self, state: str) -> Text:
-        """Why it cannot be given in this state; empty when it can."""
+        """The reason why it is impossible in this state; empty if it is possible."""
         if state in self.states:
             return ""
         return self.blocked or STATE_ADJECTIVES.get(state, UNKNOWN_HINT)
@@ -189,17 +190,17 @@ STATE_ADJECTIVES = {
 
 
 def verb_of_noun(noun: str) -> Verb | None:
-    """The order whose address this is."""
+    """The verb with this noun in its URL."""
     return next((verb for verb in VERBS.values() if verb.noun == noun), None)
 
 
 def permitted_verbs(user: User | AnonymousUser) -> list[Verb]:
-    """The orders that a person may give."""
+    """The verbs that a person may use."""
     return [verb for verb in VERBS.values() if verb.is_permitted_to(user)]
 
 
 def primary_verb(state: str) -> Verb:
-    """What a session in this state most likely needs."""
+    """The order that a session in this state most likely needs."""
     return next((verb for verb in VERBS.values() if state in verb.main_in), VERBS["pause"])
 
 
@@ -234,7 +235,7 @@ SOURCES = {
 }
 
 
-# What the library and the commands write where a person would write words or a name.
+# Texts of the library and the commands in fields where people write texts or names.
 REASONS = {
     "heartbeat_timeout": _("no heartbeat from the agent (time-out)"),
     "purge_sessions": _("emptied from the trash when its time was over"),
@@ -243,6 +244,6 @@ ACTORS = {"sweeper": _("monitor (automatic)")}
 
 
 def as_text(value: Any) -> str:
-    """JSON for a person to read, cut where it would fill the page."""
+    """JSON as readable text, cut to a bounded length."""
     text = json.dumps(value, ensure_ascii=False, indent=1)
     return text if len(text) <= 4000 else f"{text[:4000]} …"

@@ -1,4 +1,4 @@
-"""Conflicting paths of an edit, shown side by side on the edit page and in the admin, and the decision for each."""
+"""Conflicting paths of an edit with their decisions, on the edit page and in the admin."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ CHOICES = ("there", "mine")
 
 @dataclass(frozen=True, slots=True)
 class ConflictRow:
-    """Texts are bounded and only for showing; None: nothing is there. `choice` is one of CHOICES, or empty."""
+    """Texts are shortened for display; None if there is no value.
+
+    `choice` is one of CHOICES, or empty.
+    """
 
     number: int
     part: str
@@ -35,7 +38,7 @@ class ConflictRow:
     actor: str
     at: datetime | None
     choice: str = ""
-    # the last of very many rows stands for these too
+    # the last row of a long list stands for the omitted ones too
     more: tuple[tuple[str, ...], ...] = ()
 
     @property
@@ -52,14 +55,14 @@ class ConflictRow:
 
     @property
     def hidden(self) -> str:
-        """The row as the form sends it back."""
+        """The row's hidden fields."""
         at = self.at.isoformat() if self.at else ""
         texts = [self.loaded, self.now, self.mine, self.actor, at, self.more]
         return json.dumps([self.part, self.path, *texts], ensure_ascii=False)
 
 
 def rows_of(conflicts: Sequence[PathConflict]) -> list[ConflictRow]:
-    """One for each path; those beyond the longest form are decided together with the last."""
+    """One row for each path; paths beyond the limit are decided together with the last one."""
     rows = [
         ConflictRow(
             number,
@@ -86,7 +89,7 @@ def _text(value: Any) -> str | None:
 
 
 def read_rows(post: QueryDict) -> list[ConflictRow]:
-    """Those of the form that was sent, each with its decision. What is no row is left out."""
+    """Rows of the sent form with their decisions; invalid rows are ignored."""
     found = (_row(i, text, post) for i, text in enumerate(post.getlist(FIELD)[:MAX_ROWS]))
     return [row for row in found if row is not None]
 
@@ -118,7 +121,10 @@ def _are_paths(values: Any) -> bool:
 def decided(
     part: str, value: dict[str, Any], now: dict[str, Any], rows: Iterable[ConflictRow]
 ) -> dict[str, Any]:
-    """`value` with what is there now wherever that was decided for. Raises InvalidInput while a decision is missing."""
+    """`value` with the current value wherever that was chosen.
+
+    Raises InvalidInput if a decision is missing.
+    """
     own = [row for row in rows if row.part == part]
     if any(not row.choice for row in own):
         raise InvalidInput(_("Decide for each path that was changed by both which value counts."))

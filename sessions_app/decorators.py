@@ -1,4 +1,4 @@
-"""View decorators for the rights to see and to operate sessions."""
+"""View decorators for the permissions to view and to operate sessions."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -33,7 +33,7 @@ def permitted_verbs(request: HttpRequest) -> list[Verb]:
 
 
 def performers_only(view: View[P]) -> View[P]:
-    """For those who may give at least one order; the view asks for the right to its own."""
+    """For users who may give at least one order; the view checks the permission of its own."""
     return _guarded(view, lambda request: bool(permitted_verbs(request)))
 
 

@@ -1,6 +1,6 @@
-"""What addresses and forms of the pages say: numbers, ids, choices and texts.
+"""Parameters of URLs and forms: numbers, ids, choices and texts.
 
-Whether a text may be stored, the manager decides: here it is only shortened where a page shortens it.
+The manager validates texts; here they are only shortened where a page needs that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PARTS = [("context", "context"), ("metadata", "metadata")]
 
 
 class WholeNumberField(forms.IntegerField):
-    """From 0 on, in digits alone: `int` also takes "1_0", " 1" and digits of other scripts."""
+    """From 0, ASCII digits only: `int` also accepts "1_0", " 1" and digits of other scripts."""
 
     def __init__(self, *, at_most: int = INTEGER) -> None:
         super().__init__(required=False)
@@ -44,7 +44,7 @@ class WholeNumberField(forms.IntegerField):
 
 
 class TextField(forms.Field):
-    """A text as it was written, and "" where there is none."""
+    """The text unchanged; "" if missing."""
 
     def __init__(self, *, initial: str = "", longest: int | None = None, strip: bool = False):
         super().__init__(required=False, initial=initial)
@@ -63,7 +63,7 @@ class MomentField(forms.Field):
 
 
 class PlaceField(forms.Field):
-    """A place in the list, as the links to its neighbours say it."""
+    """A position in the list, as in the links to its neighbours."""
 
     def to_python(self, value: str | None) -> Key | None:
         return Key.parse(value or "")
@@ -77,7 +77,7 @@ class KindsField(forms.Field):
 
 
 class TickedField(forms.Field):
-    """Each an `id`, or `id:version` with the version that the row showed when it was ticked."""
+    """Each is an `id`, or `id:version` with the version that the row showed."""
 
     widget = forms.MultipleHiddenInput
 
@@ -100,7 +100,7 @@ class SideField(WholeNumberField):
 
 
 class Params(forms.Form):
-    """What a field does not take counts as not given: addresses are kept and changed by hand."""
+    """Invalid parameters count as missing: URLs are bookmarked and edited by hand."""
 
     @classmethod
     def read(cls, given: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class PartForm(forms.Form):
 
 
 class EditForm(Params):
-    """`loaded` is the metadata that the text was made from."""
+    """`loaded` is the metadata that the text is based on."""
 
     request_id = forms.UUIDField(required=False)
     seen = WholeNumberField(at_most=BIGINT)
@@ -172,7 +172,7 @@ class BulkPlanForm(Params):
 
 
 class BulkForm(Params):
-    """What is sent about a plan."""
+    """Parameters of a bulk plan."""
 
     reason = TextField(strip=True)
     checkpoint = TextField(longest=500, strip=True)
@@ -198,7 +198,7 @@ class ThemeForm(Params):
 
 
 class PresenceForm(Params):
-    """`doing` is the noun of the order whose dialog is open."""
+    """`doing` is the noun of the order in the open dialog."""
 
     gone = TextField()
     doing = forms.ChoiceField(

@@ -1,4 +1,4 @@
-"""Strict parsing of JSON that a person or a program sent, with errors in words."""
+"""Strict parsing of JSON from people and programs, with readable errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ SHOWN = 80
 
 
 class RepeatedKey(InvalidInput):
-    """A key stands twice in one object."""
+    """An object has the same key twice."""
 
 
 def read(text: str | bytes) -> Any:
-    """Raises InvalidInput, also for a key that stands twice: JSON parsers keep one of the two values silently."""
+    """Raises InvalidInput, also for a repeated key, of which JSON parsers silently keep one
+    value.
+    """
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except InvalidInput:
@@ -36,7 +38,7 @@ def read(text: str | bytes) -> Any:
 
 
 def read_object(text: str, what: str) -> dict[str, Any]:
-    """One that can be stored as context or metadata. Raises InvalidInput."""
+    """An object that can be stored as context or metadata. Raises InvalidInput."""
     value = read(text)
     if not isinstance(value, dict):
         raise InvalidInput(_("It must be an object: { … }"))

@@ -1,8 +1,8 @@
-"""Late, lost, without progress: one table of limits, and every form in which it is asked.
+"""Late, lost, without progress: one table of limits, and all its implementations.
 
-Facts and a frozen clock decide; nothing is stored. `health` judges one session, `condition_q` and `case_sql` are the same
-for the database, `held_since` is when a condition began by the clock alone, and `limits_of` is what the browser is given,
-which compares and knows no more.
+Depends on stored values and a clock; nothing is stored. `health` is for one session, `condition_q`
+and `case_sql` are the same for the database, `held_since` is when a condition began by time alone,
+and `limits_of` are the limits that the browser compares.
 """
 
 import json
@@ -41,7 +41,7 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Seconds of one agent type: from when it is late, lost, alive without getting on, and given up."""
+    """Limits of one agent type in seconds: late, lost, without progress, and failed."""
 
     late: int = 30
     lost: int = 120
@@ -62,7 +62,8 @@ def rule_for(agent_type: str, rules: Rules) -> Rule:
 class Limit:
     """A condition: in these states, `fact` is older than the rule's seconds of the same name.
 
-    `unknown` is whether a fact that was never there counts as older. `columns` hold the fact, the first that is not null.
+    `unknown` is whether a missing fact counts as older. `columns` hold the fact, the first one that
+    is not null.
     """
 
     condition: Health
@@ -76,7 +77,7 @@ class Limit:
         return found
 
     def is_exceeded(self, facts: Facts, rule: Rule, now: datetime) -> bool:
-        """Whatever the state."""
+        """Independent of the state."""
         since: datetime | None = getattr(facts, self.fact)
         if since is None:
             return self.unknown
@@ -88,15 +89,16 @@ class Limit:
         return self.columns[0] if len(self.columns) == 1 else "progressed"
 
     def sql(self, session: str, rule: str, now: str) -> str:
-        """Whether it is exceeded, whatever the state."""
+        """SQL for `is_exceeded`."""
         columns = ", ".join(f"{session}.{column}" for column in self.columns)
         fact = f"coalesce({columns})" if len(self.columns) > 1 else columns
         older = f"{fact} <= {now} - {rule}.{self.condition}"
         return f"({fact} IS NULL OR {older})" if self.unknown else older
 
 
-# The worst first: a session has the first condition that holds. A paused agent still beats, so its silence counts; that it
-# makes no progress is what was asked.
+# The worst first: the first that holds is shown. A paused agent still sends heartbeats, so its
+# silence counts; missing
+# progress is expected.
 LIMITS = (
     Limit(Health.LOST, "last_heartbeat", ("last_heartbeat",), LIVE_STATES, unknown=True),
     Limit(Health.LATE, "last_heartbeat", ("last_heartbeat",), LIVE_STATES, unknown=True),
@@ -127,16 +129,16 @@ def health(facts: Facts, rules: Rules, now: datetime) -> Health:
 
 
 def is_without_agent(facts: Facts, rules: Rules, now: datetime) -> bool:
-    """No heartbeat for so long that nobody is there to confirm an order, whatever the state."""
+    """No heartbeat for so long that no agent can confirm an order, whatever the state."""
     return LOST.is_exceeded(facts, rule_for(facts.agent_type, rules), now)
 
 
 def held_since(
     wanted: Collection[str], facts: Facts, rules: Rules, now: datetime
 ) -> datetime | None:
-    """Since when the session has had one of the wanted conditions; who is lost was late before.
+    """Since when the session has had one of the wanted conditions; a lost session was late before.
 
-    None where it has none of them, and where that is no matter of time.
+    None if it has none of them, or if it does not depend on time.
     """
     limit = BY_CONDITION.get(health(facts, rules, now))
     if limit is None or limit.condition not in wanted:
@@ -150,7 +152,7 @@ def held_since(
 
 
 def limits_of(facts: Facts, rules: Rules) -> str:
-    """For the browser, the worst first: condition, clock, seconds. Empty for a session that is not watched."""
+    """For the browser, the worst first: condition, clock, seconds. Empty if it is not watched."""
     rule = rule_for(facts.agent_type, rules)
     return ";".join(
         f"{limit.condition} {limit.fact.removeprefix('last_')} {getattr(rule, limit.condition)}"
@@ -160,7 +162,10 @@ def limits_of(facts: Facts, rules: Rules) -> str:
 
 
 def condition_q(condition: str, rules: Rules, now: Any = None) -> Q:
-    """Sessions that have it by the database's clock, or by `now`. The query annotates `progressed`."""
+    """Sessions with the condition by the database's clock, or by `now`.
+
+    The query annotates `progressed`.
+    """
     limit = BY_CONDITION[condition]
     found = Q(state__in=sorted(limit.states)) & _exceeded_q(limit, rules, now)
     for worse in LIMITS[: LIMITS.index(limit)]:
@@ -188,7 +193,9 @@ def _exceeded_q(limit: Limit, rules: Rules, now: Any = None) -> Q:
 
 
 def case_sql(session: str, rule: str, now: str = "statement_timestamp()") -> str:
-    """The condition, '' for none, of a row of `agent_sessions` by its row of `rules_sql`."""
+    """SQL: the condition, or '', of a row of `agent_sessions` joined with its row of
+    `rules_sql`.
+    """
     cases = (
         f"WHEN {session}.state IN ({states_sql(limit.states)}) AND {limit.sql(session, rule, now)}"
         f" THEN '{limit.condition}'"
@@ -198,7 +205,7 @@ def case_sql(session: str, rule: str, now: str = "statement_timestamp()") -> str
 
 
 def rules_sql(name: str) -> str:
-    """A table of the rules, from the parameter `rules`; the default has no agent type."""
+    """SQL: a table of the rules, from the parameter `rules`; the default has no agent type."""
     columns = ", ".join(f"{limit.condition} interval" for limit in LIMITS)
     return f"jsonb_to_recordset(%(rules)s::jsonb) AS {name}(agent_type text, {columns})"
 

@@ -1,4 +1,4 @@
-"""Messages for what the library refuses to store, by the error's code."""
+"""Messages for the library's errors of input, by the error's code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SENTENCES: dict[str, Promise] = {
     ),
     "refused_value": _("The database refused a value. Nothing was stored."),
 }
-# What the library calls a value, and what it is called on a page.
+# The library's name of a value, and its label on a page.
 NAMES: dict[str, Promise] = {
     "reason": _("Reason"),
     "context": _("Context"),
@@ -40,7 +40,7 @@ NAMES: dict[str, Promise] = {
 
 
 def explain_input(error: InvalidInput) -> str:
-    """Without a code the dashboard itself made the sentence."""
+    """Without a code the dashboard itself has written the text."""
     if error.code not in SENTENCES:
         return str(error)
     values = {name: _shown(name, value) for name, value in error.values.items()}

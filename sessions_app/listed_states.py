@@ -1,4 +1,4 @@
-"""States as a list shows them: a pause that its agent has not confirmed is a state of its own."""
+"""States in lists: an unconfirmed pause is a state of its own."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def states_sql(states: Iterable[str]) -> str:
 
 
 def pause_verbs() -> list[str]:
-    """The orders that pause a session."""
+    """The verbs that pause a session."""
     return verbs_to(SessionState.PAUSED)
 
 

@@ -1,6 +1,7 @@
-"""One manager for the whole web process, on a loop of its own: the way in for views, the admin and commands.
+"""The web process's manager on its own event loop, for synchronous views, admin and commands.
 
-A psycopg pool and a redis.asyncio client belong to the loop that made them; Django's threads come and go.
+A psycopg pool and a redis.asyncio client belong to the loop that made them; Django's threads come
+and go.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from agent_sessions import SessionManager, StorageUnavailable, tasks
 
 Result = TypeVar("Result")
 
-# Each part has a time limit of its own, and all of them together stay below this. It is for what none of them
-# thought of: a PostgreSQL that takes the question and never answers, a loop that died under its callers.
+# The last resort: all parts have shorter time limits. It covers a PostgreSQL that never answers, or
+# a loop that died under its callers.
 CALL_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 5.0
 
@@ -31,7 +32,7 @@ class ManagerPortal:
         self._begin()
 
     def after_fork(self) -> None:
-        """A child has neither the thread nor its loop; what is the parent's is not even let go of there."""
+        """A child has neither the thread nor its loop, so nothing of the parent is closed there."""
         self._parents = vars(self).copy()
         self._begin()
 
@@ -45,11 +46,11 @@ class ManagerPortal:
         self._working: set[asyncio.Task[Any]] = set()
 
     def run(self, operation: Callable[[], Awaitable[Result]]) -> Result:
-        """Wait for something that needs the loop, but not the shared manager."""
+        """Runs something that needs the loop, but not the shared manager."""
         portal = self._running()
         try:
             started = portal.start_task_soon(self._limited, operation)
-        except RuntimeError:  # its loop has died, or was closed by another thread just now
+        except RuntimeError:  # its loop has died, or another thread has just closed it
             with self._starting:
                 if self._portal is portal:
                     self._portal = self._manager = self._attempt = None
@@ -57,18 +58,18 @@ class ManagerPortal:
         return self._wait(started)
 
     def at_close(self, closing: Callable[[], Awaitable[None]]) -> None:
-        """What else lives on the loop ends with it."""
+        """Registers a task for the end of the loop."""
         self._at_close.append(closing)
 
     def call(self, operation: Callable[[SessionManager], Awaitable[Result]]) -> Result:
-        """Wait for one operation on the shared manager, from any thread without a loop.
+        """Runs one operation on the shared manager, from any thread without a loop.
 
-        Raises whatever it raises; StorageUnavailable while PostgreSQL cannot be reached.
+        Raises its errors; StorageUnavailable while PostgreSQL cannot be reached.
         """
         return self.run(lambda: self._operate(operation))
 
     def close(self) -> None:
-        """Flush and stop. A later call starts anew."""
+        """Flushes and stops. A later call starts again."""
         with self._starting:
             portal, self._portal = self._portal, None
             if portal is not None:
@@ -95,7 +96,7 @@ class ManagerPortal:
         raise _no_answer()
 
     async def _limited(self, operation: Callable[[], Awaitable[Result]]) -> Result:
-        """What takes too long is left to itself, not cancelled: it may be about to be stored."""
+        """Stops waiting after the limit without cancelling: the write may still be committed."""
         work = asyncio.ensure_future(operation())
         self._working.add(work)
         work.add_done_callback(self._done)
@@ -107,13 +108,13 @@ class ManagerPortal:
     def _done(self, work: asyncio.Task[Any]) -> None:
         self._working.discard(work)
         if not work.cancelled():
-            work.exception()  # its caller, where there still is one, has it
+            work.exception()  # marks the error as retrieved; a waiting caller gets it, too
 
     async def _operate(self, operation: Callable[[SessionManager], Awaitable[Result]]) -> Result:
         return await operation(await self._connected())
 
     async def _connected(self) -> SessionManager:
-        """Whoever comes while a connection is being tried shares the attempt, and its failure."""
+        """Callers during a connection attempt share it and its error."""
         if self._manager is not None:
             return self._manager
         if self._attempt is None:
@@ -161,5 +162,5 @@ os.register_at_fork(after_in_child=portal.after_fork)
 
 
 def announce(session_ids: Sequence[str]) -> None:
-    """Tell the agents of changes that reached the feed: psql and older agents tell nobody."""
+    """Announces changes that only the feed has noticed: those of psql and old agents."""
     call(lambda manager: manager.announce(session_ids))

@@ -9,7 +9,10 @@ BIGINT = 2**63 - 1
 
 
 def whole(text: str, at_most: int = INTEGER) -> int | None:
-    """None for what is no whole number, or a larger one. `isdigit` alone takes "²", which `int` refuses."""
+    """None if it is not a whole number, or above the limit.
+
+    `isdigit` alone accepts "²", which `int` refuses.
+    """
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(at_most)):
         return None
     number = int(text)
@@ -17,5 +20,5 @@ def whole(text: str, at_most: int = INTEGER) -> int | None:
 
 
 def milliseconds(moment: datetime | None) -> int | None:
-    """Since 1970, as JavaScript does."""
+    """Milliseconds since 1970, as in JavaScript."""
     return None if moment is None else round(moment.timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""The rights to see and to operate sessions, and the two groups that are created at each start."""
+"""The permissions to view and to operate sessions, and the two default groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 VIEW = "view_agentsession"
 OPERATE = "operate_agentsession"
 GROUPS = {"viewers": (VIEW,), "operators": (VIEW, OPERATE)}
-LOOK = (VIEW, OPERATE)  # who may act may look
+LOOK = (VIEW, OPERATE)  # operators may also view
 NAMES = {VIEW: "Can view agent sessions", OPERATE: "Can operate agent sessions"}
 
 
@@ -20,7 +20,7 @@ def user_may_look(user: AbstractBaseUser | AnonymousUser) -> bool:
 
 
 def ensure_groups() -> None:
-    """Also makes the rights themselves: unmanaged models get theirs only when a migration names them."""
+    """Also creates the permissions, which Django does not always do for unmanaged models."""
     content_type, _ = ContentType.objects.get_or_create(
         app_label="sessions_app", model="agentsession"
     )

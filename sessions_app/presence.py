@@ -1,4 +1,4 @@
-"""Who views a session or has a dialog open: kept in Valkey for seconds, and empty without Valkey."""
+"""Who has a session or dialog open: stored in Valkey for seconds, empty without Valkey."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agent_sessions.valkey_client import AWAY, open_sync_client
 LASTS = 25
 MOST = 20
 MOST_READ = 100
-LONGEST_NAME = 150  # as Django allows
+LONGEST_NAME = 150  # Django's limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Present:
 
 
 def here(session_id: UUID, name: str, doing: str) -> list[Present]:
-    """Says that `name` is here, and tells who else is."""
+    """Records that `name` is here; returns who else is."""
     key = _key(session_id)
     now = time.time()
     try:
         with _client().pipeline(transaction=False) as pipe:
             pipe.hset(key, name, json.dumps([now, doing]))
             pipe.expire(key, LASTS)
-            pipe.hscan(key, count=MOST_READ)  # of a small hash all, of a large one a part
+            pipe.hscan(key, count=MOST_READ)  # reads a small hash completely, a large one in part
             _cursor, found = pipe.execute()[-1]
     except AWAY:
         return []
@@ -55,7 +55,7 @@ def _key(session_id: UUID) -> str:
 
 
 def _present(name: str, said: str, now: float) -> Present | None:
-    """None for who left, and for what is no presence: anybody who reaches Valkey may have written it."""
+    """None if expired or invalid: any client of Valkey may have written it."""
     try:
         match json.loads(said):
             case [int() | float() as at, str(doing)] if math.fabs(now - at) < LASTS:

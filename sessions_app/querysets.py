@@ -1,4 +1,4 @@
-"""Named queries of the mirrored tables that several pages share."""
+"""Named queries of the mirrored tables that several pages use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ M = TypeVar("M", bound=models.Model)
 
 class SessionQuerySet(models.QuerySet[M]):
     def newest_first(self) -> Self:
-        """In an order that the index answers and that is the same each time."""
+        """In a stable order that an index supports."""
         return self.order_by("-created_at", "-id")
 
     def outside_trash(self) -> Self:
@@ -32,7 +32,7 @@ class CheckpointQuerySet(OfSessionQuerySet[M]):
 
 
 class HistoryQuerySet(OfSessionQuerySet[M]):
-    """A version can have several entries: a refused write bears that of the row."""
+    """A version can have several entries: a refused write has the version of the row."""
 
     def newest_first(self) -> Self:
         return self.order_by("-version", "-at")
@@ -43,6 +43,6 @@ class HistoryQuerySet(OfSessionQuerySet[M]):
 
 class PastContextQuerySet(OfSessionQuerySet[M]):
     def context(self, context_version: int) -> Any:
-        """None where it is not kept."""
+        """None if it is not stored any more."""
         found = self.filter(context_version=context_version)
         return found.values_list("context", flat=True).first()

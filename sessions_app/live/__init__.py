@@ -1,1 +1,1 @@
-"""The live feed: one hub per web process hears of changes and beats and keeps every open page current."""
+"""The live feed: one hub per web process receives changes and heartbeats and updates open pages."""

@@ -17,7 +17,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def hub() -> Hub:
-    """This process's hub, started with the first page: ASGI servers offer no earlier moment."""
+    """This process's hub, started with the first page: ASGI servers offer no earlier hook."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = found = Hub(
@@ -34,12 +34,12 @@ def hub() -> Hub:
 
 
 def running_hub() -> Hub | None:
-    """The hub of this loop or, asked from a thread, of this process."""
+    """The hub of this loop or, called from a thread, of this process."""
     return next(iter(_hubs.values()), None)
 
 
 def listen_parameters() -> dict[str, Any]:
-    """For a connection outside every pool: LISTEN does not survive a transaction pooler."""
+    """Parameters without pools: LISTEN does not survive a transaction pooler."""
     alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     return {
         "conninfo": settings.LISTEN_DATABASE_URL or settings.DATABASE_URL,
@@ -50,6 +50,8 @@ def listen_parameters() -> dict[str, Any]:
 
 
 def _end(loop: asyncio.AbstractEventLoop, ending: Hub) -> None:
-    """daphne gives no sign that it stops: the loops are ended here, so that none is destroyed while it runs."""
+    """Ends the hub's loops at exit: daphne does not signal its end, and would destroy them while
+    they run.
+    """
     if not loop.is_running() and not loop.is_closed():
         loop.run_until_complete(ending.stop_loops())

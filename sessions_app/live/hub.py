@@ -1,4 +1,6 @@
-"""The hub, one per web process: changes come in, rows on open pages are read, and every page is sent what is new."""
+"""The hub, one per web process: receives changes, reads the rows on open pages, and sends
+updates.
+"""
 
 import asyncio
 import logging
@@ -33,7 +35,10 @@ log = logging.getLogger(__name__)
 
 
 class Hub:
-    """Lives in the server's event loop. Its loops call `tick`, `watch` and the checks; tests call them too."""
+    """Runs in the server's event loop.
+
+    Its loops call `tick`, `watch` and the checks; tests call them, too.
+    """
 
     def __init__(
         self,
@@ -150,7 +155,10 @@ class Hub:
         self._keep(asyncio.create_task(self._every(self.limits.drift, self.time_transitions.push)))
 
     def listen(self) -> None:
-        """Connects both sources. Without the loops of `start` nothing is sent until `tick` is called."""
+        """Connects both sources.
+
+        Without the loops of `start` nothing is sent until `tick` is called.
+        """
         for source in (self.listener, self.beats):
             self._keep(asyncio.create_task(source.run()))
 
@@ -183,7 +191,9 @@ class Hub:
         self.watch()
 
     async def _tick_loop(self) -> None:
-        """A change is sent at once, unless another just was: then, and for heartbeats, four times a second."""
+        """A change is sent at once unless another just was; otherwise, and for heartbeats, four
+        times a second.
+        """
         begun = self._monotonic()
         while True:
             woken, begun = await self._is_woken(begun + self.limits.tick), self._monotonic()
@@ -212,7 +222,7 @@ class Hub:
                 self.buffer.received.beat(session_id, ms)
 
     def _on_listening(self) -> None:
-        """Subscribed again: what was committed in between has to be read."""
+        """After a new subscription: commits since the lost one have to be read."""
         self.buffer.missed(self.outages.open.get(DATABASE, self._clock()))
         self._wake.set()
 
@@ -230,7 +240,10 @@ class Hub:
         self._push_status()
 
     async def tick(self) -> None:
-        """Pushes what was received. What cannot be read now is kept for the next tick."""
+        """Pushes received changes.
+
+        If the database cannot be read they are kept for the next tick.
+        """
         async with self._one_tick:
             self._wake.clear()
             batch = self.buffer.take()
@@ -261,7 +274,7 @@ class Hub:
         self._notifier.add(batch.changes)
 
     def _log_once(self, error: Exception) -> None:
-        """Once for an outage: the next ticks try the same again."""
+        """Once for an outage: the next ticks fail in the same way."""
         if not self._is_stuck:
             unexpected = None if isinstance(error, DatabaseUnavailable) else error
             log.warning("the feed cannot go on and tries again: %s", error, exc_info=unexpected)

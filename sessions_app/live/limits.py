@@ -1,4 +1,4 @@
-"""What one page may cost, and how often the hub does what. Seconds and bytes."""
+"""Limits for one page and intervals of the hub, in seconds and bytes."""
 
 from dataclasses import dataclass
 
@@ -34,6 +34,8 @@ class Limits:
 
 LIMITS = Limits()
 
-# When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did.
-# An acknowledgement costs the server more than a frame, so less than half a window. Pages get them in _addresses.html.
+# A page acknowledges a frame after this many frames, bytes, or seconds since its last
+# acknowledgement.
+# An acknowledgement costs the server more than a frame, so they are rare. Pages get them in
+# _addresses.html.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0

@@ -1,4 +1,6 @@
-"""What the hub does by the clock: idle connections are closed, pages compared with the database, rights read again."""
+"""Periodic checks: closing idle connections, comparing pages with the database, rereading
+permissions.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -21,7 +23,7 @@ Close = Callable[[Connection, int, str], None]
 
 
 class IdleTimeouts:
-    """A page that stops acknowledging is closed; one that is sent nothing gets a keepalive."""
+    """Closes pages that stop acknowledging; sends a keepalive to idle ones."""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class IdleTimeouts:
 
 
 class Reconciliation:
-    """Compares pages with the database: a change whose notification was lost is pushed, and counted."""
+    """Compares pages with the database; pushes and counts changes whose notification was lost."""
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class Reconciliation:
         self._suspects: dict[str, int] = {}
 
     def on_changes(self, changes: Mapping[str, int]) -> None:
-        """A notification that arrives after the comparison was late, not lost: it is not counted."""
+        """A notification after the comparison was late, not lost: it does not count."""
         for session_id in self._suspects.keys() & changes.keys():
             if changes[session_id] >= self._suspects[session_id]:
                 del self._suspects[session_id]
@@ -94,7 +96,7 @@ class Reconciliation:
 async def compare(
     registry: SubscriptionRegistry, reader: DatabaseThread, batch: Batch, at: float
 ) -> None:
-    """Adds to the batch what pages show older than it is in the database."""
+    """Adds everything newer than the pages to the batch."""
     for ids in list(registry.chunks(CHUNK)):
         found: Versions = await reader.read(versions, ids)
         for session_id, shown in registry.watched(ids).items():
@@ -112,7 +114,7 @@ async def compare(
 async def recheck_permissions(
     registry: SubscriptionRegistry, reader: DatabaseThread, close: Close
 ) -> None:
-    """Closes pages whose reader has lost the right to look, or the log-in."""
+    """Closes pages whose user is logged out or lost the permission."""
     viewers = {socket.viewer for socket in registry.sockets if socket.viewer is not None}
     gone = await reader.read(withdrawn, viewers) if viewers else {}
     for socket in list(registry.sockets):
@@ -121,7 +123,7 @@ async def recheck_permissions(
 
 
 class PeriodicChecks:
-    """Runs the checks when they are due. While the database is away they stay due."""
+    """Runs due checks. While the database is unavailable they stay due."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""After a restore or a fail-over of the database the versions on pages say nothing about its rows: pages load anew."""
+"""After a restore or a fail-over versions on pages are not comparable: the pages reload."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Timeline:
-    """The database's timeline as it was read last. Versions are compared within one timeline only."""
+    """The database's last known timeline. Versions are compared within one timeline only."""
 
     def __init__(
         self, registry: SubscriptionRegistry, *, close: Callable[[Connection, int, str], None]
@@ -22,7 +22,8 @@ class Timeline:
         self._known: str | None = None
 
     async def read(self, reader: DatabaseThread) -> str:
-        """When it is another one every page is closed: it reconnects, gets the new timeline, and loads itself anew.
+        """On a new timeline every page is closed: it reconnects, gets the new timeline, and
+        reloads.
 
         Raises DatabaseUnavailable.
         """

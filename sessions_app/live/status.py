@@ -1,4 +1,4 @@
-"""The status of the feed on every page: live only when that was proven just now."""
+"""The feed's status on every page: live only while that is verified."""
 
 import json
 from collections.abc import Callable
@@ -60,7 +60,9 @@ class Status:
         return None if oldest is None else _ms(self._clock() - (self._monotonic() - oldest))
 
     def _track_outage(self) -> None:
-        """The outage begins when the last proof is too old, though no error said so, and ends with the next."""
+        """The outage begins when the last proof is too old, even without an error, and ends with
+        the next one.
+        """
         if self.is_proven:
             self._outages.end(DATABASE)
         elif DATABASE not in self._outages.open:
@@ -69,7 +71,7 @@ class Status:
             self._outages.begin(DATABASE, self._clock() - age)
 
     def has_changed(self) -> bool:
-        """Whether the pages were last sent another one."""
+        """Whether it differs from the last one sent."""
         self._track_outage()
         current = self.current()
         if self._last is not None and current.status == self._last.status == "catching-up":

@@ -1,4 +1,4 @@
-"""The left rail: filter links that can be combined, each with its count."""
+"""The sidebar: filter links that can be combined, with counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -97,7 +97,7 @@ def with_value(query: QueryDict, **values: Any) -> QueryDict:
 
 
 def _without(query: QueryDict, *keys: str) -> QueryDict:
-    """A changed list begins at its first page."""
+    """A changed list starts at its first page."""
     changed = query.copy()
     for key in (*PLACES, *keys):
         changed.pop(key, None)
@@ -105,5 +105,7 @@ def _without(query: QueryDict, *keys: str) -> QueryDict:
 
 
 def address(query: QueryDict) -> str:
-    """`?all` is the list without any filter: the bare address begins with a person's own view."""
+    """`?all` is the list without a filter, because the URL without a query opens the default
+    view.
+    """
     return f"?{query.urlencode()}" if query else "?all"

@@ -1,4 +1,4 @@
-"""The differences between two contexts, path by path, for a person to read."""
+"""The differences between two contexts, path by path."""
 
 import json
 from collections.abc import Iterator

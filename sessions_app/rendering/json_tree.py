@@ -1,4 +1,4 @@
-"""A JSON value as a tree to fold, bounded so that a megabyte stays usable. The rest is fetched when a branch is opened."""
+"""A JSON value as a collapsible tree of bounded size. Opening a branch fetches the rest."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Node:
-    """`rest` is where the children go on that are not here; None when all are here."""
+    """`rest` is where the missing children begin; None if there are none."""
 
     key: str
     path: Path
@@ -47,7 +47,7 @@ class Node:
 
     @property
     def hidden(self) -> int:
-        """How many characters of a long text are not shown."""
+        """The number of characters that are not shown."""
         return max(len(self.value) - LONGEST, 0) if isinstance(self.value, str) else 0
 
     @property
@@ -60,7 +60,7 @@ class Node:
 
     @property
     def mark(self) -> str:
-        """The same for the same place in every rendering."""
+        """Stable for the same path in every rendering."""
         return hashlib.blake2s(self.address.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
     @property
@@ -75,7 +75,7 @@ _KINDS = {
 
 
 def build(value: Any, *, at: Path = (), start: int = 0, nodes: int = NODES) -> Node:
-    """Level by level, until `nodes` are used up: what is near the root comes first."""
+    """Breadth first, up to `nodes`, so that levels near the root come first."""
     root = Node("", at, value)
     waiting = deque([(root, start, 0)])
     while waiting:
@@ -102,7 +102,7 @@ def _children(node: Node, first: int, n: int) -> list[Node]:
 
 
 def find(value: Any, address: str) -> tuple[Path, Any]:
-    """The value at an address. Raises LookupError where there is none."""
+    """The value at a path. Raises LookupError if there is none."""
     try:
         path = json.loads(address or "[]")
         for step in path:
@@ -122,7 +122,7 @@ class Hits:
 
 
 def search(value: Any, wanted: str) -> Hits:
-    """Keys and single values that contain the text, in reading order. Without recursion, like everything here."""
+    """Keys and values that contain the text, in reading order, without recursion."""
     wanted = wanted.casefold()
     total = 0
     shown: list[Node] = []
@@ -145,6 +145,6 @@ def _says(value: Any, wanted: str) -> bool:
 
 
 def dotted(path: Path) -> str:
-    """As a person writes it: grades[3].essay"""
+    """As people write it: grades[3].essay"""
     words = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(words).removeprefix(".")

@@ -1,4 +1,7 @@
-"""What the session page shows, read before its template renders. `PointInTimePage` is a moment of the past."""
+"""Data of the session page, read before its template renders.
+
+`PointInTimePage` is for a past time.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "r
 
 @dataclass(frozen=True, slots=True)
 class SessionPageParams:
-    """What the address asks for: a moment of the past, a place in checkpoints and history, kinds of entries."""
+    """Parameters of the URL: a past time, positions in checkpoints and history, kinds of
+    entries.
+    """
 
     at: datetime | None = None
     before: int | None = None
@@ -41,7 +46,7 @@ class SessionPageParams:
 
 
 class SessionPage:
-    """What the templates show. The view reads it with `read_conversation` or `read_panels`: templates ask no storage."""
+    """Data for the templates. The view reads it by `read_conversation` or `read_panels`."""
 
     past: PointInTime | None = None
     conversation: Conversation | None = None
@@ -65,7 +70,7 @@ class SessionPage:
         asked: SessionPageParams,
         permitted: Sequence[Verb],
     ) -> None:
-        """`permitted`: the orders that the reader may give."""
+        """`permitted` are the verbs that the reader may use."""
         self.session = session
         self.row = row
         self.now = row.read_at
@@ -107,9 +112,10 @@ class SessionPage:
         self.older_history = self.history[-1].version if more else None
 
     def _read_failure(self, newest: list[CheckpointItem]) -> None:
-        """`last_good` is where a rollback would most likely go: the newest checkpoint of the agent's own work.
+        """`last_good` is the most likely target of a rollback: the newest checkpoint of the agent's
+        own work.
 
-        After the same error again it lies before those that were rolled back to in vain.
+        After a repeated error it is before those to which the session was rolled back in vain.
         """
         if self.row.state == SessionState.FAILED:
             self.repeated = detail.read_repeated_failure(self.session.id)
@@ -136,7 +142,7 @@ class SessionPage:
             self.undo_checkpoint = detail.read_undo_checkpoint(session.id)
 
     def _order_source(self) -> str:
-        """The channel it came through, for an order without a name."""
+        """The source of an order without an author."""
         source = detail.read_order_source(self.session.id, self.row.order_version)
         return str(SOURCES.get(source, source))
 
@@ -182,7 +188,7 @@ class SessionPage:
 
     @property
     def primary_action(self) -> Action | None:
-        """The order that this state most likely needs, or the first that is possible to this person."""
+        """The order that this state most likely needs, or the first that this person may give."""
         wanted = primary_verb(self.row.state)
         return next(
             (action for action in self.actions if action.verb is wanted),
@@ -203,7 +209,7 @@ class SessionPage:
 
     @property
     def shows_order(self) -> bool:
-        """While it is open; afterwards only where no banner shows it."""
+        """While the order is open; afterwards only if no banner shows it."""
         told = self.rolled_back or self._paused_by_order
         return self.order_verb is not None and (self.row.order_open or not told)
 
@@ -213,7 +219,7 @@ class SessionPage:
 
     @property
     def confirmed_at(self) -> datetime | None:
-        """When the agent confirmed the last order; None while it has not."""
+        """When the agent confirmed the last order; None if it has not."""
         session = self.session
         if self.row.order_open or not session.acknowledged_at or not session.ordered_at:
             return None
@@ -221,7 +227,7 @@ class SessionPage:
 
     @property
     def parts_at_work(self) -> str:
-        """Why the order is not confirmed yet, as far as the run has stored it."""
+        """The parts that delay the confirmation, as far as the run has reported them."""
         at_work, parts = self.row.parts_at_work, self.row.parts
         if not self.row.order_open or not at_work or not parts:
             return ""
@@ -259,7 +265,7 @@ class SessionPage:
 
 
 class PointInTimePage(SessionPage):
-    """Context, conversation, checkpoints and history as of then; who and what the session is, as of now."""
+    """Context, conversation, checkpoints and history at that time; other facts as of now."""
 
     past: PointInTime
 
@@ -285,7 +291,7 @@ class PointInTimePage(SessionPage):
 def read_page(
     session_id: Any, asked: SessionPageParams, permitted: Sequence[Verb] = ()
 ) -> SessionPage | None:
-    """None where there is no such session. Panels or conversation are read by the page's methods."""
+    """None if the session does not exist. Panels or conversation are read by the page's methods."""
     found = detail.read_session(session_id)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Times and spans in words. `static/js/core/clock.js` does the same in the browser; a test holds both equal."""
+"""Times and durations in words, the same as in `static/js/core/clock.js`."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -61,7 +61,7 @@ def _format_absolute(moment: datetime, _language: str | None) -> str:
 
 
 def format_time(moment: datetime, now: datetime) -> str:
-    """The time today, the day and time this year, the date before."""
+    """The time if today, day and time if this year, else the date."""
     local, today = timezone.localtime(moment), timezone.localtime(now)
     if local.date() == today.date():
         return date_format(local, pgettext("time today", "H:i:s"))
@@ -72,7 +72,7 @@ def format_time(moment: datetime, now: datetime) -> str:
 
 @lru_cache(maxsize=8)
 def day_of(moment: datetime) -> datetime:
-    """When the local day began: all that `format_time` needs to know of the present."""
+    """The begin of the local day, the only thing about now that `format_time` depends on."""
     return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

@@ -1,4 +1,4 @@
-"""What the chart above the list draws: entries of the history and received beats, counted in slots of time."""
+"""Data of the chart above the list: history entries and received heartbeats in slots of time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .. import manager_portal
 from ..choices import STATES, Text
 
 BEAT_SLOT = 10
-# minutes shown -> seconds a slot; both are whole numbers of the ten seconds that are stored
+# minutes shown -> seconds a slot; both are multiples of the ten seconds that are stored
 WINDOWS = {5: 10, 15: 20, 60: 60, 1440: 900}
 GROUPINGS = ("state", "type")
 MOST_TYPES = 12
 
-# Folded slots, then what is newer than the newest of them: what is counted is the same.
+# Folded slots, and entries newer than the newest of them, so that nothing counts twice.
 QUERY = """
 WITH folded AS (SELECT max(slot) + interval '10 seconds' AS until FROM agent_session_activity)
 SELECT slot, agent_type, state, n FROM agent_session_activity WHERE slot >= %(since)s
@@ -41,7 +41,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`slots`: each one's first second since the epoch. `beats` is None where Valkey is away."""
+    """`slots` are the first seconds of the slots since the epoch.
+
+    `beats` is None without Valkey.
+    """
 
     slots: Sequence[int]
     series: Sequence[Series]
@@ -77,7 +80,7 @@ def _series(
 
 
 def _busiest(counted: Mapping[str, list[int]]) -> list[Series]:
-    """The busiest agent types: more than a dozen colours cannot be told apart."""
+    """The busiest agent types: more than a dozen colours cannot be distinguished."""
     names = sorted(counted, key=lambda name: (-sum(counted[name]), name))[:MOST_TYPES]
     return [Series(name, name, counted[name]) for name in sorted(names)]
 

@@ -1,4 +1,4 @@
-"""Turns as they are read: from the conversation in Valkey, or from a context whose agent keeps them there."""
+"""Turns of a conversation, from Valkey or from a context in which the agent stores them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KNOWN = frozenset(
 
 @dataclass(slots=True)
 class Turn:
-    """`idle` is how long nothing was said before it, where that is known and long."""
+    """`idle` is the pause before the turn, if known and long."""
 
     role: str
     content: str
@@ -76,13 +76,14 @@ class Conversation:
 
 
 def read_live(session_id: UUID, conversation_id: str, context: Any) -> Conversation:
-    """From Valkey; where nothing is there any more, what the context holds. It may have no turns."""
+    """From Valkey, else from the context. May have no turns."""
     state = conversation_client.peek(conversation_id)
     found = of_state(state) if state and state.turns else of_context(context)
     if found is None:
         found = Conversation("store", [])
     elif found.source == "context" or conversation_id == str(session_id):
-        _date(found.turns, session_id, None)  # of a shared one, other sessions stored turns too
+        # turns of a shared one were stored by other sessions, too
+        _date(found.turns, session_id, None)
     found.stamp = state.stamp if state else ""
     return found
 
@@ -134,7 +135,7 @@ def of_context(context: Any) -> Conversation | None:
 
 
 def _number(turns: Sequence[Turn], first: int) -> None:
-    """An exchange begins with what the user says."""
+    """An exchange begins with a turn of the user."""
     exchange = 0
     for n, turn in enumerate(turns, 1):
         exchange += turn.asks and n > 1
@@ -142,7 +143,7 @@ def _number(turns: Sequence[Turn], first: int) -> None:
 
 
 def _of_item(item: dict[str, Any]) -> list[Turn]:
-    """An item is a turn, or an exchange: question and answer, or a tutor's question, the answer and its reply."""
+    """An item is a turn or an exchange: question and answer, maybe with a tutor's reply."""
     at = next((parse_moment(item[k]) for k in TIMES if isinstance(item.get(k), str)), None)
     text = {key: value for key, value in item.items() if isinstance(value, str)}
     rest = {
@@ -166,7 +167,7 @@ def _of_item(item: dict[str, Any]) -> list[Turn]:
 
 
 def _date(turns: Sequence[Turn], session_id: UUID, version: int | None) -> None:
-    """The time of an exchange is that of the version that stored it; counted back from the newest."""
+    """Sets the time of each exchange to that of the version that stored it, newest first."""
     if not any(turn.at for turn in turns):
         newest = turns[-1].exchange
         stored_at = _stored_at(session_id, version, newest + 1)

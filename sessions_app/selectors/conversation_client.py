@@ -1,4 +1,4 @@
-"""Reads the conversations that agents keep in Valkey, without prolonging their life."""
+"""Reads conversations in Valkey without extending their time to live."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = structlog.get_logger(__name__)
 
 
 class _Client:
-    """One manager on the portal's loop, made when the first conversation is read."""
+    """One manager on the portal's loop, created with the first read."""
 
     manager: ConversationManager | None = None
 
@@ -46,7 +46,7 @@ _client = _Client()
 
 
 def peek(conversation_id: str) -> ConversationState | None:
-    """None where there is none, where it cannot be read, and while Valkey is away."""
+    """None if it does not exist, cannot be read, or Valkey is unavailable."""
 
     async def look() -> ConversationState | None:
         return await (await _client.get()).peek(conversation_id)
@@ -59,7 +59,7 @@ def peek(conversation_id: str) -> ConversationState | None:
 
 
 def stamps(conversation_ids: Sequence[str]) -> dict[str, str]:
-    """Which version of each is stored. Raises StorageUnavailable."""
+    """The stored version of each. Raises StorageUnavailable."""
 
     async def look() -> dict[str, str]:
         return await (await _client.get()).stamps(conversation_ids)
@@ -79,7 +79,10 @@ def conversation_id_of(session_id: UUID, *parts: Any) -> str:
 
 
 def live_page(limit: int, after: str | None) -> tuple[ConversationPage, dict[str, Any]]:
-    """A page of the live ones, latest first, and what this process counted. Raises InvalidInput for a foreign place."""
+    """A page of live conversations, latest first, and statistics.
+
+    Raises InvalidInput for an invalid cursor.
+    """
 
     async def look() -> tuple[ConversationPage, dict[str, Any]]:
         manager = await _client.get()

@@ -1,4 +1,4 @@
-"""How many sessions there are of each kind: one query, whatever is filtered."""
+"""Counts of sessions by all facets, with one query independent of the filter."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from ..health import CONDITIONS, case_sql, rules_parameter, rules_sql
 from ..listed_states import LISTED_STATES, PAUSED, PAUSING, pause_verbs, states_sql
 from .filters import ListFilter
 
-# What has ended is known from the counters; what lives is few and is judged by the clock.
+# Ended sessions come from the counters; the few live ones are counted by time.
 _SQL = f"""
 WITH rules AS (SELECT * FROM {rules_sql("r")}),
 live AS (
@@ -61,7 +61,7 @@ class Counts:
     cells: tuple[CountRow, ...]
 
     def facets(self, wanted: ListFilter) -> Facets:
-        """Each group is counted within what the other groups leave; searched text is not counted in."""
+        """Each facet is counted within the filters of the others; searched text does not count."""
         of_type = [c for c in self.cells if not wanted.types or c.agent_type in wanted.types]
         by_state = [c for c in of_type if _conditions_hold(c, wanted)]
         by_condition = [c for c in of_type if _states_hold(c, wanted)]

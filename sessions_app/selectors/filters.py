@@ -1,4 +1,4 @@
-"""What the list shows, read from its address: one rule for SQL (the page) and for a single row (the feed)."""
+"""The filter of a list by its URL: one rule for SQL (pages) and for a single row (feed)."""
 
 import uuid
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """`states`, `conditions` and `types` come from the rail, `terms` from the search box."""
+    """`states`, `conditions` and `types` come from the sidebar, `terms` from the search box."""
 
     states: frozenset[str] = frozenset()
     conditions: frozenset[str] = frozenset()
@@ -81,8 +81,9 @@ class ListFilter:
     def matches(self, row: "Row", *, shown: bool = False) -> bool:
         """Whether a row belongs to this list now.
 
-        `shown` is for a row the page already shows: what was found by free text, by a checkpoint's name
-        or inside the context stays found; one row alone knows neither its older checkpoints nor its context.
+        `shown` is for a row that the page shows already: a match by free text, by a checkpoint's
+        name or inside the context stays, because the row alone has neither older checkpoints nor
+        the context.
         """
         if self.errors or (row.state == SessionState.DELETED and not self.shows_deleted):
             return False
@@ -101,13 +102,15 @@ class ListFilter:
     def beyond(
         self, sessions: SessionQuerySet[AgentSession], newest: int
     ) -> QuerySet[AgentSession, Any]:
-        """When the first of those began that a search inside the `newest` does not reach; no row where it reaches all."""
+        """The start time of the first session that a search inside the `newest` does not reach; no
+        row if it reaches all.
+        """
         return _beyond(self._by_index(sessions), newest)
 
     def since(
         self, sessions: SessionQuerySet[AgentSession], begun: datetime
     ) -> SessionQuerySet[AgentSession]:
-        """Like `queryset`, but of those that began later."""
+        """Like `queryset`, for sessions that started later."""
         return self._inside(self._by_index(sessions).filter(created_at__gt=begun))
 
     def _inside(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
@@ -122,17 +125,17 @@ class ListFilter:
 
     @property
     def depends_on_time(self) -> bool:
-        """Whether sessions come and go without any change: by falling silent, or by growing old."""
+        """Whether sessions enter or leave without a change, by silence or age."""
         return any(depends_on_time(group) for group in self.groups)
 
     def entered_at(self, facts: "TimedRow") -> datetime | None:
-        """When time alone brought a session that belongs to this list into it; None when it was something else."""
+        """When time alone brought the session into this list; None if something else did."""
         timed = [entered_at(group, facts) for group in self.groups if depends_on_time(group)]
         known = [moment for moment in timed if moment is not None]
         return max(known) if len(known) == len(timed) else None
 
     def without_deep(self) -> "ListFilter":
-        """What was found inside stays found: for sessions that a page shows already."""
+        """The filter without searches inside sessions, for sessions that a page shows already."""
         return replace(self, terms=tuple(g for g in self.terms if not is_deep(g.key)))
 
     def _by_index(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
@@ -150,12 +153,12 @@ class ListFilter:
 
 
 def _beyond(sessions: SessionQuerySet[AgentSession], newest: int) -> QuerySet[AgentSession, Any]:
-    """The newest of those that are not searched any more."""
+    """The newest session outside of the search."""
     return sessions.newest_first().values("created_at")[newest : newest + 1]
 
 
 def _not_beyond(sessions: SessionQuerySet[AgentSession]) -> Q:
-    """A range the index answers; with "or without a start" beside it, every row would be read."""
+    """A range for the index; with "or without a start" every row would be read."""
     return Q(created_at__gt=Coalesce(Subquery(_beyond(sessions, SEARCHED)), Value(BEGINNING)))
 
 
@@ -221,13 +224,13 @@ def _sql(key: str, value: str) -> Q:
 
 
 def _has_checkpoint(**name: str) -> Coalesce:
-    """Looked for in the sessions that are searched; EXISTS would be answered from all checkpoints there are."""
+    """Checks only the searched sessions; EXISTS would scan all checkpoints."""
     found = Checkpoint.objects.of(OuterRef("id")).filter(**name).order_by()
     return Coalesce(Subquery(found.values(found=Value(True))[:1]), Value(False))
 
 
 def _id_range(start: str) -> Q:
-    """Ids that begin with `start`, as a range the primary key can answer."""
+    """Ids that begin with `start`, as a range for the primary key."""
     digits = _digits(start)
     return Q(id__gte=uuid.UUID(digits.ljust(32, "0")), id__lte=uuid.UUID(digits.ljust(32, "f")))
 

@@ -1,9 +1,10 @@
-"""Looking inside a session's JSON: what stands at a path, what is mentioned anywhere.
+"""Searches inside a session's JSON: values at a path, and text anywhere.
 
-Only the newest sessions of what the other terms leave are looked into, by the index of the list's order: 5 ms for
-1,000 of a million rows, 150 for 20,000. Two thirds of it are the checkpoints' names, one look into their index for each
-session. A GIN index on the context would answer only whole values, neither how one begins nor free text, for a fifth
-more WAL with each change of a context (measured; beats stay HOT with it).
+Only the newest matches of the other terms are searched, by the index of the list's order: 5 ms for
+1,000 of a million rows, 150 for 20,000. Two thirds of it are the checkpoints' names, one index
+look-up for each session. A GIN index on the context would answer only whole values, neither
+prefixes nor free text, for a fifth more WAL with each change of a context (measured; heartbeats
+stay HOT with it).
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ PARTS = ("context", "metadata")
 
 
 def json_path_q(part: str, path: str, value: str) -> Q:
-    """The text there begins with `value`, or the list there has it as a member."""
+    """The text at the path begins with `value`, or the list there contains it."""
     member = Func(
         _at(part, path, "#>", JSONField()),
         Value([value], JSONField()),
@@ -29,7 +30,7 @@ def json_path_q(part: str, path: str, value: str) -> Q:
 
 
 def json_contains_q(value: str) -> Q:
-    """Anywhere in context or metadata, keys included."""
+    """Anywhere in context or metadata, including keys."""
     found = Q()
     for part in PARTS:
         found |= Q(IContains(Cast(F(part), TextField()), value))

@@ -1,4 +1,4 @@
-"""Pages by key, never by offset: a page is what comes after (or before) a row, however deep."""
+"""Keyset pagination: a page is what comes after (or before) a row, however deep."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`newer` and `older` are the keys of the neighbouring pages in the list's order, where there are any."""
+    """`newer` and `older` are the keys of the neighbouring pages, if any."""
 
     rows: Sequence[Row]
     previous: Key | None = None
@@ -68,7 +68,7 @@ def read_page(
 
 
 def _beyond(key: Key, *, downwards: bool) -> Q:
-    """A range the index answers, and within its first instant those beyond the id."""
+    """A range for the index, and for equal times a comparison of ids."""
     way = "lt" if downwards else "gt"
     further = Q(**{f"created_at__{way}": key.created_at}) | Q(**{f"id__{way}": key.id})
     return Q(**{f"created_at__{way}e": key.created_at}) & further

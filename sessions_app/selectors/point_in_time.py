@@ -1,4 +1,4 @@
-"""A session as it was at a moment: found from the append-only history and the contexts kept on every change."""
+"""A session at a past time, from the append-only history and the stored contexts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..models import AgentSession, HistoryEntry, PastContext
 
 @dataclass(frozen=True, slots=True)
 class PointInTime:
-    """`version` is None where the moment lies before everything the history knows."""
+    """`version` is None if the time is before the history begins."""
 
     at: datetime
     version: int | None
@@ -39,7 +39,7 @@ def _entry_at(session_id: UUID, at: datetime) -> HistoryEntry | None:
 
 
 def _context_at(session: AgentSession, version: int) -> tuple[int, Any]:
-    """A context is numbered by the version that brought it, so it is the newest one not after `version`."""
+    """A context has the version that introduced it, so the newest one up to `version` applies."""
     if session.context_version <= version:
         return session.context_version, session.context
     kept = PastContext.objects.of(session.id)

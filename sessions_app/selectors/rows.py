@@ -82,12 +82,12 @@ class Row:
 
     @property
     def pausing(self) -> bool:
-        """Paused by an order that the agent has not confirmed; the same as `listed_states.unconfirmed_pause_q`."""
+        """Paused by an unconfirmed order; the same as `listed_states.unconfirmed_pause_q`."""
         return self.state == PAUSED and self.order_open and self.order_verb in pause_verbs()
 
     @property
     def listed_state(self) -> str:
-        """The same as `listed_states.state_q`: a session that is pausing is not counted or listed as paused."""
+        """The same as `listed_states.state_q`: a pausing session does not count as paused."""
         return PAUSING if self.pausing else self.state
 
     def has_condition(self, condition: str) -> bool:
@@ -112,7 +112,7 @@ class Row:
 
     @property
     def limits(self) -> str:
-        """What the browser compares the row's times with."""
+        """Limits with which the browser compares the row's times."""
         return limits_of(self, settings.HEARTBEAT_RULES)
 
     @property
@@ -152,7 +152,7 @@ def as_utc(moment: datetime) -> datetime:
 
 
 def load_rows(ids: Sequence[UUID]) -> list[Row]:
-    """The rows in the order asked for; ids that do not exist are left out. One query."""
+    """The rows in the given order, without ids that do not exist. One query."""
     rows = rows_by_id([str(id) for id in ids])
     return [rows[str(id)] for id in ids if str(id) in rows]
 
@@ -168,14 +168,18 @@ def rows_by_id(ids: Collection[str]) -> dict[str, Row]:
         for stored in cursor.fetchall():
             values = dict(zip(names, stored, strict=True))
             last = values["last_checkpoint"]
-            values["last_checkpoint"] = last and json.loads(last)  # Django leaves this to the field
+            # Django leaves the decoding to the field
+            values["last_checkpoint"] = last and json.loads(last)
             found[str(values["id"])] = from_values(values)
     return found
 
 
 @cache
 def _by_ids() -> tuple[str, tuple[Any, ...], tuple[str, ...]]:
-    """The query's text, whose last parameter are the ids. Composed once: a row takes 0.35 ms of processor time instead of 3.7."""
+    """The query's text; its last parameter are the ids.
+
+    Composed once: 0.35 ms of processor time a row instead of 3.7.
+    """
     among = RawSQL("agent_sessions.id = ANY(%s)", [None], output_field=BooleanField())
     query = with_row_columns(AgentSession.objects.filter(among)).query
     sql, parameters = query.sql_with_params()

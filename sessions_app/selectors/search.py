@@ -1,4 +1,4 @@
-"""The search box's small language: `state:paused agent:grader context.class:7b older:2h late "free text"`."""
+"""The search language: `state:paused agent:grader context.class:7b older:2h late "free text"`."""
 
 import difflib
 import re
@@ -14,7 +14,7 @@ from . import search_words
 from .search_words import INSIDE
 
 UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-# What no index answers: looked for in the newest sessions only.
+# Terms without an index: only the newest sessions are searched.
 DEEP = ("text", "checkpoint", *INSIDE)
 LONGEST = 500
 
@@ -24,7 +24,7 @@ _ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 
 
 class Group(NamedTuple):
-    """One thing asked for: any of `values` will do; several groups must all hold."""
+    """A group matches if any of `values` does; all groups must match."""
 
     key: str
     values: frozenset[str]
@@ -93,7 +93,7 @@ def _state(value: str) -> tuple[str, str] | str:
 
 
 def seconds(span: str) -> int:
-    """Of a span that `parse` has accepted."""
+    """The seconds of a span that `parse` has accepted."""
     found = _SPAN.fullmatch(span)
     return int(found[1]) * UNITS[found[2].lower()] if found else 0
 

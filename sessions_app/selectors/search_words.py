@@ -1,4 +1,7 @@
-"""The words of the search box. Those of every language are understood; the reader's own are offered."""
+"""Words of the search box.
+
+Those of all languages are understood; those of the reader are offered.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from ..listed_states import LISTED_STATES, PAUSING
 
 INSIDE = ("context.", "metadata.")
 
-# The search's own name of a key, and the word that a person types.
+# The search's name of a key, and the word that people type.
 KEYS = {
     "en": {
         "state": "state", "agent": "agent", "user": "user", "checkpoint": "checkpoint",
@@ -50,7 +53,7 @@ def language() -> str:
 
 
 def language_of_key(key: str) -> str:
-    """The language of a key that was typed; the reader's own, if several languages have the same word."""
+    """The language of a typed key; the reader's own if several languages have the same word."""
     word, mine = _folded(key), language()
     begin = f"{word.partition('.')[0]}." if "." in word else word
     fitting = [one for one, words in KEYS.items() if begin in words.values()]
@@ -58,7 +61,10 @@ def language_of_key(key: str) -> str:
 
 
 def key_of(word: str) -> str | None:
-    """What the search calls a key that was typed. A path keeps its letters: `Kontext.Klasse` is `context.Klasse`."""
+    """The search's name of a typed key.
+
+    A path keeps its letters: `Kontext.Klasse` is `context.Klasse`.
+    """
     part, dot, path = word.partition(".")
     if not dot:
         return _KEYS.get(_folded(word))
@@ -79,7 +85,7 @@ def value_of(word: str) -> str | None:
 
 
 def as_condition(value: str) -> str | None:
-    """As addresses write it, in no language."""
+    """As in URLs, in no language."""
     name = value.lower().replace("-", "_")
     return name if name in CONDITIONS else None
 

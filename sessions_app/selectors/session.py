@@ -1,4 +1,4 @@
-"""What the session page shows: the session, its newest checkpoints, its newest history."""
+"""Data of the session page: the session, its newest checkpoints, its newest history."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .rows import Row, from_values, with_row_columns
 
 CHECKPOINTS = 25
 HISTORY = 50
-FAILURES = 100  # failures and rollbacks that are looked through for the same error
+FAILURES = 100  # failures and rollbacks that are searched for the same error
 SHOWN_PATHS, PATHS = 5, 8
-LONGEST = 500  # more than any part of an entry is shown of
+LONGEST = 500  # above the shown length of every part of an entry
 SHOWN = (
     "owner_id", "owner_name", "owner_since", "lease_until", "handed_back_at", "failed_attempts",
     "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
@@ -34,7 +34,7 @@ AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 @dataclass(frozen=True, slots=True)
 class CheckpointItem:
-    """A checkpoint as it is listed."""
+    """A checkpoint in the list."""
 
     n: int
     name: str
@@ -52,7 +52,7 @@ class CheckpointItem:
 
 @dataclass(frozen=True, slots=True)
 class HistoryItem:
-    """An entry of the history as far as it is shown."""
+    """The shown part of a history entry."""
 
     version: int
     at: datetime
@@ -103,7 +103,7 @@ class Action:
 
 
 def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
-    """What the page shows of it, and its row, in one query each."""
+    """The page's facts and its row, in one query each."""
     session = AgentSession.objects.only(*SHOWN).filter(id=session_id).first()
     if session is None:
         return None
@@ -114,7 +114,7 @@ def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
 def read_checkpoints(
     session_id: UUID, *, before: int | None = None, past: PointInTime | None = None
 ) -> tuple[list[CheckpointItem], bool]:
-    """Newest first, as they were at a moment of the past, and whether there are older ones."""
+    """Newest first, as of a past time, and whether there are older ones."""
     text = Cast("data", TextField())
     known = Checkpoint.objects.of(session_id)
     if before is not None:

@@ -41,7 +41,7 @@ register.simple_tag(checkpoint_words.checkpoint_name)
 
 
 @register.simple_tag
-@lru_cache(maxsize=200)  # the address of the icons is settled when a process starts
+@lru_cache(maxsize=200)  # URLs of icons do not change during a process
 def icon(name: str, classes: str = "") -> SafeString:
     return format_html(
         '<svg class="icon{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
@@ -53,14 +53,14 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.inclusion_tag("_addresses.html")
 def addresses() -> dict[str, Any]:
-    """Where scripts find pages, data and cookies, and how they use the feed: none of them knows it itself."""
+    """URLs and settings for scripts, which contain none themselves."""
     ack = {"frames": ACK_EVERY, "bytes": ACK_BYTES, "milliseconds": round(ACK_AFTER * 1000)}
     return {"feed": f"{get_script_prefix()}{FEED}", "ack": ack, "settings": settings}
 
 
 @register.simple_tag(takes_context=True)
 def draft_field(context: template.Context, name: str, at: str) -> SafeString:
-    """Makes a form one whose text is kept. `at` opens it again."""
+    """Marks a form whose text is stored as a draft. `at` is its URL."""
     form = signed_fields.DraftForm(context["request"].user.pk, name, at)
     return format_html(
         '<input type="hidden" name="{}" value="{}">', signed_fields.FIELD, signed_fields.sign(form)
@@ -103,12 +103,12 @@ def event_item(entry: HistoryItem, now: datetime) -> SafeString:
 @register.filter
 def dots(places: Iterable[int]) -> SafeString:
     drawn = (f'<circle class="dot" cx="{x:d}" cy="18" r="5"/>' for x in places)
-    return SafeString("".join(drawn))  # numbers alone, hundreds of them
+    return SafeString("".join(drawn))  # numbers only, hundreds of them
 
 
 @register.filter
 def sign_of(row: Row) -> Badge:
-    """The state as a person may believe it: an order that the agent has not confirmed is no fact."""
+    """The confirmed state: an unconfirmed order is shown as such."""
     if row.pausing:
         return choices.STATES["pausing"]
     verb = choices.VERBS.get(row.order_verb or "") if row.order_open else None
@@ -124,7 +124,7 @@ def condition_sign(name: str) -> Badge | None:
 
 @register.simple_tag
 def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """A time that the page's clock keeps true: `12 s ago`, the absolute time on hover."""
+    """A time that the page updates: `12 s ago`, with the absolute time on hover."""
     if moment is None:
         return "–"
     text = time_format.format_ago(time_format.seconds_between(moment, now or timezone.now()))
@@ -133,7 +133,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | st
 
 @register.simple_tag
 def age(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """The bare span since then, ticking: `12 s`."""
+    """The duration since then, updated: `12 s`."""
     if moment is None:
         return "–"
     return _time(
@@ -145,7 +145,7 @@ def age(moment: datetime | None, now: datetime | None = None) -> SafeString | st
 
 @register.simple_tag
 def running(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """The span since then in two units, ticking: `3 min 12 s`."""
+    """The duration since then in two units, updated: `3 min 12 s`."""
     if moment is None:
         return "–"
     return _time(
@@ -159,7 +159,7 @@ def running(moment: datetime | None, now: datetime | None = None) -> SafeString 
 
 @register.simple_tag
 def moment(when: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """A fixed time, as short as it stays clear."""
+    """A fixed time, in the shortest clear form."""
     if when is None:
         return "–"
     return format_html(
@@ -258,7 +258,7 @@ def source_word(source: str) -> str:
 
 @register.filter
 def language_name(code: str) -> str:
-    """What an agent gave as the language of a conversation; a code gets its name."""
+    """The language of a conversation; a code is shown as its name."""
     try:
         return str(get_language_info(code.strip().lower().replace("_", "-"))["name_translated"])
     except KeyError:

@@ -1,4 +1,4 @@
-"""For how long this watchdog has seen each session's last heartbeat unchanged."""
+"""How long this watchdog has seen each session's last heartbeat unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ class Candidate:
 
 
 class Candidates:
-    """An agent whose clock is wrong sends wrong times, but new ones: a session is silent only if its time stays the same."""
+    """A session is silent only while its time stays the same: agents with wrong clocks send wrong
+    but new times.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -26,7 +28,7 @@ class Candidates:
         return len(self._known)
 
     def unchanged_for(self, session_id: str, beat: object, now: float) -> float:
-        """Notes the newest heartbeat; returns for how many seconds it has been the newest."""
+        """Records the newest heartbeat; returns for how many seconds it has been the newest."""
         known = self._known.get(session_id)
         if known is None:
             if len(self._known) < self._most:
@@ -44,7 +46,7 @@ class Candidates:
         self._known.clear()
 
     def next_round(self) -> None:
-        """All sessions were read once: those that were not met this time have ended or sent a heartbeat."""
+        """After all sessions were read once: forgets those that have ended or sent a heartbeat."""
         gone = [i for i, candidate in self._known.items() if candidate.round < self._round]
         for session_id in gone:
             del self._known[session_id]

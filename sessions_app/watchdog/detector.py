@@ -1,4 +1,4 @@
-"""Finds sessions that have been silent for too long, some pages of the active ones in each look."""
+"""Finds sessions that are silent for too long, some pages of the active ones at each check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PAGES = 5
 NEVER = float("-inf")
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 
-# Uses the partial index of active sessions; last_heartbeat has no index, so that heartbeats stay cheap.
+# Uses the partial index of active sessions; last_heartbeat has no index, which keeps heartbeats
+# cheap.
 _PAGE = """
 SELECT s.id::text, s.agent_type, extract(epoch FROM coalesce(s.last_heartbeat, s.created_at, s.updated_at))::float8
 FROM agent_sessions s WHERE s.state = 'active' AND s.id > %s ORDER BY s.id LIMIT %s
@@ -39,8 +40,11 @@ class Expired(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Times of a last heartbeat. At or before `watch` the session becomes a candidate; at or before `fail`, and a candidate for
-    `grace` seconds, it has expired."""
+    """Times of a last heartbeat.
+
+    At or before `watch` the session becomes a candidate; at or before `fail`, and after `grace`
+    seconds as a candidate, it has expired.
+    """
 
     watch: float
     fail: float
@@ -59,7 +63,7 @@ class Detector:
         self._after = NOWHERE
 
     def start_anew(self) -> None:
-        """After an outage every session gets the full grace again."""
+        """After an outage every session gets the full grace period."""
         self._candidates.clear()
 
     async def look(
@@ -112,7 +116,7 @@ class Detector:
         ]
 
     def _is_expired(self, silent: Silent, score: float, limit: Limits, now: Moment) -> bool:
-        """A heartbeat from the future proves life when it is new, but its time is no time of life."""
+        """A heartbeat from the future proves life while it is new, but its time cannot be used."""
         beat = max(silent.beat, score if score <= now.wall else 0.0)
         unchanged = self._candidates.unchanged_for(
             silent.session_id, (silent.beat, score), now.steady

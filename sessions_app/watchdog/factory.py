@@ -18,7 +18,7 @@ from .watchdog import Connect, Watchdog
 
 
 def watchdog(**parts: Any) -> Watchdog:
-    """`parts` replace those from the settings: rules, connect, monotonic, valkey, leader."""
+    """`parts` replace those of the settings: rules, connect, monotonic, valkey, leader."""
     namespace = settings.SESSION_NAMESPACE
     leader = parts.pop("leader", None) or Leader(parameters)
     valkey = parts.pop("valkey", None) or DeferredClient(settings.VALKEY_URL)
@@ -29,7 +29,7 @@ def watchdog(**parts: Any) -> Watchdog:
 
 
 def parameters() -> dict[str, Any]:
-    """Past every pooler, as the feed listens: a lock of a database session does not survive a transaction pooler."""
+    """Without poolers, as for the feed: session locks do not survive a transaction pooler."""
     return {**listen_parameters(), "application_name": "sessions sweeper"}
 
 

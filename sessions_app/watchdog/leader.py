@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, TimeoutError, OSError)
 
-# A process that hangs, or a machine that is gone, must not stay leader: its database session ends by itself.
+# A hung process or a lost machine must not remain leader: its database session times out.
 _SETTINGS = """
 SET statement_timeout = '15s'; SET lock_timeout = '2s'; SET idle_session_timeout = '60s';
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3
@@ -23,7 +23,7 @@ _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
 class Leader:
-    """Every method raises one of LOST when the connection, and with it the lock, is gone."""
+    """Every method raises one of LOST if the connection, and with it the lock, is lost."""
 
     def __init__(self, parameters: Callable[[], dict[str, Any]]) -> None:
         self._parameters = parameters
@@ -53,7 +53,9 @@ class Leader:
         return await cursor.fetchall() if cursor.description else []
 
     async def release(self) -> None:
-        """The lock would end with the connection; released explicitly, the next process can take it at once."""
+        """The lock ends with the connection, too; releasing it lets the next process take it at
+        once.
+        """
         connection, self._connection, held, self.is_leader = (
             self._connection,
             None,

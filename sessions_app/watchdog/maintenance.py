@@ -43,7 +43,7 @@ class Chore:
 
 
 class Maintenance:
-    """A chore that fails is tried again when it is due again; the look for silent sessions goes on."""
+    """A failed chore is tried again at its next interval; checks for silent sessions continue."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:
         self._chores = chores
@@ -73,13 +73,16 @@ def chores(leader: Leader, valkey: Any, namespace: str) -> list[Chore]:
 
 
 async def forget_beats(leader: Leader, valkey: Any, namespace: str) -> int:
-    """Heartbeats this old are in PostgreSQL. Otherwise those of ended sessions would stay in Valkey for ever."""
+    """Heartbeats this old are in PostgreSQL.
+
+    Without this, those of ended sessions would stay in Valkey for ever.
+    """
     oldest = (await leader.clock() - BEATS_KEPT_DAYS * DAY) * 1000
     return int(await valkey.zremrangebyscore(Keys(namespace).heartbeats, "-inf", f"({oldest:.0f}"))
 
 
 def empty_trash() -> None:
-    """In a thread of its own, which gives its connection back."""
+    """Runs in a thread of its own, so it closes its connection."""
     try:
         found = retention.purge(retention.trash_days(), reason="trash")
         if found.sessions or found.contexts:

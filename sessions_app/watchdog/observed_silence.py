@@ -1,4 +1,4 @@
-"""How much of a silence was observed. Seconds since the epoch by the database's clock, as the caller gives them."""
+"""The observed part of a silence, in seconds since the epoch by the database's clock."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from sessions_app.watchdog.outages import Outage
 
 
 class Moment(NamedTuple):
-    """`wall`: the database's clock, seconds since the epoch. `steady`: this process's monotonic clock."""
+    """`wall`: the database's clock, seconds since the epoch.
+
+    `steady`: this process's monotonic clock.
+    """
 
     wall: float
     steady: float
 
 
 def cutoff(now: float, seconds: float, blind: Iterable[Outage], *, began_at: float) -> float | None:
-    """A session whose last heartbeat came before this time has been silent for `seconds` outside of outages.
+    """A session whose last heartbeat came before this time has been silent for `seconds` outside of
+    outages.
 
-    None when the watchdog has not observed that much since it began.
+    None if the watchdog has not observed that much yet.
     """
     left, seen_until = seconds, now
     for since, until in _newest_first(blind, now):

@@ -1,4 +1,4 @@
-"""Stores when the watchdog looked, and its outages."""
+"""Stores the watchdog's checks and its outages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FROM agent_session_blindness
 WHERE source = %s AND (ended_at IS NULL OR ended_at > to_timestamp(%s) - make_interval(days => %s))
 ORDER BY started_at DESC LIMIT 1000
 """
-# An outage that the last leader left open ended when this one began.
+# An outage that the last leader left open ends when this one begins.
 _CLOSE = """
 UPDATE agent_session_blindness SET ended_at = greatest(started_at, to_timestamp(%s))
 WHERE source = %s AND ended_at IS NULL
@@ -44,7 +44,7 @@ class OutageLog:
         self._written: set[Outage] = set()
 
     async def open(self, now: float) -> tuple[float, float, list[Outage]]:
-        """When a watchdog first began, when one last looked, and the outages that may still matter."""
+        """The first start of a watchdog, the last check, and the outages that may still matter."""
         [[began_at, looked_at]] = await self._leader.rows(_BEGIN, (SOURCE, now, now))
         await self._leader.rows(_CLOSE, (now, SOURCE))
         found = await self._leader.rows(_READ, (SOURCE, now, HORIZON_DAYS))

@@ -1,4 +1,4 @@
-"""Times in which no heartbeats or notifications were received; they do not count as silence of any session."""
+"""Times without heartbeats or notifications, which do not count as silence of sessions."""
 
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +15,10 @@ class Outage(NamedTuple):
 
 
 class OutageTracker:
-    """Outages in seconds of the wall clock. All causes are open at first: nothing was received before the start."""
+    """Outages in seconds of the wall clock.
+
+    All causes are open at first: nothing was received before the start.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,10 @@ class OutageTracker:
         return [*self.past, *(Outage(cause, since, None) for cause, since in self.open.items())]
 
     def check_clock(self) -> Outage | None:
-        """Called every second or so. An outage if the clock jumped or this process stood still since the last call."""
+        """Called about every second.
+
+        Opens an outage if the clock jumped or this process stood still.
+        """
         wall, steady = self._clock(), self._monotonic()
         before, steady_before = self._looked
         self._looked = (wall, steady)

@@ -1,4 +1,4 @@
-"""How long what is kept. History is dropped in whole months, deleted sessions after their time in the trash."""
+"""Retention. History is dropped in whole months, deleted sessions after their time in the trash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 BATCH = 500
 
-# When a session came into the trash: an order says it, for today's agents the last change does.
+# The time of deletion: that of the order, for old agents that of the last change.
 DELETED_AT = Case(
     When(order_verb="delete", then=F("ordered_at")),
     default=Coalesce("updated_at", "ended_at", "created_at"),
@@ -26,7 +26,7 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'agent_session_history'::regclass
   AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' ORDER BY c.relname
 """
-# Materialised: joined to a table that looks empty, the limited query would be run once for each of its rows.
+# Materialised: joined to a table that looks empty, the limited query would run once for each row.
 _PURGE_SESSIONS = """
 WITH gone AS MATERIALIZED (
     SELECT id FROM agent_sessions
@@ -65,7 +65,7 @@ class Purged:
 
 
 class Refused(ValueError):
-    """What was asked for would remove more than may be removed."""
+    """The request would remove more than is allowed."""
 
 
 def months() -> list[Month]:
@@ -84,7 +84,7 @@ def _first(partition: str) -> datetime | None:
 
 
 def droppable(before: datetime) -> list[Month]:
-    """Whole months before that one. Raises Refused when the current one would be among them."""
+    """Whole months before that one. Raises Refused if the current one would be among them."""
     now = datetime.now(UTC)
     if before > now:
         raise Refused(
@@ -95,7 +95,7 @@ def droppable(before: datetime) -> list[Month]:
 
 
 def drop(month: Month) -> Month:
-    """Remove one month of history, all of it or, when somebody holds it for too long, nothing."""
+    """Removes one month of history, or nothing if it stays locked for too long."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '5s'")
         cursor.execute("SELECT agent_session_drop_history(%s)", [month.name])
@@ -104,7 +104,7 @@ def drop(month: Month) -> Month:
 
 
 def strays(before: datetime) -> int:
-    """Entries of months that never had a partition; they stay until one is made for them."""
+    """Entries of months without a partition; they stay until one is created."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM agent_session_history_default WHERE at < %s", [before])
         return int(cursor.fetchone()[0])
@@ -113,7 +113,7 @@ def strays(before: datetime) -> int:
 def purge(
     days: int, *, actor: str = "sweeper", source: str = "sweeper", reason: str = ""
 ) -> Purged:
-    """Remove for good what has been in the trash for longer, and past contexts that nothing refers to."""
+    """Removes sessions that have been in the trash for longer, and unreferenced past contexts."""
     if days < 1:
         raise Refused(_("At least one day must be kept."))
     with connection.cursor() as cursor:

@@ -1,4 +1,6 @@
-"""The watchdog's tick: leader election, outages, then the sessions that have been silent for too long are failed."""
+"""The watchdog's tick: leader election, outages, then failing sessions that are silent for too
+long.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ TICK = 5.0
 STANDSTILL = 20.0
 PATIENCE = 30.0
 MOST_FAILED = 100
-# Seconds. A slower clock could be taken for one that jumped, a slower look for a process that stood still.
+# Seconds. Slower answers could look like a clock jump or a standstill of the process.
 SLOW_CLOCK = JUMP / 2
 SLOW_LOOK = 10.0
 
@@ -39,7 +41,9 @@ Connect = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
 
 
 class Watchdog:
-    """`valkey` is a `redis.asyncio` client that does not reconnect by itself; `connect` makes the manager."""
+    """`valkey` is a `redis.asyncio` client without automatic reconnects; `connect` creates the
+    manager.
+    """
 
     def __init__(
         self,
@@ -85,7 +89,7 @@ class Watchdog:
             await manager.close()
 
     async def tick(self, now: Moment | None = None) -> None:
-        """Look once. `now` is for tests: without it the database's clock is asked."""
+        """One check. `now` is for tests; the default is the database's clock."""
         try:
             async with asyncio.timeout(PATIENCE):
                 outages = await self._lead(now)
@@ -110,7 +114,7 @@ class Watchdog:
         return self._outages
 
     async def _moment(self) -> Moment:
-        """Both clocks at one moment. Raises TimeoutError when the database's answer took too long to belong to one."""
+        """Both clocks at one time. Raises TimeoutError if the database's answer took too long."""
         asked_at = self._monotonic()
         wall = await self._leader.clock()
         took = self._monotonic() - asked_at
@@ -119,7 +123,7 @@ class Watchdog:
         return Moment(wall, asked_at + took / 2)
 
     async def _begin(self) -> OutageTracker:
-        """The time since the last look of any process is an outage."""
+        """The time since the last check of any process is an outage."""
         now = self._now.wall
         self._began_at, looked_at, self._before = await self._outage_log.open(now)
         outages = OutageTracker(
@@ -198,5 +202,5 @@ class Watchdog:
             logger.info("session %s is gone", session_id)
 
     def _clock(self) -> datetime:
-        """The database's, as of this look."""
+        """The database's clock, at this check."""
         return datetime.fromtimestamp(self._now.wall, UTC)

@@ -1,4 +1,4 @@
-"""Announces to agents the changes that no manager made (psql, today's agents), without delaying pages."""
+"""Announces changes of psql and old agents to the agents, without delaying pages."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ Announce = Callable[[list[str]], None]
 
 
 class AgentNotifier:
-    """One call at a time; changes that come meanwhile go into the next."""
+    """One call at a time; changes meanwhile are collected for the next."""
 
     def __init__(self, announce: Announce | None) -> None:
         self._announce_now = announce
@@ -31,7 +31,7 @@ class AgentNotifier:
             while self._waiting:
                 session_ids, self._waiting = self._waiting, set()
                 await asyncio.to_thread(announce, list(session_ids))
-        except Exception as error:  # the answer to their next heartbeat tells them
+        except Exception as error:  # agents learn of it with their next heartbeat
             log.warning("changes could not be announced to the agents: %s", error)
         finally:
             self._task = None

@@ -1,4 +1,4 @@
-"""The "14 new" of a list: sessions that came into its filter since the page was rendered and are not on it."""
+"""The count of new sessions of a list: they entered its filter after the page was rendered."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -26,7 +26,7 @@ class Candidates(dict[str, FirstSeen]):
 
 
 def by_row(rows: Mapping[str, Row]) -> Belongs:
-    """Judged by the rows alone."""
+    """By the rows alone."""
 
     def belongs(subscription: Subscription, session_id: str) -> bool:
         row = rows.get(session_id)
@@ -36,14 +36,14 @@ def by_row(rows: Mapping[str, Row]) -> Belongs:
 
 
 def by_verdict(verdicts: Mapping[str, bool]) -> Belongs:
-    """As the database has judged."""
+    """By the database's answer."""
     return lambda _, session_id: verdicts[session_id]
 
 
 def announce(
     lists: Sequence[Subscription], found: Arrivals, candidates: Mapping[str, FirstSeen], most: int
 ) -> None:
-    """Plain filters judge rows; for a search inside sessions the database has judged."""
+    """Plain filters check rows; for searches inside sessions the database has checked."""
     arrivals = {session_id: candidates[session_id].at for session_id in found.ids}
     plain = [each for each in lists if not each.filter.is_deep]
     push(update(plain, arrivals, by_row(found.rows), most) if arrivals else ())
@@ -56,7 +56,9 @@ def announce(
 def update(
     lists: Iterable[Subscription], arrivals: At, belongs: Belongs, most: int
 ) -> list[Subscription]:
-    """Counts the arrivals in or out of each list; returns the lists whose number may have changed."""
+    """Adds arrivals to each list or removes them; returns the lists whose number may have
+    changed.
+    """
     verdicts: dict[tuple[int, str], bool] = {}
     touched = []
     for subscription in lists:
@@ -77,7 +79,7 @@ def update(
 
 
 def push(subscriptions: Iterable[Subscription]) -> None:
-    """Each page its number: it counts from the moment that the page was rendered."""
+    """Sends each page its number, counted since the page was rendered."""
     for subscription in subscriptions:
         for socket in subscription.sockets:
             socket.set_newcomers(subscription.newcomers_for(socket))

@@ -1,4 +1,6 @@
-"""From what was received to what each page is sent: one query for the rows, each rendered once per language."""
+"""From received changes to updates for pages: one query for the rows, each rendered once per
+language.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -39,9 +41,9 @@ class Broadcast:
         return at is None or self._monotonic() - at >= self._limits.counts
 
     async def broadcast(self, batch: Batch) -> None:
-        """Pages that show a session are sent its change first; then the lists are found that it comes into.
+        """Sends changes to the pages that show a session, then looks for lists that it entered.
 
-        Raises DatabaseUnavailable, having sent nothing of what could not be read.
+        Raises DatabaseUnavailable; then nothing that could not be read has been sent.
         """
         registry, outbox = self._subscriptions, Outbox()
         self._candidates.note(batch.first, registry)
@@ -58,7 +60,7 @@ class Broadcast:
             await self._push_newcomers()
 
     def _push_beats(self, outbox: Outbox, batch: Batch) -> None:
-        """A heartbeat costs a number in a frame: no query, no rendering."""
+        """A heartbeat is one number in a frame, without a query or rendering."""
         latest = int(self._clock() * 1000)
         for session_id, shown in self._subscriptions.watched(batch.beats).items():
             ms = min(batch.beats[session_id], latest)
@@ -105,8 +107,9 @@ def _push_row(
 def _push_to_list(
     outbox: Outbox, subscription: Subscription, row: Row, shown: WatchedSession, found: Snapshot
 ) -> None:
-    """Parts that the pages have are not sent again. A page that came while this was read is sent nothing: the answer to its
-    hello is read after this."""
+    """Does not send parts again that the pages have. A page that joined meanwhile gets nothing
+    here: its hello is answered later.
+    """
     session_id, language = str(row.id), subscription.key.language
     rendered = found.rendered[session_id].get(language)
     if rendered is None:
@@ -122,7 +125,7 @@ def _push_to_list(
 
 
 def _push_version(outbox: Outbox, session_id: str, shown: WatchedSession, version: int) -> None:
-    """Pages of one session read the rest themselves."""
+    """Pages of one session fetch the rest themselves."""
     for subscription in shown.subscriptions:
         if not subscription.is_list:
             outbox.of(subscription).session |= session_part(session_id, version=version)
@@ -130,7 +133,7 @@ def _push_version(outbox: Outbox, session_id: str, shown: WatchedSession, versio
 
 
 def row_text(found: Snapshot, row: Row, subscription: Subscription) -> str | None:
-    """Its entry in a frame; None where it was not read in this language."""
+    """The row's entry in a frame; None if it was not read in this language."""
     if subscription.key.language not in found.rendered[str(row.id)]:
         return None
     belongs = subscription.matches(row)

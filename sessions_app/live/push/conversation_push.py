@@ -1,7 +1,7 @@
-"""Conversations on open pages: after a change in Valkey its stamp is read once, however many pages show it.
+"""Conversations on open pages: after a change in Valkey its stamp is read once for all pages.
 
-A page that shows another stamp reads the conversation again. No version of a session is needed, PostgreSQL is not asked,
-and a change whose message was lost is found by comparing the stamps now and then.
+A page with another stamp reads the conversation again. No version of a session is needed,
+PostgreSQL is not queried, and lost messages are found by comparing the stamps at intervals.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Stamps = Callable[[Sequence[str]], dict[str, str]]
 
 
 class ConversationPush:
-    """`read` is called in a thread: Valkey may let it wait."""
+    """`read` is called in a thread, because Valkey may block."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ConversationPush:
         self._compared_at = monotonic()
 
     def on_message(self, payload: str) -> None:
-        """Anyone may publish: the message only says which stamp to read."""
+        """Any client may publish, so the message only says which stamp to read."""
         try:
             watched = self._subscriptions.conversations.get(json.loads(payload)["id"])
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -48,7 +48,7 @@ class ConversationPush:
             watched.due = True
 
     def compare(self) -> None:
-        """Messages may have been missed: the next `push` reads all stamps."""
+        """After missed messages: the next `push` reads all stamps."""
         self._compared_at = self._monotonic()
         for watched in self._subscriptions.conversations.values():
             watched.due = True

@@ -1,4 +1,4 @@
-"""The counts beside the list: read at most once a second, sent to a page only when they differ."""
+"""Counts beside the list: read at most once a second, sent to a page only if they differ."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from .outbox import Outbox
 
 
 class FacetPush:
-    """`wanted`: something has changed, or a page has come, since they were read."""
+    """`wanted`: something has changed, or a page has come, since the last reading."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class FacetPush:
         self.wanted = False
 
     def is_due(self) -> bool:
-        """Sessions become late by the clock alone, so counts grow stale without any change."""
+        """Counts also change by time alone, because sessions become late."""
         if self._read_at is None:
             return True
         age = self._monotonic() - self._read_at

@@ -1,4 +1,4 @@
-"""What one tick has for each group of pages, handed to their connections when it is complete."""
+"""Updates of one tick for each subscription, handed to the connections when it is complete."""
 
 import asyncio
 import random
@@ -19,15 +19,16 @@ class Outbox:
         return self._updates[subscription]
 
     def flush(self) -> None:
-        """No connection waits for another: an offer only fills a slot."""
+        """Never blocks: each update only fills a slot."""
         for connection, update in self._offers(*self._updates):
             connection.offer(update)
 
     async def flush_changes_first(self, changes_sent: Callable[[], Awaitable[None]]) -> None:
-        """The rest when changes are sent: a thousand offers take longer than the frames of a few pages.
+        """Hands over changes first, and the rest when they are sent: 1,000 slots take longer than a
+        few frames.
 
-        Changes begin with any of the pages, so that none is always the last. The rest keeps its order, so that each page
-        gets its heartbeats at equal intervals.
+        Changes start at a varying page, so that none is always the last. The rest keeps its order,
+        so that each page gets its heartbeats at equal intervals.
         """
         changes = [each for each, update in self._updates.items() if update.is_change]
         offers = self._offers(*changes)

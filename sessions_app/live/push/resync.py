@@ -1,4 +1,4 @@
-"""The answer to a hello: the page is subscribed already; now it gets what it has missed."""
+"""Answers a hello: the page is subscribed already and now gets what it has missed."""
 
 from collections.abc import Callable, Iterable
 
@@ -28,7 +28,7 @@ Hellos = dict[Connection, Hello]
 
 
 class Resync:
-    """First visit, reload and reconnect are answered alike."""
+    """The same for a first visit, a reload and a reconnect."""
 
     def __init__(
         self,
@@ -45,7 +45,10 @@ class Resync:
         self.waiting: Hellos = {}
 
     async def answer(self, batch: Batch) -> None:
-        """All that wait, together: two queries for the rows, one for the newcomers. Raises DatabaseUnavailable."""
+        """Answers all waiting pages with two queries for rows and one for arrivals.
+
+        Raises DatabaseUnavailable.
+        """
         hellos = dict(self.waiting)
         timeline = await self._timeline.read(self._reader)
         ids = {session_id for hello in hellos.values() for session_id in hello.rows}
@@ -80,7 +83,7 @@ class Resync:
         return newer
 
     def _add_for_others(self, found: Versions, batch: Batch) -> None:
-        """A change that is found here and was not pushed is missing on the other pages too."""
+        """A change found here that was not pushed is missing on other pages, too."""
         for session_id, shown in self._subscriptions.watched(found).items():
             version, beat = found[session_id]
             if 0 < shown.version < version:
@@ -127,7 +130,7 @@ class Resync:
             parts.session = {**session_part(session_id, version=version + 1), "gone": "true"}
 
     async def _count_newcomers(self, hellos: Hellos) -> None:
-        """Also sessions that came while the page was disconnected."""
+        """Includes sessions that arrived while the page was disconnected."""
         lists = [
             s for s, hello in hellos.items() if hello.page == "list" and hello.since is not None
         ]
@@ -155,5 +158,7 @@ class Resync:
 
 
 def _is_of_another_timeline(hello: Hello, found: Versions) -> bool:
-    """It was loaded before a restore: within a timeline no page can show more than the database holds."""
+    """Loaded before a restore: within a timeline no page can have a newer version than the
+    database.
+    """
     return any(i in found and found[i][0] < version for i, version in hello.rows.items())

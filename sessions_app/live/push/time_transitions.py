@@ -1,7 +1,7 @@
-"""What enters and leaves a list without any change: by falling silent, by a new heartbeat, by growing old.
+"""Sessions that enter or leave lists without a change: by silence, a new heartbeat, or age.
 
-No notification comes for it. For each filter that depends on time, two queries every few seconds find which of the rows
-that are shown belong to it now, and which sessions time alone brought in; however many pages show it.
+There is no notification. For each filter that depends on time, two queries every few seconds find
+the shown rows that belong to it, and the sessions that have entered it, for all its pages.
 """
 
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class TimeTransitions:
-    """While no heartbeats arrive, no session is said to have fallen silent."""
+    """While no heartbeats arrive, no session is reported as silent."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class TimeTransitions:
                 return
 
     async def _push(self, lists: list[Subscription]) -> None:
-        """Rows that a page shows, and those that it counts as new, are judged like newcomers."""
+        """Checks rows that a page shows, and those that it counts as new."""
         wanted, most = lists[0].filter, self._limits.newcomers
         asked = {i for s in lists for i in (*s.key.ids, *s.newcomers)}
         inside = await self._reader.read(members, wanted.without_deep(), asked) if asked else set()

@@ -1,6 +1,6 @@
-"""Why the server closes a socket. The browser decides by the code whether to come back.
+"""Codes with which the server closes a socket; the browser decides by them whether to reconnect.
 
-All from 4000 up: daphne refuses to send the standard's own codes (1009, 1013) for an application.
+All from 4000 up: daphne refuses to send the standard's codes (1009, 1013) for an application.
 """
 
 MALFORMED = 4400

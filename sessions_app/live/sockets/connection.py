@@ -1,4 +1,4 @@
-"""One open page: a slot for the newest update, its place in a queue, and credit that the browser grants."""
+"""One open page: a slot for the newest update, its place in a queue, and the browser's credit."""
 
 import asyncio
 import logging
@@ -19,7 +19,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Connection:
-    """Without credit the slot only conflates; a page that stays without it too long is closed."""
+    """Without credit updates are merged in the slot; a page that stays without it too long is
+    closed.
+    """
 
     __slots__ = (
         "_closing",
@@ -86,7 +88,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
 
     def enqueue(self, update: Update) -> None:
-        """Keeps it for the next frame; what was not yet sent is merged with it."""
+        """Puts the update into the slot, merged with an unsent one."""
         if self.update is None:
             self.update = update
         else:
@@ -102,13 +104,13 @@ class Connection:
             self.new = n
 
     def schedule(self) -> None:
-        """Puts it into a queue, when there is something to write and credit to write it with."""
+        """Puts the connection into a queue if there is something to write and credit for it."""
         if self._may_write:
             self._scheduler.take(self, is_change=self._has_change)
 
     @property
     def _may_write(self) -> bool:
-        """One property, the likeliest answer first, as it is read twice for each frame."""
+        """One property with the likeliest case first, because it is read twice for each frame."""
         if self._writer is not None or self.closed is not None:
             return False
         if (
@@ -125,11 +127,11 @@ class Connection:
 
     @property
     def _has_change(self) -> bool:
-        """The answer to a hello is no change: a thousand pages that reconnect at once delay none."""
+        """The answer to a hello is not a change, so that a thousand reconnects delay none."""
         return self.update is not None and self.update.is_change and self.hello_seq is None
 
     def write(self, header: str, now: float) -> int:
-        """One frame, if it still may; its size."""
+        """Writes one frame, if it still may; returns its size."""
         self.queue = None
         if not self._may_write:
             return 0
@@ -140,7 +142,7 @@ class Connection:
         self.unacked_bytes += len(frame)
         try:
             writer = run_eagerly.start(self._send({"type": "websocket.send", "text": frame}))
-        except Exception as error:  # whatever the server raises for a peer that has gone
+        except Exception as error:  # servers raise different errors for a peer that is gone
             log.debug("a page disconnected while a frame was sent: %r", error)
         else:
             if writer is not None:
@@ -167,7 +169,7 @@ class Connection:
         return f'{{"n":{self.sent},{header}{more}{update.body() if update is not None else "}"}'
 
     def _more(self, rest: Update | None) -> str:
-        """The part of a frame that is this page's alone."""
+        """The part of a frame that belongs to this page alone."""
         texts = []
         if self.new is not None:
             texts.append(f',"new":{self.new}')
@@ -182,7 +184,7 @@ class Connection:
         return "".join(texts)
 
     def acknowledge(self, n: int) -> bool:
-        """False when the browser acknowledges what was never sent."""
+        """False if the browser acknowledges a frame that was never sent."""
         if n > self.sent:
             return False
         count, self.acked = max(n - self.acked, 0), max(n, self.acked)
@@ -193,7 +195,7 @@ class Connection:
         return True
 
     def may_speak(self) -> bool:
-        """Takes one message out of the bucket of tokens; False when it is empty."""
+        """Takes a token for one message; False without any."""
         now = self._monotonic()
         gained = (now - self.tokens_at) * self._limits.messages_per_second
         self.tokens = min(self._limits.message_burst, self.tokens + gained) - 1
@@ -201,7 +203,7 @@ class Connection:
         return self.tokens >= 0
 
     def close(self, code: int, reason: str) -> asyncio.Task[None] | None:
-        """Closes the socket, once. The caller keeps the task."""
+        """Closes the socket, once. The caller keeps a reference to the task."""
         if self.closed is not None:
             return None
         self.closed = code
@@ -219,13 +221,13 @@ class Connection:
             log.debug("a page disconnected before it could be closed: %r", error)
 
     async def idle(self) -> None:
-        """Until nothing is being written: the slot is empty, or there is no credit."""
+        """Waits until nothing is being written: the slot is empty, or there is no credit."""
         await self._scheduler.idle()
         while tasks := [t for t in (self._writer, self._closing) if t is not None and not t.done()]:
             await asyncio.wait(tasks)
 
     def release(self) -> None:
-        """Drops the update and ends a send that waits."""
+        """Drops the update and ends a blocked send."""
         self.closed = self.closed or 1000
         self.update = None
         if self._writer is not None:

@@ -14,10 +14,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Reads its messages itself: Channels' dispatch costs a thread and a task for each of them.
+    """Reads messages directly: Channels' dispatch costs a thread and a task for each.
 
-    Accepts before the log-in is read: a browser cannot read the status of a refused handshake, and a thousand that reconnect
-    at once would overrun the server's time for it. Until it is read nothing is sent.
+    Accepts before the log-in is read: a browser cannot read the status of a refused handshake, and
+    a thousand reconnects at once would exceed the server's time limit for it. Nothing is sent
+    before.
     """
     await receive()
     if not origin.is_ours(scope):
@@ -28,7 +29,7 @@ async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     gateway = running_hub().gateway
     socket = gateway.join(send)
     gateway.admit(socket, scope)
-    del scope  # which would be kept for as long as the page is open
+    del scope  # frees memory that would be held while the page is open
     try:
         while (message := await receive())["type"] != "websocket.disconnect":
             gateway.on_message(socket, message)

@@ -11,7 +11,7 @@ Beats = dict[str, int]
 
 
 def row_fragment(session_id: str, version: int, html: str | None) -> str:
-    """All of a row's entry but its last value, which depends on the page's filter."""
+    """A row's entry except for its last value, which depends on the page's filter."""
     return f'"{session_id}":{{"version":{version},"html":{json.dumps(html)},"matches":'
 
 
@@ -20,7 +20,10 @@ def gone_fragment(session_id: str, version: int) -> str:
 
 
 class VersionBump(NamedTuple):
-    """A change that a row does not show: in `version` it looks as in `after`, but for these times (milliseconds)."""
+    """A change that is not visible in a row.
+
+    `version` looks like `after` except for these times (ms).
+    """
 
     after: int
     version: int
@@ -34,12 +37,14 @@ class VersionBump(NamedTuple):
         )
 
     def after_older(self, older: "VersionBump | None") -> "VersionBump":
-        """Both in one, for pages that were not sent the older one."""
+        """Both merged, for pages that did not get the older one."""
         return self._replace(after=older.after) if older and older.version == self.after else self
 
 
 class Update:
-    """What one subscription is sent next. Shared by all its connections until one of them has to merge."""
+    """The next update of one subscription, shared by its connections until one of them has to
+    merge.
+    """
 
     __slots__ = (
         "_body", "_is_change", "_merged", "_split", "beats", "counts", "members", "rows", "session",
@@ -61,7 +66,7 @@ class Update:
         self.session: dict[str, str] = dict(session)
         self.members: dict[str, bool] = dict(members)
         self.touched: dict[str, VersionBump] = dict(touched)
-        # Computed when the update is complete, and read again for each of a thousand pages:
+        # Computed once when the update is complete, because a thousand pages read it:
         self._body: str | None = None
         self._is_change: bool | None = None
         self._merged: tuple[Update, Update] | None = None
@@ -78,9 +83,9 @@ class Update:
         )
 
     def merged(self, newer: "Update") -> "Update":
-        """Both in one, the newer winning: a slot never grows beyond what its page shows.
+        """Both merged, with the newer values, so that a slot never exceeds what its page shows.
 
-        Pages that wait together merge once: they hold the same update and get the same.
+        Pages with the same updates share the result.
         """
         if self._merged is None or self._merged[0] is not newer:
             self._merged = newer, self._both(newer)
@@ -99,7 +104,7 @@ class Update:
 
     @property
     def is_change(self) -> bool:
-        """More than heartbeats and counts, which are soon followed by newer ones."""
+        """More than heartbeats and counts, which newer ones soon follow."""
         if self._is_change is None:
             self._is_change = bool(
                 self.rows or self.touched or self.session.keys() - {"id", "beat"}
@@ -107,7 +112,7 @@ class Update:
         return self._is_change
 
     def split(self, most: int) -> tuple["Update", "Update | None"]:
-        """What fits into one frame, and the rest. Computed once."""
+        """The part that fits into one frame, and the rest. Computed once."""
         if self._split is None:
             self._split = self._in_two(most)
         return self._split
@@ -128,7 +133,7 @@ class Update:
         )
 
     def body(self) -> str:
-        """The end of the frame, from the comma on. Encoded once, however many sockets send it."""
+        """The end of the frame, from the comma on. Encoded once for all sockets."""
         if self._body is None:
             self._body = self._encode()
         return self._body

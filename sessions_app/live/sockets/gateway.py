@@ -1,4 +1,4 @@
-"""Opens and closes pages, and understands what they send."""
+"""Opens and closes pages, and handles their messages."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """`keep` holds on to tasks; `wake` asks for a tick."""
+    """`keep` holds references to tasks; `wake` requests a tick."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Gateway:
         self._forget(socket)
 
     def admit(self, socket: Connection, scope: dict[str, Any]) -> None:
-        """Reads whose socket it is; nothing is sent before that."""
+        """Reads the socket's user; nothing is sent before."""
         self._keep(asyncio.create_task(self._identify(socket, scope)))
 
     async def _identify(self, socket: Connection, scope: dict[str, Any]) -> None:
@@ -72,14 +72,14 @@ class Gateway:
             self.close(socket, viewer, close_codes.REASONS[viewer])
 
     def welcome(self, socket: Connection, viewer: Viewer) -> None:
-        """From here on the socket is answered, first the hello that came before."""
+        """Activates the socket, and handles a hello that came before."""
         socket.viewer = viewer
         hello, socket.queued_hello = socket.queued_hello, None
         if hello is not None and socket.closed is None:
             self._on_hello(socket, hello)
 
     def on_message(self, socket: Connection, message: dict[str, Any]) -> None:
-        """One message of a browser. Never raises, whatever it is."""
+        """Handles one message of a browser. Never raises."""
         if socket.closed is not None:
             return
         text = message.get("text")
@@ -120,7 +120,9 @@ class Gateway:
     def _subscribe(
         self, socket: Connection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
     ) -> None:
-        """Subscribes first; the tick that is woken then reads what is newer."""
+        """Subscribes first; the tick then reads what is newer, so that no change is missed
+        between.
+        """
         language = auth.supported(hello.language) or viewer.language
         key = Key(hello.page, hello.query, language, frozenset(hello.rows), hello.conversation)
         self._subscriptions.subscribe(socket, key, wanted)
@@ -144,7 +146,7 @@ class Gateway:
 
 @lru_cache(maxsize=1024)
 def _filter(query: str) -> ListFilter:
-    """Raises Malformed. Equal queries share one filter, so that its answers can be shared too."""
+    """Raises Malformed. Equal queries share one filter, so that its results are shared, too."""
     try:
         return ListFilter.from_query(query)
     except Exception as error:

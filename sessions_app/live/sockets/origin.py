@@ -1,4 +1,4 @@
-"""Only pages of this dashboard may open the feed: a browser sends its cookies from any site's page."""
+"""Only pages of this dashboard may open the feed: browsers send cookies from pages of any site."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,3 +1,3 @@
-"""The feed's address, below the path prefix."""
+"""The feed's URL, below the path prefix."""
 
 FEED = "ws/sessions/"

@@ -1,4 +1,4 @@
-"""The messages that a browser may send, read strictly: everything else is refused with a reason."""
+"""Messages of browsers, parsed strictly: everything else is refused with a reason."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ LARGEST = 2**63 - 1
 
 
 class Malformed(ValueError):
-    """A message from a browser that cannot be understood."""
+    """An invalid message of a browser."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a page shows, and in which version: the whole of its subscription."""
+    """What a page shows, with versions: its whole subscription."""
 
     page: Literal["list", "session"]
     rows: dict[str, int]

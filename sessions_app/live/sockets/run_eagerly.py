@@ -12,7 +12,7 @@ Steps = Generator[Any, None, None]
 
 
 def start(what: Awaitable[None]) -> asyncio.Task[None] | None:
-    """Runs it at once until it ends (None) or waits (the task that goes on with it)."""
+    """Runs it until it ends (returns None) or waits (returns the task that continues it)."""
     steps: Steps = what.__await__()
     try:
         waits_for = next(steps)

@@ -1,6 +1,7 @@
-"""Which page is written to next: those that wait for a change before those that wait for heartbeats or counts.
+"""Chooses the page to write to: those with changes before those with heartbeats or counts.
 
-A few at a time, then the event loop goes on: what arrives meanwhile merges with the updates that still wait.
+A few at a time, then the event loop continues: updates that arrive meanwhile merge with waiting
+ones.
 """
 
 import asyncio
@@ -14,23 +15,23 @@ from .. import metrics
 
 
 class Writable(Protocol):
-    """What is written to: `queue` is the one it waits in."""
+    """A connection; `queue` is the one it waits in."""
 
     queue: "Queue | None"
 
     def write(self, header: str, now: float) -> int:
-        """One frame, if it still may; its size."""
+        """Writes one frame, if it still may; returns its size."""
 
 
 Queue = deque[Writable]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
 """Frames for one turn; the server sends them when it has ended. Where few pages wait for a change the first are sent soon, and
 many pages are written to in fewer turns. The others get a share of every turn, so that changes do not starve them."""
-BESIDE = 16  # changes for one of the others, at least one
+BESIDE = 16  # changes sent for each update of the other queue, at least one
 
 
 class SendScheduler:
-    """Under more load than can be written each page is written to less often, and none waits longer than the others."""
+    """Under overload every page is written to less often, and equally so."""
 
     def __init__(self, header: Callable[[], str], *, monotonic: Callable[[], float]) -> None:
         self._header, self._monotonic = header, monotonic
@@ -42,7 +43,9 @@ class SendScheduler:
         self._task: asyncio.Task[None] | None = None
 
     def take(self, socket: Writable, *, is_change: bool) -> None:
-        """One that waits for heartbeats moves to the queue of changes when a change has come for it."""
+        """A connection moves from the other queue to that of changes when a change arrives for
+        it.
+        """
         queue = self._changes if is_change else self._others
         if socket.queue is None or (is_change and socket.queue is not queue):
             socket.queue = queue
@@ -61,7 +64,7 @@ class SendScheduler:
                     self._are_many = False
                 await asyncio.sleep(0)
                 if not self._are_many:
-                    await asyncio.sleep(0)  # daphne sends here, before the next are written
+                    await asyncio.sleep(0)  # daphne sends here
         finally:
             self._task = None
             self._sent.set()
@@ -80,7 +83,9 @@ class SendScheduler:
         metrics.BYTES.inc(sum(sizes))
 
     async def changes_sent(self) -> None:
-        """Until no page waits for a change: before that, a newer one would only be merged again and again."""
+        """Waits until no page has an unsent change: a newer one would only be merged repeatedly
+        before.
+        """
         await self._sent.wait()
 
     async def idle(self) -> None:

@@ -1,4 +1,4 @@
-"""The one LISTEN connection of this process: every commit arrives here, and whether it still would is proven again and again."""
+"""The process's one LISTEN connection, which receives every commit and is verified continuously."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "agent_sessions"
 QUIET = 1.0
 ANSWER = 3.0
-# A pooler invents process ids; changes of a table without its triggers are not notified.
+# A pooler invents process ids; a table without its triggers sends no notifications.
 PROOF = """
 SELECT pg_backend_pid() = %(pid)s AS direct, pg_notify(%(channel)s, %(word)s) IS NULL,
     3 = (SELECT count(*) FROM pg_trigger
@@ -33,7 +33,9 @@ Changes = list[tuple[str, int]]
 
 
 class PostgresSource:
-    """`proven_at` is when a notification to ourselves was sent that has arrived: what was committed before it came too."""
+    """`proven_at` is the send time of the last test notification that arrived: earlier commits have
+    arrived, too.
+    """
 
     def __init__(
         self,
@@ -93,7 +95,9 @@ class PostgresSource:
                         self._on_notify(notify)
 
     async def _ask_for_proof(self, connection: psycopg.AsyncConnection[Any], own: str) -> None:
-        """Raises TimeoutError when the last one has not come: notifications of commits would not come either."""
+        """Raises TimeoutError if the last test has not arrived: notifications of commits would be
+        lost, too.
+        """
         now = self._monotonic()
         if self._awaited is not None and now - self._awaited[1] > ANSWER:
             raise TimeoutError("notifications do not arrive")
@@ -123,7 +127,7 @@ class PostgresSource:
 
 
 def parse(payload: str) -> Changes:
-    """Anyone may NOTIFY: a payload of another form is dropped."""
+    """Any client may NOTIFY: invalid payloads are dropped."""
     try:
         return [
             (str(UUID(session_id)), version)

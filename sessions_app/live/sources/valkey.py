@@ -21,13 +21,15 @@ log = logging.getLogger(__name__)
 QUIET = 1.0
 SILENCE = 5.0
 BATCH = 1000
-LATEST = 2**53  # milliseconds; a browser counts no further
+LATEST = 2**53  # milliseconds; the limit of exact integers in browsers
 
 Beats = list[tuple[str, int]]
 
 
 async def client(url: str) -> Any:
-    """Never reconnects by itself: a gap that is not noticed makes pages say that they are live."""
+    """A client that never reconnects by itself: an unnoticed gap would make pages claim to be
+    live.
+    """
     return await open_client(
         url,
         socket_timeout=3.0,
@@ -39,7 +41,7 @@ async def client(url: str) -> Any:
 
 
 class DeferredClient:
-    """A client that connects with its first command, which finds out whether the server is a node of a cluster."""
+    """Connects with its first command, which detects whether the server is a node of a cluster."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -66,7 +68,7 @@ class ValkeySource:
         monotonic: Callable[[], float],
         others: Mapping[str, Callable[[str], None]] = {},
     ) -> None:
-        """`others`: further channels, each with the callback for its messages."""
+        """`others`: further channels, each with its callback."""
         self._url, self._others = url, dict(others)
         self._keys = Keys(namespace)
         self._on_message, self._on_connected, self._on_lost = on_message, on_connected, on_lost
@@ -99,7 +101,7 @@ class ValkeySource:
                     await pubsub.subscribe(*self._others, self._keys.beats)
                     await self._read(pubsub)
             finally:
-                # its own `async with` shields this: a task would outlive a cancellation
+                # its own `async with` shields this: a task would survive a cancellation
                 await own.aclose()
         finally:
             gone, self._client = self._client, None
@@ -126,7 +128,7 @@ class ValkeySource:
                 self._on_message(parse(message["data"]))
 
     async def newest(self, ids: Sequence[str]) -> dict[str, int]:
-        """Last heartbeats in milliseconds, as far as Valkey knows them now."""
+        """The last heartbeats in Valkey, in milliseconds."""
         if self._client is None or not self.live:
             return {}
         found: dict[str, int] = {}
@@ -145,7 +147,7 @@ class ValkeySource:
 
 
 def parse(payload: str) -> Beats:
-    """Anyone may publish: a payload of another form is dropped."""
+    """Any client may publish: invalid payloads are dropped."""
     try:
         return [
             (session_id, int(ms))

@@ -1,4 +1,4 @@
-"""Changes and heartbeats that were received and not yet pushed: only the newest of each session."""
+"""Received changes and heartbeats that are not pushed yet: only the newest of each session."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class FirstSeen(NamedTuple):
-    """The oldest version that was not yet pushed, and when its notification came (wall clock)."""
+    """The oldest unpushed version, and when its notification came (wall clock)."""
 
     version: int
     at: float
@@ -14,10 +14,10 @@ class FirstSeen(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """One tick's worth: the newest of each session, and `first` for who may be a newcomer.
+    """Input of one tick: the newest of each session, and `first` for possible arrivals.
 
-    `gap` numbers the newest time that notifications may have been missed, `gap_since` says since when. `oldest` is when the
-    oldest change came, by the steady clock.
+    `gap` numbers the last time that notifications may have been missed, `gap_since` is its begin.
+    `oldest` is when the oldest change came, by the monotonic clock.
     """
 
     changes: dict[str, int] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Batch:
     def changed(
         self, changes: Iterable[tuple[str, int]], *, at: float, now: float | None = None
     ) -> None:
-        """`at` is the wall clock's, `now` the steady clock's."""
+        """`at` is of the wall clock, `now` of the monotonic clock."""
         for session_id, version in changes:
             if version > self.changes.get(session_id, 0):
                 self.changes[session_id] = version
@@ -52,9 +52,9 @@ class Batch:
 
 
 class ChangeBuffer:
-    """Changes of sessions that no page shows are kept too: they may come into a list.
+    """Includes sessions that no page shows, because they may enter a list.
 
-    `received` gathers for the next tick.
+    `received` collects for the next tick.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class ChangeBuffer:
         self.received.missed(self._gaps, since)
 
     def knows(self, session_id: str) -> int:
-        """The version of a change that waits to be pushed, or 0."""
+        """The version of the waiting change, or 0."""
         return self.received.changes.get(session_id, 0)
 
     @property
@@ -78,7 +78,7 @@ class ChangeBuffer:
 
     @property
     def oldest(self) -> float | None:
-        """Since when the oldest change that was received is waiting to be pushed."""
+        """When the oldest waiting change was received."""
         batches = (self.received, self._in_hand)
         times = [batch.oldest for batch in batches if batch and batch.oldest is not None]
         return min(times, default=None)
@@ -92,7 +92,7 @@ class ChangeBuffer:
         self._in_hand = None
 
     def requeue(self, batch: Batch) -> None:
-        """A tick that could not read the database loses nothing: the next one has it all again."""
+        """After a tick that could not read the database: the next one gets everything again."""
         newer = self.received
         for session_id, version in batch.changes.items():
             newer.changes[session_id] = max(version, newer.changes.get(session_id, 0))

@@ -1,4 +1,4 @@
-"""The feed's reading of the database: in a thread of its own, so that neither pages nor sockets wait for it."""
+"""Reads the database for the feed in a thread of its own, so that pages and sockets do not wait."""
 
 import asyncio
 import copy
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 class DatabaseUnavailable(Exception):
-    """The database could not be read; what was to be read has to be read again."""
+    """The database could not be read; the caller has to repeat it."""
 
 
 def _prepare_thread() -> None:
-    """Rows are rendered here, outside any request: their links need the path prefix too.
+    """Sets the path prefix, which links in rows need outside of a request.
 
-    The connection is the thread's own: pages that exhaust or lose their pool do not stop the feed.
+    The thread has its own connection, so pages that exhaust their pool do not stop the feed.
     """
     set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     given = copy.deepcopy(connections["default"].settings_dict)
@@ -37,7 +37,7 @@ def _prepare_thread() -> None:
 
 
 class DatabaseThread:
-    """One thread with one connection; given up and replaced when the database does not answer."""
+    """One thread with one connection, which is replaced when the database does not answer."""
 
     def __init__(self, name: str, *, timeout: float = LIMITS.read) -> None:
         self._name, self._timeout = name, timeout
@@ -48,7 +48,10 @@ class DatabaseThread:
         return ThreadPoolExecutor(1, self._name, initializer=_prepare_thread)
 
     async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs it in the thread. Raises DatabaseUnavailable for every error of the driver, which ends the connection."""
+        """Runs it in the thread.
+
+        Raises DatabaseUnavailable for errors of the driver, and closes the connection.
+        """
 
         def ask() -> T:
             try:

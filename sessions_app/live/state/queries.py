@@ -1,4 +1,4 @@
-"""What the feed asks the database, in a reader's thread: versions, arrivals, and who belongs to a list."""
+"""The feed's queries: versions, arrivals, and membership in lists. Run in the database thread."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from .change_buffer import FirstSeen
 
 Versions = dict[str, tuple[int, int]]
 
-# A checkpoint brings no session into anybody's list; its creation or another state may.
+# A checkpoint brings no session into a list; its creation or another state may.
 _ARRIVED = """
 SELECT DISTINCT h.session_id::text
 FROM unnest(%s::uuid[], %s::bigint[]) AS c(id, first)
@@ -37,8 +37,9 @@ _VERSIONS = """
 SELECT id::text, version, coalesce(floor(extract(epoch FROM last_heartbeat) * 1000), 0)::bigint
 FROM agent_sessions WHERE id = ANY(%s)
 """
-# What may have brought a session into a search inside it: its creation, another state, a change of what is looked at,
-# or its first checkpoint of that name.
+# Changes that may bring a session into a search inside it: its creation, another state, the
+# searched
+# part, or its first checkpoint of that name.
 _TOUCHED = """
 SELECT DISTINCT h.session_id::text
 FROM unnest(%(ids)s::uuid[], %(first)s::bigint[]) AS c(id, first)
@@ -74,21 +75,23 @@ def arrived(candidates: Mapping[str, FirstSeen]) -> set[str]:
 
 
 def arrived_since(since: float, most: int) -> dict[str, float]:
-    """Sessions that were created or changed their state since then, with when."""
+    """Sessions that were created or changed their state since then, with the time."""
     with connection.cursor() as cursor:
         cursor.execute(_ARRIVED_SINCE, [since, most])
         return dict(cursor.fetchall())
 
 
 def versions(ids: Sequence[str]) -> Versions:
-    """id → version and last heartbeat in milliseconds; what does not exist is left out."""
+    """id → version and last heartbeat in milliseconds, without ids that do not exist."""
     with connection.cursor() as cursor:
         cursor.execute(_VERSIONS, [[UUID(i) for i in ids]])
         return {session_id: (version, beat) for session_id, version, beat in cursor.fetchall()}
 
 
 class Arrivals(NamedTuple):
-    """Sessions whose state has changed, with their rows, and per search inside sessions whether it finds them now."""
+    """Sessions with a new state and their rows, and whether each search inside sessions finds them
+    now.
+    """
 
     ids: set[str]
     rows: dict[str, Row]
@@ -102,13 +105,13 @@ def find_arrivals(candidates: Mapping[str, FirstSeen], deep: Collection[ListFilt
 
 
 def members(wanted: ListFilter, ids: Collection[str]) -> set[str]:
-    """Those of them that belong to the list now."""
+    """Those that belong to the list now."""
     of_these = AgentSession.objects.filter(id__in=[UUID(i) for i in ids])
     return {str(i) for i in wanted.queryset(of_these).values_list("id", flat=True)}
 
 
 def found_inside(wanted: ListFilter, candidates: Mapping[str, FirstSeen]) -> dict[str, bool]:
-    """Of the changes that a search inside may care about: whether the session belongs to the list now."""
+    """Whether changed sessions belong to a list with a search inside sessions."""
     touched = _touched(wanted, candidates)
     inside = members(wanted, touched) if touched else set()
     return {session_id: session_id in inside for session_id in touched}
@@ -142,7 +145,7 @@ class _Facts:
 def brought_by_time(
     wanted: ListFilter, since: float, shown: Iterable[str], most: int
 ) -> dict[str, float]:
-    """Sessions that time alone brought into the list since then, with when."""
+    """Sessions that entered the list by time alone since then, with the time."""
     fields = ("state", "agent_type", "last_heartbeat", "progressed", "created_at", "read_at")
     known, begin = set(shown), datetime.fromtimestamp(since, UTC)
     found: dict[str, float] = {}
@@ -157,7 +160,7 @@ def brought_by_time(
 
 
 def _clock_of(wanted: ListFilter) -> Any:
-    """The session that crossed a limit last comes first."""
+    """Orders by the time of the crossed limit, latest first."""
     values = {value for key, values in wanted.groups if key == "condition" for value in values}
     fields = (limit.field for limit in LIMITS if limit.condition in values)
     return F(next(fields, "created_at")).desc(nulls_last=True)

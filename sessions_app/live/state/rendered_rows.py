@@ -1,4 +1,4 @@
-"""Rows that changed, read with one query and rendered once per language, in a reader's thread."""
+"""Changed rows, read with one query and rendered once per language, in the database thread."""
 
 import logging
 from collections import defaultdict
@@ -18,7 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class RenderedRow(NamedTuple):
-    """`fragment`: its entry in a frame, None while its parts are those that pages have. `parts`: None where rendering failed."""
+    """`fragment`: its entry in a frame; None if the pages have its parts.
+
+    `parts`: None if rendering failed.
+    """
 
     fragment: str | None
     parts: RowParts | None
@@ -33,16 +36,16 @@ class Snapshot:
     missing: set[str] = field(default_factory=set)
 
     def entry(self, row: Row, language: str, belongs: bool) -> str:
-        """The row in a frame. Raises KeyError where it was not read in this language."""
+        """The row in a frame. Raises KeyError if it was not read in this language."""
         session_id = str(row.id)
         found = self.rendered[session_id][language]
-        if found.fragment is None:  # not every page has these parts
+        if found.fragment is None:  # some pages lack these parts
             found = self.rendered[session_id][language] = _render(row, language, None)
         return f"{found.fragment}{'true' if belongs else 'false'}}}"
 
 
 def render_rows(sent: Mapping[str, Mapping[str, RowParts | None]]) -> Snapshot:
-    """`sent`: id → languages in which pages show it → the parts that they have, where that is known."""
+    """`sent`: id → languages on pages → the parts that they have, if known."""
     found = Snapshot(rows_by_id(sent))
     for session_id, languages in sent.items():
         if row := found.rows.get(session_id):
@@ -54,7 +57,7 @@ def render_rows(sent: Mapping[str, Mapping[str, RowParts | None]]) -> Snapshot:
 
 
 def _render(row: Row, language: str, known: RowParts | None) -> RenderedRow:
-    """A row that cannot be rendered leaves out its own HTML; the other rows are sent as ever."""
+    """A row that cannot be rendered lacks its HTML; the others are not affected."""
     session_id = str(row.id)
     try:
         with translation.override(language):

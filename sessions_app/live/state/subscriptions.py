@@ -1,4 +1,4 @@
-"""What each page shows: pages that show the same are one subscription, sessions know their subscriptions."""
+"""What each page shows: equal pages share a subscription, sessions know their subscriptions."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class Key(NamedTuple):
 
 
 class Subscription:
-    """Pages that show exactly the same, in the same language, through the same filter."""
+    """Pages with the same contents, language and filter."""
 
     __slots__ = ("counts_sent", "filter", "is_list", "key", "newcomers", "outside", "sockets")
 
@@ -38,7 +38,7 @@ class Subscription:
         return self.filter.matches(row, shown=shown)
 
     def note_membership(self, session_id: str, belongs: bool) -> bool:
-        """Whether the pages have not been told this yet."""
+        """Whether this is new to the pages."""
         has_changed = belongs == (session_id in self.outside)
         (self.outside.discard if belongs else self.outside.add)(session_id)
         return has_changed
@@ -50,7 +50,8 @@ class Subscription:
 class WatchedSession:
     """A session on open pages: the newest version and heartbeat that were pushed.
 
-    `sent_parts`: its row's parts in the version `sent_version`, by language; empty as soon as a page may show another version.
+    `sent_parts`: parts of its row in the version `sent_version`, by language; empty once a page may
+    have another version.
     """
 
     __slots__ = ("beat", "sent_parts", "sent_version", "subscriptions", "version")
@@ -63,7 +64,7 @@ class WatchedSession:
         self.sent_parts: dict[str, RowParts | None] = {}
 
     def reset_if_older(self, version: int) -> None:
-        """A list was opened that shows this version."""
+        """Called when a list with this version is opened."""
         if version != self.sent_version:
             self.sent_parts = {}
 
@@ -88,7 +89,7 @@ class SubscriptionRegistry:
         self.shown: dict[str, WatchedSession] = {}
 
     def subscribe(self, socket: Connection, key: Key, wanted: ListFilter) -> Subscription:
-        """From here on the page is sent what changes."""
+        """From here on the page is sent changes."""
         subscription = self.subscriptions.get(key)
         if subscription is None:
             subscription = self.subscriptions[key] = Subscription(key, wanted)
@@ -104,7 +105,7 @@ class SubscriptionRegistry:
         return subscription
 
     def _join(self, conversation: str, subscription: Subscription) -> None:
-        """A new page is sent the stamp that is stored, whatever the other pages have been sent."""
+        """A new page gets the stored stamp, whatever the others have been sent."""
         watched = self.conversations.setdefault(conversation, WatchedConversation())
         watched.subscriptions.add(subscription)
         watched.stamp, watched.due = None, True
@@ -139,7 +140,9 @@ class SubscriptionRegistry:
         return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
 
     def sent_parts(self, ids: Iterable[str]) -> dict[str, dict[str, RowParts | None]]:
-        """Sessions on lists: the languages they are shown in, and the parts that pages have there, where that is known."""
+        """Sessions on lists: languages in which they are shown, and the parts that pages have, if
+        known.
+        """
         found = {}
         for session_id, shown in self.watched(ids).items():
             languages = {s.key.language for s in shown.subscriptions if s.is_list}
