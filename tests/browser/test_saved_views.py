@@ -218,8 +218,10 @@ def test_nothing_of_it_sticks_out_on_a_phone(
     actions.perform("delete", made.session_id, actor="x", reason="y")
     name = "Eine Ansicht mit einem wirklich sehr langen Namen für einen Bildschirm"
     view = SavedView.objects.create(owner=operator, name=name, query="type=tutor")
+    page = open_page("/", width=360, height=740, locale=language)
+    base = page.url.rstrip("/")
     for path in (f"/{view.address}&state=paused", "/?state=deleted", f"/wall/{view.pk}/", "/bulk/"):
-        page = open_page(path, width=360, height=740, locale=language)
+        page.goto(base + path)
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path
 

@@ -48,8 +48,10 @@ def test_no_word_on_the_tiles_of_a_wall_is_broken(open_page: Open, language: str
 def test_no_page_scrolls_sideways(open_page: Open, make_session: Make, language: str) -> None:
     made = make_session("quality-judge", user_id="somebody.with-a-long-name@a-school.example")
     at = f"/sessions/{made.session_id}/"
+    page = open_page("/", locale=language)
+    base = page.url.rstrip("/")
     for path in ("/", "/wall/", "/bulk/", "/conversations/", at, f"{at}failures/"):
-        page = open_page(path, locale=language)
+        page.goto(base + path)
         assert page.evaluate(STATUS) == 200, path
         for width in at_every_width(page):
             found = page.evaluate("document.documentElement.scrollWidth")
