@@ -1,4 +1,4 @@
-"""The shared session manager. Agents and the dashboard both use it; it knows nothing of Django."""
+"""The shared session manager for agents and the dashboard. Independent of Django."""
 
 from agent_sessions.checkpoints import Checkpoint, CheckpointManager
 from agent_sessions.edits import EditPreview, PathConflict

@@ -1,4 +1,6 @@
-"""`python -m agent_sessions migrate [DATABASE_URL]`: prepare a database for agents that run without the dashboard."""
+"""`python -m agent_sessions migrate [DATABASE_URL]`: prepares a database for agents without the
+dashboard.
+"""
 
 from __future__ import annotations
 

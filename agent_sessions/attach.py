@@ -1,4 +1,4 @@
-"""The block of an attached agent: its lease, its heartbeats, what ends it from outside, and how it is left."""
+"""The block of an attached agent: its lease, heartbeats, interruption and exit."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ import random
 class Backoff:
     """Waits that double from `first` to `longest` seconds, each shortened by up to half at random.
 
-    Without the random part all processes that lost the same server would come back to it at one instant.
+    Without the random part all processes that lost the same server would reconnect at the same
+    time.
     """
 
     def __init__(self, first: float = 0.1, longest: float = 5.0) -> None:
@@ -16,7 +17,7 @@ class Backoff:
         self.failures = 0
 
     def next(self) -> float:
-        """Seconds to wait now; the next answer is longer, up to the bound."""
+        """Seconds to wait now; the next wait is longer, up to the bound."""
         # 2 ** 30 is beyond every bound; without this limit the power would overflow after a thousand failures.
         ceiling = min(self._longest, self._first * 2 ** min(self.failures, 30))
         self.failures += 1

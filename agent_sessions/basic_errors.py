@@ -1,4 +1,7 @@
-"""The errors that carry no session: what validation, states and plain data raise. All are offered by `agent_sessions.errors`."""
+"""Errors without a session, from validation, states and plain data.
+
+`agent_sessions.errors` exports all.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ class SessionError(Exception):
 
 
 class InvalidInput(SessionError, ValueError):
-    """A value cannot be stored. `code` names the rule and `values` what it was applied to, for sentences in another language.
+    """A value cannot be stored. `code` names the rule and `values` its parameters, for
+    translations.
 
-    `code` is empty where a developer has to change the program, not a person the value.
+    `code` is empty if the program has to be changed, not the value.
     """
 
     def __init__(self, message: str, code: str = "", **values: str | int) -> None:

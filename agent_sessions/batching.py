@@ -13,13 +13,14 @@ from agent_sessions.backoff import Backoff
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Seconds after which an item that is held up is tried again: the first time, and at most.
+# Seconds before a deferred item is tried again: the first time, and at most.
 HELD = (0.005, 0.2)
 
-# What serves a run of groups (a connection) is given back after so many groups, and when nothing came for so many seconds.
+# The resource of consecutive batches (a connection) is released after this many batches, or seconds
+# without an item.
 RUN, LINGER = 100, 0.003
 
-# Items that go together even if a second group could be sent: fewer are not worth a statement of their own.
+# Items for which a second concurrent batch is worth a statement of its own.
 WORTH_DIVIDING = 16
 
 
@@ -54,17 +55,19 @@ class BatchItem(Generic[Item, Result]):
             self._refused(error)
 
     def end(self) -> None:
-        """An item that `flush` neither resolved nor rejected must not leave its caller waiting for ever."""
+        """Rejects an item that `flush` neither resolved nor rejected: its caller would wait for
+        ever.
+        """
         if not self.settled:
             self.reject(RuntimeError("the group was flushed without an answer"))
 
     def next_pause(self) -> float:
-        """Seconds until it is tried again. Most items are never held up, so that none brings its backoff with it."""
+        """Seconds until the next try. Created lazily, because most items are never deferred."""
         self._backoff = self._backoff or Backoff(*HELD)
         return self._backoff.next()
 
     def deferred_for(self) -> float:
-        """Seconds since it was first held up, which is now if it never was."""
+        """Seconds since the item was first deferred; 0 if it never was."""
         now = asyncio.get_running_loop().time()
         self.deferred_since = now if self.deferred_since is None else self.deferred_since
         return now - self.deferred_since
@@ -77,13 +80,13 @@ Run = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
 
 
 class Batcher(Generic[Item, Result]):
-    """While one group is under way the next one gathers: no delay when idle, large groups under load.
+    """While one batch runs the next one is collected: no delay when idle, large batches under load.
 
-    `flush` must answer or refuse each of its items, or return those that are held up: they come again after a
-    pause, and no other item waits for them. Of each key one item at a time is under way, in the order in which they
-    came, so that an answer never mixes two writes of one session and none overtakes an older one.
+    `flush` must resolve or reject each item, or return those that are deferred: they are tried
+    again after a pause, and no other item waits for them. Items with the same key run one at a
+    time, in order, so that an answer never mixes two writes of one session.
 
-    `run` is entered once for all groups that follow each other, and gives what flushes them.
+    `run` is entered once for consecutive batches, and yields their `flush`.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class Batcher(Generic[Item, Result]):
         self._most = most
         self._in_flight = in_flight
         self._queue: deque[BatchItem[Item, Result]] = deque()
-        # for each key that is queued, under way or held up: the items that came after it
+        # for each key that is queued, running or deferred: the later items
         self._behind: dict[str, deque[BatchItem[Item, Result]] | None] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._flushing = 0
@@ -119,7 +122,7 @@ class Batcher(Generic[Item, Result]):
                 future.set_exception(error)
 
         self.send(key, item, answered, refused)
-        # The write goes on when its caller is cancelled: nothing but the answer hangs on this future.
+        # The write continues if its caller is cancelled: only the answer depends on this future.
         return await future
 
     def send(
@@ -129,7 +132,9 @@ class Batcher(Generic[Item, Result]):
         answered: Callable[[Result], None],
         refused: Callable[[BaseException], None],
     ) -> None:
-        """As `submit`, without waiting: one of the two callbacks is called, also when the caller is cancelled."""
+        """As `submit`, without waiting: calls one of the two callbacks, even if the caller is
+        cancelled.
+        """
         waiting = BatchItem(key, item, answered, refused)
         if key not in self._behind:
             self._behind[key] = None
@@ -140,7 +145,7 @@ class Batcher(Generic[Item, Result]):
             behind.append(waiting)
 
     async def close(self) -> None:
-        """Waits for the groups that are under way."""
+        """Waits for the running batches."""
         while left := self._workers | self._pauses:
             await asyncio.gather(*left, return_exceptions=True)
 
@@ -157,7 +162,7 @@ class Batcher(Generic[Item, Result]):
                 async with self._run() as flush:
                     await self._work_with(flush)
         finally:
-            # Here and not when the task is done: an item that comes in between would find no worker.
+            # Here and not in a done callback: an item in between would find no worker.
             self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _work_with(self, flush: Flush[Item, Result]) -> None:
@@ -174,13 +179,16 @@ class Batcher(Generic[Item, Result]):
                 self._flushing -= 1
 
     def _share(self) -> int:
-        """How many of the queue go together. Two groups let the server work on one while Python handles the other."""
+        """The size of the next batch.
+
+        With two, the server works on one while Python handles the other.
+        """
         free = self._in_flight - self._flushing
         share = max(WORTH_DIVIDING, -(-len(self._queue) // free))
         return min(self._most, len(self._queue), share)
 
     async def _more(self) -> None:
-        """Returns when an item came, or when none came for the lingering time."""
+        """Returns when an item has arrived, or after the lingering time."""
         loop = asyncio.get_running_loop()
         waker: asyncio.Future[None] = loop.create_future()
         self._lingering.append(waker)

@@ -9,7 +9,7 @@ from agent_sessions.run import Run
 
 
 class Interruption:
-    """Does nothing unless `wanted`: the block then goes on until its next safe point."""
+    """Without `wanted` it does nothing: the block then continues until its next safe point."""
 
     def __init__(self, run: Run, wanted: bool) -> None:
         self._run = run
@@ -25,12 +25,12 @@ class Interruption:
 
     async def _cancel_when_over(self, task: asyncio.Task[object]) -> None:
         await self._run.until_over()
-        if self._run.order is None and not self._ended:  # else the block is being left already
+        if self._run.order is None and not self._ended:  # otherwise the block is being left already
             self._cancelled = True
             task.cancel()
 
     async def end(self, error: BaseException | None) -> bool:
-        """True when only this cancellation, and no other one, ended the block."""
+        """True if only this cancellation, and no other one, ended the block."""
         if self._watch is None or self._task is None or self._run.lease.is_copy:
             return False
         self._ended = True

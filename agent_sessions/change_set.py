@@ -1,4 +1,4 @@
-"""What a save of a session holds, and the lock that lets one task save at a time."""
+"""The changes that a save writes, and the lock that serialises saves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from agent_sessions.states import SessionState
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """What a copy held when its write was sent; unchanged parts are the very objects of its base."""
+    """The copy's state when its write was sent; unchanged parts are the same objects as in its
+    base.
+    """
 
     change_id: uuid.UUID
     state: SessionState
@@ -27,10 +29,10 @@ class ChangeSet:
 
 
 class SaveLock(asyncio.Lock):
-    """Tasks that share one copy of a session save it one after the other."""
+    """Serialises the saves of tasks that share a copy."""
 
     def take(self) -> bool:
-        """Without waiting: False when another task has it or waits for it."""
+        """Without waiting: False if another task has it or waits for it."""
         asking = self.acquire()
         try:
             asking.send(None)

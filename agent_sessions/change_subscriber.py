@@ -1,4 +1,6 @@
-"""The subscription to the changes of single sessions in Valkey, and whether any may have been missed."""
+"""The subscription to changes of single sessions in Valkey, and whether any may have been
+missed.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ from agent_sessions.valkey_client import AWAY, is_cluster, subscription_client
 logger = logging.getLogger(__name__)
 
 RECONNECT = (0.05, 2.0)  # seconds between two attempts: the first, the longest
-SILENCE = 5.0  # seconds without a message before the subscription is asked by a ping
+SILENCE = 5.0  # seconds without a message before a ping
 
 
 class ChangeSubscriber:
-    """Follows single sessions over one subscription.
+    """Subscribes to single sessions over one connection.
 
-    `live` is true while every followed session's channel is confirmed on a connection that answers: only then is no change
-    missed. `on_live` and `on_lost` are called when that begins and ends.
+    `live` is true while every subscription is confirmed on an answering connection: only then is no
+    change missed. `on_live` and `on_lost` are called when that begins and ends.
     """
 
     def __init__(self, client: Any, keys: Keys) -> None:
@@ -56,7 +58,7 @@ class ChangeSubscriber:
             self._task = asyncio.create_task(self._listen(), name="agent_sessions watch")
 
     def subscribe(self, session_id: str) -> None:
-        """Ask for the changes of this session; `follow` waits until the subscription is confirmed."""
+        """Requests the changes of this session; `follow` waits for the confirmation."""
         channel = self._channel(session_id)
         self.start()
         if channel in self._wanted:
@@ -69,7 +71,7 @@ class ChangeSubscriber:
                 self._sender = asyncio.create_task(self._send_subscriptions(), name="subscribing")
 
     async def follow(self, session_id: str) -> bool:
-        """True when every later change of this session will be announced to this process."""
+        """True if every later change of this session will be announced to this process."""
         self.subscribe(session_id)
         confirmation = self._waiting.get(self._channel(session_id))
         if confirmation is not None and self.live:
@@ -81,7 +83,7 @@ class ChangeSubscriber:
         return self.is_subscribed(session_id)
 
     async def _send_subscriptions(self) -> None:
-        """Channels that are asked for while one command is under way share the next."""
+        """Channels requested while a command is in flight share the next one."""
         try:
             while self._unsent and self._pubsub is not None:
                 channels, self._unsent = self._unsent, []
@@ -96,7 +98,7 @@ class ChangeSubscriber:
         return self.live and channel in self._wanted and channel not in self._waiting
 
     def unfollow(self, session_id: str) -> None:
-        """Unsubscribes in the background: the cache forgets a session without waiting for Valkey."""
+        """Unsubscribes in the background, so that eviction does not wait for Valkey."""
         channel = self._channel(session_id)
         self._wanted.discard(channel)
         if self.live:
@@ -193,7 +195,9 @@ class ChangeSubscriber:
             waiting.set_result(None)
 
     def _drop(self) -> None:
-        """Ends every wait for a confirmation; `live` is false then, so that each waiter knows that none came."""
+        """Wakes all waiters for a confirmation; `live` is false then, so each knows that none
+        came.
+        """
         self._unsent.clear()
         for channel in list(self._waiting):
             self._confirm(channel)

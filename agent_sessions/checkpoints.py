@@ -47,7 +47,7 @@ def compress(
 
 
 def effective(checkpoints: Sequence[SessionCheckpoint]) -> list[SessionCheckpoint]:
-    """What still counts: a rollback takes back whatever was reached after its target."""
+    """The checkpoints that count: a rollback discards those after its target."""
     for i in range(len(checkpoints) - 1, -1, -1):
         mark = checkpoints[i]
         to = mark.data.get("n") if mark.name == CHECKPOINT_NAMES["rollback"] else None
@@ -101,7 +101,7 @@ class CheckpointManager:
     def create(
         self, name: str, data: dict[str, Any], metadata: dict[str, Any] | None = None
     ) -> Checkpoint:
-        """Raises InvalidInput for what cannot be stored. A callback that raises is logged and costs nothing."""
+        """Raises InvalidInput if it cannot be stored. Errors of callbacks are only logged."""
         validation.text(name, "the checkpoint's name", validation.MAX_NAME, required=True)
         _, data = validation.encoded(data, "data", validation.MAX_DATA_BYTES, self._encode)
         metadata = {} if metadata is None else metadata
@@ -154,7 +154,7 @@ class CheckpointManager:
         return [c for c in self._checkpoints if first <= c.timestamp <= last]
 
     def rollback_to(self, checkpoint_id: str) -> dict[str, Any] | None:
-        """Forget what came after; the data to recover with, None when there is no such checkpoint."""
+        """Discards later checkpoints; returns the target's data, or None if it does not exist."""
         for i, checkpoint in enumerate(self._checkpoints):
             if checkpoint.id == checkpoint_id:
                 del self._checkpoints[i + 1 :]
@@ -162,7 +162,7 @@ class CheckpointManager:
         return None
 
     def clear(self) -> int:
-        """How many there were. Their ids are not used again."""
+        """Returns how many there were. Their ids are not used again."""
         count = len(self._checkpoints)
         self._checkpoints = []
         return count
@@ -194,9 +194,9 @@ class CheckpointManager:
         )
 
     def import_checkpoints(self, exported: str) -> int:
-        """Adds what `export` wrote, in time order, under new ids; returns how many.
+        """Adds exported checkpoints in order of time under new ids; returns how many.
 
-        Raises InvalidInput, and imports nothing, when any of it is no checkpoint.
+        Raises InvalidInput, and imports nothing, if one of them is invalid.
         """
         entries = validation.from_json(exported, "these are no exported checkpoints")
         try:

@@ -1,4 +1,4 @@
-"""Reads what an edit was made from, and the authors of the changes that it conflicts with."""
+"""Reads the version that an edit is based on, and the authors of conflicting changes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Editing:
         return found
 
     async def _unchanged_metadata(self, session_id: str, version: int) -> dict[str, Any] | None:
-        """Past metadata is not kept: only that of the newest version is known."""
+        """Past metadata is not stored: only that of the newest version is known."""
         session = await self._store.read(session_id)
         newest = session is not None and session.version <= version
         return session.metadata if session is not None and newest else None

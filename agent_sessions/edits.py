@@ -1,4 +1,6 @@
-"""Three-way merge of an edit: what its author changed in what was loaded, brought onto what is there now."""
+"""Three-way merge of an edit: the differences to the loaded version are applied to the current
+one.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ MAX_PATHS = 50
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one part (context or metadata) shall be, and what the author had loaded.
+    """The edited part (context or metadata), and the loaded version.
 
-    `compared` is false when nothing was said about what was loaded: then `value` replaces what is there.
-    `loaded` is None when it is not known any more.
+    `compared` is false if the caller named no loaded version: then `value` replaces the current
+    one. `loaded` is None if it is not stored any more.
     """
 
     part: str
@@ -30,7 +32,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class PathConflict:
-    """One path that was changed in the edit and, differently, by someone else. MISSING: nothing is there."""
+    """A path changed by the edit and, differently, by someone else. MISSING: no value."""
 
     part: str
     path: Path
@@ -48,7 +50,7 @@ class PathConflict:
 
 @dataclass(frozen=True)
 class Writer:
-    """An entry of the history, as far as it says who changed which paths. `paths` is None where it does not say."""
+    """An entry of the history as a source of authors. `paths` is None if the entry has none."""
 
     actor: str | None
     source: str
@@ -75,7 +77,7 @@ class Merged:
 
 @dataclass(frozen=True)
 class EditPreview:
-    """What an edit would do to `session`, which is the session as it is now. None: this part stays."""
+    """The effect of an edit on `session`, the current one. None: the part stays."""
 
     session: AgentSession
     context: Merged | None = None
@@ -95,7 +97,7 @@ class EditPreview:
 
 
 def named(part: str, path: Path) -> str:
-    """As the history names it."""
+    """The path as in the history."""
     return ".".join(path if part == "context" else (part, *path))
 
 
@@ -137,7 +139,10 @@ def _has_parents(value: dict[str, Any], path: Path) -> bool:
 
 
 def signed(conflicts: Iterable[PathConflict], writers: Sequence[Writer]) -> list[PathConflict]:
-    """Adds to each conflict the last author of its path. `writers` are those since the edit was loaded, the newest first."""
+    """Adds to each conflict the last author of its path.
+
+    `writers` are those since the loaded version, newest first.
+    """
     return [_signed(conflict, writers) for conflict in conflicts]
 
 

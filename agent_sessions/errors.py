@@ -75,9 +75,10 @@ __all__ = [
 
 
 class Conflict(SessionError):
-    """The same thing was changed by someone else: by `actor`. `current` is the session as it is now.
+    """Someone else (`actor`) changed the same thing first. `current` is the current session.
 
-    `about` says what the paths name: parts of context and metadata, the context as a whole, or the state.
+    `about` says what the paths name: parts of context and metadata, the context as a whole, or the
+    state.
     """
 
     def __init__(
@@ -93,7 +94,9 @@ class Conflict(SessionError):
         self.name(current.changed_by if current else None)
 
     def name(self, actor: str | None) -> Self:
-        """Names the author that the history gives for these paths: the last writer may have changed others."""
+        """Sets the author of these paths by the history: the last writer may have changed
+        others.
+        """
         self.actor = actor
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
@@ -101,9 +104,9 @@ class Conflict(SessionError):
 
 
 class EditConflict(Conflict):
-    """An edit met changes of the same paths, one of `conflicts` each; nothing was stored.
+    """Changes of the same paths, one of `conflicts` each; nothing was stored.
 
-    `loaded_known` is false when what the edit was made from is not known any more: then there are no conflicts to show.
+    `loaded_known` is false if the loaded version is not stored any more: then `conflicts` is empty.
     """
 
     def __init__(self, preview: EditPreview, conflicts: Sequence[PathConflict]) -> None:
@@ -146,7 +149,7 @@ class RequestReused(SessionError):
 
 
 class WriteRefused(SessionError):
-    """A late write of an agent was kept out of the record."""
+    """A late write of an agent was refused."""
 
 
 class StaleEpoch(WriteRefused):
@@ -161,7 +164,7 @@ class StaleEpoch(WriteRefused):
 
     @classmethod
     def of_owner(cls, session_id: str, owner_name: str | None) -> Self:
-        """No order: another process took the session over."""
+        """Another process took the session over, without an order."""
         error = cls(session_id, None, None)
         by = owner_name or "another process"
         error.args = (
@@ -187,7 +190,9 @@ class TimelineChanged(WriteRefused):
 
 
 class OrderReceived(SessionError):
-    """An administrator's order that ends what the agent is doing: who gave it and why, unless the agent itself did."""
+    """An administrator's order that ends the agent's work, with author and reason, if it was not
+    the agent's own.
+    """
 
     # the order that leads here; None: whichever was the last
     verb: ClassVar[str | None] = None
@@ -202,12 +207,12 @@ class OrderReceived(SessionError):
         self.session = session
 
     def again(self) -> OrderReceived:
-        """The same order, to be raised anew: whatever wrapped the first one may hold it."""
+        """The same order as a new exception: wrappers may hold a reference to the first one."""
         return type(self)(self.session)
 
 
 class RolledBack(OrderReceived):
-    """Start again from `checkpoint`; its `data` is what was stored with it."""
+    """Start again from `checkpoint`; its `data` was stored with it."""
 
     verb = "rollback"
 
@@ -221,9 +226,9 @@ class RolledBack(OrderReceived):
 
 
 class Restored(RolledBack):
-    """The database was restored or failed over: attach anew and go on from what it holds.
+    """The database was restored or failed over: attach again and continue from the restored data.
 
-    `checkpoint` is the newest that it holds of the agent's own work.
+    `checkpoint` is the newest restored one of the agent's own work.
     """
 
     def __init__(self, session: AgentSession, checkpoint: SessionCheckpoint | None) -> None:
@@ -233,7 +238,7 @@ class Restored(RolledBack):
 
 
 class Failed(OrderReceived):
-    """The session was ended as failed: with `error`, by the agent itself where there is no `actor`."""
+    """The session was failed with `error`; without an `actor`, by the agent itself."""
 
     verb = "fail"
 
@@ -260,7 +265,7 @@ class Deleted(OrderReceived):
 
 
 class TakenOver(OrderReceived):
-    """Another process works on the session now; what this one would still write is refused."""
+    """Another process works on the session now; later writes of this one are refused."""
 
     def __init__(self, session: AgentSession) -> None:
         super().__init__(session)
@@ -270,7 +275,9 @@ class TakenOver(OrderReceived):
 
 
 class HandedBack(OrderReceived):
-    """The process was asked to end: the lease is given back, and the session stays open for the next owner."""
+    """The process was asked to end: the lease is released, and the session stays open for the next
+    owner.
+    """
 
     def __init__(self, session: AgentSession) -> None:
         super().__init__(session)

@@ -1,7 +1,8 @@
-"""Cuts off the connections that a forked child copied from its parent, which waits for answers on them.
+"""Disconnects connections that a forked child copied from its parent, which waits for answers on
+them.
 
-Cancelled in the child, such a copy would ask the server to cancel the parent's statement and read the answer that the
-parent waits for. So the copies are cut off before anything else runs in the child.
+If such a copy were cancelled in the child, it would ask the server to cancel the parent's statement
+and read the parent's answer. So the copies are disconnected before anything else runs in the child.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-# Connections that have been taken from a pool.
+# Connections that are checked out of a pool.
 in_use: weakref.WeakSet[psycopg.AsyncConnection[Any]] = weakref.WeakSet()
 
 
@@ -23,7 +24,7 @@ def _cut_off() -> None:
         with suppress(psycopg.Error):
             here, there = socket.socketpair()
             there.close()
-            with here:  # what closing writes goes here, not to the server
+            with here:  # bytes written while closing go here, not to the server
                 os.dup2(here.fileno(), connection.pgconn.socket)
             connection.pgconn.finish()
     in_use.clear()

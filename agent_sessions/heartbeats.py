@@ -51,9 +51,10 @@ class Heartbeats:
         publisher.on_unpublished = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
-        """While one batch is under way the next one gathers; of two beats in one batch the newer is sent.
+        """Collected while another batch is sent; of two heartbeats of a session the newer one
+        counts.
 
-        Raises SessionNotFound where Valkey alone holds the record and has none of this session any more.
+        Raises SessionNotFound if Valkey is the only store and has no such session.
         """
         self._gathered[session_id] = at
         caller = asyncio.get_running_loop().create_future()
@@ -63,12 +64,12 @@ class Heartbeats:
         await caller
 
     def newest(self, session_id: str) -> datetime | None:
-        """A beat that PostgreSQL does not have yet."""
+        """A heartbeat that PostgreSQL does not have yet."""
         return self._waiting.get(session_id)
 
     async def tick(self) -> None:
-        """Bring the newest beats into PostgreSQL, and announce what could not be announced."""
-        async with self._flushing:  # a caller also waits for beats that another tick is storing
+        """Stores the newest heartbeats in PostgreSQL, and publishes pending announcements."""
+        async with self._flushing:  # also waits for heartbeats that another tick is storing
             beats, self._waiting = self._waiting, {}
             try:
                 heads = await self._store.flush_beats(beats, self.leases) if beats else []
@@ -83,7 +84,7 @@ class Heartbeats:
             await self._publisher.publish_unpublished()
 
     async def _keep_if_alive(self, session_id: str, at: datetime) -> None:
-        """A row that took no beat was held by another writer, or its session has ended."""
+        """Keeps heartbeats for the next flush: the row was locked, unless the session has ended."""
         head = await self._store.head(session_id)
         if head is None:
             self._cache.forget(session_id)
@@ -124,7 +125,7 @@ class Heartbeats:
             self._sender = None
 
     async def _send(self, beats: dict[str, datetime]) -> set[str]:
-        """Returns the sessions that are stored no more."""
+        """Returns the sessions that are not stored any more."""
         gone: set[str] = set()
         if self._durable:
             self._waiting.update(beats)

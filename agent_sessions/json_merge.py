@@ -1,4 +1,6 @@
-"""Copies of JSON objects, differences between two, and how to bring one's own onto someone else's newer copy."""
+"""Copies of JSON objects, differences between two, and the merge of one's own with a newer
+version.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-Path = tuple[Any, ...]  # of keys as they are: what cannot be stored may be no text
-LARGE = 1e16  # from here on Python writes a float with an exponent
+Path = tuple[Any, ...]  # keys as they are: an invalid one may not be text
+LARGE = 1e16  # from here on Python formats floats with an exponent
 
 
 class _Missing:
@@ -45,12 +47,16 @@ def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Ch
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether both are the same JSON once they are stored. For Python `True == 1 == 1.0`, for JSON a tuple is a list."""
+    """Whether both are stored as the same JSON.
+
+    For Python `True == 1 == 1.0`; for JSON a tuple is a list.
+    """
     try:
-        if marshal.dumps(one, 2) == marshal.dumps(other, 2):  # far quicker than looking into both
+        # much faster than comparing both recursively
+        if marshal.dumps(one, 2) == marshal.dumps(other, 2):
             return True
     except ValueError:
-        pass  # `marshal` refuses it, and so may JSON: compared value by value
+        pass  # `marshal` refuses it, and maybe JSON too: compared value by value
     return _same(one, other)
 
 
@@ -64,13 +70,13 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _as_read(value: Any) -> Any:
-    """A large float comes back from PostgreSQL as the whole number that it was written as."""
+    """PostgreSQL returns a large float as a whole number."""
     large = isinstance(value, float) and LARGE <= abs(value) < math.inf
     return int(Decimal(repr(value))) if large else value
 
 
 def _kind(value: Any) -> type:
-    """In JSON: a member of an enumeration is its text or its number."""
+    """The JSON type: a member of an enumeration is its text or its number."""
     return next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), type(value))
 
 
@@ -85,7 +91,7 @@ def merge(
 
 
 def _put(target: dict[str, Any], change: Change) -> bool:
-    """Apply one change; False when its place holds something that was not there before."""
+    """Applies one change; False if its place holds a newer value."""
     *parents, last = change.path
     for key in parents:
         inner = target.get(key, MISSING)
@@ -95,7 +101,7 @@ def _put(target: dict[str, Any], change: Change) -> bool:
             return False
         target = inner
     if not same(target.get(last, MISSING), change.old):
-        # a conflict even when both wrote the same: of two writers that each counted from 5 to 6 one count would be lost
+        # a conflict even if both wrote the same: two counters from 5 to 6 would lose one count
         return False
     if change.new is MISSING:
         target.pop(last, None)
@@ -105,7 +111,10 @@ def _put(target: dict[str, Any], change: Change) -> bool:
 
 
 def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
-    """Make every change, whatever was in its place before. Dicts and lists stay the same objects: an agent may hold on to them."""
+    """Makes every change, whatever the former value.
+
+    Dicts and lists stay the same objects: agents may hold references.
+    """
     for change in list(changes):
         *parents, last = change.path
         place = target
@@ -126,7 +135,9 @@ _UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 
 def copied(value: Any) -> Any:
-    """`copy.deepcopy` for what is mostly JSON, in a fifth of the time; every place has an object of its own."""
+    """`copy.deepcopy` for JSON-like values in a fifth of the time; shared objects are copied for
+    each place.
+    """
     kind = type(value)
     if kind is dict:
         return {key: copied(item) for key, item in value.items()}
@@ -136,7 +147,10 @@ def copied(value: Any) -> Any:
 
 
 def become(value: dict[str, Any], plain: dict[str, Any]) -> None:
-    """Replace in `value` whatever is not of the type that JSON gave it in `plain`. Objects and lists stay the same."""
+    """Replaces values in `value` that JSON has converted in `plain`.
+
+    Dicts and lists stay the same objects.
+    """
     if value is not plain:
         for key in value:
             value[key] = _became(value[key], plain[key])

@@ -1,6 +1,7 @@
-"""Every key and channel in Valkey, made in one place.
+"""Every key and channel in Valkey.
 
-What belongs to one session lies in one slot of a cluster: the session's own key is the hash tag of the others.
+All keys of a session are in one slot of a cluster: the session's own key is the hash tag of the
+others.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Keys:
         return f"{self.beat_counts}:{slot}"
 
     def present(self, session_id: object) -> str:
-        """The people who look at a session."""
+        """The people who have a session open."""
         return f"{self.web}:present:{session_id}"
 
     def health(self, check: str) -> str:

@@ -1,4 +1,4 @@
-"""The owner of a session: one run of one process, with an id that names machine and process."""
+"""The owner of a session: a run of a process, with an id that contains machine and process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-INTERVALS = 3  # of heartbeats: without one for so long, an owner loses its lease
-SHORTEST = 10.0  # seconds: a lease outlives several flushes of the heartbeats
+INTERVALS = 3  # of heartbeats: without one for this long an owner loses its lease
+SHORTEST = 10.0  # seconds: above several flush intervals of heartbeats
 
 
 @dataclass(frozen=True)
 class Lease:
-    """One run's claim on one session, renewed with its heartbeats."""
+    """A run's right to work on a session, renewed with its heartbeats."""
 
     owner_id: str
     owner_name: str
@@ -50,7 +50,9 @@ def new_lease(interval: float) -> Lease:
 
 
 def is_dead(owner_id: str) -> bool:
-    """True only for a process of this machine and process namespace that has certainly ended: else its lease is waited for."""
+    """True only if the process is on this machine and in this namespace, and has certainly
+    ended.
+    """
     place, pid, started, *_ = [*owner_id.split(":"), "", "", ""]
     if place != _place() or not place or not pid.isdecimal() or started == "?":
         return False
@@ -59,7 +61,7 @@ def is_dead(owner_id: str) -> bool:
 
 @cache
 def _place() -> str:
-    """This boot of this machine, and the process namespace: only there a process id means one process. Empty: not known."""
+    """Boot id and process namespace, within which a process id is unique. Empty if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return hashlib.sha256(
@@ -70,7 +72,7 @@ def _place() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When a process began, in ticks since the boot; None when there is none, or none any more but its exit code."""
+    """When a process began, in ticks since the boot; None if it does not exist or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Takes the lease of a session, waits for it, gives it back."""
+"""Takes the lease of a session, waits for it, releases it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_sessions.write_commands import Taken
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 0.25  # seconds between two attempts while another process has it
-RELEASED_WITHIN = 5.0  # seconds for giving a lease back; without an answer it ends by itself
+RELEASED_WITHIN = 5.0  # seconds for releasing a lease; without an answer it expires
 
 
 @dataclass
@@ -30,9 +30,11 @@ class Leases:
     async def acquire(
         self, session_id: str, lease: Lease, wait: float | None, *, take_over: bool
     ) -> None:
-        """Takes the lease, unless the session has ended. Raises SessionNotFound, SessionOwned, StorageUnavailable.
+        """Takes the lease, unless the session has ended. Raises SessionNotFound, SessionOwned,
+        StorageUnavailable.
 
-        `wait`: seconds; None waits until the lease that was found has run out, and not for an owner that renews it.
+        `wait` in seconds; None waits until the existing lease expires, but not for an owner that
+        renews it.
         """
         began = asyncio.get_running_loop().time()
         first: Owner | None = None
@@ -67,7 +69,7 @@ class Leases:
         return True
 
     async def release(self, session_id: str, lease: Lease, why: str) -> None:
-        """Does nothing when another owner has the lease by now, or in a forked child process."""
+        """Does nothing if another owner has the lease, or in a forked child process."""
         if lease.is_copy:
             return
         if self.heartbeats.leases.get(session_id) == lease:
@@ -85,7 +87,7 @@ class Leases:
 
 
 def _renewed(first: Owner, now: Owner) -> bool:
-    """The owner is alive: it renewed the lease, or took it meanwhile."""
+    """Whether the owner renewed the lease, or another one took it meanwhile."""
     if first.owner_id != now.owner_id:
         return now.owner_id is not None
     return first.lease_until != now.lease_until

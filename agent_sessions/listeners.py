@@ -1,4 +1,4 @@
-"""Which runs of this process are called when the head of their session becomes known."""
+"""Runs of this process that are called with new heads of their session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from agent_sessions.models import Head
 
-# Called with the head as it is now; with None when it has to be asked for.
+# Called with the current head; with None if it has to be read.
 OnHead = Callable[[Head | None], None]
 
 
@@ -28,6 +28,6 @@ class HeadListeners:
             listener(head)
 
     def call_all(self) -> None:
-        """No head is known any more: each listener has to ask."""
+        """Calls each listener with None: all heads have become unknown."""
         for session_id in self._listeners:
             self.call(session_id, None)

@@ -1,4 +1,4 @@
-"""SessionManager: what agents and the dashboard call. Each verb is a few lines; the rules are elsewhere."""
+"""SessionManager: the API for agents and the dashboard. The rules are in other modules."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ NOWHERE = str(uuid.UUID(int=0))
 
 
 class SessionManager(OperatorVerbs):
-    """Live sessions in Valkey, the durable record in PostgreSQL; in memory with neither.
+    """Sessions in PostgreSQL with a cache in Valkey; with only one of them, in that; with neither,
+    in memory.
 
-    `redis_client` is a `redis.asyncio` client (`Redis` or `RedisCluster`), `db_pool` a `psycopg_pool.AsyncConnectionPool`; both stay the
-    caller's. Whatever returns has been stored; whatever was not stored raises (see `agent_sessions.errors`).
-    `encode` is called for each value that JSON does not know (a datetime, a Decimal) and returns one that it knows:
-    that is stored, and the copy holds it from then on.
+    `redis_client` is a `redis.asyncio` client (`Redis` or `RedisCluster`), `db_pool` a
+    `psycopg_pool.AsyncConnectionPool`; both stay the caller's. A call that returns has stored its
+    write; otherwise it raises (see `agent_sessions.errors`). `encode` is called for each value
+    without JSON equivalent (a datetime, a Decimal); its result is stored, and replaces the value in
+    the copy.
     """
 
     # --- sessions ---------------------------------------------------------------------------------------------
@@ -76,9 +78,10 @@ class SessionManager(OperatorVerbs):
         return self._ready(session)
 
     async def renew(self, session: AgentSession) -> None:
-        """Bring a copy up to date, past every cache; what was changed in it and is not stored yet stays.
+        """Brings a copy up to date from the store; unsaved changes in it stay.
 
-        Where both changed the same part of the context, the copy keeps its own and its next update raises Conflict.
+        If both changed the same path of the context, the copy keeps its value and its next update
+        raises Conflict.
         """
         self._binding.check()
         validation.session_id(session.session_id)
@@ -131,7 +134,8 @@ class SessionManager(OperatorVerbs):
         self._binding.check()
         return await self._stale_sweeper.fail_stale(max_age)
 
-    # --- signs of life ----------------------------------------------------------------------------------------
+    # --- heartbeats and orders
+    # --------------------------------------------------------------------------------
 
     async def heartbeat(self, session_id: str) -> Head:
         """Records a heartbeat; the returned head shows an order that is not confirmed. Writes no row.
@@ -150,7 +154,8 @@ class SessionManager(OperatorVerbs):
         return self._cache.head(session_id) or head
 
     async def head(self, session_id: str) -> Head:
-        """State, version, epoch and order: from the cache while every change is announced to this process, else from the store.
+        """State, version, epoch and order: from the cache while it is subscribed to all changes,
+        else from the store.
 
         Raises SessionNotFound, StorageUnavailable.
         """
@@ -196,7 +201,9 @@ class SessionManager(OperatorVerbs):
     async def report_parts(
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
-        """Record how many parts a run has, and how many of them keep the order of `order_version` from being confirmed."""
+        """Records how many parts a run has, and how many of them delay the confirmation of the
+        order.
+        """
         self._binding.check()
         decide = reports.parts_at_work(order_version, (parts, at_work), self.source)
         await self._report(session_id, decide)
@@ -210,7 +217,9 @@ class SessionManager(OperatorVerbs):
     async def get_checkpoints(
         self, session_id: str, *, after: int = 0, limit: int = 200
     ) -> list[SessionCheckpoint]:
-        """All that were ever stored, compressed away or not, by number: at most `limit`, after number `after`."""
+        """All stored checkpoints by number, including those that compression dropped: at most
+        `limit`, after number `after`.
+        """
         self._binding.check()
         return await self._store.checkpoints(validation.session_id(session_id), after, limit)
 
@@ -225,7 +234,9 @@ class SessionManager(OperatorVerbs):
         return session.context if session is not None and current else None
 
     async def restart_point(self, session: AgentSession) -> SessionCheckpoint | None:
-        """Where the agent starts again: its own newest checkpoint that counts, whatever was ordered since a rollback."""
+        """The checkpoint from which the agent restarts: its own newest one that counts since a
+        rollback.
+        """
         self._binding.check()
         n = transitions.rolled_back_to(session.checkpoints)
         if n is None:
@@ -265,7 +276,9 @@ class SessionManager(OperatorVerbs):
         return attach(self, self._listeners, self._leases, session_id, options)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
-        """Announce changes to every process that were written past this library (by psql or older agents)."""
+        """Announces changes that were written without this library (by psql or old agents) to every
+        process.
+        """
         self._binding.check()
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:

@@ -1,4 +1,4 @@
-"""Sessions and their checkpoints as plain data. Nothing here talks to a store."""
+"""Sessions and their checkpoints as plain data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class AgentSession:
     context: dict[str, Any] = field(default_factory=dict)
     checkpoints: list[SessionCheckpoint] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
-    # Kept by the store; agents read them.
+    # Set by the store; agents only read them.
     version: int = 0
     epoch: int = 0
     context_version: int = 1
@@ -63,31 +63,31 @@ class AgentSession:
     order_checkpoint: int | None = None
     acknowledged_version: int = 0
     acknowledged_at: datetime | None = None
-    # of the run, while a pause waits for those that are still at work
+    # parts of the run, while a pause waits for some of them
     parts: int | None = None
     parts_at_work: int | None = None
-    # who works on it, and until when that is certain; renewed without a version, so that only a fresh `read` is exact
+    # the owner and its lease; renewed without a new version, so only a fresh `read` is exact
     owner_id: str | None = None
     owner_name: str | None = None
     owner_since: datetime | None = None
     lease_until: datetime | None = None
     # when its last owner left it open
     handed_back_at: datetime | None = None
-    # errors that left it open to be taken up again, since the last rollback
+    # errors since the last rollback that left it open for another attempt
     failed_attempts: int = 0
     refused_writes: int = 0
     changed_by: str | None = None
-    # within which `version` means something: another one once the database was restored or went back in time
+    # versions are comparable within one timeline; a restore or recovery begins another
     timeline: str | None = None
     change_id: uuid.UUID | None = field(default=None, compare=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
     # for values that JSON does not know: `SessionManager(encode=…)`
     encode: Encode | None = field(default=None, repr=False, compare=False)
-    # What was last known to be stored: (context, metadata, state, how many checkpoints).
+    # The last known stored state: (context, metadata, state, number of checkpoints).
     loaded: AgentSession | None = field(default=None, repr=False, compare=False)
-    # A write that is under way, or whose outcome is unknown.
+    # A write that is in flight, or whose outcome is unknown.
     attempt: ChangeSet | None = field(default=None, repr=False, compare=False)
-    # of the run whose copy this is
+    # the lease of the run that owns this copy
     lease: Lease | None = field(default=None, repr=False, compare=False)
     save_lock: SaveLock = field(default_factory=SaveLock, repr=False, compare=False)
 
@@ -134,7 +134,10 @@ class AgentSession:
         self._go("fail", {"error": str(error), "details": error_details})
 
     def _go(self, verb: str, data: dict[str, Any]) -> None:
-        """Raises InvalidTransition; the same state again is no transition and leaves no checkpoint."""
+        """Raises InvalidTransition.
+
+        The same state again is not a transition and adds no checkpoint.
+        """
         to = target(self.state, verb)
         if to is None:
             return
@@ -147,22 +150,22 @@ class AgentSession:
         return next(matching, None)
 
     def get_duration(self) -> timedelta:
-        """From creation to the final state, or to now while there is none."""
+        """From creation to the final state, or until now."""
         if self.state in LIVE_STATES:
             return self.clock() - self.created_at
         return (self.ended_at or self._end_by_checkpoint() or self.last_heartbeat) - self.created_at
 
     def _end_by_checkpoint(self) -> datetime | None:
-        """Rows of today's agents do not say when they ended, but their checkpoints do."""
+        """Rows of old agents have no end time, but a checkpoint of their end."""
         ends = ending_checkpoints()
         return next((c.timestamp for c in self.checkpoints if c.name in ends), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The shape that is stored in Valkey and that today's agents read."""
+        """The format in Valkey that old agents read."""
         return self._frame() | {"context": self.context, "metadata": self.metadata}
 
     def to_json(self, context: str, metadata: str) -> str:
-        """The same as JSON, without what is None; that of context and metadata was made when they were checked."""
+        """The same as JSON without None; uses the JSON of context and metadata from validation."""
         known = {name: value for name, value in self._frame().items() if value is not None}
         frame = msgspec.json.encode(known).decode()
         return f'{frame[:-1]}, "context": {context}, "metadata": {metadata}}}'
@@ -185,7 +188,7 @@ class AgentSession:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Reads today's agents' shape and ours. Raises InvalidInput for anything else."""
+        """Reads the formats of old and new agents. Raises InvalidInput for anything else."""
         try:
             return cls(
                 session_id=validation.session_id(stored["session_id"]),
@@ -208,13 +211,13 @@ class AgentSession:
             raise InvalidInput(f"no stored session: {error}") from error
 
     def _shallow(self) -> Self:
-        """`copy.copy`, which asks first how that is to be done, in a fifth of the time."""
+        """`copy.copy` in a fifth of the time, because it skips the lookup of copy methods."""
         shallow = object.__new__(type(self))
         vars(shallow).update(vars(self))
         return shallow
 
     def copy(self) -> Self:
-        """A copy that shares nothing that can be changed."""
+        """A copy that shares no mutable objects."""
         copy = self._shallow()
         copy.context, copy.metadata = copied(self.context), copied(self.metadata)
         copy.checkpoints = [checkpoint.copy() for checkpoint in self.checkpoints]
@@ -224,12 +227,12 @@ class AgentSession:
 
     @property
     def new_checkpoints(self) -> list[SessionCheckpoint]:
-        """Those at the end that are not stored; looked for from there, so that a long history costs nothing."""
+        """The unsaved ones at the end; searched from there, so a long history costs nothing."""
         new = list(takewhile(lambda c: not c.stored, reversed(self.checkpoints)))
         return new[::-1]
 
     def mark_clean(self) -> Self:
-        """Mark what is here as stored: later differences are what `update_session` writes."""
+        """Marks the current state as stored: `update_session` writes later differences."""
         for checkpoint in self.checkpoints:
             checkpoint.stored = True
         self.loaded = base = self._shallow()

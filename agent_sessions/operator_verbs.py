@@ -1,4 +1,4 @@
-"""The verbs of people and of what acts for them: each an order or an edit, stored by one transaction."""
+"""Orders and edits by people and programs, each stored by one transaction."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class OperatorVerbs(ManagerBase):
     """
 
     async def order(self, verb: str, session_id: str, *values: Any, **who: Any) -> AgentSession:
-        """The verb of this name: its own method, where it has one, with `values` and `who`; else its transition alone.
+        """The verb of this name by its method, if it has one, with `values` and `who`; else by its
+        transition.
 
-        Raises UsageError for a name that is no verb.
+        Raises UsageError for an unknown verb.
         """
         if verb not in CHECKPOINT_NAMES:
             raise UsageError(f"{verb!r} is no verb: there are {', '.join(CHECKPOINT_NAMES)}")
@@ -42,11 +43,11 @@ class OperatorVerbs(ManagerBase):
         return await self._order(verb, session_id, lambda _: {}, **who)
 
     async def pause(self, session_id: str, **who: Any) -> AgentSession:
-        """The agent waits at its next safe point; pausing a paused session changes nothing."""
+        """The agent waits at its next safe point. No effect on a paused session."""
         return await self._order("pause", session_id, _previous_state, **who)
 
     async def resume(self, session_id: str, **who: Any) -> AgentSession:
-        """A paused session goes on; resuming an active one changes nothing."""
+        """A paused session continues. No effect on an active one."""
         return await self._order("resume", session_id, lambda _: {}, **who)
 
     async def complete(
@@ -101,9 +102,11 @@ class OperatorVerbs(ManagerBase):
         seen_version: int | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """Back to a checkpoint. The context that was captured with it is restored, and the agent starts again from there.
+        """Returns to a checkpoint, restores its captured context, and makes the agent restart from
+        there.
 
-        The epoch is raised, so that what the agent still writes of its work before is refused. Raises CheckpointNotFound.
+        Raises the epoch, so that later writes of the former work are refused. Raises
+        CheckpointNotFound.
         """
         session_id = validation.session_id(session_id)
         target = await self._target(session_id, checkpoint_id)
@@ -114,7 +117,8 @@ class OperatorVerbs(ManagerBase):
         except Conflict as error:
             if error.about != "context":
                 raise
-        # The checkpoint's context was still the session's when it was read, and the agent has replaced it since.
+        # The context was still that of the checkpoint when it was read, and the agent has replaced
+        # it since.
         decision = transitions.rollback(author, now, *await self._target(session_id, checkpoint_id))
         return await self._operate(session_id, decision, request_id, seen_version)
 
@@ -131,11 +135,13 @@ class OperatorVerbs(ManagerBase):
         request_id: uuid.UUID | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """An administrator's edit: what differs from what was loaded is brought onto what is there now.
+        """An administrator's edit: its differences to the loaded version are merged into the
+        current one.
 
-        `seen_version` says what was loaded: a version of the session. Past metadata is not kept, so its text as it
-        was loaded is `seen_metadata`. Raises EditConflict when one of the changed paths was changed by someone
-        else; lists count as one value. Without both, context and metadata replace what is there.
+        `seen_version` is the loaded version of the session. Past metadata is not stored, so its
+        loaded text is `seen_metadata`. Raises EditConflict if someone else changed one of the
+        changed paths; lists count as one value. Without both arguments, context and metadata
+        replace the current ones.
         """
         self._binding.check()
         if context is not None:
@@ -161,7 +167,7 @@ class OperatorVerbs(ManagerBase):
         seen_version: int | None = None,
         seen_metadata: dict[str, Any] | None = None,
     ) -> EditPreview:
-        """What `edit` would do now, conflicts included; nothing is stored."""
+        """The effect of `edit` now, including conflicts; nothing is stored."""
         self._binding.check()
         session_id = validation.session_id(session_id)
         wanted = await self._editing.wanted(
@@ -172,7 +178,9 @@ class OperatorVerbs(ManagerBase):
     async def preview_rollback(
         self, session_id: str, checkpoint_id: str | int
     ) -> transitions.RollbackPreview:
-        """What a rollback would do: the context before and after, and the checkpoints that fall behind."""
+        """The effect of a rollback: the context before and after, and the checkpoints after the
+        target.
+        """
         session_id = validation.session_id(session_id)
         to, version, past = await self._target(session_id, checkpoint_id)
         session = await self._store.read(session_id)
@@ -198,7 +206,7 @@ class OperatorVerbs(ManagerBase):
         return decision.wrote
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
-        """Fail one active session unless it gave a sign of life within `max_age` after all."""
+        """Fails one active session unless it sent a heartbeat within `max_age` after all."""
         decision = transitions.heartbeat_timeout(stale.AUTHOR, self.clock(), max_age)
         await self._operate(session_id, decision, None, None)
         return decision.wrote

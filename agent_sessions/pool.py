@@ -1,4 +1,4 @@
-"""The pool of a manager that opens its own: a connection that broke in an outage is never handed to a caller."""
+"""The manager's own pool, which never hands out a connection that broke in an outage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 
 Pool = psycopg_pool.AsyncConnectionPool[Any]
 CONNECT_SECONDS = 10.0
-LOCK_TIMEOUT = "5s"  # how long a write waits for a row that another transaction (psql) keeps locked
+LOCK_TIMEOUT = "5s"  # how long a write waits for a row that another transaction (psql) has locked
 
 
 async def open_pool(database_url: str) -> Pool:
@@ -20,7 +20,9 @@ async def open_pool(database_url: str) -> Pool:
     settings = _connection_settings(database_url)
 
     async def alive(connection: psycopg.AsyncConnection[Any]) -> None:
-        """The pool throws one dead connection away and waits 1, 2, 4 s for the next: here all are looked at."""
+        """The pool discards one dead connection at a time and waits 1, 2, 4 s between them; this
+        checks all.
+        """
         try:
             await psycopg_pool.AsyncConnectionPool.check_connection(connection)
         except psycopg.OperationalError:
@@ -32,7 +34,7 @@ async def open_pool(database_url: str) -> Pool:
         kwargs=settings,
         configure=_configure,
         check=alive,
-        # Left to itself the pool waits twice as long each time: after an outage of a minute one more.
+        # By default the pool doubles its waits: after an outage of a minute it would wait another.
         reconnect_timeout=1.0, reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
     )  # fmt: skip
     try:
@@ -47,9 +49,9 @@ async def open_pool(database_url: str) -> Pool:
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Behind a pooler (pgbouncer) a server connection serves many clients: nothing of ours may stay on it.
+    """Behind a pooler (pgbouncer) a server connection serves many clients, so nothing is set on it.
 
-    A pooler is known by the process id that it invents for its clients.
+    A pooler is detected by the process id that it invents for its clients.
     """
     cursor = await connection.execute("SELECT pg_backend_pid()")
     if await cursor.fetchone() != (connection.info.backend_pid,):
@@ -65,7 +67,7 @@ async def limit_lock_wait(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 async def _why_unreachable(database_url: str, settings: dict[str, Any]) -> psycopg.Error | None:
-    """The pool's own error says only that no connection came in time."""
+    """The pool's own error says only that no connection was available in time."""
     try:
         await (await psycopg.AsyncConnection.connect(database_url, **settings)).close()
     except psycopg.Error as error:
@@ -74,7 +76,7 @@ async def _why_unreachable(database_url: str, settings: dict[str, Any]) -> psyco
 
 
 def _connection_settings(database_url: str) -> dict[str, Any]:
-    """What the address does not say. A server that vanished without closing its connections is noticed within about 10 s."""
+    """Settings that the address leaves open. A vanished server is detected within about 10 s."""
     try:
         said = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError as error:

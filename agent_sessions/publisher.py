@@ -1,4 +1,4 @@
-"""Announces stored changes in Valkey, and keeps what could not be announced for a later attempt."""
+"""Announces stored changes in Valkey, and retries failed announcements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChangePublisher:
-    """Every head that comes here is stored already, so that a failed announcement raises nothing and is tried again."""
+    """Every head is already stored, so a failed announcement raises nothing and is retried."""
 
     def __init__(self, cache: SessionCache, valkey: ValkeyCache | None) -> None:
         self._cache = cache
@@ -50,7 +50,7 @@ class ChangePublisher:
         await self.publish_all(waiting)
 
     async def settle(self) -> None:
-        """Waits for the copies and announcements that are on their way. One that failed is left in the retry queue."""
+        """Waits for copies and announcements in flight. Failed ones stay in the retry queue."""
         if self._valkey is not None:
             await self._valkey.settle()
             await self._valkey.settle()  # for the head that was queued behind an announcement

@@ -1,4 +1,6 @@
-"""What a run reports of itself, decided on the locked session: obeyed orders, parts at work, failed attempts."""
+"""Reports of a run, decided on the locked session: obeyed orders, parts at work, failed
+attempts.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from agent_sessions.write_commands import Author, Decide, Write
 
 
 def acknowledgement(order_version: int, source: str) -> Decide:
-    """No order that came after this one is confirmed with it; nothing when it was confirmed before.
+    """Confirms this order and no later one; nothing if it was confirmed already.
 
-    PostgreSQL decides by acknowledgement_writes.sql, which is the same rule.
+    PostgreSQL uses acknowledgement_writes.sql, which is the same rule.
     """
 
     def decide(session: AgentSession) -> Write | None:
@@ -34,7 +36,9 @@ def acknowledgement(order_version: int, source: str) -> Decide:
 
 
 def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> Decide:
-    """How many parts a run has, and for how many a pause waits; nothing when it is confirmed or another order came."""
+    """Records the parts of a run and how many are at work; nothing if the pause is confirmed or
+    another order came.
+    """
 
     def decide(session: AgentSession) -> Write | None:
         same = (session.parts, session.parts_at_work) == parts
@@ -53,7 +57,9 @@ def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> De
 
 
 def failed_attempt(epoch: int, attempts: int, detail: dict[str, Any], source: str) -> Decide:
-    """An error that leaves the session open; nothing when it was ordered or taken over since `epoch`."""
+    """Records an error that leaves the session open; nothing after an order or a take-over since
+    `epoch`.
+    """
 
     def decide(session: AgentSession) -> Write | None:
         if session.state not in LIVE_STATES or session.epoch != epoch:

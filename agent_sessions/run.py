@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Run(SafePoints):
-    """One agent at work on one session. Made by `SessionManager.attach`."""
+    """One agent at work on one session. Created by `SessionManager.attach`."""
 
     def __init__(
         self, manager: RunManager, session: AgentSession, lease: Lease, interval: float
@@ -48,7 +48,7 @@ class Run(SafePoints):
         return self.session.context
 
     def last_checkpoint(self, name: str | None = None) -> SessionCheckpoint | None:
-        """The newest that still counts: what a rollback took back is passed over."""
+        """The newest that counts, without those that a rollback discarded."""
         since = [c for c in self.session.checkpoints if c.n is None or c.n > self._known_through]
         for checkpoint in reversed([*self._counting, *since]):
             if checkpoint.name == name or (name is None and not is_automatic(checkpoint)):
@@ -115,7 +115,7 @@ class Run(SafePoints):
             raise order from refusal
 
     async def safe_point(self) -> None:
-        """Obey what was ordered: wait while paused, raise when rolled back, ended or deleted."""
+        """Obeys orders: waits while paused, raises when rolled back, ended or deleted."""
         await self._apply_orders()
 
     async def complete(self, result: Any = None) -> None:
@@ -158,7 +158,7 @@ class Run(SafePoints):
             self.parts.end_step(task)
 
     async def enter(self) -> None:
-        """Find where the work stands. Raises at once for a session that has ended, waits while it is paused."""
+        """Determines where to start. Raises if the session has ended, waits while it is paused."""
         self.raise_if_ended()
         self._counting = await self._effective_checkpoints()
         self._known_through = self.session.checkpoint_count
@@ -173,7 +173,9 @@ class Run(SafePoints):
         await self._manager.count_attempt(self.session, n, detail)
 
     async def _effective_checkpoints(self) -> list[SessionCheckpoint]:
-        """Once rolled back, what counts may be among what was compressed away: of each name the newest is found."""
+        """After a rollback, checkpoints that count may have been compressed away: reads the newest
+        of each name.
+        """
         shown = self.session.checkpoints
         rolled_back = any(c.name == CHECKPOINT_NAMES["rollback"] for c in shown)
         if not rolled_back or len(shown) >= self.session.checkpoint_count:
@@ -187,7 +189,10 @@ class Run(SafePoints):
         return sorted(newest.values(), key=lambda c: c.n or 0)
 
     async def beat(self) -> None:
-        """Beat until cancelled, or until another process took the session over. The answer brings orders whose announcement was lost."""
+        """Sends heartbeats until cancelled or taken over.
+
+        The answer also brings orders that were not announced.
+        """
         while not isinstance(self.order, TakenOver):
             try:
                 await self.tick()

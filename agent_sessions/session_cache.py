@@ -1,4 +1,6 @@
-"""The heads and copies of sessions that one process keeps, and when they may be used without asking PostgreSQL."""
+"""Heads and copies of sessions in one process, and when they may be used without asking
+PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ CACHED_BYTES = 64 * 1024  # larger sessions are read again rather than kept
 
 
 class SessionCache:
-    """Heads and copies of the sessions that are followed; bounded, and emptied when a change may have been missed.
+    """Heads and copies of subscribed sessions; bounded, and cleared when a change may have been
+    missed.
 
-    Nothing here is used unless `trusted`, which needs a live subscription: without Valkey every question goes to the store.
+    Used only while `trusted`, which needs a live subscription: without Valkey every query goes to
+    the store.
     """
 
     def __init__(
@@ -40,11 +44,12 @@ class SessionCache:
         # As JSON until it is asked for again: most are read once.
         self._sessions: OrderedDict[str, AgentSession | Text] = OrderedDict()
         self._heads: dict[str, Head] = {}
-        self._timeline: str | None = None  # of the newest answer of the database
+        self._timeline: str | None = None  # of the database's newest answer
         self._followed: OrderedDict[str, None] = OrderedDict()
         if subscriber is not None:
             subscriber.on_change = self.observe_announced
-            # What changed before the subscription was live, or after it was lost, was not announced to this process.
+            # Changes before the subscription was live, or after it was lost, were not announced to
+            # this process.
             subscriber.on_live = subscriber.on_lost = self.invalidate_all
 
     @property
@@ -62,7 +67,7 @@ class SessionCache:
         return self._subscriber is not None and self._subscriber.is_subscribed(session_id)
 
     async def follow(self, session_id: str) -> bool:
-        """True when every later change will be announced to this process."""
+        """True if every later change will be announced to this process."""
         self.begin_following(session_id)
         return self._subscriber is not None and await self._subscriber.follow(session_id)
 
@@ -70,7 +75,7 @@ class SessionCache:
         return self._heads.get(session_id) if self.trusted else None
 
     def session(self, session_id: str) -> AgentSession | None:
-        """A copy for the caller alone; whether it is the newest is not known."""
+        """A copy for the caller alone, which may not be the newest."""
         if self._subscriber is not None:
             self._subscriber.start()
         kept = self._sessions.pop(session_id, None) if self.trusted else None
@@ -82,23 +87,28 @@ class SessionCache:
         return kept.copy()
 
     def observe(self, head: Head, *, keep: bool = True) -> None:
-        """This is how the session is now, unless something newer is known. Kept only while later changes are announced.
+        """Stores the current head, unless a newer one is known. Only while later changes are
+        announced.
 
-        `keep`: false when the session was not followed before the head was read, so that a change in between is unknown.
+        `keep`: false if the session was not subscribed before the head was read: a change in
+        between is unknown.
         """
         if head.timeline != self._timeline:
             self._enter(head.timeline)
         self._take(head, keep=keep)
 
     def observe_announced(self, head: Head) -> None:
-        """A head that another process announced. One of another timeline only says that PostgreSQL has to be asked."""
+        """A head announced by another process.
+
+        One of another timeline only means that PostgreSQL has to be asked.
+        """
         if head.timeline == self._timeline:
             self._take(head, keep=True)
         else:
             self.forget(head.session_id)
 
     def _enter(self, timeline: str | None) -> None:
-        """The database was restored or failed over: versions that were known before mean nothing now."""
+        """The database was restored or failed over: all known versions are invalid."""
         if self._timeline is not None:
             logger.warning(
                 "the database was restored or failed over: what was known of it is forgotten"
@@ -118,7 +128,7 @@ class SessionCache:
         self._listeners.call(head.session_id, head)
 
     def forget(self, session_id: str) -> None:
-        """The next question for this session is answered by the store."""
+        """The next query for this session goes to the store."""
         self._heads.pop(session_id, None)
         self._sessions.pop(session_id, None)
         self._listeners.call(session_id, None)
@@ -131,9 +141,9 @@ class SessionCache:
         in_valkey: bool = False,
         text: Text | None = None,
     ) -> None:
-        """Keep a session that was just read, here and soon in Valkey; never over a newer one.
+        """Caches a session that was just read, here and in Valkey; never replaces a newer one.
 
-        `followed`: it was followed before it was read. `text` is its JSON, where that is known.
+        `followed`: it was subscribed before it was read. `text` is its JSON, if known.
         """
         known = self._heads.get(session.session_id)
         if not self._durable or (known is not None and is_older(session.head, known)):
@@ -166,5 +176,5 @@ class SessionCache:
 
 
 def is_older(head: Head, known: Head) -> bool:
-    """Versions of different timelines are not compared: what comes later replaces what was there."""
+    """Versions of different timelines are not comparable: the later one replaces the other."""
     return head.timeline == known.timeline and head.version < known.version

@@ -58,14 +58,14 @@ class SessionReader:
         return session
 
     async def close(self) -> None:
-        """Waits for the reads that are under way."""
+        """Waits for reads in progress."""
         if self._asking is not None:
             await self._asking.close()
 
     async def _newest_copy(
         self, session_id: str, *, followed: bool
     ) -> tuple[AgentSession, Text] | None:
-        """Valkey's copy and its JSON."""
+        """The copy in Valkey, and its JSON."""
         if self._asking is None:
             return None
         text, head = await self._asking.submit(str(next(self._questions)), session_id)
@@ -86,9 +86,9 @@ class SessionReader:
     def _is_current(
         self, copy: AgentSession, head: Head | StorageUnavailable | None, *, followed: bool
     ) -> bool:
-        """Whether PostgreSQL has the same version: older agents and psql announce nothing.
+        """Whether PostgreSQL has the same version: old agents and psql announce nothing.
 
-        While PostgreSQL is away, a copy that equals the announced head is taken as the newest.
+        While PostgreSQL is unavailable, a copy that equals the announced head counts as current.
         """
         if isinstance(head, StorageUnavailable):
             if self._cache.head(copy.session_id) == copy.head:
@@ -105,7 +105,9 @@ class SessionReader:
 async def _ask_both(
     store: PostgresStore, valkey: ValkeyCache, group: Sequence[BatchItem[str, Answers]]
 ) -> None:
-    """At the same time: a copy that comes to be newer than the answer is not used, which costs a read and no more."""
+    """Both at the same time: a copy that is newer than the answer is not used, which only costs a
+    read.
+    """
     ids = [waiting.item for waiting in group]
     texts, heads = await asyncio.gather(_copies(valkey, ids), _heads(store, ids))
     for waiting, text in zip(group, texts, strict=True):

@@ -1,4 +1,4 @@
-"""Stores what an agent changed in its copy of a session, without losing what others changed meanwhile."""
+"""Stores an agent's changes of its copy without losing changes of others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.stores.store import Store
 from agent_sessions.write_commands import Author, Rejected, Write, Written
 
-# The array that today's agents read is written anew, as a whole, when it lacks so many.
+# The array of old agents is rewritten when it lacks this many checkpoints.
 ARRAY_BEHIND = 100
 
 
@@ -34,9 +34,9 @@ class SessionWriter:
         self._on_their_way: set[asyncio.Task[bool]] = set()
 
     async def save(self, session: AgentSession, author: Author) -> bool:
-        """Store what changed and announce it; False when nothing changed, so that a heartbeat is enough.
+        """Stores and announces the changes; False without any, so that a heartbeat is enough.
 
-        The write goes on when its caller is cancelled: the copy must be updated with the outcome.
+        The write continues if its caller is cancelled: the copy must be updated with the outcome.
         """
         sent = self._append(session, author)
         if sent is None:
@@ -47,7 +47,7 @@ class SessionWriter:
         return True
 
     async def renew(self, session: AgentSession) -> None:
-        """The copy becomes what is stored, past every cache; what was changed here stays, and is written next."""
+        """Updates the copy from the store; unsaved changes stay, and are written next."""
         async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
@@ -61,7 +61,7 @@ class SessionWriter:
         self._cache.observe(stored.head, keep=followed)
 
     async def close(self) -> None:
-        """Waits for the writes that are under way."""
+        """Waits for writes in flight."""
         await self._store.close()
         while self._on_their_way:
             await asyncio.gather(*self._on_their_way, return_exceptions=True)
@@ -69,7 +69,9 @@ class SessionWriter:
     def _append(
         self, session: AgentSession, author: Author
     ) -> asyncio.Future[Written | None] | None:
-        """Sends checkpoints and context without a task of their own; None when there is something else to save."""
+        """Sends checkpoints and context without a task of their own; None if there are other
+        changes.
+        """
         base, store = session.loaded, self._store
         if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
             return None
@@ -96,7 +98,7 @@ class SessionWriter:
         attempt: ChangeSet,
         author: Author,
     ) -> asyncio.Future[Written | None]:
-        """Keeps the lock until the answer is there, also when the caller is cancelled."""
+        """Keeps the lock until the answer arrives, even if the caller is cancelled."""
         future: asyncio.Future[Written | None] = asyncio.get_running_loop().create_future()
 
         def stored(written: Written) -> None:
@@ -134,7 +136,9 @@ class SessionWriter:
             task.exception()  # read, so that asyncio logs nothing; the caller gets it as well, unless it was cancelled
 
     async def _save_serialised(self, session: AgentSession, author: Author) -> bool:
-        """Tasks that share one copy save one after the other, each what the copy holds when it gets the lock."""
+        """Serialises saves of tasks that share a copy; each saves the copy's state when it gets the
+        lock.
+        """
         async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
@@ -164,7 +168,7 @@ class SessionWriter:
         try:
             head = await writing
         except StorageUnavailable:
-            raise  # the attempt is kept: its outcome is not known
+            raise  # the attempt is kept, because its outcome is unknown
         except Exception as error:
             session.attempt = None
             if isinstance(error, WriteRefused) and not isinstance(error, TimelineChanged):
@@ -187,7 +191,10 @@ class SessionWriter:
     async def _resolve_unknown_outcome(
         self, session: AgentSession, base: AgentSession, attempt: ChangeSet
     ) -> None:
-        """Finds out whether a write without an answer was stored. If so, only what was changed since is left to be written."""
+        """Finds out whether a write without an answer was stored.
+
+        If so, only later changes remain to be written.
+        """
         missing: list[AgentSession] = []
         stored = await self._store.transact(session.session_id, attempt.change_id, missing.append)
         if not missing:
@@ -195,7 +202,7 @@ class SessionWriter:
             save_rules.apply_stored(session, base, attempt, stored)
 
     async def _base_of(self, session: AgentSession) -> AgentSession:
-        """A session that was built by hand is compared with what is stored under its id."""
+        """A session that was built by hand is compared with the stored one of its id."""
         stored = await self._store.read(session.session_id)
         if stored is None:
             raise SessionNotFound(session.session_id)
@@ -206,7 +213,7 @@ class SessionWriter:
     async def _save_fast(
         self, session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
     ) -> Head:
-        """Checkpoints and context: one guarded statement, shared with other sessions' writes."""
+        """Checkpoints and context: one guarded statement, shared with writes of other sessions."""
         try:
             written = await self._store.write(save_rules.to_write(session, base, attempt, author))
         except Rejected:
@@ -225,7 +232,9 @@ class SessionWriter:
         *,
         resent: bool = False,
     ) -> Head:
-        """On the locked row: transitions, metadata, whatever met a guard, and what may still be under way."""
+        """On the locked row: transitions, metadata, writes rejected by a guard, and writes with an
+        unknown outcome.
+        """
 
         def decide(current: AgentSession) -> Write | None:
             write = save_rules.rebase(attempt, base, current, author)
@@ -238,7 +247,9 @@ class SessionWriter:
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
     ) -> None:
-        """Counts the late write, so that a page can show it; not the step during which an order came to its owner."""
+        """Counts the late write for the page; not the step during which an order reached its
+        owner.
+        """
         wanted: dict[str, Any] = {"reason": type(error).__name__}
         if session.new_checkpoints:
             wanted["checkpoint"] = session.new_checkpoints[-1].name

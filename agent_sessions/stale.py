@@ -1,4 +1,4 @@
-"""Fails sessions that have been silent for too long, in batches, so that other writers wait for no row for long."""
+"""Fails silent sessions in batches, so that other writers do not wait long for a row."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ class StaleSweeper:
         self._clock = clock
 
     async def fail_stale(self, max_age: timedelta) -> int:
-        """How many active sessions were failed because they gave no sign of life for `max_age`."""
+        """Returns how many active sessions were failed because they sent no heartbeat for
+        `max_age`.
+        """
         failed, left = await self._fail_in_batches(self._store.stale(max_age), max_age)
-        if left:  # held by another transaction, or alive again
+        if left:  # locked by another transaction, or alive again
             more, _ = await self._fail_in_batches(_listed(left), max_age)
             failed += more
         return failed
@@ -46,9 +48,10 @@ class StaleSweeper:
     async def _fail_in_batches(
         self, session_ids: AsyncIterator[str], max_age: timedelta
     ) -> tuple[int, list[str]]:
-        """How many were failed, and which were not.
+        """Returns how many were failed, and which were not.
 
-        While PostgreSQL stores one batch the next is looked for and decided, and the batch before is announced.
+        While PostgreSQL stores one batch, the next is being searched, and the one before is
+        announced.
         """
         batches: asyncio.Queue[list[str]] = asyncio.Queue()
         failed: set[str] = set()
@@ -88,7 +91,7 @@ class StaleSweeper:
         return await fail(silent, transitions.heartbeat_timeout(AUTHOR, now, max_age), now, max_age)
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
-        """Those for which Valkey has no later heartbeat either."""
+        """Those without a later heartbeat in Valkey."""
         if self._valkey is None:
             return list(session_ids)
         try:
@@ -102,7 +105,7 @@ class StaleSweeper:
 async def _put_in_batches(
     session_ids: AsyncIterator[str], batches: asyncio.Queue[list[str]]
 ) -> set[str]:
-    """Returns all ids. An empty batch for each worker says that no more will come."""
+    """Returns all ids. An empty batch tells each worker that no more will come."""
     found: set[str] = set()
     batch: list[str] = []
     async for session_id in session_ids:

@@ -1,4 +1,7 @@
-"""Which state a session may go to, by which verb. Every list of states, verbs and their checkpoints comes from here."""
+"""States and the verbs between them.
+
+All lists of states, verbs and their checkpoints come from here.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ TRANSITIONS: dict[str, dict[SessionState, SessionState]] = {
     "rollback": {A: A, P: A, C: A, F: A},
     "delete": {A: D, P: D, C: D, F: D},
 }
-# The checkpoint that each verb leaves.
+# The checkpoint of each verb.
 CHECKPOINT_NAMES = {
     "pause": "session_paused",
     "resume": "session_resumed",
@@ -43,13 +46,18 @@ CREATED = "session_created"
 
 
 def result(verb: str) -> SessionState | None:
-    """The one state that `verb` leads to from others; None for a rollback, which may leave the state as it is."""
+    """The one state that `verb` leads to; None for a rollback, which may leave the state
+    unchanged.
+    """
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
 
 
 def is_transition_checkpoint(name: str) -> bool:
-    """Left by a transition, not by the agent's own work. Asks the table anew: an application may add a verb to it."""
+    """Whether a transition left it, not the agent's own work.
+
+    Reads the table each time: applications may add verbs.
+    """
     return name == CREATED or name in CHECKPOINT_NAMES.values()
 
 
@@ -64,9 +72,9 @@ def verbs_to(state: SessionState) -> list[str]:
 
 
 def target(current: SessionState, verb: str) -> SessionState | None:
-    """The state that `verb` leads to from `current`; None when it is there already and nothing happens.
+    """The state that `verb` leads to from `current`; None if it is that state already.
 
-    Raises InvalidTransition when the verb is forbidden in this state.
+    Raises InvalidTransition if the verb is forbidden in this state.
     """
     if result(verb) == current:
         return None

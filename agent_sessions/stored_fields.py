@@ -1,4 +1,4 @@
-"""The fields of a session that only the store changes: by these names they are read, written and copied."""
+"""Fields of a session that only the store changes; reading, writing and copying use these names."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Values that PostgreSQL holds and Python cannot: read as far as they can be shown, and never written back by accident.
+"""Values that PostgreSQL can hold and Python cannot: read as far as possible, and never written
+back.
 
-jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the year 290,000. Only
-statements by hand and agents of the old kind write such values. What is left out of a JSON value is replaced by a text
-that begins with `OMITTED`; `validation` refuses to store one, so what it stands for stays in the database until
-it is replaced on purpose.
+jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the
+year 290,000. Only manual SQL and old agents write such values. An omitted part of a JSON value is
+replaced by a text that begins with `OMITTED`; `validation` refuses to store it, so the value stays
+in the database until it is replaced on purpose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from psycopg.pq import Format
 from agent_sessions.json_errors import DIGITS, fits, has_long_number
 from agent_sessions.validation import OMITTED, depth
 
-LEVELS = 200  # what is nested deeper ends the recursion of what reads it
+LEVELS = 200  # deeper nesting would exceed the recursion limit of readers
 EARLIEST = datetime(
     2, 1, 1, tzinfo=UTC
 )  # one time zone away from the first and the last that Python knows
@@ -32,7 +33,7 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 def read_json(stored: str | bytes) -> Any:
-    """What `json.loads` makes of a jsonb's text, wherever it can, and what is left of it where not."""
+    """The result of `json.loads` if possible, else the readable part of it."""
     text = stored if isinstance(stored, str) else bytes(stored).decode()
     try:
         value = _read(text)
@@ -92,19 +93,19 @@ def _without_deep_levels(text: str) -> str:
 
 
 def readable(moment: datetime) -> datetime:
-    """The nearest time that every time zone can show."""
+    """The nearest time that exists in every time zone."""
     if EARLIEST <= moment <= LATEST:
         return moment
     return EARLIEST if moment < EARLIEST else LATEST
 
 
 def unreadable(stored: bytes) -> datetime:
-    """For a timestamptz that psycopg refuses, by its text."""
+    """The value for a timestamptz that psycopg refuses, by its text."""
     return EARLIEST if stored.startswith(b"-") or stored.endswith(b"BC") else LATEST
 
 
 class TimeLoader(Loader):
-    """psycopg's compiled loader, and for a time that it refuses the nearest one that can be shown."""
+    """psycopg's compiled loader; for a time that it refuses, the nearest valid one."""
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)
