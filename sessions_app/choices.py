@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from agent_sessions.states import SessionState, sources
-
-from .permissions import OPERATE
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
-
 
 Text = str | Promise
 
@@ -87,7 +81,7 @@ class Verb:
     `ordered` is its entry in the history, `checkpoint` the checkpoint that it leaves.
 
     Where it may be given says `agent_sessions.states`. `main_in`: states whose page offers it first. `undo`: the verb
-    that takes it back. `permission`: the right that a person needs. `rare`: shown only where it is possible.
+    that takes it back. `permission`: the right that a person needs, where it is not the one to operate. `rare`: shown only where it is possible.
     `unconfirmed`: what an active session shows until its agent has confirmed the order.
     """
 
@@ -106,16 +100,13 @@ class Verb:
     needs_checkpoint: bool = False
     main_in: frozenset[str] = frozenset()
     undo: str = ""
-    permission: str = OPERATE
+    permission: str = ""
     blocked: Text = ""
     unconfirmed: Badge | None = None
 
     @property
     def states(self) -> frozenset[str]:
         return frozenset(sources(self.name))
-
-    def is_permitted_to(self, user: User | AnonymousUser) -> bool:
-        return user.has_perm(f"sessions_app.{self.permission}")
 
     def blocked_in(self, state: str) -> Text:
         """Why it cannot be given in this state; empty when it can."""
@@ -191,11 +182,6 @@ STATE_ADJECTIVES = {
 def verb_of_noun(noun: str) -> Verb | None:
     """The order whose address this is."""
     return next((verb for verb in VERBS.values() if verb.noun == noun), None)
-
-
-def permitted_verbs(user: User | AnonymousUser) -> list[Verb]:
-    """The orders that a person may give."""
-    return [verb for verb in VERBS.values() if verb.is_permitted_to(user)]
 
 
 def primary_verb(state: str) -> Verb:

@@ -31,6 +31,7 @@ from agent_sessions import (
 from .. import actions
 from ..choices import VERBS
 from ..models import HistoryEntry
+from ..permissions import may_perform
 from .models import BulkItem, BulkJob
 
 logger = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ def _problem(error: SessionError) -> tuple[str, str]:
 def owner_may_operate(job: BulkJob) -> bool:
     """A right that was withdrawn ends what was begun with it."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
-    return owner is not None and owner.is_active and VERBS[job.verb].is_permitted_to(owner)
+    return owner is not None and owner.is_active and may_perform(owner, VERBS[job.verb])
 
 
 class Background:

@@ -18,10 +18,11 @@ from psycopg.errors import QueryCanceled
 from agent_sessions.states import SessionState
 
 from ..choices import Verb
-from ..decorators import permitted_verbs, viewers_only
+from ..decorators import viewers_only
 from ..drafts import drafts
 from ..forms import ListQuery
 from ..models import AgentSession
+from ..permissions import permitted_verbs
 from ..rendering.facets import address, build_facets, with_value
 from ..saved_views import queries
 from ..saved_views.models import ListStyle
@@ -50,7 +51,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     found = counts()
     facets = found.facets(wanted)
     ascending = wanted.sort == "created"
-    verbs = permitted_verbs(request)
+    verbs = permitted_verbs(request.user)
     context = {
         "rows": page.rows,
         "page": _neighbours(query, page),

@@ -6,8 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..decorators import may_operate, permitted_verbs, viewers_only
+from ..decorators import viewers_only
 from ..forms import SessionQuery
+from ..permissions import may_operate, permitted_verbs
 from ..rendering.session_page import SessionPage, SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
@@ -61,7 +62,7 @@ def _panels(request: HttpRequest, id: UUID, template: str, moment: str) -> HttpR
 
 def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPage:
     """`moment`: the parameter that says as of when."""
-    page = read_page(id, _params(request, moment), permitted_verbs(request))
+    page = read_page(id, _params(request, moment), permitted_verbs(request.user))
     if page is None:
         raise Http404
     return page
@@ -72,8 +73,8 @@ def _render(request: HttpRequest, page: SessionPage, template: str) -> HttpRespo
         "page": page,
         "row": page.row,
         "now": page.now,
-        "may_operate": may_operate(request) and page.past is None,
-        "operator": may_operate(request),
+        "may_operate": may_operate(request.user) and page.past is None,
+        "operator": may_operate(request.user),
         "past_query": f"&version={page.context_version}" if page.past else "",
     }
     response = render(request, template, context)
