@@ -37,3 +37,5 @@ LIMITS = Limits()
 # When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did.
 # An acknowledgement costs the server more than a frame, so less than half a window. Pages get them in _addresses.html.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
+# A page that has received nothing for so long pings, and then connects anew: longer than `keepalive` and a lost frame.
+PING_AFTER, SILENT_AFTER = 7.0, 12.0

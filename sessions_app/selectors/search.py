@@ -21,6 +21,10 @@ LONGEST = 500
 _TOKEN = re.compile(r'(?:([^\s":]+):)?(?:"([^"]*)"|(\S+))')
 _SPAN = re.compile(r"(\d{1,5})([mhdw])", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-fA-F-]{1,36}")
+# Scripts read these two as well: no more than what Python and JavaScript have in common.
+LOOKS_LIKE_ID = r"(?=[a-fA-F-]*[0-9])[0-9a-fA-F-]{4,36}"
+LAST_WORD = r'(?:[^\s":]+:"[^"]*|\S*)$'
+"""Of a search that is being written: a quoted value with spaces belongs to its key."""
 
 
 class Group(NamedTuple):
@@ -123,4 +127,4 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def looks_like_id(text: str) -> bool:
-    return bool(_ID.fullmatch(text)) and any(c.isdigit() for c in text) and len(text) >= 4
+    return re.fullmatch(LOOKS_LIKE_ID, text) is not None

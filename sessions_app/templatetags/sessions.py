@@ -19,10 +19,9 @@ from agent_sessions.states import SessionState
 from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import signed_fields
-from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 from sessions_app.live.sockets.path import FEED
 from sessions_app.numbers import milliseconds
-from sessions_app.rendering import fragments, time_format
+from sessions_app.rendering import fragments, script_rules, time_format
 from sessions_app.rendering.row_html import render_row
 from sessions_app.selectors.rows import Row
 from sessions_app.selectors.session import CheckpointItem, HistoryItem
@@ -53,9 +52,12 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.inclusion_tag("_addresses.html")
 def addresses() -> dict[str, Any]:
-    """Where scripts find pages, data and cookies, and how they use the feed: none of them knows it itself."""
-    ack = {"frames": ACK_EVERY, "bytes": ACK_BYTES, "milliseconds": round(ACK_AFTER * 1000)}
-    return {"feed": f"{get_script_prefix()}{FEED}", "ack": ack, "settings": settings}
+    """Where scripts find pages, data and cookies, and the server's rules: none of them knows these itself."""
+    return {
+        "feed": f"{get_script_prefix()}{FEED}",
+        "rules": script_rules.RULES,
+        "settings": settings,
+    }
 
 
 @register.simple_tag(takes_context=True)

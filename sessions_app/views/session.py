@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from .. import presence
 from ..decorators import viewers_only
 from ..forms import SessionQuery
 from ..permissions import may_operate, permitted_verbs
@@ -75,6 +76,7 @@ def _render(request: HttpRequest, page: SessionPage, template: str) -> HttpRespo
         "now": page.now,
         "may_operate": may_operate(request.user) and page.past is None,
         "operator": may_operate(request.user),
+        "presence_seconds": presence.SAID_EVERY,
         "past_query": f"&version={page.context_version}" if page.past else "",
     }
     response = render(request, template, context)
