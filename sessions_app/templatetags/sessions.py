@@ -50,6 +50,21 @@ def icon(name: str, classes: str = "") -> SafeString:
     )
 
 
+# A tag, since an include would make each uncached row of the list slower.
+RING = SafeString(
+    '<svg class="ring" viewBox="0 0 20 20" aria-hidden="true">'
+    '<circle class="ring-track" cx="10" cy="10" r="7.500"/>'
+    '<circle class="ring-fill" cx="10" cy="10" r="7.500" pathLength="100" stroke-dasharray="0 100"/>'
+    "</svg>"
+)
+
+
+@register.simple_tag
+def ring() -> SafeString:
+    """How much of the time until a session is late has passed; scripts fill it."""
+    return RING
+
+
 @register.inclusion_tag("_addresses.html")
 def addresses() -> dict[str, Any]:
     """Where scripts find pages, data and cookies, and the server's rules: none of them knows these itself."""
@@ -66,6 +81,15 @@ def draft_field(context: template.Context, name: str, at: str) -> SafeString:
     form = signed_fields.DraftForm(context["request"].user.pk, name, at)
     return format_html(
         '<input type="hidden" name="{}" value="{}">', signed_fields.FIELD, signed_fields.sign(form)
+    )
+
+
+@register.simple_block_tag
+def notice(content: SafeString, name: str, icon_name: str, tone: str = "") -> SafeString:
+    """What a session's page says above its panels."""
+    classes = f"notice {tone}".rstrip()
+    return format_html(
+        '<div class="{}" id="banner-{}">{}<p>{}</p></div>', classes, name, icon(icon_name), content
     )
 
 
