@@ -67,8 +67,11 @@ async def until_told(work: Awaitable[None]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        loop.call_later(STOP_SECONDS, os._exit, 1)
-        task.cancel()
+        if (
+            not task.cancelling()
+        ):  # signal and pipe may come together; a second one would cut the tidying short
+            loop.call_later(STOP_SECONDS, os._exit, 1)
+            task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
