@@ -1,7 +1,7 @@
 """The client of the wire protocol: its parts, and an open page on a real socket made of them.
 
 The rules are those of static/js/core/feed.js and known_versions.js. tools/ measures and judges with the same parts;
-only tools/bench/websocket_pages.py has its own, on bare asyncio, because a thousand of these would cost more than the server.
+only tools/bench/websocket_pages.py reads frames itself, on bare asyncio, and says what that saves.
 """
 
 from __future__ import annotations
