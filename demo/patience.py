@@ -47,7 +47,7 @@ async def patiently(
             return result
 
 
-class Outage:
+class OutageNotice:
     """One line when it begins and one when it is over, however many tasks wait for it."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Outage:
         self.lasts = False
 
 
-outage = Outage()
+outage = OutageNotice()
 
 
 def _short(error: BaseException) -> str:

@@ -26,7 +26,7 @@ from . import (
 )
 from .actions import explain, perform
 from .admin_drafts import ORDERS, KeepsDrafts, user_of
-from .admin_forms import OrderForm, SessionForm, checkpoint_for
+from .admin_forms import AdminOrderForm, SessionForm, checkpoint_for
 from .bidi import isolated
 from .checkpoint_words import checkpoint_text
 from .choices import VERBS, Verb
@@ -95,7 +95,7 @@ def admin_action(verb: Verb) -> Callable[..., None]:
 @admin.register(AgentSession)
 class SessionAdmin(KeepsDrafts):
     form = SessionForm
-    action_form = OrderForm
+    action_form = AdminOrderForm
     actions = [admin_action(verb) for verb in VERBS.values()]
     list_display = (
         "short_id", "agent_type", "user", "shown_state", "heartbeat", "started", "order",

@@ -20,8 +20,8 @@ from agent_sessions.conversation.listing import (
     parse_cursor,
     stored_page,
 )
-from agent_sessions.conversation.local_cache import Entry, LocalConversations
-from agent_sessions.conversation.maintenance import Maintenance
+from agent_sessions.conversation.local_cache import CachedConversation, LocalConversations
+from agent_sessions.conversation.maintenance import ConversationMaintenance
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.models import ConversationState, ConversationTurn
 from agent_sessions.conversation.snapshot import Addition, Snapshot
@@ -66,7 +66,7 @@ class ConversationManager:
             self._write_behind = WriteBehind(self._store, *shared)
         else:
             self._write_behind = MemoryOnly(*shared)
-        self._maintenance = Maintenance(
+        self._maintenance = ConversationMaintenance(
             self.config, self._local, self._counts, clock, self._store, self._write_behind
         )
 
@@ -141,7 +141,7 @@ class ConversationManager:
     async def delete(self, session_id: str) -> bool:
         """True when there was one. Raises StorageUnavailable when Valkey cannot be told."""
         session_id = check_id(session_id)
-        entry = self._find_live(session_id) or Entry(session_id, self._clock())
+        entry = self._find_live(session_id) or CachedConversation(session_id, self._clock())
         async with entry.lock:
             entry.pending.clear()
             self._local.forget(entry)
@@ -223,7 +223,7 @@ class ConversationManager:
     def _reachable(self) -> bool:
         return self._store is not None and self._store.available
 
-    def _find_live(self, session_id: str) -> Entry | None:
+    def _find_live(self, session_id: str) -> CachedConversation | None:
         """Without an answer from Valkey, the time to live is judged here."""
         entry = self._local.find(session_id)
         if entry is None or self._reachable:
@@ -235,7 +235,7 @@ class ConversationManager:
         return None
 
     async def _look(self, session_id: str, *, keep: bool) -> Snapshot | None:
-        entry = self._find_live(session_id) or Entry(session_id, self._clock())
+        entry = self._find_live(session_id) or CachedConversation(session_id, self._clock())
         async with entry.lock:
             hit = known = entry.known is not None
             try:
@@ -253,7 +253,7 @@ class ConversationManager:
             self._counts.misses += not hit
         return view
 
-    async def _append(self, session_id: str, addition: Addition) -> Entry:
+    async def _append(self, session_id: str, addition: Addition) -> CachedConversation:
         """Stored when this returns, or kept here for when Valkey is back."""
         self._find_live(session_id)
         entry = self._local.open(session_id, self._clock())

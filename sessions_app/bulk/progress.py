@@ -31,7 +31,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JobLine:
     n: int
     session_id: UUID
     agent_type: str
@@ -171,13 +171,13 @@ def reasons(job: BulkJob) -> list[Reason]:
     return sorted(found, key=lambda reason: -reason.n)
 
 
-def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[Line]:
+def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[JobLine]:
     """What became of each; one more than is shown tells that there are more."""
     items = job.items.filter(n__gt=after).order_by("n")
     if outcome:
         items = items.filter(outcome=outcome)
     return [
-        Line(
+        JobLine(
             item.n,
             item.session_id,
             item.agent_type,

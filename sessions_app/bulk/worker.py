@@ -52,7 +52,7 @@ RETURNING id
 """
 
 
-class Worker:
+class BulkWorker:
     """`look()` claims a job and works until it is finished, stopped or taken away."""
 
     def __init__(self, name: str = "") -> None:
@@ -216,4 +216,4 @@ class Background:
         return AGAIN_AFTER
 
 
-background = Background(lambda: Worker().run_next())
+background = Background(lambda: BulkWorker().run_next())

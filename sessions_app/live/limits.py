@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FeedLimits:
     tick: float = 0.25
     watch: float = 1.0
     keepalive: float = 5.0
@@ -32,7 +32,7 @@ class Limits:
     candidates: int = 2000
 
 
-LIMITS = Limits()
+LIMITS = FeedLimits()
 
 # When a page acknowledges, with a frame: after so many, so many bytes, so many seconds since it last did.
 # An acknowledgement costs the server more than a frame, so less than half a window. Pages get them in _addresses.html.

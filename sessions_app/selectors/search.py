@@ -27,7 +27,7 @@ LAST_WORD = r'(?:[^\s":]+:"[^"]*|\S*)$'
 """Of a search that is being written: a quoted value with spaces belongs to its key."""
 
 
-class Group(NamedTuple):
+class SearchGroup(NamedTuple):
     """One thing asked for: any of `values` will do; several groups must all hold."""
 
     key: str
@@ -36,7 +36,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    groups: tuple[Group, ...] = ()
+    groups: tuple[SearchGroup, ...] = ()
     errors: tuple[str, ...] = ()
 
 
@@ -57,7 +57,7 @@ def parse(text: str) -> Search:
             wanted[f"text {found[1].casefold()}"] = {found[1]}
         else:
             wanted.setdefault(found[0], set()).add(found[1])
-    groups = tuple(Group(key.split()[0], frozenset(values)) for key, values in wanted.items())
+    groups = tuple(SearchGroup(key.split()[0], frozenset(values)) for key, values in wanted.items())
     return Search(groups, tuple(errors))
 
 

@@ -24,7 +24,7 @@ from sessions_app.numbers import milliseconds
 from sessions_app.rendering import fragments, script_rules, time_format
 from sessions_app.rendering.row_html import render_row
 from sessions_app.selectors.rows import Row
-from sessions_app.selectors.session import CheckpointItem, HistoryItem
+from sessions_app.selectors.session import ShownCheckpoint, ShownHistoryEntry
 
 register = template.Library()
 
@@ -111,7 +111,7 @@ def list_row(row: Row) -> SafeString:
 
 
 @register.simple_tag
-def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) -> SafeString:
+def flag_item(flag: ShownCheckpoint, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != SessionState.DELETED
     return fragments.render_cached(
         "sessions/session/_flag.html",
@@ -120,7 +120,7 @@ def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) 
 
 
 @register.simple_tag
-def event_item(entry: HistoryItem, now: datetime) -> SafeString:
+def event_item(entry: ShownHistoryEntry, now: datetime) -> SafeString:
     return fragments.render_cached(
         "sessions/session/_event.html", entry=entry, day=time_format.day_of(now)
     )
@@ -251,12 +251,12 @@ def initials(name: str) -> str:
 
 
 @register.filter
-def kind_sign(entry: HistoryItem) -> Badge:
+def kind_sign(entry: ShownHistoryEntry) -> Badge:
     return choices.KINDS.get(entry.kind) or Badge("other", "question", entry.kind[:40])
 
 
 @register.filter
-def event_words(entry: HistoryItem) -> str:
+def event_words(entry: ShownHistoryEntry) -> str:
     verb = choices.VERBS.get(entry.verb)
     return str(verb.ordered if verb else kind_sign(entry).word)
 

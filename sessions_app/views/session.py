@@ -10,7 +10,7 @@ from .. import presence
 from ..decorators import viewers_only
 from ..forms import SessionQuery
 from ..permissions import may_operate, permitted_verbs
-from ..rendering.session_page import SessionPage, SessionPageParams, read_page
+from ..rendering.session_page import SessionPageContent, SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
 
@@ -61,7 +61,7 @@ def _panels(request: HttpRequest, id: UUID, template: str, moment: str) -> HttpR
     return _render(request, page, template)
 
 
-def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPage:
+def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPageContent:
     """`moment`: the parameter that says as of when."""
     page = read_page(id, _params(request, moment), permitted_verbs(request.user))
     if page is None:
@@ -69,7 +69,7 @@ def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPage:
     return page
 
 
-def _render(request: HttpRequest, page: SessionPage, template: str) -> HttpResponse:
+def _render(request: HttpRequest, page: SessionPageContent, template: str) -> HttpResponse:
     context = {
         "page": page,
         "row": page.row,

@@ -13,7 +13,7 @@ from sessions_app.live.factory import listen_parameters
 from sessions_app.live.sources.valkey import DeferredClient
 
 from .leader import Leader
-from .maintenance import Maintenance, chores
+from .maintenance import WatchdogMaintenance, chores
 from .watchdog import Connect, Watchdog
 
 
@@ -24,7 +24,7 @@ def watchdog(**parts: Any) -> Watchdog:
     valkey = parts.pop("valkey", None) or DeferredClient(settings.VALKEY_URL)
     connect: Connect = parts.pop("connect", None) or connect_manager
     rules = parts.pop("rules", settings.HEARTBEAT_RULES)
-    parts.setdefault("maintenance", Maintenance(chores(leader, valkey, namespace)))
+    parts.setdefault("maintenance", WatchdogMaintenance(chores(leader, valkey, namespace)))
     return Watchdog(leader, valkey, connect, rules, namespace=namespace, **parts)
 
 

@@ -42,7 +42,7 @@ class Chore:
     due: float = field(default=0.0)
 
 
-class Maintenance:
+class WatchdogMaintenance:
     """A chore that fails is tried again when it is due again; the look for silent sessions goes on."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:

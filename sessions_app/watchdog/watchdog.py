@@ -19,7 +19,7 @@ from sessions_app.watchdog.outages import JUMP, Outage, OutageTracker
 from . import metrics
 from .detector import Detector
 from .leader import LOST, Leader
-from .maintenance import Maintenance
+from .maintenance import WatchdogMaintenance
 from .observed_silence import Moment
 from .outage_log import OutageLog
 
@@ -49,7 +49,7 @@ class Watchdog:
         rules: Rules,
         *,
         namespace: str,
-        maintenance: Maintenance | None = None,
+        maintenance: WatchdogMaintenance | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leader, self._outage_log = leader, OutageLog(leader)

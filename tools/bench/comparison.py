@@ -55,7 +55,7 @@ class Comparison:
 
 
 @dataclass
-class Result:
+class ComparisonResult:
     row: str
     work: str
     peer: str
@@ -88,8 +88,10 @@ class Result:
         return sum(self.bar.holds(value) for value in self.runs)
 
 
-async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
-    results = [Result(row, comparison.work, comparison.peer, bar) for bar in comparison.bars]
+async def compare(row: str, comparison: Comparison, pairs: int) -> list[ComparisonResult]:
+    results = [
+        ComparisonResult(row, comparison.work, comparison.peer, bar) for bar in comparison.bars
+    ]
     if comparison.warm:
         await comparison.ours()
         if comparison.theirs is not None:
@@ -103,7 +105,7 @@ async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
     return results
 
 
-def folded(runs: Sequence[Result]) -> Result:
+def folded(runs: Sequence[ComparisonResult]) -> ComparisonResult:
     """The same measurement, run after run: medians of each run's medians."""
     right = [run for run in runs if run.right]
     first = runs[0]
@@ -116,10 +118,11 @@ def folded(runs: Sequence[Result]) -> Result:
     )
 
 
-def missing(row: str, comparison: Comparison) -> list[Result]:
+def missing(row: str, comparison: Comparison) -> list[ComparisonResult]:
     """What was not right has no figures, and holds no bar."""
     return [
-        Result(row, comparison.work, comparison.peer, bar, right=False) for bar in comparison.bars
+        ComparisonResult(row, comparison.work, comparison.peer, bar, right=False)
+        for bar in comparison.bars
     ]
 
 

@@ -32,7 +32,7 @@ NEWS = (b',"rows":', b',"touched":', b',"session":')  # in the order of a frame
 RECEIVED = memoryview(bytearray(2**16))
 
 
-class Page(asyncio.BufferedProtocol):
+class BarePage(asyncio.BufferedProtocol):
     def __init__(self, handshake: bytes, hello: str) -> None:
         self._handshake, self._hello = handshake, hello
         self._buffer = b""
@@ -145,9 +145,9 @@ def _read(news: bytes) -> News:
     return rows
 
 
-class Pages:
+class BarePages:
     def __init__(self) -> None:
-        self._pages: list[Page] = []
+        self._pages: list[BarePage] = []
 
     async def open(self, *, url: str, cookie: str, hellos: list[str], count: int) -> dict[str, Any]:
         parts = urlsplit(url)
@@ -157,7 +157,7 @@ class Pages:
         for start in range(0, count, AT_ONCE):
             made = [
                 loop.create_connection(
-                    partial(Page, handshake, hellos[n % len(hellos)]), host, port
+                    partial(BarePage, handshake, hellos[n % len(hellos)]), host, port
                 )
                 for n in range(start, min(count, start + AT_ONCE))
             ]
@@ -211,7 +211,7 @@ def quantile(lags: list[float], share: float) -> float:
 
 
 async def main() -> None:
-    pages, reader = Pages(), asyncio.StreamReader(limit=2**26)
+    pages, reader = BarePages(), asyncio.StreamReader(limit=2**26)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():

@@ -24,7 +24,7 @@ class Latencies(Counter[int]):
         return None
 
 
-class Said:
+class PrintedFigures:
     """One process's figures since it last said them. Prints a line of JSON a second."""
 
     def __init__(self) -> None:

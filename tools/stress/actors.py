@@ -16,7 +16,7 @@ PATIENCE = 0.1
 SHARED = "shared"
 
 
-class Worker:
+class ActorTask:
     """One actor of the plan at work. `ending` is set when it shall finish what it does."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Worker:
             pass
 
 
-class Writer(Worker):
+class WriterTask(ActorTask):
     """get_session, change, update_session; it keeps its copy for a while, and edits by it now and then."""
 
     async def work(self) -> None:

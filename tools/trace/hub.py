@@ -31,7 +31,7 @@ CHANGES = {
 }
 
 
-class Page:
+class TracedPage:
     """A browser without a network, which shows one list of one row and acknowledges each frame."""
 
     def __init__(self, hub: Hub, session_id: str) -> None:
@@ -56,7 +56,7 @@ class Page:
         self._hub.gateway.on_message(self._socket, {"text": json.dumps(message)})
 
 
-async def traced(hub: Hub, page: Page, change: str, session_id: str) -> Recorder:
+async def traced(hub: Hub, page: TracedPage, change: str, session_id: str) -> Recorder:
     from django.db import connection
 
     def write() -> None:
@@ -103,7 +103,7 @@ async def trace(steps: bool) -> None:
     try:
         while not (hub.status.current().status == "live" and hub.beats.live):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        page = Page(hub, session_id)
+        page = TracedPage(hub, session_id)
         for name, change in CHANGES.items():
             found = []
             for _ in range(RUNS):

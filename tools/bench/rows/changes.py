@@ -15,7 +15,7 @@ from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     OURS,
-    Pages,
+    PagesProcess,
     cookie,
     list_page,
     pages,
@@ -58,7 +58,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
         )
 
 
-def _ours(stage: Stage, mine: Pages, busy: list[str]) -> Arm:
+def _ours(stage: Stage, mine: PagesProcess, busy: list[str]) -> Arm:
     async def arm() -> Figures:
         found, seconds = await shown(stage, mine, busy, PAUSE)
         if differ := await mine.agree(versions(stage)):
@@ -70,7 +70,7 @@ def _ours(stage: Stage, mine: Pages, busy: list[str]) -> Arm:
 
 async def shown(
     stage: Stage,
-    mine: Pages,
+    mine: PagesProcess,
     busy: list[str],
     pause: float,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
@@ -87,7 +87,7 @@ async def shown(
     return found, stage.seconds
 
 
-def _theirs(stage: Stage, others: Pages) -> Arm:
+def _theirs(stage: Stage, others: PagesProcess) -> Arm:
     async def arm() -> Figures:
         await others.ask("say", text="go")
         found = await others.ask("count", seconds=LONGER * stage.seconds)

@@ -114,10 +114,10 @@ def _query(pages: Dashboard, read: Callable[[], Ids], other: Callable[[], Ids]) 
 def _by_key(key: str) -> Ids:
     from sessions_app.models import AgentSession
     from sessions_app.selectors.filters import ListFilter
-    from sessions_app.selectors.pagination import Key, read_page
+    from sessions_app.selectors.pagination import PageKey, read_page
 
     sessions = ListFilter().queryset(AgentSession.objects.all())
-    return [row.id for row in read_page(sessions, after=Key.parse(key)).rows]
+    return [row.id for row in read_page(sessions, after=PageKey.parse(key)).rows]
 
 
 def _by_offset(offset: int) -> Ids:

@@ -15,7 +15,7 @@ from tools.bench.web_processes import (
     DATABASE,
     UVICORN,
     WITHOUT_PAUSE,
-    Pages,
+    PagesProcess,
     Web,
     cookie,
     pages,
@@ -70,7 +70,7 @@ def _peer(stage: Stage, name: str, visitor: str) -> AbstractContextManager[Web]:
     return serving(stage, "tools.bench.peers.websockets_broadcast", "{port}")
 
 
-def _ours(stage: Stage, web: Web, mine: Pages, session_id: str) -> Arm:
+def _ours(stage: Stage, web: Web, mine: PagesProcess, session_id: str) -> Arm:
     async def arm() -> Figures:
         async with writing(stage, DATABASE, [session_id], COMMITS):
             figures = await _counted(stage, web, mine)
@@ -81,7 +81,7 @@ def _ours(stage: Stage, web: Web, mine: Pages, session_id: str) -> Arm:
     return arm
 
 
-def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
+def _theirs(stage: Stage, peer: Web, others: PagesProcess) -> Arm:
     async def arm() -> Figures:
         await others.ask("say", text="go")
         figures = await _counted(stage, peer, others)
@@ -92,7 +92,7 @@ def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
     return arm
 
 
-async def _counted(stage: Stage, web: Web, opened: Pages) -> Figures:
+async def _counted(stage: Stage, web: Web, opened: PagesProcess) -> Figures:
     """What a frame costs says more than how many there were, where others are at work on the machine too."""
     before = web.busy
     found = await opened.ask("count", seconds=LONGER * stage.seconds)
