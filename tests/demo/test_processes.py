@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -18,6 +19,7 @@ import pytest
 from django.conf import settings
 
 from dashboard.embedded.process import Child
+from demo.agent_process import until_told
 from demo.supervisor import Program, Supervisor, crew
 from tests.support.waiting import HANGS, until
 
@@ -263,3 +265,21 @@ def test_a_program_that_does_not_listen_is_ended_all_the_same(monkeypatch):
     boss.stop()
     process.stdout.close()
     assert process.returncode == -signal.SIGKILL
+
+
+def test_a_second_request_to_stop_does_not_cut_the_tidying_short():
+    """The signal and the end of the pipe may come together."""
+    tidied = []
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(10):  # turns of the loop, in one of which the signal arrives
+                await asyncio.sleep(0)
+            tidied.append(True)
+
+    asyncio.run(until_told(work()))
+    assert tidied
