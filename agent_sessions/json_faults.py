@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Encode = Callable[[Any], Any]  # for a value that JSON does not know, one that it knows
-Place = tuple[Any, ...]
+JsonPath = tuple[Any, ...]
 
 DEEPEST = 200  # levels: more are refused anyway, and `encode` may add one for ever
 SHOWN = 60  # characters of a key
@@ -22,7 +22,7 @@ ENCODED_AGAIN = 100  # times that `encode` may answer with something JSON does n
 def first_fault(value: dict[Any, Any], encode: Encode | None = None) -> str | None:
     """In words, with its path: `marks.7: the key 7 is of type int, …`. None when JSON can hold everything."""
     seen: dict[int, Any] = {}  # each is kept alive, so that no id comes twice
-    waiting: list[tuple[Place, Any]] = [((), value)]
+    waiting: list[tuple[JsonPath, Any]] = [((), value)]
     while waiting:
         place, item = waiting.pop()
         if isinstance(item, dict | list | tuple):
@@ -39,7 +39,7 @@ def first_fault(value: dict[Any, Any], encode: Encode | None = None) -> str | No
     return None
 
 
-def key_fault(place: Place) -> str:
+def key_fault(place: JsonPath) -> str:
     """A key that is no text: as text it could meet another key, and it would come back as text."""
     key = place[-1]
     kind = type(key).__name__
@@ -59,7 +59,7 @@ def fits(number: float) -> bool:
     return -LARGEST <= number <= LARGEST
 
 
-def path_of(place: Place) -> str:
+def path_of(place: JsonPath) -> str:
     path = ".".join(part if isinstance(part, str) else str(part) for part in place)
     path = path.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
     return path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}…"
@@ -70,7 +70,7 @@ def _parts(item: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _value_fault(
-    place: Place, item: Any, encode: Encode | None, waiting: list[tuple[Place, Any]]
+    place: JsonPath, item: Any, encode: Encode | None, waiting: list[tuple[JsonPath, Any]]
 ) -> str | None:
     """What `encode` makes of it is looked at next."""
     if isinstance(item, int):

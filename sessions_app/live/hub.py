@@ -22,7 +22,7 @@ from .restores import TimelineWatch
 from .sockets.gateway import Gateway
 from .sockets.send_scheduler import SendScheduler
 from .sources.postgres import Changes, PostgresSource
-from .sources.valkey import Beats as HeardBeats
+from .sources.valkey import BeatList as HeardBeats
 from .sources.valkey import ValkeySource
 from .state.change_buffer import Batch, ChangeBuffer
 from .state.database_thread import DatabaseThread, DatabaseUnavailable

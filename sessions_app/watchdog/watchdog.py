@@ -35,7 +35,7 @@ SLOW_LOOK = 10.0
 
 RESTART, POSTGRESQL, VALKEY = "restart", "postgresql", "valkey"
 
-Connect = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
+ConnectManager = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
 
 
 class Watchdog:
@@ -45,7 +45,7 @@ class Watchdog:
         self,
         leader: Leader,
         valkey: Any,
-        connect: Connect,
+        connect: ConnectManager,
         rules: Rules,
         *,
         namespace: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,11 @@ SAME_CLASS = {
     "Meta": "Django's, inside a model or a form",
     "Owner": "the owner of a session, and how the API shows it",
 }
+SAME_ALIAS = {
+    "App": "of ASGI", "Receive": "of ASGI", "Send": "of ASGI",
+    "JsonPath": "keys and indexes down to a part of a JSON value",
+    "Rules": "the heartbeat rules, as they are read and as they are asked",
+}  # fmt: skip
 SAME_MODULE = {
     "admin": "Django's", "forms": "Django's", "models": "Django's", "urls": "Django's",
     "errors": "errors and how they are shown",
@@ -47,6 +53,30 @@ def duplicate_classes(sources: dict[str, str]) -> dict[str, list[str]]:
     found = defaultdict(list)
     for file, source in sources.items():
         for name in classes_in(source):
+            found[name].append(file)
+    return {name: files for name, files in found.items() if len(files) > 1}
+
+
+def aliases_in(source: str) -> dict[str, str]:
+    """Types that are named without a class, with their definition. `State = Job.State` is no name of its own."""
+    return {
+        target.id: ast.unparse(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z]+[a-z]\w*", target.id)
+        if not re.fullmatch(rf"\w+\.{target.id}|(TypeVar|ParamSpec)\(.*", ast.unparse(node.value))
+    }
+
+
+def duplicate_aliases(sources: dict[str, str]) -> dict[str, list[str]]:
+    """Those that stand twice, or are called as a class is."""
+    found = defaultdict(list)
+    for file, source in sources.items():
+        for name in aliases_in(source):
+            found[name].append(file)
+    for file, source in sources.items():
+        for name in classes_in(source) & found.keys():
             found[name].append(file)
     return {name: files for name, files in found.items() if len(files) > 1}
 
@@ -81,6 +111,13 @@ def test_a_class_of_the_same_name_is_found(other: str) -> None:
     }
 
 
+def test_a_type_of_the_same_name_is_found() -> None:
+    page = {"a.py": "Page = tuple[int, ...]"}
+    assert duplicate_aliases(page | {"b.py": "Page = Sequence[int]"}) == {"Page": ["a.py", "b.py"]}
+    assert duplicate_aliases(page | {"b.py": "class Page: ..."}) == {"Page": ["a.py", "b.py"]}
+    assert not duplicate_aliases(page | {"b.py": "PAGE = 3\nPage = a.Page"})
+
+
 def test_a_module_of_the_same_name_is_found_and_a_package_counts_as_one() -> None:
     files = ["a/worker.py", "b/worker/__init__.py", "b/worker/worker.py", "c/__main__.py"]
     assert duplicate_modules(files) == {"worker": ["a/worker.py", "b/worker/__init__.py"]}
@@ -91,6 +128,12 @@ def test_a_class_has_one_meaning() -> None:
     found = duplicate_classes(sources())
     assert {name: files for name, files in found.items() if name not in SAME_CLASS} == {}
     assert set(found) == set(SAME_CLASS), "a name that stands once needs no reason"
+
+
+def test_a_type_has_one_meaning() -> None:
+    found = duplicate_aliases(sources())
+    assert {name: files for name, files in found.items() if name not in SAME_ALIAS} == {}
+    assert set(found) == set(SAME_ALIAS), "a name that stands once needs no reason"
 
 
 def test_a_modules_name_stands_twice_only_for_the_same_kind_of_thing() -> None:

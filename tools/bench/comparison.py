@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from statistics import median
 
-Figures = Mapping[str, float]
-Arm = Callable[[], Awaitable[Figures]]
+Measured = Mapping[str, float]
+Arm = Callable[[], Awaitable[Measured]]
 
 
 class NotRight(Exception):
@@ -126,7 +126,7 @@ def missing(row: str, comparison: Comparison) -> list[ComparisonResult]:
     ]
 
 
-async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Figures, Figures | None]:
+async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Measured, Measured | None]:
     if comparison.theirs is None:
         return await _once(comparison.ours), None
     if ours_first:
@@ -136,6 +136,6 @@ async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Figures, F
     return await _once(comparison.ours), theirs
 
 
-async def _once(arm: Arm) -> Figures:
+async def _once(arm: Arm) -> Measured:
     gc.collect()
     return await arm()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-Act = Callable[[str], Awaitable[Any]]
+ConcurrentCall = Callable[[str], Awaitable[Any]]
 
 
 @dataclass
@@ -24,7 +24,9 @@ class Done:
         return sum(self.times.values())
 
 
-async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | None = None) -> Done:
+async def until(
+    seconds: float, ids: Sequence[str], act: ConcurrentCall, *, most: int | None = None
+) -> Done:
     """Each agent acts again and again for so long, or so often. An act that raises ends the bench."""
     deadline = time.perf_counter() + seconds
     done = Done()
@@ -42,7 +44,7 @@ async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | Non
     return done
 
 
-async def each(ids: Iterable[str], clients: int, act: Act) -> None:
+async def each(ids: Iterable[str], clients: int, act: ConcurrentCall) -> None:
     """Every id once, by so many at a time."""
     rest = iter(ids)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tools.stress.log import Call
 from tools.stress.record import StressRecord
-
-Findings = Iterator[tuple[str, list[Call]]]
+from tools.stress.violations import Findings
 
 
 def lost(record: StressRecord, calls: Sequence[Call]) -> Findings:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tools.stress.history_rules import ROUNDING
 from tools.stress.log import Call
 from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 RUN_CALLS = ("entered", "checkpoint", "save", "safe_point", "complete")
 
 

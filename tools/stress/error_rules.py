@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tools.stress.log import Call
 from tools.stress.record import StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 NOT_OURS = ("upsert",)  # SQL of the old agent itself
 MAY_LEAVE_ATTACH = {
     *("RolledBack", "Failed", "Completed", "Deleted", "TakenOver", "SessionOwned"),

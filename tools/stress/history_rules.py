@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from agent_sessions import TRANSITIONS
 from tools.stress.log import Call
 from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 ROUNDING = 0.05  # seconds; the machine's clock may be set while a run lasts
 BY_AGENTS = {
     (str(was), str(becomes))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from tools.stress import checkpoint_rules, context_rules, error_rules, history_rules, order_rules
 from tools.stress.log import Call
 from tools.stress.record import StressRecord
-from tools.stress.violations import Violation
+from tools.stress.violations import Findings, Violation
 
-Finding = tuple[str, list[Call]]
-RecordRule = Callable[[StressRecord, Sequence[Call]], Iterator[Finding]]
+RecordRule = Callable[[StressRecord, Sequence[Call]], Findings]
 
 RULES: dict[str, RecordRule] = {
     "lost checkpoint": checkpoint_rules.lost,

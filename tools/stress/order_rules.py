@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from agent_sessions import TRANSITIONS
 from tools.stress.history_rules import asking, by_agents
 from tools.stress.log import Call
 from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 LIVE = ("active", "paused")
 
 

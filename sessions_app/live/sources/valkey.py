@@ -23,7 +23,7 @@ SILENCE = 5.0
 BATCH = 1000
 LATEST = 2**53  # milliseconds; a browser counts no further
 
-Beats = list[tuple[str, int]]
+BeatList = list[tuple[str, int]]
 
 
 async def client(url: str) -> Any:
@@ -60,7 +60,7 @@ class ValkeySource:
         url: str,
         namespace: str,
         *,
-        on_message: Callable[[Beats], None],
+        on_message: Callable[[BeatList], None],
         on_connected: Callable[[], None],
         on_lost: Callable[[], None],
         monotonic: Callable[[], float],
@@ -144,7 +144,7 @@ class ValkeySource:
         return found
 
 
-def parse(payload: str) -> Beats:
+def parse(payload: str) -> BeatList:
     """Anyone may publish: a payload of another form is dropped."""
     try:
         return [

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.rows.sockets import LONGER
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
@@ -59,7 +59,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 
 def _ours(stage: Stage, mine: PagesProcess, busy: list[str]) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         found, seconds = await shown(stage, mine, busy, PAUSE)
         if differ := await mine.agree(versions(stage)):
             raise NotRight(f"{differ} pages differ from the database")
@@ -88,7 +88,7 @@ async def shown(
 
 
 def _theirs(stage: Stage, others: PagesProcess) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         await others.ask("say", text="go")
         found = await others.ask("count", seconds=LONGER * stage.seconds)
         await others.ask("say", text="halt")

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from math import inf
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
     DAPHNE,
@@ -71,7 +71,7 @@ def _peer(stage: Stage, name: str, visitor: str) -> AbstractContextManager[Web]:
 
 
 def _ours(stage: Stage, web: Web, mine: PagesProcess, session_id: str) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         async with writing(stage, DATABASE, [session_id], COMMITS):
             figures = await _counted(stage, web, mine)
         if differ := await mine.agree(versions(stage)):
@@ -82,7 +82,7 @@ def _ours(stage: Stage, web: Web, mine: PagesProcess, session_id: str) -> Arm:
 
 
 def _theirs(stage: Stage, peer: Web, others: PagesProcess) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         await others.ask("say", text="go")
         figures = await _counted(stage, peer, others)
         await others.ask("say", text="halt")
@@ -92,7 +92,7 @@ def _theirs(stage: Stage, peer: Web, others: PagesProcess) -> Arm:
     return arm
 
 
-async def _counted(stage: Stage, web: Web, opened: PagesProcess) -> Figures:
+async def _counted(stage: Stage, web: Web, opened: PagesProcess) -> Measured:
     """What a frame costs says more than how many there were, where others are at work on the machine too."""
     before = web.busy
     found = await opened.ask("count", seconds=LONGER * stage.seconds)
