@@ -73,10 +73,10 @@ class BatchItem(Generic[Item, Result]):
         return now - self.deferred_since
 
 
-Group = Sequence[BatchItem[Item, Result]]
+BatchItems = Sequence[BatchItem[Item, Result]]
 Held = Collection[BatchItem[Item, Result]]
-Flush = Callable[[Group[Item, Result]], Awaitable[Held[Item, Result] | None]]
-Run = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
+Flush = Callable[[BatchItems[Item, Result]], Awaitable[Held[Item, Result] | None]]
+OpenFlush = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
 
 
 class Batcher(Generic[Item, Result]):
@@ -93,7 +93,7 @@ class Batcher(Generic[Item, Result]):
         self,
         flush: Flush[Item, Result] | None = None,
         *,
-        run: Run[Item, Result] | None = None,
+        run: OpenFlush[Item, Result] | None = None,
         most: int = 500,
         in_flight: int = 1,
     ) -> None:
@@ -199,7 +199,7 @@ class Batcher(Generic[Item, Result]):
             if waker in self._lingering:
                 self._lingering.remove(waker)
 
-    async def _flush_one(self, flush: Flush[Item, Result], group: Group[Item, Result]) -> None:
+    async def _flush_one(self, flush: Flush[Item, Result], group: BatchItems[Item, Result]) -> None:
         held: set[BatchItem[Item, Result]] = set()
         try:
             held = set(await flush(group) or ())

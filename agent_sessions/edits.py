@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from agent_sessions.json_merge import MISSING, Change, Path, apply, diff, same
+from agent_sessions.json_merge import MISSING, Change, JsonPath, apply, diff, same
 from agent_sessions.models import AgentSession
 
 MAX_PATHS = 50
@@ -35,7 +35,7 @@ class PathConflict:
     """A path changed by the edit and, differently, by someone else. MISSING: no value."""
 
     part: str
-    path: Path
+    path: JsonPath
     loaded: Any
     now: Any
     mine: Any
@@ -96,7 +96,7 @@ class EditPreview:
         return all(part.loaded_known for part in self.parts)
 
 
-def named(part: str, path: Path) -> str:
+def named(part: str, path: JsonPath) -> str:
     """The path as in the history."""
     return ".".join(path if part == "context" else (part, *path))
 
@@ -126,7 +126,7 @@ def _merge(now: dict[str, Any], wanted: Wanted) -> Merged:
     return Merged(wanted.part, now, merged, mine, conflicts)
 
 
-def _at(value: Any, path: Path) -> Any:
+def _at(value: Any, path: JsonPath) -> Any:
     for key in path:
         if not isinstance(value, dict) or key not in value:
             return MISSING
@@ -134,7 +134,7 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _has_parents(value: dict[str, Any], path: Path) -> bool:
+def _has_parents(value: dict[str, Any], path: JsonPath) -> bool:
     return len(path) == 1 or isinstance(_at(value, path[:-1]), dict)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Encode = Callable[[Any], Any]  # maps a value without JSON equivalent to one with
-Place = tuple[Any, ...]
+JsonPath = tuple[Any, ...]
 
 DEEPEST = 200  # levels: more are refused anyway, and `encode` may add levels without end
 SHOWN = 60  # characters of a key
@@ -25,7 +25,7 @@ ENCODED_AGAIN = 100  # times that `encode` may return a value without JSON equiv
 def first_error(value: dict[Any, Any], encode: Encode | None = None) -> str | None:
     """The error with its path: `marks.7: the key 7 is of type int, …`. None if there is none."""
     seen: dict[int, Any] = {}  # by id; keeps the objects alive, so that no id is reused
-    waiting: list[tuple[Place, Any]] = [((), value)]
+    waiting: list[tuple[JsonPath, Any]] = [((), value)]
     while waiting:
         place, item = waiting.pop()
         if isinstance(item, dict | list | tuple):
@@ -42,7 +42,7 @@ def first_error(value: dict[Any, Any], encode: Encode | None = None) -> str | No
     return None
 
 
-def key_error(place: Place) -> str:
+def key_error(place: JsonPath) -> str:
     """The error of a key that is not text: as text it could equal another key."""
     key = place[-1]
     kind = type(key).__name__
@@ -62,7 +62,7 @@ def fits(number: float) -> bool:
     return -LARGEST <= number <= LARGEST
 
 
-def path_of(place: Place) -> str:
+def path_of(place: JsonPath) -> str:
     path = ".".join(part if isinstance(part, str) else str(part) for part in place)
     path = path.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
     return path if len(path) <= SHOWN_PATH else f"{path[:SHOWN_PATH]}…"
@@ -73,7 +73,7 @@ def _parts(item: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _value_error(
-    place: Place, item: Any, encode: Encode | None, waiting: list[tuple[Place, Any]]
+    place: JsonPath, item: Any, encode: Encode | None, waiting: list[tuple[JsonPath, Any]]
 ) -> str | None:
     """Appends the result of `encode` to `waiting`, to be checked next."""
     if isinstance(item, int):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-Path = tuple[Any, ...]  # keys as they are: an invalid one may not be text
+JsonPath = tuple[Any, ...]  # keys as they are: an invalid one may not be text
 LARGE = 1e16  # from here on Python formats floats with an exponent
 
 
@@ -27,7 +27,7 @@ MISSING = _Missing()
 
 
 class Change(NamedTuple):
-    path: Path
+    path: JsonPath
     old: Any
     new: Any
 
@@ -36,7 +36,7 @@ class Change(NamedTuple):
         return ".".join(key if isinstance(key, str) else str(key) for key in self.path)
 
 
-def diff(old: dict[str, Any], new: dict[str, Any], at: Path = ()) -> Iterator[Change]:
+def diff(old: dict[str, Any], new: dict[str, Any], at: JsonPath = ()) -> Iterator[Change]:
     """Changed paths. Objects are compared key by key, everything else as a whole."""
     for key in [*old, *(k for k in new if k not in old)]:
         was, becomes = old.get(key, MISSING), new.get(key, MISSING)

@@ -12,7 +12,7 @@ from agent_sessions.change_subscriber import ChangeSubscriber
 from agent_sessions.listeners import HeadListeners
 from agent_sessions.models import AgentSession, Head
 from agent_sessions.states import SessionState
-from agent_sessions.valkey_cache import Text, ValkeyCache, copy_in
+from agent_sessions.valkey_cache import ValkeyCache, ValkeyText, copy_in
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class SessionCache:
         self._durable = durable
         self._size = size
         # As JSON until it is asked for again: most are read once.
-        self._sessions: OrderedDict[str, AgentSession | Text] = OrderedDict()
+        self._sessions: OrderedDict[str, AgentSession | ValkeyText] = OrderedDict()
         self._heads: dict[str, Head] = {}
         self._timeline: str | None = None  # of the database's newest answer
         self._followed: OrderedDict[str, None] = OrderedDict()
@@ -139,7 +139,7 @@ class SessionCache:
         *,
         followed: bool = False,
         in_valkey: bool = False,
-        text: Text | None = None,
+        text: ValkeyText | None = None,
     ) -> None:
         """Caches a session that was just read, here and in Valkey; never replaces a newer one.
 

@@ -14,7 +14,7 @@ from agent_sessions.models import AgentSession, Head
 from agent_sessions.session_cache import SessionCache
 from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.stores.store import Store
-from agent_sessions.valkey_cache import Text, ValkeyCache, copy_in
+from agent_sessions.valkey_cache import ValkeyCache, ValkeyText, copy_in
 from agent_sessions.valkey_client import AWAY
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 16  # copies, each of which may have megabytes
 
 # The copy in Valkey, and the head in PostgreSQL or the error instead of it.
-Answers = tuple[Text | None, Head | StorageUnavailable | None]
+Answers = tuple[ValkeyText | None, Head | StorageUnavailable | None]
 
 
 class SessionReader:
@@ -64,7 +64,7 @@ class SessionReader:
 
     async def _newest_copy(
         self, session_id: str, *, followed: bool
-    ) -> tuple[AgentSession, Text] | None:
+    ) -> tuple[AgentSession, ValkeyText] | None:
         """The copy in Valkey, and its JSON."""
         if self._asking is None:
             return None
@@ -115,7 +115,7 @@ async def _ask_both(
         waiting.resolve((text, answer))
 
 
-async def _copies(valkey: ValkeyCache, ids: list[str]) -> Sequence[Text | None]:
+async def _copies(valkey: ValkeyCache, ids: list[str]) -> Sequence[ValkeyText | None]:
     try:
         return await valkey.get(ids)
     except AWAY as error:

@@ -57,7 +57,7 @@ end
 """
 
 
-Text = str | bytes  # as the client was told to answer
+ValkeyText = str | bytes  # as the client was told to answer
 
 
 class ValkeyCache:
@@ -70,15 +70,15 @@ class ValkeyCache:
         self._keys = keys
         self._ttl = int(ttl.total_seconds())
         self._announcing: Batcher[Head, None] = Batcher(self._announce_group)
-        self._putting: Batcher[tuple[str, Text], None] = Batcher(self._put_group, most=50)
+        self._putting: Batcher[tuple[str, ValkeyText], None] = Batcher(self._put_group, most=50)
         self._waiting = 0  # characters
         self._under_way: set[asyncio.Future[None]] = set()
 
-    async def get(self, session_ids: Sequence[str]) -> Sequence[Text | None]:
+    async def get(self, session_ids: Sequence[str]) -> Sequence[ValkeyText | None]:
         """Of each its JSON, where there is any."""
         return await get_many(self._client, [self._keys.copy(id) for id in session_ids])
 
-    def put_soon(self, session: AgentSession, text: Text) -> None:
+    def put_soon(self, session: AgentSession, text: ValkeyText) -> None:
         """Sends a copy without waiting for it. None is sent while more than COPIES_WAITING characters are under way."""
         if self._waiting > COPIES_WAITING:
             return
@@ -138,7 +138,7 @@ class ValkeyCache:
         await self._announcing.close()
         await self._putting.close()
 
-    async def _put_group(self, group: Sequence[BatchItem[tuple[str, Text], None]]) -> None:
+    async def _put_group(self, group: Sequence[BatchItem[tuple[str, ValkeyText], None]]) -> None:
         await self._run(_PUT, group, [waiting.item for waiting in group])
         for waiting in group:
             waiting.resolve(None)
@@ -193,7 +193,7 @@ class ValkeyCache:
         await self._client.zrem(self._keys.heartbeats, session_id)
 
 
-def copy_in(text: Text, session_id: str) -> AgentSession | None:
+def copy_in(text: ValkeyText, session_id: str) -> AgentSession | None:
     """None for what is of unknown shape, or not ours to trust."""
     try:
         stored = msgspec.json.decode(text)
@@ -215,7 +215,7 @@ def _message(head: Head) -> str:
     )
 
 
-def _count(stored: Text | None) -> int:
+def _count(stored: ValkeyText | None) -> int:
     """0 for what is no count: other programs can write to Valkey as well."""
     text = stored.decode(errors="replace") if isinstance(stored, bytes) else stored or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0

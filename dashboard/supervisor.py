@@ -15,6 +15,12 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 LONG_ENOUGH = 30.0  # seconds; a process that ran longer is restarted with the first delay
 
 
+def _warn(words: str) -> None:
+    """A closed terminal does not prevent a restart."""
+    with suppress(OSError):
+        print(f"warning: {words}", file=sys.stderr, flush=True)
+
+
 @dataclass
 class SupervisedProcess:
     """One program. `place` is the list of children in which a restart replaces it; `again` starts
@@ -27,6 +33,7 @@ class SupervisedProcess:
     wait: float = FIRST_WAIT
     started: float = 0.0
     due: float | None = None
+    warn: Callable[[str], None] = _warn
 
     def look(self, now: float) -> None:
         if self.due is None and self.child.process.poll() is not None:
@@ -39,12 +46,18 @@ class SupervisedProcess:
         self.child.stop()
         self.wait, self.due = FIRST_WAIT, 0.0
 
+    def kill(self, back_at: float) -> None:
+        """As a power cut would end it; `look` starts it again at `back_at`."""
+        self.child.process.kill()
+        self.child.stop()
+        self.wait, self.due = FIRST_WAIT, back_at
+
     def _ended(self, now: float) -> None:
         if now - self.started > LONG_ENOUGH:
             self.wait = FIRST_WAIT
         self.due = now + self.wait
         code = self.child.process.returncode
-        _warn(f"{self.child.name} ended by itself (exit {code}): it is started again")
+        self.warn(f"{self.child.name} ended by itself (exit {code}): it is started again")
         self.child.stop()  # its own children too
 
     def _start_again(self, now: float) -> None:
@@ -53,7 +66,7 @@ class SupervisedProcess:
             new = self.again()
         except SetupError as problem:
             self.due = now + self.wait
-            _warn(f"{problem}; trying again in {self.wait:.0f} s")
+            self.warn(f"{problem}; trying again in {self.wait:.0f} s")
             return
         self.place[self.place.index(self.child)] = new
         self.child, self.due, self.started = new, None, now
@@ -71,9 +84,3 @@ def supervise(
         for program in programs:
             program.look(clock())
         pause(0.5)
-
-
-def _warn(words: str) -> None:
-    """Prints a warning. A closed terminal must not prevent a restart."""
-    with suppress(OSError):
-        print(f"warning: {words}", file=sys.stderr, flush=True)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent_sessions import AgentSession, SessionManager
+from demo.agent_process import main
 from demo.desk import Desk, Rota, Work
 from demo.patience import AWAY
-from demo.process import main
 from demo.surroundings import Surroundings
 
 AGENT_TYPE = "alert"

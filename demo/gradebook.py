@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
-from demo.process import speak, until_told
+from demo.agent_process import speak, until_told
 from demo.surroundings import Pace, Surroundings
 
 HELD_SECONDS = 1800.0

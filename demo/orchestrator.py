@@ -7,9 +7,9 @@ from typing import Any
 
 from agent_sessions import AgentSession, SessionManager, SessionState
 from demo import essays, grader, quality_judge
+from demo.agent_process import main
 from demo.desk import Desk, Rota, Work
 from demo.patience import patiently
-from demo.process import main
 from demo.surroundings import Surroundings
 
 AGENT_TYPE = "orchestrator"

@@ -47,7 +47,7 @@ async def patiently(
             return result
 
 
-class Outage:
+class OutageNotice:
     """Logs an outage once at its begin and once at its end, however many tasks wait."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Outage:
         self.lasts = False
 
 
-outage = Outage()
+outage = OutageNotice()
 
 
 def _short(error: BaseException) -> str:

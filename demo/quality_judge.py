@@ -4,8 +4,8 @@ from typing import Any
 
 from agent_sessions import SessionManager
 from demo import essays, grading
+from demo.agent_process import main
 from demo.desk import Desk, Work
-from demo.process import main
 from demo.surroundings import Surroundings
 
 AGENT_TYPE = "quality-judge"

@@ -1,82 +1,42 @@
-"""Starts the agents' processes, starts again what ends, kills one now and then, and leaves none behind.
+"""Starts the agents' processes, kills one now and then, and leaves none behind.
 
-Each child holds the reading end of a pipe as its standard input. When this process dies, however it dies, the
-pipe ends and the child with it.
+Each has the reading end of a pipe as its standard input. When this process dies, however it dies, the
+pipe ends and the agent with it.
 """
 
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+
+from dashboard.embedded import process
+from dashboard.embedded.process import Child
+from dashboard.supervisor import SupervisedProcess
 
 Tell = Callable[[str], None]
 STOP_SECONDS = 10.0
-SETTLED_SECONDS = 30.0
-LONGEST_WAIT = 30.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Program:
-    """One agent's process, and when it may be started."""
+    """One agent's process."""
 
     worker: str
     module: str
     arguments: tuple[str, ...]
     may_be_killed: bool = False
-    process: subprocess.Popen[bytes] | None = None
-    start_at: float = 0.0
-    started: float = 0.0
-    wait: float = 1.0
 
-    def start(self, environ: Mapping[str, str], now: float) -> None:
-        self.started = now
-        self.process = subprocess.Popen(
+    def start(self, environ: Mapping[str, str]) -> Child:
+        return process.start(
+            self.worker,
             [sys.executable, "-m", self.module, *self.arguments],
-            stdin=subprocess.PIPE,
             env={**environ, "DEMO_LIFELINE": "1"},
+            lifeline=True,
         )
-
-    def ended(self, now: float) -> int | None:
-        """The exit status, once, when it has ended; sets when it may start again."""
-        if self.process is None or (status := self.process.poll()) is None:
-            return None
-        self._forget()
-        self.wait = (
-            1.0 if now - self.started > SETTLED_SECONDS else min(LONGEST_WAIT, 2 * self.wait)
-        )
-        self.start_at = now + self.wait
-        return status
-
-    def kill(self, back_at: float) -> None:
-        """As a power cut would end it: nothing is tidied, its sessions just fall silent."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self._forget()
-            self.start_at = back_at
-
-    def ask_to_stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-
-    def wait_for_end(self, seconds: float) -> None:
-        if self.process is None:
-            return
-        try:
-            self.process.wait(max(0.0, seconds))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._forget()
-
-    def _forget(self) -> None:
-        if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process = None
 
 
 def crew(graders: int = 3, tutors: int = 2) -> list[Program]:
@@ -102,6 +62,8 @@ class Supervisor:
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = field(default_factory=random.Random)
     stopping: bool = False
+    children: list[Child] = field(default_factory=list)
+    kept: dict[str, SupervisedProcess] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.parent = os.getppid()
@@ -120,30 +82,42 @@ class Supervisor:
 
     def tick(self, now: float) -> None:
         for program in self.programs:
-            status = program.ended(now)
-            if status is not None and not self.stopping:
-                self.tell(f"{program.worker} ended with {status}; starting it again")
-            if program.process is None and now >= program.start_at and not self.stopping:
-                program.start(self.environ, now)
+            if self.stopping:
+                return
+            if program.worker in self.kept:
+                self.kept[program.worker].look(now)
+            else:
+                self._start(program, now)
         if self.kills and now >= self.next_kill:
             self._kill_one(now)
+
+    def _start(self, program: Program, now: float) -> None:
+        again = partial(program.start, self.environ)
+        child = again()
+        self.children.append(child)
+        self.kept[program.worker] = SupervisedProcess(
+            self.children, child, again, started=now, warn=self.tell
+        )
 
     def _kill_one(self, now: float) -> None:
         """Away for longer than it takes to count as lost; then its sessions are taken up again."""
         self.next_kill = now + self.chance.uniform(420, 600)
-        candidates = [p for p in self.programs if p.may_be_killed and p.process is not None]
+        candidates = [
+            p for p in self.programs if p.may_be_killed and self.kept[p.worker].due is None
+        ]
         if candidates:
-            victim = self.chance.choice(candidates)
+            victim = self.chance.choice(candidates).worker
             away = self.chance.uniform(150, 210)
-            victim.kill(back_at=now + away)
-            self.tell(f"{victim.worker} was killed, on purpose; it is back in {away:.0f} s")
+            self.kept[victim].kill(back_at=now + away)
+            self.tell(f"{victim} was killed, on purpose; it is back in {away:.0f} s")
 
     def stop(self) -> None:
+        """All at once: one after the other would take as long as all of them together."""
         deadline = self.clock() + STOP_SECONDS
-        for program in self.programs:
-            program.ask_to_stop()
-        for program in self.programs:
-            program.wait_for_end(deadline - self.clock())
+        for child in self.children:
+            child.ask_to_stop()
+        for child in self.children:
+            child.wait_for_end(max(0.0, deadline - self.clock()))
 
     def _stop_soon(self, number: int, frame: object) -> None:
         self.stopping = True

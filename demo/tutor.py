@@ -5,8 +5,8 @@ from typing import Any
 
 from agent_sessions import AgentSession, SessionManager
 from demo import dialogue, quiz
+from demo.agent_process import main
 from demo.desk import Desk, Rota, Work
-from demo.process import main
 from demo.quiz.pupil import Pupil
 from demo.surroundings import Surroundings
 

@@ -47,7 +47,7 @@ async def _call(manager: SessionManager, verb: str, session_id: str, **who: Any)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OrderResult:
     """`changed` is false if the session was in that state already."""
 
     session: AgentSession
@@ -72,7 +72,7 @@ def perform(
     request_id: uuid.UUID | None = None,
     seen_version: int | None = None,
     **extra: Any,
-) -> Outcome:
+) -> OrderResult:
     """Gives the order through the shared manager, and records it in log and metric.
 
     `extra` is `checkpoint_id` for rollback, `context`, `metadata` and `seen_metadata` for edit.
@@ -107,7 +107,7 @@ def perform(
     changed = session.change_id == request_id
     ACTIONS.labels(verb, source, "done" if changed else "already").inc()
     log.info("action done", changed=changed, version=session.version)
-    return Outcome(session, changed)
+    return OrderResult(session, changed)
 
 
 def _explain_edit(error: EditConflict) -> str:

@@ -26,14 +26,14 @@ from . import (
 )
 from .actions import explain, perform
 from .admin_drafts import ORDERS, KeepsDrafts, user_of
-from .admin_forms import OrderForm, SessionForm, checkpoint_for
+from .admin_forms import AdminOrderForm, SessionForm, checkpoint_for
 from .bidi import isolated
 from .checkpoint_words import checkpoint_text
-from .choices import VERBS, Verb, permitted_verbs
+from .choices import VERBS, Verb
 from .drafts import drafts
 from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
-from .permissions import OPERATE, VIEW
+from .permissions import may_look, may_operate, permitted_verbs
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
@@ -95,7 +95,7 @@ def admin_action(verb: Verb) -> Callable[..., None]:
 @admin.register(AgentSession)
 class SessionAdmin(KeepsDrafts):
     form = SessionForm
-    action_form = OrderForm
+    action_form = AdminOrderForm
     actions = [admin_action(verb) for verb in VERBS.values()]
     list_display = (
         "short_id", "agent_type", "user", "shown_state", "heartbeat", "started", "order",
@@ -202,13 +202,13 @@ class SessionAdmin(KeepsDrafts):
         return False
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"sessions_app.{OPERATE}")
+        return may_operate(request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
         return self.has_operate_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
-        return request.user.has_perm(f"sessions_app.{VIEW}") or self.has_operate_permission(request)
+        return may_look(request.user)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

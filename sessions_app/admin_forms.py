@@ -39,7 +39,7 @@ else:
     ModelForm = forms.ModelForm
 
 
-class OrderForm(ActionForm):
+class AdminOrderForm(ActionForm):
     reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=2000)
     checkpoint = forms.CharField(
         label=gettext_lazy("Checkpoint (to roll back to)"), required=False, max_length=200

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from agent_sessions.states import SessionState, sources
-
-from .permissions import OPERATE
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
-
 
 Text = str | Promise
 
@@ -87,7 +81,8 @@ class Verb:
     `ordered` is its label in the history, `checkpoint` the label of its checkpoint.
 
     `agent_sessions.states` defines where it is possible. `main_in`: states whose page offers it
-    first. `undo`: the verb that reverts it. `permission`: the required permission. `rare`: shown
+    first. `undo`: the verb that reverts it. `permission`: the required
+    permission, where it is not the one to operate. `rare`: shown
     only where it is possible. `unconfirmed`: the label of an active session until its agent has
     confirmed the order.
     """
@@ -107,16 +102,13 @@ class Verb:
     needs_checkpoint: bool = False
     main_in: frozenset[str] = frozenset()
     undo: str = ""
-    permission: str = OPERATE
+    permission: str = ""
     blocked: Text = ""
     unconfirmed: Badge | None = None
 
     @property
     def states(self) -> frozenset[str]:
         return frozenset(sources(self.name))
-
-    def is_permitted_to(self, user: User | AnonymousUser) -> bool:
-        return user.has_perm(f"sessions_app.{self.permission}")
 
     def blocked_in(self, state: str) -> Text:
         """The reason why it is impossible in this state; empty if it is possible."""
@@ -192,11 +184,6 @@ STATE_ADJECTIVES = {
 def verb_of_noun(noun: str) -> Verb | None:
     """The verb with this noun in its URL."""
     return next((verb for verb in VERBS.values() if verb.noun == noun), None)
-
-
-def permitted_verbs(user: User | AnonymousUser) -> list[Verb]:
-    """The verbs that a person may use."""
-    return [verb for verb in VERBS.values() if verb.is_permitted_to(user)]
 
 
 def primary_verb(state: str) -> Verb:

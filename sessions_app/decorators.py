@@ -8,46 +8,29 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from . import choices
 from .choices import Verb
-from .permissions import OPERATE, user_may_look
+from .permissions import may_look, may_operate, may_perform, permitted_verbs
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
-def may_look(request: HttpRequest) -> bool:
-    return user_may_look(request.user)
-
-
-def may_operate(request: HttpRequest) -> bool:
-    return request.user.has_perm(f"sessions_app.{OPERATE}")
-
-
-def may_perform(request: HttpRequest, verb: Verb) -> bool:
-    return verb.is_permitted_to(request.user)
-
-
-def permitted_verbs(request: HttpRequest) -> list[Verb]:
-    return choices.permitted_verbs(request.user)
-
-
 def performers_only(view: View[P]) -> View[P]:
     """For users who may give at least one order; the view checks the permission of its own."""
-    return _guarded(view, lambda request: bool(permitted_verbs(request)))
+    return _guarded(view, lambda request: bool(permitted_verbs(request.user)))
 
 
 def require_permission(request: HttpRequest, verb: Verb) -> None:
-    if not may_perform(request, verb):
+    if not may_perform(request.user, verb):
         raise PermissionDenied
 
 
 def viewers_only(view: View[P]) -> View[P]:
-    return _guarded(view, may_look)
+    return _guarded(view, lambda request: may_look(request.user))
 
 
 def operators_only(view: View[P]) -> View[P]:
-    return _guarded(view, may_operate)
+    return _guarded(view, lambda request: may_operate(request.user))
 
 
 def _guarded(view: View[P], allowed: Callable[[HttpRequest], bool]) -> View[P]:

@@ -18,7 +18,7 @@ from .choices import KINDS, VERBS
 from .numbers import BIGINT, INTEGER, whole
 from .saved_views.models import ListStyle
 from .selectors.activity import GROUPINGS, WINDOWS
-from .selectors.pagination import Key
+from .selectors.pagination import PageKey
 from .selectors.timeline import parse_moment
 from .templatetags.sessions import THEMES
 
@@ -65,8 +65,8 @@ class MomentField(forms.Field):
 class PlaceField(forms.Field):
     """A position in the list, as in the links to its neighbours."""
 
-    def to_python(self, value: str | None) -> Key | None:
-        return Key.parse(value or "")
+    def to_python(self, value: str | None) -> PageKey | None:
+        return PageKey.parse(value or "")
 
 
 class KindsField(forms.Field):

@@ -8,6 +8,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 
+from .choices import VERBS, Verb
+
+Person = AbstractBaseUser | AnonymousUser
+
 VIEW = "view_agentsession"
 OPERATE = "operate_agentsession"
 GROUPS = {"viewers": (VIEW,), "operators": (VIEW, OPERATE)}
@@ -15,8 +19,25 @@ LOOK = (VIEW, OPERATE)  # operators may also view
 NAMES = {VIEW: "Can view agent sessions", OPERATE: "Can operate agent sessions"}
 
 
-def user_may_look(user: AbstractBaseUser | AnonymousUser) -> bool:
-    return any(cast("User", user).has_perm(f"sessions_app.{right}") for right in LOOK)
+def has_right(user: Person, right: str) -> bool:
+    return cast("User", user).has_perm(f"sessions_app.{right}")
+
+
+def may_look(user: Person) -> bool:
+    return any(has_right(user, right) for right in LOOK)
+
+
+def may_operate(user: Person) -> bool:
+    return has_right(user, OPERATE)
+
+
+def may_perform(user: Person, verb: Verb) -> bool:
+    return has_right(user, verb.permission or OPERATE)
+
+
+def permitted_verbs(user: Person) -> list[Verb]:
+    """The orders that a person may give."""
+    return [verb for verb in VERBS.values() if may_perform(user, verb)]
 
 
 def ensure_groups() -> None:

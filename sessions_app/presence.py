@@ -15,6 +15,7 @@ from django.conf import settings
 from agent_sessions.keys import Keys
 from agent_sessions.valkey_client import AWAY, open_sync_client
 
+SAID_EVERY = 8  # seconds; pages get it in session.html
 LASTS = 25
 MOST = 20
 MOST_READ = 100

@@ -32,7 +32,7 @@ COLOURS = frozenset(
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class StyleFinding:
     file: str
     line: int
     message: str
@@ -75,14 +75,16 @@ def words_in(paths: Iterable[Path]) -> frozenset[str]:
     return frozenset(word for path in paths for word in re.findall(r"[\w-]+", path.read_text()))
 
 
-def lint(sheets: dict[str, str], words: Words) -> list[Finding]:
-    found: list[Finding] = []
+def lint(sheets: dict[str, str], words: Words) -> list[StyleFinding]:
+    found: list[StyleFinding] = []
     declared: dict[str, tuple[str, int]] = {}
     used: dict[str, tuple[str, int]] = {}
     for file, text in sheets.items():
         for node in _flat(tinycss2.parse_stylesheet(text, True, True)):
             if not isinstance(node, QualifiedRule):
-                found.append(Finding(file, node.source_line, f"cannot be parsed: {node.message}"))
+                found.append(
+                    StyleFinding(file, node.source_line, f"cannot be parsed: {node.message}")
+                )
                 continue
             declarations = _declarations(node)
             found += _selector(file, node, words)
@@ -115,33 +117,37 @@ def _declarations(rule: QualifiedRule) -> list[Declaration]:
     return [node for node in nodes if node.type == "declaration"]
 
 
-def _selector(file: str, rule: QualifiedRule, words: Words) -> Iterator[Finding]:
+def _selector(file: str, rule: QualifiedRule, words: Words) -> Iterator[StyleFinding]:
     tokens = list(_walk(rule.prelude))
     names = [b.value for a, b in pairwise(tokens) if a == "." and b.type == "ident"]
     for token in tokens:
         if token.type == "error":
-            yield Finding(file, rule.source_line, f"cannot be parsed: {token.message}")
+            yield StyleFinding(file, rule.source_line, f"cannot be parsed: {token.message}")
         elif token.type == "hash":
             names.append(token.value)
         elif token.type == "[] block":
             names += [part.value for part in token.content if part.type == "ident"]
     for name in names:
         if not words.have(name, file):
-            yield Finding(file, rule.source_line, f"no page has {name}")
+            yield StyleFinding(file, rule.source_line, f"no page has {name}")
 
 
-def _rule(file: str, rule: QualifiedRule, declarations: list[Declaration]) -> Iterator[Finding]:
+def _rule(
+    file: str, rule: QualifiedRule, declarations: list[Declaration]
+) -> Iterator[StyleFinding]:
     if not declarations:
-        yield Finding(file, rule.source_line, "a rule without declarations")
+        yield StyleFinding(file, rule.source_line, "a rule without declarations")
     for name, times in Counter(one.name for one in declarations).items():
         if times > 1:
-            yield Finding(file, rule.source_line, f"{name} stands {times} times in one rule")
+            yield StyleFinding(file, rule.source_line, f"{name} stands {times} times in one rule")
     for node in tinycss2.parse_declaration_list(rule.content, True, True):
         if node.type == "error":
-            yield Finding(file, node.source_line, f"cannot be parsed: {node.message}")
+            yield StyleFinding(file, node.source_line, f"cannot be parsed: {node.message}")
     for one in declarations if file != TOKENS else ():
         if any(_is_colour(token) for token in _walk(one.value)):
-            yield Finding(file, one.source_line, f"{one.name}: a colour has a name in {TOKENS}")
+            yield StyleFinding(
+                file, one.source_line, f"{one.name}: a colour has a name in {TOKENS}"
+            )
 
 
 def _is_colour(token: Node) -> bool:
@@ -156,13 +162,13 @@ def _used(declaration: Declaration) -> Iterator[str]:
 
 def _properties(
     declared: dict[str, tuple[str, int]], used: dict[str, tuple[str, int]], words: Words
-) -> Iterator[Finding]:
+) -> Iterator[StyleFinding]:
     for name, (file, line) in used.items():
         if name not in declared and not words.have(name, file):
-            yield Finding(file, line, f"{name} is set nowhere")
+            yield StyleFinding(file, line, f"{name} is set nowhere")
     for name, (file, line) in declared.items():
         if name not in used and not words.have(name, file):
-            yield Finding(file, line, f"{name} is used nowhere")
+            yield StyleFinding(file, line, f"{name} is used nowhere")
 
 
 def _walk(tokens: list[Node]) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.conversation.encoding import snapshot_in
-from agent_sessions.conversation.local_cache import Entry
+from agent_sessions.conversation.local_cache import CachedConversation
 from agent_sessions.conversation.snapshot import QUESTION_LENGTH, last_question
 
 MAX_PAGE = 500
@@ -82,7 +82,13 @@ def _read_foreign(text: str) -> tuple[str, int, str]:
 
 
 def local_page(
-    entries: Iterable[Entry], *, now: float, ttl: float, limit: int, after: str, complete: bool
+    entries: Iterable[CachedConversation],
+    *,
+    now: float,
+    ttl: float,
+    limit: int,
+    after: str,
+    complete: bool,
 ) -> ConversationPage:
     """A page from memory, most recently used first; `after` is the last id of the page before."""
     items: list[ConversationSummary] = []

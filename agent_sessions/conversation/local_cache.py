@@ -13,7 +13,7 @@ from agent_sessions.conversation.snapshot import Addition, Snapshot
 
 
 @dataclass(eq=False)
-class Entry:
+class CachedConversation:
     id: str
     used: float
     known: Snapshot | None = None
@@ -48,33 +48,33 @@ class LocalConversations:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._settled: OrderedDict[str, Entry] = OrderedDict()
-        self._waiting: dict[str, Entry] = {}
+        self._settled: OrderedDict[str, CachedConversation] = OrderedDict()
+        self._waiting: dict[str, CachedConversation] = {}
         self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._settled) + len(self._waiting)
 
     @property
-    def waiting(self) -> list[Entry]:
+    def waiting(self) -> list[CachedConversation]:
         return list(self._waiting.values())
 
-    def newest_first(self) -> Iterator[Entry]:
+    def newest_first(self) -> Iterator[CachedConversation]:
         return chain(list(self._waiting.values())[::-1], reversed(self._settled.values()))
 
-    def find(self, conversation_id: str) -> Entry | None:
+    def find(self, conversation_id: str) -> CachedConversation | None:
         return self._settled.get(conversation_id) or self._waiting.get(conversation_id)
 
-    def open(self, conversation_id: str, now: float) -> Entry:
+    def open(self, conversation_id: str, now: float) -> CachedConversation:
         """The entry of this id. Raises StorageUnavailable if all entries wait for Valkey."""
         entry = self.find(conversation_id)
         if entry is None:
             self._make_room()
-            entry = self._settled[conversation_id] = Entry(conversation_id, now)
+            entry = self._settled[conversation_id] = CachedConversation(conversation_id, now)
         self.touch(entry, now)
         return entry
 
-    def keep(self, entry: Entry, now: float) -> None:
+    def keep(self, entry: CachedConversation, now: float) -> None:
         """Adds an entry, unless a concurrent reader already did."""
         if self.find(entry.id) is None:
             try:
@@ -84,25 +84,25 @@ class LocalConversations:
             self._settled[entry.id] = entry
         self.touch(entry, now)
 
-    def touch(self, entry: Entry, now: float) -> None:
+    def touch(self, entry: CachedConversation, now: float) -> None:
         entry.used = now
         if self._settled.get(entry.id) is entry:
             self._settled.move_to_end(entry.id)
 
-    def wait(self, entry: Entry) -> None:
+    def wait(self, entry: CachedConversation) -> None:
         self._settled.pop(entry.id, None)
         self._waiting[entry.id] = entry
 
-    def settle(self, entry: Entry) -> None:
+    def settle(self, entry: CachedConversation) -> None:
         if self._waiting.pop(entry.id, None) is not None:
             self._settled[entry.id] = entry
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: CachedConversation) -> None:
         for entries in (self._settled, self._waiting):
             if entries.get(entry.id) is entry:
                 del entries[entry.id]
 
-    def drop_idle(self, since: float) -> list[Entry]:
+    def drop_idle(self, since: float) -> list[CachedConversation]:
         """Removes and returns the entries last used at `since` or before."""
         idle = [entry for entry in self._waiting.values() if entry.used <= since]
         for entry in self._settled.values():

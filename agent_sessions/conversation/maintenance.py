@@ -9,7 +9,7 @@ from collections.abc import Callable
 from agent_sessions import tasks
 from agent_sessions.basic_errors import SessionError
 from agent_sessions.conversation.config import ConversationConfig
-from agent_sessions.conversation.local_cache import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import CachedConversation, LocalConversations
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import ConversationStore, DataLost, Unreachable
@@ -18,7 +18,7 @@ from agent_sessions.conversation.write_behind import WriteBehind
 logger = logging.getLogger(__name__)
 
 
-class Maintenance:
+class ConversationMaintenance:
     def __init__(
         self,
         config: ConversationConfig,
@@ -115,7 +115,7 @@ class Maintenance:
         except (Unreachable, DataLost):
             return
 
-    async def _still_stored(self, idle: list[Entry]) -> int:
+    async def _still_stored(self, idle: list[CachedConversation]) -> int:
         """How many are still stored: other processes may have used what was idle here."""
         if not self._store:
             return 0

@@ -20,8 +20,8 @@ from agent_sessions.conversation.listing import (
     parse_cursor,
     stored_page,
 )
-from agent_sessions.conversation.local_cache import Entry, LocalConversations
-from agent_sessions.conversation.maintenance import Maintenance
+from agent_sessions.conversation.local_cache import CachedConversation, LocalConversations
+from agent_sessions.conversation.maintenance import ConversationMaintenance
 from agent_sessions.conversation.memory import MemoryOnly
 from agent_sessions.conversation.models import ConversationState, ConversationTurn
 from agent_sessions.conversation.snapshot import Addition, Snapshot
@@ -67,7 +67,7 @@ class ConversationManager:
             self._write_behind = WriteBehind(self._store, *shared)
         else:
             self._write_behind = MemoryOnly(*shared)
-        self._maintenance = Maintenance(
+        self._maintenance = ConversationMaintenance(
             self.config, self._local, self._counts, clock, self._store, self._write_behind
         )
 
@@ -148,7 +148,7 @@ class ConversationManager:
         Raises StorageUnavailable while Valkey is unavailable.
         """
         session_id = check_id(session_id)
-        entry = self._find_live(session_id) or Entry(session_id, self._clock())
+        entry = self._find_live(session_id) or CachedConversation(session_id, self._clock())
         async with entry.lock:
             entry.pending.clear()
             self._local.forget(entry)
@@ -230,7 +230,7 @@ class ConversationManager:
     def _reachable(self) -> bool:
         return self._store is not None and self._store.available
 
-    def _find_live(self, session_id: str) -> Entry | None:
+    def _find_live(self, session_id: str) -> CachedConversation | None:
         """The cached entry.
 
         While Valkey is unavailable, entries past their time to live are dropped here.
@@ -245,7 +245,7 @@ class ConversationManager:
         return None
 
     async def _look(self, session_id: str, *, keep: bool) -> Snapshot | None:
-        entry = self._find_live(session_id) or Entry(session_id, self._clock())
+        entry = self._find_live(session_id) or CachedConversation(session_id, self._clock())
         async with entry.lock:
             hit = known = entry.known is not None
             try:
@@ -263,7 +263,7 @@ class ConversationManager:
             self._counts.misses += not hit
         return view
 
-    async def _append(self, session_id: str, addition: Addition) -> Entry:
+    async def _append(self, session_id: str, addition: Addition) -> CachedConversation:
         """Returns after the addition is stored, or queued while Valkey is unavailable."""
         self._find_live(session_id)
         entry = self._local.open(session_id, self._clock())

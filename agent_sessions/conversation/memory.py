@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from agent_sessions.conversation.local_cache import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import CachedConversation, LocalConversations
 from agent_sessions.conversation.snapshot import Snapshot
 from agent_sessions.conversation.stats import Counts
 
@@ -16,10 +16,10 @@ class MemoryOnly:
         self._language = language
         self._versions = itertools.count(1)
 
-    async def refresh(self, entry: Entry, *, keep: bool) -> bool:
+    async def refresh(self, entry: CachedConversation, *, keep: bool) -> bool:
         return entry.known is not None
 
-    async def push(self, entry: Entry) -> None:
+    async def push(self, entry: CachedConversation) -> None:
         if entry.known is None:
             entry.known = Snapshot(language=self._language)
             self._counts.created += 1
@@ -28,7 +28,9 @@ class MemoryOnly:
         entry.known.stamp = self._stamp()
         self._local.settle(entry)
 
-    async def replace(self, entry: Entry, snapshot: Snapshot, expected: str) -> str | None:
+    async def replace(
+        self, entry: CachedConversation, snapshot: Snapshot, expected: str
+    ) -> str | None:
         if expected and entry.known and entry.known.stamp != expected:
             return None
         self._counts.created += entry.known is None
@@ -37,7 +39,7 @@ class MemoryOnly:
         entry.size = sum(len(turn.encode()) for turn in snapshot.turns)
         return entry.known.stamp
 
-    async def delete(self, entry: Entry) -> bool:
+    async def delete(self, entry: CachedConversation) -> bool:
         existed = entry.known is not None
         entry.known = None
         return existed

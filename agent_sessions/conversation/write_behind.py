@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.conversation.encoding import snapshot_in
-from agent_sessions.conversation.local_cache import Entry, LocalConversations
+from agent_sessions.conversation.local_cache import CachedConversation, LocalConversations
 from agent_sessions.conversation.snapshot import Addition, Snapshot
 from agent_sessions.conversation.stats import Counts
 from agent_sessions.conversation.store import (
@@ -39,7 +39,7 @@ class WriteBehind:
         self._counts = counts
         self._language = language
 
-    async def refresh(self, entry: Entry, *, keep: bool) -> bool:
+    async def refresh(self, entry: CachedConversation, *, keep: bool) -> bool:
         """Reads the conversation. True if the cache was current. Raises Unreachable."""
 
         async def step() -> bool:
@@ -48,14 +48,16 @@ class WriteBehind:
 
         return await self._in_current_generation(entry, step)
 
-    async def push(self, entry: Entry) -> None:
+    async def push(self, entry: CachedConversation) -> None:
         """Sends pending additions.
 
         Raises Unreachable; additions that cannot be stored are marked refused.
         """
         await self._in_current_generation(entry, lambda: self._push(entry))
 
-    async def replace(self, entry: Entry, snapshot: Snapshot, expected: str) -> str | None:
+    async def replace(
+        self, entry: CachedConversation, snapshot: Snapshot, expected: str
+    ) -> str | None:
         """The new stamp; None if the stored version is not `expected`. Raises Unreachable."""
 
         async def step() -> str | None:
@@ -69,12 +71,12 @@ class WriteBehind:
             entry.known.stamp = stamp
         return stamp
 
-    async def delete(self, entry: Entry) -> bool:
+    async def delete(self, entry: CachedConversation) -> bool:
         entry.known = None
         return await self._in_current_generation(entry, lambda: self._store.delete(entry.id))
 
     async def _in_current_generation(
-        self, entry: Entry, step: Callable[[], Awaitable[Result]]
+        self, entry: CachedConversation, step: Callable[[], Awaitable[Result]]
     ) -> Result:
         for _ in range(ATTEMPTS):
             try:
@@ -87,7 +89,7 @@ class WriteBehind:
                 continue
         raise Unreachable("Valkey keeps losing its data")
 
-    async def _read(self, entry: Entry, *, keep: bool) -> bool:
+    async def _read(self, entry: CachedConversation, *, keep: bool) -> bool:
         known = entry.known
         reading = await self._store.read(entry.id, known.stamp if known else "", keep=keep)
         if not reading.found:
@@ -101,7 +103,7 @@ class WriteBehind:
             entry.known = snapshot_in(reading.text, reading.stamp)
         return False
 
-    async def _push(self, entry: Entry) -> None:
+    async def _push(self, entry: CachedConversation) -> None:
         while entry.pending:
             batch = list(islice(entry.pending, BATCH))
             try:
@@ -113,7 +115,7 @@ class WriteBehind:
         entry.size = 0
         self._local.settle(entry)
 
-    async def _append(self, entry: Entry, batch: list[Addition]) -> Appended:
+    async def _append(self, entry: CachedConversation, batch: list[Addition]) -> Appended:
         for _ in range(ATTEMPTS):
             appended = await self._store.append(entry.id, batch, self._language)
             if appended:
@@ -121,7 +123,9 @@ class WriteBehind:
             await self._rewrite_in_our_order(entry.id)
         raise Unreachable("another program keeps rewriting this conversation")
 
-    async def _confirm(self, entry: Entry, batch: list[Addition], appended: Appended) -> None:
+    async def _confirm(
+        self, entry: CachedConversation, batch: list[Addition], appended: Appended
+    ) -> None:
         known = entry.known
         if known and _went_back(known.stamp, appended.before):
             await self._merge_back(entry)
@@ -137,7 +141,7 @@ class WriteBehind:
         for _ in batch:
             entry.pending.popleft()
 
-    def _refuse(self, entry: Entry, batch: list[Addition], error: Exception) -> None:
+    def _refuse(self, entry: CachedConversation, batch: list[Addition], error: Exception) -> None:
         logger.error("conversation %s: %d additions refused: %s", entry.id, len(batch), error)
         self._counts.refused += len(batch)
         for addition in batch:
@@ -150,20 +154,20 @@ class WriteBehind:
             snapshot = snapshot_in(reading.text)
             await self._store.replace(conversation_id, snapshot, reading.stamp)
 
-    async def _stamp_if_ours(self, entry: Entry, snapshot: Snapshot) -> str | None:
+    async def _stamp_if_ours(self, entry: CachedConversation, snapshot: Snapshot) -> str | None:
         """The stamp if an earlier rewrite, whose answer was lost, has been stored."""
         reading = await self._store.read(entry.id, "", keep=True)
         stored = reading.text is not None and reading.text.rstrip() == snapshot.to_text()
         return reading.stamp if stored else None
 
-    async def _restore(self, entry: Entry) -> None:
+    async def _restore(self, entry: CachedConversation) -> None:
         try:
             await self._merge_back(entry)
         except InvalidInput as error:
             logger.error("conversation %s cannot be given back to Valkey: %s", entry.id, error)
             entry.known = None
 
-    async def _merge_back(self, entry: Entry) -> None:
+    async def _merge_back(self, entry: CachedConversation) -> None:
         """Merges the cached conversation into the stored one after Valkey lost recent data."""
         if entry.known is None:
             return

@@ -36,7 +36,7 @@ host  replication all all scram-sha-256
 OPEN = "# While the secrets are being set.\nlocal all postgres trust\n"
 RELOAD_SECONDS = 30
 
-Connect = Callable[[str], psycopg.Connection]
+OpenAs = Callable[[str], psycopg.Connection]
 
 
 def are_set(cluster: Path, data_dir: Path) -> bool:
@@ -50,7 +50,7 @@ def open_for_setting(cluster: Path, account: Account) -> None:
     _write(cluster / "pg_hba.conf", OPEN, account)
 
 
-def set_all(cluster: Path, data_dir: Path, account: Account, connect: Connect) -> None:
+def set_all(cluster: Path, data_dir: Path, account: Account, connect: OpenAs) -> None:
     """Sets all secrets. `connect` opens a connection as the owner with the given password."""
     with connect(secret(data_dir, "postgres", LogIn.OWNER)) as connection:
         for log_in in LogIn:
@@ -82,7 +82,7 @@ def _set(connection: psycopg.Connection, log_in: LogIn, password: str) -> None:
         )
 
 
-def _until_closed(connect: Connect) -> None:
+def _until_closed(connect: OpenAs) -> None:
     """Waits until secrets are required: the server reloads its file asynchronously."""
     for _is_last in poll(RELOAD_SECONDS, 0.02):
         try:

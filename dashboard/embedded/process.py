@@ -36,14 +36,22 @@ class Child:
 
     def stop(self) -> None:
         """Sends the stop signal, waits, then kills the whole process group, descendants included."""
+        self.ask_to_stop()
+        self.wait_for_end(self.patience)
+
+    def ask_to_stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(self.stop_signal)
-            try:
-                self.process.wait(self.patience)
-            except subprocess.TimeoutExpired:
-                pass
+
+    def wait_for_end(self, seconds: float) -> None:
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
         end_group(self.process.pid)
         self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 def end_group(group: int) -> None:
@@ -63,13 +71,16 @@ def start(
     cwd: Path | None = None,
     stop_signal: int = signal.SIGTERM,
     patience: float = 15.0,
+    lifeline: bool = False,
 ) -> Child:
     """Starts a program in its own process group, so that Ctrl-C reaches only this process."""
     output = log.open("ab") if log else None
+    # The pipe ends with this process; where the kernel sends no signal then, the program can watch for that.
+    given = subprocess.PIPE if lifeline else subprocess.DEVNULL
     try:
         process = subprocess.Popen(
             list(map(str, command)),
-            stdin=subprocess.DEVNULL,
+            stdin=given,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             env=None if env is None else dict(env),

@@ -11,7 +11,7 @@ from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from ..choices import Verb
-from ..decorators import may_look, may_operate, may_perform, permitted_verbs
+from ..permissions import may_look, may_operate, may_perform, permitted_verbs
 from . import tokens
 
 T = TypeVar("T")
@@ -50,16 +50,16 @@ AUTH = [Token(), BrowserSession()]
 
 
 def require_look(request: HttpRequest) -> None:
-    if not may_look(request):
+    if not may_look(request.user):
         raise HttpError(403, "You may not look at sessions.")
 
 
 def require_permission(request: HttpRequest, verb: Verb) -> None:
-    if not may_perform(request, verb):
-        others = "give this order" if permitted_verbs(request) else "change them"
+    if not may_perform(request.user, verb):
+        others = "give this order" if permitted_verbs(request.user) else "change them"
         raise HttpError(403, f"You may look at sessions, but not {others}.")
 
 
 def require_operate(request: HttpRequest) -> None:
-    if not may_operate(request):
+    if not may_operate(request.user):
         raise HttpError(403, "You may look at sessions, but not change them.")

@@ -15,7 +15,7 @@ from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..numbers import INTEGER
 from ..selectors import session as detail
 from ..selectors.filters import SORTS, ListFilter
-from ..selectors.pagination import Key, read_page
+from ..selectors.pagination import PageKey, read_page
 from ..selectors.search_words import as_condition
 from ..selectors.watchdog_status import read_watchdog_status
 from .authentication import FromQuery, require_look
@@ -33,7 +33,7 @@ from .schemas import (
 router = Router(tags=["looking"])
 
 
-class ListQuery(Schema):
+class SessionListQuery(Schema):
     state: list[str] = Field([], description="states, and late, lost, no_progress, pausing")
     type: list[str] = []
     user: list[str] = Field([], description="the beginning of a user's id")
@@ -50,7 +50,7 @@ class PageQuery(Schema):
 
 
 @router.get("/sessions", response=SessionPage, summary="Sessions, newest first")
-def sessions(request: HttpRequest, asked: FromQuery[ListQuery]) -> SessionPage:
+def sessions(request: HttpRequest, asked: FromQuery[SessionListQuery]) -> SessionPage:
     require_look(request)
     wanted = _wanted(request.GET)
     page = read_page(
@@ -81,8 +81,8 @@ def _wanted(query: QueryDict) -> ListFilter:
     return wanted
 
 
-def _key(text: str) -> Key | None:
-    key = Key.parse(text) if text else None
+def _key(text: str) -> PageKey | None:
+    key = PageKey.parse(text) if text else None
     if text and key is None:
         raise InvalidInput(f"“{text[:60]}” is no place in the list.")
     return key

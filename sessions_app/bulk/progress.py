@@ -31,7 +31,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JobLine:
     n: int
     session_id: UUID
     agent_type: str
@@ -176,13 +176,13 @@ def reasons(job: BulkJob) -> list[Reason]:
     return sorted(found, key=lambda reason: -reason.n)
 
 
-def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[Line]:
+def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[JobLine]:
     """Outcomes, one more than is shown if there are more."""
     items = job.items.filter(n__gt=after).order_by("n")
     if outcome:
         items = items.filter(outcome=outcome)
     return [
-        Line(
+        JobLine(
             item.n,
             item.session_id,
             item.agent_type,

@@ -31,6 +31,7 @@ from agent_sessions import (
 from .. import actions
 from ..choices import VERBS
 from ..models import HistoryEntry
+from ..permissions import may_perform
 from .models import BulkItem, BulkJob
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ RETURNING id
 """
 
 
-class Worker:
+class BulkWorker:
     """`run_next()` claims a job and works until it is finished, stopped or taken over."""
 
     def __init__(self, name: str = "") -> None:
@@ -162,7 +163,7 @@ def _problem(error: SessionError) -> tuple[str, str]:
 def owner_may_operate(job: BulkJob) -> bool:
     """Whether the owner still has the permission; without it the job stops."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
-    return owner is not None and owner.is_active and VERBS[job.verb].is_permitted_to(owner)
+    return owner is not None and owner.is_active and may_perform(owner, VERBS[job.verb])
 
 
 class Background:
@@ -218,4 +219,4 @@ class Background:
         return AGAIN_AFTER
 
 
-background = Background(lambda: Worker().run_next())
+background = Background(lambda: BulkWorker().run_next())

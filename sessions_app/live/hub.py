@@ -12,7 +12,7 @@ from agent_sessions import tasks
 
 from ..watchdog.outages import OutageTracker
 from . import metrics
-from .limits import LIMITS, Limits
+from .limits import LIMITS, FeedLimits
 from .periodic_checks import IdleTimeouts, PeriodicChecks, Reconciliation, compare
 from .push.agent_notifier import AgentNotifier, Announce
 from .push.broadcast import Broadcast
@@ -20,11 +20,11 @@ from .push.conversation_push import ConversationPush, Stamps
 from .push.facet_push import FacetPush
 from .push.resync import Resync
 from .push.time_transitions import TimeTransitions
-from .restores import Timeline
+from .restores import TimelineWatch
 from .sockets.gateway import Gateway
 from .sockets.send_scheduler import SendScheduler
 from .sources.postgres import Changes, PostgresSource
-from .sources.valkey import Beats as HeardBeats
+from .sources.valkey import BeatList as HeardBeats
 from .sources.valkey import ValkeySource
 from .state.change_buffer import Batch, ChangeBuffer
 from .state.database_thread import DatabaseThread, DatabaseUnavailable
@@ -49,7 +49,7 @@ class Hub:
         announce: Announce | None = None,
         conversation_channel: str = "",
         read_stamps: Stamps = lambda names: {},
-        limits: Limits = LIMITS,
+        limits: FeedLimits = LIMITS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -107,7 +107,9 @@ class Hub:
         self._broadcast = Broadcast(
             self.subscriptions, self._reader, changes_sent=self.scheduler.changes_sent, **clocks
         )
-        self._timeline = Timeline(self.subscriptions, close=lambda *why: self.gateway.close(*why))
+        self._timeline = TimelineWatch(
+            self.subscriptions, close=lambda *why: self.gateway.close(*why)
+        )
         self._resync = Resync(
             self.subscriptions, self._reader, self.beats, self._timeline, clock=self._clock, limits=self.limits
         )  # fmt: skip

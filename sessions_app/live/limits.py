@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FeedLimits:
     tick: float = 0.25
     watch: float = 1.0
     keepalive: float = 5.0
@@ -32,10 +32,12 @@ class Limits:
     candidates: int = 2000
 
 
-LIMITS = Limits()
+LIMITS = FeedLimits()
 
 # A page acknowledges a frame after this many frames, bytes, or seconds since its last
 # acknowledgement.
 # An acknowledgement costs the server more than a frame, so they are rare. Pages get them in
 # _addresses.html.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
+# A page that has received nothing for so long pings, and then connects anew: longer than `keepalive` and a lost frame.
+PING_AFTER, SILENT_AFTER = 7.0, 12.0

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 
 from . import metrics
-from .limits import Limits
+from .limits import FeedLimits
 from .push.resync import CHUNK
-from .restores import Timeline
+from .restores import TimelineWatch
 from .sockets import close_codes
 from .sockets.auth import withdrawn
-from .sockets.connection import Connection
+from .sockets.connection import SocketConnection
 from .state.change_buffer import Batch, ChangeBuffer
 from .state.database_thread import DatabaseThread, DatabaseUnavailable
 from .state.queries import Versions, versions
@@ -19,7 +19,7 @@ from .state.subscriptions import SubscriptionRegistry
 
 log = logging.getLogger(__name__)
 
-Close = Callable[[Connection, int, str], None]
+Close = Callable[[SocketConnection, int, str], None]
 
 
 class IdleTimeouts:
@@ -31,7 +31,7 @@ class IdleTimeouts:
         *,
         close: Close,
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._close = registry, close
         self._monotonic, self._limits = monotonic, limits
@@ -43,7 +43,7 @@ class IdleTimeouts:
                 socket.waiting_since = now
             self._check(socket, now, has_said_hello=subscription is not None)
 
-    def _check(self, socket: Connection, now: float, *, has_said_hello: bool) -> None:
+    def _check(self, socket: SocketConnection, now: float, *, has_said_hello: bool) -> None:
         if not has_said_hello:
             if now - socket.opened_at > self._limits.hello:
                 self._close(socket, close_codes.MALFORMED, "no hello")
@@ -64,7 +64,7 @@ class Reconciliation:
         registry: SubscriptionRegistry,
         buffer: ChangeBuffer,
         reader: DatabaseThread,
-        timeline: Timeline,
+        timeline: TimelineWatch,
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
@@ -134,7 +134,7 @@ class PeriodicChecks:
         close: Close,
         beats_are_live: Callable[[], bool],
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._reconciliation, self._reader = registry, reconciliation, reader
         self._close, self._beats_are_live = close, beats_are_live

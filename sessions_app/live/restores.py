@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from .sockets import close_codes
-from .sockets.connection import Connection
+from .sockets.connection import SocketConnection
 from .state.database_thread import DatabaseThread
 from .state.queries import current_timeline
 from .state.subscriptions import SubscriptionRegistry
@@ -12,11 +12,11 @@ from .state.subscriptions import SubscriptionRegistry
 log = logging.getLogger(__name__)
 
 
-class Timeline:
+class TimelineWatch:
     """The database's last known timeline. Versions are compared within one timeline only."""
 
     def __init__(
-        self, registry: SubscriptionRegistry, *, close: Callable[[Connection, int, str], None]
+        self, registry: SubscriptionRegistry, *, close: Callable[[SocketConnection, int, str], None]
     ) -> None:
         self._subscriptions, self._close = registry, close
         self._known: str | None = None

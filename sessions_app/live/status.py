@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..watchdog.outages import OutageTracker
-from .limits import Limits
+from .limits import FeedLimits
 from .sources.postgres import PostgresSource
 from .sources.valkey import ValkeySource
 from .state.change_buffer import ChangeBuffer
@@ -29,7 +29,7 @@ class Status:
         *,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._listener, self._beats, self._buffer = listener, beats, buffer
         self._outages = outages

@@ -15,7 +15,7 @@ PLACES = ("after", "before", "all")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class FacetLink:
     label: Text
     href: str
     n: int
@@ -35,50 +35,52 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FacetGroup:
     key: str
     title: str
-    items: list[Item]
+    items: list[FacetLink]
 
 
-def build_facets(query: QueryDict, wanted: ListFilter, facets: Facets) -> list[Group]:
+def build_facets(query: QueryDict, wanted: ListFilter, facets: Facets) -> list[FacetGroup]:
     return [
-        Group("state", _("State"), [_all(query, wanted, facets), *_states(query, wanted, facets)]),
-        Group("condition", _("Needs a look"), list(_conditions(query, wanted, facets))),
-        Group("type", _("Agent type"), list(_types(query, wanted, facets))),
+        FacetGroup(
+            "state", _("State"), [_all(query, wanted, facets), *_states(query, wanted, facets)]
+        ),
+        FacetGroup("condition", _("Needs a look"), list(_conditions(query, wanted, facets))),
+        FacetGroup("type", _("Agent type"), list(_types(query, wanted, facets))),
     ]
 
 
-def _all(query: QueryDict, wanted: ListFilter, facets: Facets) -> Item:
+def _all(query: QueryDict, wanted: ListFilter, facets: Facets) -> FacetLink:
     href = address(_without(query, "state"))
     plain = not wanted.states and not wanted.conditions
-    return Item(
+    return FacetLink(
         _("All"), href, facets.total, "state:all", plain, "rail", hint=_("All but the trash")
     )
 
 
-def _states(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[Item]:
+def _states(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[FacetLink]:
     for name, sign in STATES.items():
         yield _signed(query, name, sign, facets.states.get(name, 0), name in wanted.states)
 
 
-def _conditions(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[Item]:
+def _conditions(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[FacetLink]:
     for name, sign in CONDITIONS.items():
         urgency = MOST_URGENT_FIRST.index(name) + 1
         item = _signed(query, name, sign, facets.states.get(name, 0), name in wanted.conditions)
         yield replace(item, urgency=urgency)
 
 
-def _signed(query: QueryDict, name: str, sign: Badge, n: int, current: bool) -> Item:
+def _signed(query: QueryDict, name: str, sign: Badge, n: int, current: bool) -> FacetLink:
     href = address(toggled(query, "state", name))
-    return Item(sign.word, href, n, f"state:{name}", current, sign.icon, sign.name, sign.hint)
+    return FacetLink(sign.word, href, n, f"state:{name}", current, sign.icon, sign.name, sign.hint)
 
 
-def _types(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[Item]:
+def _types(query: QueryDict, wanted: ListFilter, facets: Facets) -> Iterable[FacetLink]:
     for name in sorted({*facets.types, *wanted.types}):
         href = address(toggled(query, "type", name))
         current = name in wanted.types
-        yield Item(name, href, facets.types.get(name, 0), f"type:{name}", current)
+        yield FacetLink(name, href, facets.types.get(name, 0), f"type:{name}", current)
 
 
 def toggled(query: QueryDict, key: str, value: str) -> QueryDict:

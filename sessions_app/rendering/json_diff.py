@@ -7,7 +7,7 @@ from typing import Any
 
 from agent_sessions.json_merge import MISSING, same
 
-from .json_tree import Path, dotted
+from .json_tree import JsonPath, dotted
 
 SHOWN = 100
 LONGEST = 160
@@ -48,9 +48,9 @@ def differences(before: Any, after: Any) -> Differences:
     return Differences(shown, **counts)
 
 
-def _compare(before: Any, after: Any) -> Iterator[tuple[Path, Any, Any]]:
+def _compare(before: Any, after: Any) -> Iterator[tuple[JsonPath, Any, Any]]:
     """In reading order, without recursion: contexts may be nested deeper than Python's stack."""
-    waiting: list[tuple[Path, Any, Any]] = [((), before, after)]
+    waiting: list[tuple[JsonPath, Any, Any]] = [((), before, after)]
     while waiting:
         path, old, new = waiting.pop()
         inner = _pairs(path, old, new)
@@ -60,7 +60,7 @@ def _compare(before: Any, after: Any) -> Iterator[tuple[Path, Any, Any]]:
             yield path, old, new
 
 
-def _pairs(path: Path, old: Any, new: Any) -> list[tuple[Path, Any, Any]] | None:
+def _pairs(path: JsonPath, old: Any, new: Any) -> list[tuple[JsonPath, Any, Any]] | None:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(key for key in new if key not in old)]
         return [((*path, k), old.get(k, MISSING), new.get(k, MISSING)) for k in keys]

@@ -12,7 +12,7 @@ DEPTH = 8
 LONGEST = 300
 OPEN_BELOW = 13
 
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Node:
     """`rest` is where the missing children begin; None if there are none."""
 
     key: str
-    path: Path
+    path: JsonPath
     value: Any
     children: list["Node"] = field(default_factory=list)
     rest: int | None = None
@@ -74,7 +74,7 @@ _KINDS = {
 }  # fmt: skip
 
 
-def build(value: Any, *, at: Path = (), start: int = 0, nodes: int = NODES) -> Node:
+def build(value: Any, *, at: JsonPath = (), start: int = 0, nodes: int = NODES) -> Node:
     """Breadth first, up to `nodes`, so that levels near the root come first."""
     root = Node("", at, value)
     waiting = deque([(root, start, 0)])
@@ -101,7 +101,7 @@ def _children(node: Node, first: int, n: int) -> list[Node]:
     return [Node(str(i), (*node.path, i), value) for i, value in numbered]
 
 
-def find(value: Any, address: str) -> tuple[Path, Any]:
+def find(value: Any, address: str) -> tuple[JsonPath, Any]:
     """The value at a path. Raises LookupError if there is none."""
     try:
         path = json.loads(address or "[]")
@@ -144,7 +144,7 @@ def _says(value: Any, wanted: str) -> bool:
     return not isinstance(value, dict | list) and wanted in json.dumps(value)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: JsonPath) -> str:
     """As people write it: grades[3].essay"""
     words = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(words).removeprefix(".")

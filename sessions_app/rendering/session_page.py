@@ -26,7 +26,7 @@ from ..selectors.conversation import Conversation
 from ..selectors.conversation_client import conversation_id_of
 from ..selectors.point_in_time import PointInTime, state_at
 from ..selectors.rows import Row
-from ..selectors.session import Action, CheckpointItem, HistoryItem, RepeatedFailure
+from ..selectors.session import Action, RepeatedFailure, ShownCheckpoint, ShownHistoryEntry
 from ..selectors.step_durations import StepDurations, read_step_durations
 from . import json_tree
 
@@ -45,22 +45,22 @@ class SessionPageParams:
     kinds: tuple[str, ...] = ()
 
 
-class SessionPage:
+class SessionPageContent:
     """Data for the templates. The view reads it by `read_conversation` or `read_panels`."""
 
     past: PointInTime | None = None
     conversation: Conversation | None = None
-    checkpoints: list[CheckpointItem]
+    checkpoints: list[ShownCheckpoint]
     groups: list[StepDurations]
-    history: list[HistoryItem]
+    history: list[ShownHistoryEntry]
     older_checkpoints: int | None = None
     older_history: int | None = None
-    last_good: CheckpointItem | None = None
+    last_good: ShownCheckpoint | None = None
     repeated: RepeatedFailure | None = None
     failure: dict[str, Any] | None = None
     failed_attempt: dict[str, Any] | None = None
     order_author = ""
-    order_target: CheckpointItem | None = None
+    order_target: ShownCheckpoint | None = None
     undo_checkpoint: int | None = None
 
     def __init__(
@@ -90,7 +90,7 @@ class SessionPage:
         if self.past is None:
             self._read_order(newest)
 
-    def _read_checkpoints(self) -> list[CheckpointItem]:
+    def _read_checkpoints(self) -> list[ShownCheckpoint]:
         """Returns the newest of all; the page may show older ones."""
         before = self.asked.before_checkpoint
         self.checkpoints, more = detail.read_checkpoints(
@@ -111,7 +111,7 @@ class SessionPage:
         self.history, more = detail.read_history(self.session.id, before, self.asked.kinds)
         self.older_history = self.history[-1].version if more else None
 
-    def _read_failure(self, newest: list[CheckpointItem]) -> None:
+    def _read_failure(self, newest: list[ShownCheckpoint]) -> None:
         """`last_good` is the most likely target of a rollback: the newest checkpoint of the agent's
         own work.
 
@@ -129,7 +129,7 @@ class SessionPage:
         elif self.session.failed_attempts and self._is_live:
             self.failed_attempt = detail.read_failed_attempt(self.session.id)
 
-    def _read_order(self, newest: list[CheckpointItem]) -> None:
+    def _read_order(self, newest: list[ShownCheckpoint]) -> None:
         """Facts of the last order, each only where the page shows it."""
         session = self.session
         if self.shows_order or self.rolled_back or self._paused_by_order:
@@ -264,7 +264,7 @@ class SessionPage:
         return self.row.health in (Health.LATE, Health.LOST)
 
 
-class PointInTimePage(SessionPage):
+class PointInTimePage(SessionPageContent):
     """Context, conversation, checkpoints and history at that time; other facts as of now."""
 
     past: PointInTime
@@ -290,14 +290,14 @@ class PointInTimePage(SessionPage):
 
 def read_page(
     session_id: Any, asked: SessionPageParams, permitted: Sequence[Verb] = ()
-) -> SessionPage | None:
+) -> SessionPageContent | None:
     """None if the session does not exist. Panels or conversation are read by the page's methods."""
     found = detail.read_session(session_id)
     if found is None:
         return None
     session, row = found
     if asked.at is None or asked.at >= row.read_at:
-        return SessionPage(session, row, asked, permitted)
+        return SessionPageContent(session, row, asked, permitted)
     page = PointInTimePage(session, row, asked, permitted)
     page.read_past(max(asked.at, row.created_at or asked.at))
     return page

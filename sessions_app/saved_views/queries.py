@@ -16,7 +16,7 @@ from django.utils.formats import number_format
 from agent_sessions.states import SessionState
 
 from ..models import AgentSession
-from ..selectors.facet_counts import CountRow, Counts
+from ..selectors.facet_counts import CountRow, FacetCounts
 from ..selectors.filters import ListFilter
 from .models import ListStyle, SavedView
 
@@ -47,7 +47,7 @@ class ViewCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedView:
     """A view in the sidebar."""
 
     view: SavedView
@@ -57,7 +57,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenView:
     """The open view, and whether the URL differs from it."""
 
     view: SavedView
@@ -96,27 +96,29 @@ def canonical(query: QueryDict | str) -> str:
 
 def opened(
     query: QueryDict, views: Iterable[SavedView], user: User, style: ListStyle
-) -> Open | None:
+) -> OpenView | None:
     wanted = query.get("view", "")
     for view in views:
         if str(view.pk) == wanted:
             changed = canonical(query) != canonical(view.query)
-            return Open(view, view.owner_id == user.pk, changed, style.default_view_id == view.pk)
+            return OpenView(
+                view, view.owner_id == user.pk, changed, style.default_view_id == view.pk
+            )
     return None
 
 
 def entries(
-    views: Sequence[SavedView], user: User, current: Open | None, found: Counts
-) -> list[Entry]:
+    views: Sequence[SavedView], user: User, current: OpenView | None, found: FacetCounts
+) -> list[ListedView]:
     tallies = quick_counts(views, found)
     at = current.view.pk if current else None
     return [
-        Entry(view, view.owner_id == user.pk, view.pk == at, tallies.get(view.pk, ViewCount()))
+        ListedView(view, view.owner_id == user.pk, view.pk == at, tallies.get(view.pk, ViewCount()))
         for view in views
     ]
 
 
-def quick_counts(views: Iterable[SavedView], found: Counts) -> dict[int, ViewCount]:
+def quick_counts(views: Iterable[SavedView], found: FacetCounts) -> dict[int, ViewCount]:
     """Counts of the views that the stored counters can answer."""
     tallies = {}
     for view in views:
@@ -128,7 +130,7 @@ def quick_counts(views: Iterable[SavedView], found: Counts) -> dict[int, ViewCou
     return tallies
 
 
-def view_counts(views: Sequence[SavedView], found: Counts) -> dict[int, ViewCount]:
+def view_counts(views: Sequence[SavedView], found: FacetCounts) -> dict[int, ViewCount]:
     """Counts of all views.
 
     Those without counters are counted up to a limit and cached for seconds.

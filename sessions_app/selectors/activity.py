@@ -29,7 +29,7 @@ SELECT slot, agent_type, state, n FROM agent_session_activity_since(
     greatest(%(since)s, (SELECT until FROM folded)), now() + interval '1 hour')
 """
 
-Entry = tuple[datetime, str, str, int]
+ActivityCount = tuple[datetime, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ def chart(minutes: int, grouping: str, now: datetime) -> Chart:
     return Chart(slots, _series(entries, slots, step, grouping), _beats(slots, step))
 
 
-def _entries(since: datetime) -> list[Entry]:
+def _entries(since: datetime) -> list[ActivityCount]:
     with connection.cursor() as cursor:
         cursor.execute(QUERY, {"since": since})
-        entries: list[Entry] = cursor.fetchall()
+        entries: list[ActivityCount] = cursor.fetchall()
         return entries
 
 
 def _series(
-    entries: Iterable[Entry], slots: Sequence[int], step: int, grouping: str
+    entries: Iterable[ActivityCount], slots: Sequence[int], step: int, grouping: str
 ) -> list[Series]:
     counted: dict[str, list[int]] = defaultdict(lambda: [0] * len(slots))
     for at, agent_type, state, n in entries:

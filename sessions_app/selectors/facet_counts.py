@@ -57,7 +57,7 @@ class Facets:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class FacetCounts:
     cells: tuple[CountRow, ...]
 
     def facets(self, wanted: ListFilter) -> Facets:
@@ -79,11 +79,11 @@ class Counts:
         return Facets({**states, **conditions}, dict(sorted(types.items())), total)
 
 
-def counts() -> Counts:
+def counts() -> FacetCounts:
     with connection.cursor() as cursor:
         rules = rules_parameter(settings.HEARTBEAT_RULES)
         cursor.execute(_SQL, {"rules": rules, "pause_verbs": pause_verbs()})
-        return Counts(tuple(CountRow(*values) for values in cursor.fetchall()))
+        return FacetCounts(tuple(CountRow(*values) for values in cursor.fetchall()))
 
 
 def _states_hold(cell: CountRow, wanted: ListFilter) -> bool:

@@ -18,7 +18,7 @@ from ..listed_states import LISTED_STATES, state_q
 from ..models import AgentSession, Checkpoint
 from ..querysets import SessionQuerySet
 from .json_lookups import json_contains_q, json_path_q
-from .search import Group, is_deep, looks_like_id, parse, seconds
+from .search import SearchGroup, is_deep, looks_like_id, parse, seconds
 from .search_words import INSIDE, as_condition
 from .time_dependent import TimedRow, depends_on_time, entered_at
 
@@ -38,7 +38,7 @@ class ListFilter:
     conditions: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     text: str = ""
-    terms: tuple[Group, ...] = ()
+    terms: tuple[SearchGroup, ...] = ()
     errors: tuple[str, ...] = ()
     sort: str = SORTS[0]
 
@@ -49,7 +49,7 @@ class ListFilter:
         wanted = {name.lower() for name in query.getlist("state")}
         text = query.get("q", "")[:2000].strip()
         search = parse(text)
-        users = tuple(Group("user", frozenset({user})) for user in _plain(query, "user"))
+        users = tuple(SearchGroup("user", frozenset({user})) for user in _plain(query, "user"))
         sort = query.get("sort", "")
         return cls(
             states=frozenset(wanted & set(LISTED_STATES)),
@@ -62,11 +62,11 @@ class ListFilter:
         )
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[SearchGroup, ...]:
         rail = (
-            Group("state", self.states),
-            Group("condition", self.conditions),
-            Group("agent", self.types),
+            SearchGroup("state", self.states),
+            SearchGroup("condition", self.conditions),
+            SearchGroup("agent", self.types),
         )
         return tuple(group for group in rail if group.values) + self.terms
 

@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PageKey:
     created_at: datetime
     id: UUID
 
@@ -24,7 +24,7 @@ class Key:
         return f"{(self.created_at - _EPOCH) // timedelta(microseconds=1)}-{self.id.hex}"
 
     @classmethod
-    def parse(cls, text: str) -> "Key | None":
+    def parse(cls, text: str) -> "PageKey | None":
         micros, _, digits = text.partition("-")
         try:
             return cls(_EPOCH + timedelta(microseconds=int(micros)), UUID(digits))
@@ -33,22 +33,22 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageOfRows:
     """`newer` and `older` are the keys of the neighbouring pages, if any."""
 
     rows: Sequence[Row]
-    previous: Key | None = None
-    next: Key | None = None
+    previous: PageKey | None = None
+    next: PageKey | None = None
 
 
 def read_page(
     sessions: QuerySet[AgentSession],
     *,
-    after: Key | None = None,
-    before: Key | None = None,
+    after: PageKey | None = None,
+    before: PageKey | None = None,
     descending: bool = True,
     size: int = PAGE_SIZE,
-) -> Page:
+) -> PageOfRows:
     backwards = before is not None
     key = before or after
     downwards = descending != backwards
@@ -60,20 +60,20 @@ def read_page(
     rows = [from_values(values) for values in found[:size]]
     if backwards:
         rows.reverse()
-    return Page(
+    return PageOfRows(
         rows,
         previous=_key(rows, 0) if (more if backwards else key is not None) else None,
         next=_key(rows, -1) if (more or backwards) else None,
     )
 
 
-def _beyond(key: Key, *, downwards: bool) -> Q:
+def _beyond(key: PageKey, *, downwards: bool) -> Q:
     """A range for the index, and for equal times a comparison of ids."""
     way = "lt" if downwards else "gt"
     further = Q(**{f"created_at__{way}": key.created_at}) | Q(**{f"id__{way}": key.id})
     return Q(**{f"created_at__{way}e": key.created_at}) & further
 
 
-def _key(rows: Sequence[Row], index: int) -> Key | None:
+def _key(rows: Sequence[Row], index: int) -> PageKey | None:
     created_at = rows[index].created_at if rows else None
-    return None if created_at is None else Key(created_at, rows[index].id)
+    return None if created_at is None else PageKey(created_at, rows[index].id)

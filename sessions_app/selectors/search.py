@@ -21,9 +21,13 @@ LONGEST = 500
 _TOKEN = re.compile(r'(?:([^\s":]+):)?(?:"([^"]*)"|(\S+))')
 _SPAN = re.compile(r"(\d{1,5})([mhdw])", re.IGNORECASE)
 _ID = re.compile(r"[0-9a-fA-F-]{1,36}")
+# Scripts read these two as well: no more than what Python and JavaScript have in common.
+LOOKS_LIKE_ID = r"(?=[a-fA-F-]*[0-9])[0-9a-fA-F-]{4,36}"
+LAST_WORD = r'(?:[^\s":]+:"[^"]*|\S*)$'
+"""Of a search that is being written: a quoted value with spaces belongs to its key."""
 
 
-class Group(NamedTuple):
+class SearchGroup(NamedTuple):
     """A group matches if any of `values` does; all groups must match."""
 
     key: str
@@ -32,7 +36,7 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    groups: tuple[Group, ...] = ()
+    groups: tuple[SearchGroup, ...] = ()
     errors: tuple[str, ...] = ()
 
 
@@ -53,7 +57,7 @@ def parse(text: str) -> Search:
             wanted[f"text {found[1].casefold()}"] = {found[1]}
         else:
             wanted.setdefault(found[0], set()).add(found[1])
-    groups = tuple(Group(key.split()[0], frozenset(values)) for key, values in wanted.items())
+    groups = tuple(SearchGroup(key.split()[0], frozenset(values)) for key, values in wanted.items())
     return Search(groups, tuple(errors))
 
 
@@ -123,4 +127,4 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def looks_like_id(text: str) -> bool:
-    return bool(_ID.fullmatch(text)) and any(c.isdigit() for c in text) and len(text) >= 4
+    return re.fullmatch(LOOKS_LIKE_ID, text) is not None

@@ -33,7 +33,7 @@ AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointItem:
+class ShownCheckpoint:
     """A checkpoint in the list."""
 
     n: int
@@ -51,7 +51,7 @@ class CheckpointItem:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryItem:
+class ShownHistoryEntry:
     """The shown part of a history entry."""
 
     version: int
@@ -71,7 +71,7 @@ class HistoryItem:
     detail: str
 
     @classmethod
-    def of(cls, entry: HistoryEntry) -> HistoryItem:
+    def of(cls, entry: HistoryEntry) -> ShownHistoryEntry:
         paths = entry.paths or []
         return cls(
             version=entry.version,
@@ -113,7 +113,7 @@ def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
 
 def read_checkpoints(
     session_id: UUID, *, before: int | None = None, past: PointInTime | None = None
-) -> tuple[list[CheckpointItem], bool]:
+) -> tuple[list[ShownCheckpoint], bool]:
     """Newest first, as of a past time, and whether there are older ones."""
     text = Cast("data", TextField())
     known = Checkpoint.objects.of(session_id)
@@ -146,9 +146,9 @@ def read_checkpoints(
     return shown, len(rows) > CHECKPOINTS
 
 
-def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> CheckpointItem:
+def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> ShownCheckpoint:
     changed = values["changed"] or []
-    return CheckpointItem(
+    return ShownCheckpoint(
         n=values["n"],
         name=values["name"],
         at=values["at"],
@@ -166,7 +166,7 @@ def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> Checkpo
 
 def read_history(
     session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
-) -> tuple[list[HistoryItem], bool]:
+) -> tuple[list[ShownHistoryEntry], bool]:
     """Newest first, and whether there are older ones."""
     entries = HistoryEntry.objects.of(session_id)
     if before is not None:
@@ -174,12 +174,12 @@ def read_history(
     if kinds:
         entries = entries.filter(kind__in=kinds)
     found = list(entries.newest_first()[: HISTORY + 1])
-    return [HistoryItem.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
+    return [ShownHistoryEntry.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
 
 
 def first_matching(
-    checkpoints: list[CheckpointItem], *, own: bool = False, name: str = ""
-) -> CheckpointItem | None:
+    checkpoints: list[ShownCheckpoint], *, own: bool = False, name: str = ""
+) -> ShownCheckpoint | None:
     found = (
         item
         for item in checkpoints
@@ -216,17 +216,17 @@ def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
     return RepeatedFailure(times, min(known)) if times > 1 and known else None
 
 
-def last_decision(session_id: UUID, since: int) -> HistoryItem | None:
+def last_decision(session_id: UUID, since: int) -> ShownHistoryEntry | None:
     """Who changed the state of a session after a version, and when: what a conflict is about."""
     decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
     entries = HistoryEntry.objects.of(session_id).filter(version__gt=since)
     found = entries.filter(decisive).newest_first().first()
-    return None if found is None else HistoryItem.of(found)
+    return None if found is None else ShownHistoryEntry.of(found)
 
 
 def find_checkpoint(
-    session_id: UUID, n: int, *, among: Sequence[CheckpointItem]
-) -> CheckpointItem | None:
+    session_id: UUID, n: int, *, among: Sequence[ShownCheckpoint]
+) -> ShownCheckpoint | None:
     """Queried only where it is not `among` those that were read."""
     known = next((checkpoint for checkpoint in among if checkpoint.n == n), None)
     if known is not None:

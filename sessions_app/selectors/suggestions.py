@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -49,8 +49,8 @@ class Suggestion:
     text: str
     hint: str = ""
 
-    def as_json(self) -> dict[str, str]:
-        return asdict(self)
+    def as_json(self) -> dict[str, str | bool]:
+        return {"text": self.text, "hint": self.hint, "goes_on": self.text.endswith((":", "."))}
 
 
 def suggest(word: str) -> list[Suggestion]:

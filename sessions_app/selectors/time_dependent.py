@@ -6,7 +6,7 @@ from typing import Protocol
 from django.conf import settings
 
 from ..health import CONDITIONS, Facts, held_since
-from .search import Group, seconds
+from .search import SearchGroup, seconds
 
 
 class TimedRow(Facts, Protocol):
@@ -16,13 +16,13 @@ class TimedRow(Facts, Protocol):
     def read_at(self) -> datetime: ...
 
 
-def depends_on_time(group: Group) -> bool:
+def depends_on_time(group: SearchGroup) -> bool:
     return group.key == "older" or (
         group.key == "condition" and not group.values.isdisjoint(CONDITIONS)
     )
 
 
-def entered_at(group: Group, facts: TimedRow) -> datetime | None:
+def entered_at(group: SearchGroup, facts: TimedRow) -> datetime | None:
     """Since when the group has held; None where it does not hold by time alone."""
     if group.key == "older":
         spans = min(seconds(value) for value in group.values)

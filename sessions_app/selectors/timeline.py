@@ -67,7 +67,7 @@ def axis(row: Row) -> Json:
         "start": milliseconds(min([start, *(entry["at"] for entry in telling[:1])])),
         "end": milliseconds(row.ended_at),
         "beat": milliseconds(row.last_heartbeat),
-        "limits": {"late": row.rule.late, "lost": row.rule.lost} if row.watched else None,
+        "limits": row.limits,
         "states": list(_bands(telling, start, _confirmed_at(row))),
         "moments": moments,
         "flags": _flags(row.id, {version: in_force for version, in_force, _ in moments}),

@@ -19,13 +19,12 @@ from agent_sessions.states import SessionState
 from sessions_app import bidi, checkpoint_words, choices
 from sessions_app.choices import Badge
 from sessions_app.drafts import signed_fields
-from sessions_app.live.limits import ACK_AFTER, ACK_BYTES, ACK_EVERY
 from sessions_app.live.sockets.path import FEED
 from sessions_app.numbers import milliseconds
-from sessions_app.rendering import fragments, time_format
+from sessions_app.rendering import fragments, script_rules, time_format
 from sessions_app.rendering.row_html import render_row
 from sessions_app.selectors.rows import Row
-from sessions_app.selectors.session import CheckpointItem, HistoryItem
+from sessions_app.selectors.session import ShownCheckpoint, ShownHistoryEntry
 
 register = template.Library()
 
@@ -51,11 +50,29 @@ def icon(name: str, classes: str = "") -> SafeString:
     )
 
 
+# A tag, since an include would make each uncached row of the list slower.
+RING = SafeString(
+    '<svg class="ring" viewBox="0 0 20 20" aria-hidden="true">'
+    '<circle class="ring-track" cx="10" cy="10" r="7.500"/>'
+    '<circle class="ring-fill" cx="10" cy="10" r="7.500" pathLength="100" stroke-dasharray="0 100"/>'
+    "</svg>"
+)
+
+
+@register.simple_tag
+def ring() -> SafeString:
+    """How much of the time until a session is late has passed; scripts fill it."""
+    return RING
+
+
 @register.inclusion_tag("_addresses.html")
 def addresses() -> dict[str, Any]:
-    """URLs and settings for scripts, which contain none themselves."""
-    ack = {"frames": ACK_EVERY, "bytes": ACK_BYTES, "milliseconds": round(ACK_AFTER * 1000)}
-    return {"feed": f"{get_script_prefix()}{FEED}", "ack": ack, "settings": settings}
+    """URLs, settings and the server's rules for scripts, which contain none themselves."""
+    return {
+        "feed": f"{get_script_prefix()}{FEED}",
+        "rules": script_rules.RULES,
+        "settings": settings,
+    }
 
 
 @register.simple_tag(takes_context=True)
@@ -64,6 +81,15 @@ def draft_field(context: template.Context, name: str, at: str) -> SafeString:
     form = signed_fields.DraftForm(context["request"].user.pk, name, at)
     return format_html(
         '<input type="hidden" name="{}" value="{}">', signed_fields.FIELD, signed_fields.sign(form)
+    )
+
+
+@register.simple_block_tag
+def notice(content: SafeString, name: str, icon_name: str, tone: str = "") -> SafeString:
+    """What a session's page says above its panels."""
+    classes = f"notice {tone}".rstrip()
+    return format_html(
+        '<div class="{}" id="banner-{}">{}<p>{}</p></div>', classes, name, icon(icon_name), content
     )
 
 
@@ -85,7 +111,7 @@ def list_row(row: Row) -> SafeString:
 
 
 @register.simple_tag
-def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) -> SafeString:
+def flag_item(flag: ShownCheckpoint, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != SessionState.DELETED
     return fragments.render_cached(
         "sessions/session/_flag.html",
@@ -94,7 +120,7 @@ def flag_item(flag: CheckpointItem, row: Row, now: datetime, may_operate: bool) 
 
 
 @register.simple_tag
-def event_item(entry: HistoryItem, now: datetime) -> SafeString:
+def event_item(entry: ShownHistoryEntry, now: datetime) -> SafeString:
     return fragments.render_cached(
         "sessions/session/_event.html", entry=entry, day=time_format.day_of(now)
     )
@@ -225,12 +251,12 @@ def initials(name: str) -> str:
 
 
 @register.filter
-def kind_sign(entry: HistoryItem) -> Badge:
+def kind_sign(entry: ShownHistoryEntry) -> Badge:
     return choices.KINDS.get(entry.kind) or Badge("other", "question", entry.kind[:40])
 
 
 @register.filter
-def event_words(entry: HistoryItem) -> str:
+def event_words(entry: ShownHistoryEntry) -> str:
     verb = choices.VERBS.get(entry.verb)
     return str(verb.ordered if verb else kind_sign(entry).word)
 

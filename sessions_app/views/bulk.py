@@ -31,16 +31,11 @@ from ..bulk.planning import MOST
 from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
-from ..decorators import (
-    may_operate,
-    may_perform,
-    performers_only,
-    require_permission,
-    viewers_only,
-)
+from ..decorators import performers_only, require_permission, viewers_only
 from ..drafts import drafts
 from ..forms import BulkForm, BulkLinesQuery, BulkPlanForm
 from ..models import AgentSession
+from ..permissions import may_operate, may_perform
 from ..selectors.filters import ListFilter
 from .orders import is_fetch
 from .redirects import back
@@ -57,7 +52,7 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 def jobs(request: HttpRequest) -> HttpResponse:
     newest = BulkJob.objects.exclude(state=State.DRAFT).order_by("-created_at")[:JOBS_SHOWN]
-    context = {"jobs": [progress(job) for job in newest], "may_operate": may_operate(request)}
+    context = {"jobs": [progress(job) for job in newest], "may_operate": may_operate(request.user)}
     return render(request, "sessions/bulk/bulk_jobs.html", context)
 
 
@@ -183,10 +178,10 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
     """The plan before the start, the progress after it: as a dialog's content or as a page."""
     now = progress(job)
     draft = job.state == State.DRAFT
-    if draft and not may_perform(request, now.verb):
+    if draft and not may_perform(request.user, now.verb):
         raise Http404
     context: dict[str, Any] = {"progress": now, "job": job, "verb": now.verb, "now": timezone.now()}
-    context["may_operate"] = may_perform(request, now.verb)
+    context["may_operate"] = may_perform(request.user, now.verb)
     if draft:
         names = planning.checkpoint_names(job) if now.verb.needs_checkpoint else ()
         context |= {"reasons": reasons(job), "names": names, "refused": refused}

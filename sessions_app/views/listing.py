@@ -18,18 +18,19 @@ from psycopg.errors import QueryCanceled
 from agent_sessions.states import SessionState
 
 from ..choices import Verb
-from ..decorators import permitted_verbs, viewers_only
+from ..decorators import viewers_only
 from ..drafts import drafts
 from ..forms import ListQuery
 from ..models import AgentSession
+from ..permissions import permitted_verbs
 from ..rendering.facets import address, build_facets, with_value
 from ..saved_views import queries
 from ..saved_views.models import ListStyle
 from ..saved_views.preferences import COLUMNS, hidden, preferences_for
-from ..selectors.facet_counts import Counts, counts
+from ..selectors.facet_counts import FacetCounts, counts
 from ..selectors.filters import BEGINNING, ListFilter
 from ..selectors.filters import SEARCHED as FURTHER
-from ..selectors.pagination import Key, Page, read_page
+from ..selectors.pagination import PageKey, PageOfRows, read_page
 from ..watchdog.retention import trash_days
 from .saved_views import user_of
 
@@ -50,7 +51,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     found = counts()
     facets = found.facets(wanted)
     ascending = wanted.sort == "created"
-    verbs = permitted_verbs(request)
+    verbs = permitted_verbs(request.user)
     context = {
         "rows": page.rows,
         "page": _neighbours(query, page),
@@ -73,7 +74,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/list/list.html", context)
 
 
-def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, Any]:
+def _desk(request: HttpRequest, found: FacetCounts, style: ListStyle) -> dict[str, Any]:
     """The user's views, columns and density."""
     user = user_of(request)
     views = queries.visible(user)
@@ -93,7 +94,7 @@ def _desk(request: HttpRequest, found: Counts, style: ListStyle) -> dict[str, An
     }
 
 
-def _begun(user: User, current: queries.Open | None) -> dict[str, QueryDict | None]:
+def _begun(user: User, current: queries.OpenView | None) -> dict[str, QueryDict | None]:
     """Drafts of names for views."""
     own = current.draft_name if current and current.mine else ""
     found = drafts.find_all(user, {"view:new", own})
@@ -107,11 +108,11 @@ def _bulk_verbs(verbs: Sequence[Verb], wanted: ListFilter) -> list[Verb]:
     return [verb for verb in verbs if wanted.shows_deleted or verb.states - TRASH]
 
 
-def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -> Page:
+def _page(query: QueryDict, wanted: ListFilter, found: QuerySet[AgentSession]) -> PageOfRows:
     return read_page(found, **ListQuery.read(query), descending=wanted.sort == "-created")
 
 
-def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page, bool]:
+def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, PageOfRows, bool]:
     """Reads the page. A search without an index is stopped after seconds, which the page reports.
 
     The last value says whether there are more sessions than were searched.
@@ -128,7 +129,7 @@ def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, Page, b
         if not isinstance(error.__cause__, QueryCanceled):
             raise
         text = _("This search takes too long. Add a state, an agent type or a user.")
-        return replace(wanted, errors=(text,)), Page(()), False
+        return replace(wanted, errors=(text,)), PageOfRows(()), False
 
 
 def _newest(query: QueryDict) -> int:
@@ -145,12 +146,12 @@ def _patient(beyond: QuerySet[AgentSession, Any]) -> datetime | None:
         return found[1]
 
 
-def _neighbours(query: QueryDict, page: Page) -> dict[str, str | None]:
+def _neighbours(query: QueryDict, page: PageOfRows) -> dict[str, str | None]:
     return {
         "newer_href": _place(query, "before", page.previous),
         "older_href": _place(query, "after", page.next),
     }
 
 
-def _place(query: QueryDict, side: str, key: Key | None) -> str | None:
+def _place(query: QueryDict, side: str, key: PageKey | None) -> str | None:
     return None if key is None else address(with_value(query, **{side: key}))

@@ -69,7 +69,7 @@ class Form:
     asked: OrderParams
     why_not: Any = ""
     error: str = ""
-    conflict: session.HistoryItem | None = None
+    conflict: session.ShownHistoryEntry | None = None
     preview: RollbackPreview | None = None
     found: Differences | None = None
     now: Any = field(default_factory=timezone.now)

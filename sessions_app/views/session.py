@@ -6,9 +6,11 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..decorators import may_operate, permitted_verbs, viewers_only
+from .. import presence
+from ..decorators import viewers_only
 from ..forms import SessionQuery
-from ..rendering.session_page import SessionPage, SessionPageParams, read_page
+from ..permissions import may_operate, permitted_verbs
+from ..rendering.session_page import SessionPageContent, SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
 
@@ -59,21 +61,22 @@ def _panels(request: HttpRequest, id: UUID, template: str, moment: str) -> HttpR
     return _render(request, page, template)
 
 
-def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPage:
+def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPageContent:
     """`moment` is the parameter with the point in time."""
-    page = read_page(id, _params(request, moment), permitted_verbs(request))
+    page = read_page(id, _params(request, moment), permitted_verbs(request.user))
     if page is None:
         raise Http404
     return page
 
 
-def _render(request: HttpRequest, page: SessionPage, template: str) -> HttpResponse:
+def _render(request: HttpRequest, page: SessionPageContent, template: str) -> HttpResponse:
     context = {
         "page": page,
         "row": page.row,
         "now": page.now,
-        "may_operate": may_operate(request) and page.past is None,
-        "operator": may_operate(request),
+        "may_operate": may_operate(request.user) and page.past is None,
+        "operator": may_operate(request.user),
+        "presence_seconds": presence.SAID_EVERY,
         "past_query": f"&version={page.context_version}" if page.past else "",
     }
     response = render(request, template, context)

@@ -39,7 +39,7 @@ class Expired(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SilenceLimits:
     """Times of a last heartbeat.
 
     At or before `watch` the session becomes a candidate; at or before `fail`, and after `grace`
@@ -69,7 +69,7 @@ class Detector:
     async def look(
         self, now: Moment, blind: Sequence[Outage], began_at: float, *, most: int
     ) -> list[Expired]:
-        limits: dict[str, Limits | None] = {}
+        limits: dict[str, SilenceLimits | None] = {}
         found: list[Expired] = []
         for _ in range(PAGES):
             page = [
@@ -89,17 +89,17 @@ class Detector:
 
     def _limits(
         self, agent_type: str, now: float, blind: Sequence[Outage], began_at: float
-    ) -> Limits | None:
+    ) -> SilenceLimits | None:
         rule = rule_for(agent_type, self._rules)
         grace = min(rule.lost, rule.fail_after)
         watch = cutoff(now, rule.fail_after - grace, blind, began_at=began_at)
         if watch is None:
             return None
         fail = cutoff(now, rule.fail_after, blind, began_at=began_at)
-        return Limits(watch, NEVER if fail is None else fail, grace, rule.fail_after)
+        return SilenceLimits(watch, NEVER if fail is None else fail, grace, rule.fail_after)
 
     async def _expired(
-        self, page: Sequence[Silent], limits: Mapping[str, Limits | None], now: Moment
+        self, page: Sequence[Silent], limits: Mapping[str, SilenceLimits | None], now: Moment
     ) -> list[Expired]:
         candidates = []
         for silent in page:
@@ -115,7 +115,7 @@ class Detector:
             if self._is_expired(silent, score, limit, now)
         ]
 
-    def _is_expired(self, silent: Silent, score: float, limit: Limits, now: Moment) -> bool:
+    def _is_expired(self, silent: Silent, score: float, limit: SilenceLimits, now: Moment) -> bool:
         """A heartbeat from the future proves life while it is new, but its time cannot be used."""
         beat = max(silent.beat, score if score <= now.wall else 0.0)
         unchanged = self._candidates.unchanged_for(

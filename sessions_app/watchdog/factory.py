@@ -13,8 +13,8 @@ from sessions_app.live.factory import listen_parameters
 from sessions_app.live.sources.valkey import DeferredClient
 
 from .leader import Leader
-from .maintenance import Maintenance, chores
-from .watchdog import Connect, Watchdog
+from .maintenance import WatchdogMaintenance, chores
+from .watchdog import ConnectManager, Watchdog
 
 
 def watchdog(**parts: Any) -> Watchdog:
@@ -22,9 +22,9 @@ def watchdog(**parts: Any) -> Watchdog:
     namespace = settings.SESSION_NAMESPACE
     leader = parts.pop("leader", None) or Leader(parameters)
     valkey = parts.pop("valkey", None) or DeferredClient(settings.VALKEY_URL)
-    connect: Connect = parts.pop("connect", None) or connect_manager
+    connect: ConnectManager = parts.pop("connect", None) or connect_manager
     rules = parts.pop("rules", settings.HEARTBEAT_RULES)
-    parts.setdefault("maintenance", Maintenance(chores(leader, valkey, namespace)))
+    parts.setdefault("maintenance", WatchdogMaintenance(chores(leader, valkey, namespace)))
     return Watchdog(leader, valkey, connect, rules, namespace=namespace, **parts)
 
 

@@ -42,7 +42,7 @@ class Chore:
     due: float = field(default=0.0)
 
 
-class Maintenance:
+class WatchdogMaintenance:
     """A failed chore is tried again at its next interval; checks for silent sessions continue."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:

@@ -21,7 +21,7 @@ from sessions_app.watchdog.outages import JUMP, Outage, OutageTracker
 from . import metrics
 from .detector import Detector
 from .leader import LOST, Leader
-from .maintenance import Maintenance
+from .maintenance import WatchdogMaintenance
 from .observed_silence import Moment
 from .outage_log import OutageLog
 
@@ -37,7 +37,7 @@ SLOW_LOOK = 10.0
 
 RESTART, POSTGRESQL, VALKEY = "restart", "postgresql", "valkey"
 
-Connect = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
+ConnectManager = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
 
 
 class Watchdog:
@@ -49,11 +49,11 @@ class Watchdog:
         self,
         leader: Leader,
         valkey: Any,
-        connect: Connect,
+        connect: ConnectManager,
         rules: Rules,
         *,
         namespace: str,
-        maintenance: Maintenance | None = None,
+        maintenance: WatchdogMaintenance | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leader, self._outage_log = leader, OutageLog(leader)

@@ -19,7 +19,7 @@ from redis.asyncio import RedisCluster
 from agent_sessions import SessionManager
 from agent_sessions.conversation import ConversationConfig, ConversationManager
 from sessions_app import presence
-from sessions_app.live.sources.valkey import Beats, DeferredClient, ValkeySource
+from sessions_app.live.sources.valkey import BeatList, DeferredClient, ValkeySource
 from tests.dashboard.test_valkey_users import (
     ADMINISTRATOR,
     LINES,
@@ -52,7 +52,7 @@ async def cluster(started: OwnCluster) -> OwnCluster:
 async def test_beats_and_conversations_that_any_node_takes_are_heard_and_read(
     cluster: OwnCluster,
 ) -> None:
-    heard: asyncio.Queue[Beats] = asyncio.Queue()
+    heard: asyncio.Queue[BeatList] = asyncio.Queue()
     turns: asyncio.Queue[str] = asyncio.Queue()
     connected = asyncio.Event()
     source = ValkeySource(

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from agent_sessions import StorageUnavailable, schema
 from dashboard.embedded import Servers, postgres, running, silently, valkey
+from dashboard.embedded.process import Child
 from demo import patience
 from demo.supervisor import Program
 from tests.support.waiting import HANGS
@@ -32,10 +33,10 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def grader(own_servers: Servers, tmp_path: Path) -> Iterator[Program]:
+def grader(own_servers: Servers, tmp_path: Path) -> Iterator[Child]:
     program = Program("grader-1", "demo.grader", ("grader-1",))
     folder = own_servers.data_dir
-    program.start(
+    child = program.start(
         {
             **os.environ,
             "DATABASE_URL": postgres.url(folder),
@@ -44,11 +45,9 @@ def grader(own_servers: Servers, tmp_path: Path) -> Iterator[Program]:
             "DEMO_PACE": "0.15",
             "PYTHONPATH": str(settings.BASE_DIR),
         },
-        time.monotonic(),
     )
-    yield program
-    program.ask_to_stop()
-    program.wait_for_end(10)
+    yield child
+    child.stop()
 
 
 def until(url: str, question: str, seconds: float = HANGS) -> None:
@@ -93,7 +92,6 @@ def test_a_grader_goes_on_when_postgresql_and_valkey_are_back(own_servers, grade
     own_servers.children.append(valkey.start(own_servers.data_dir, silently))
     until(url, COMPLETED)
     until(url, EACH_ONCE, 1)
-    assert grader.process is not None
     assert grader.process.poll() is None
 
 

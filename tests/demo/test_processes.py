@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -17,6 +18,8 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from dashboard.embedded.process import Child
+from demo.agent_process import until_told
 from demo.supervisor import Program, Supervisor, crew
 from tests.support.waiting import HANGS, until
 
@@ -162,8 +165,7 @@ def test_a_killed_grader_finds_its_sessions_again(environ, database_url):
     supervisor = Supervisor(programs, environ, print, kills=False)
     try:
         tick_until(supervisor, lambda: _graded(database_url) >= 1)
-        grader = next(p for p in programs if p.worker == "grader-1")
-        grader.kill(back_at=0)
+        supervisor.kept["grader-1"].kill(back_at=0)
         held = {row[0] for row in ask(database_url, ACTIVE_GRADERS)}
         before = _graded(database_url)
         tick_until(supervisor, lambda: _graded(database_url) > before)
@@ -209,25 +211,25 @@ def supervisor(
     )
 
 
-def running(program: Program) -> subprocess.Popen[bytes]:
-    assert program.process is not None
-    return program.process
+def running(boss: Supervisor, worker: str) -> subprocess.Popen[bytes]:
+    return boss.kept[worker].child.process
 
 
 def test_what_ends_is_started_again_and_waits_longer_each_time():
     clock = Clock()
-    program = Program("broken", "demo.no_such_module", ())
-    boss, said = supervisor(clock, program)
+    boss, said = supervisor(clock, Program("broken", "demo.no_such_module", ()))
     waits = []
     for _ in range(3):
         boss.tick(clock.now)
-        running(program).wait()
+        running(boss, "broken").wait()
         boss.tick(clock.now)
-        waits.append(program.start_at - clock.now)
-        clock.now = program.start_at
+        due = boss.kept["broken"].due
+        assert due is not None
+        waits.append(due - clock.now)
+        clock.now = due
     boss.stop()
-    assert waits == [2.0, 4.0, 8.0]
-    assert len(said) == 3
+    assert waits == [0.5, 1.0, 2.0]
+    assert said == ["broken ended by itself (exit 1): it is started again"] * 3
 
 
 def test_a_killed_program_stays_away_long_enough_to_count_as_lost():
@@ -235,31 +237,49 @@ def test_a_killed_program_stays_away_long_enough_to_count_as_lost():
     program = Program("holder", "demo.gradebook", ("9c",), may_be_killed=True)
     boss, said = supervisor(clock, program, kills=True)
     boss.tick(clock.now)
-    victim = running(program)
+    victim = running(boss, "holder")
     clock.now = boss.next_kill
     boss.tick(clock.now)
     assert victim.returncode == -signal.SIGKILL
     assert "on purpose" in said[-1]
     clock.now += 130  # a heartbeat counts as lost after 120 seconds
     boss.tick(clock.now)
-    assert not program.process
+    assert running(boss, "holder") is victim
     clock.now += 100
     boss.tick(clock.now)
-    again = running(program)
+    again = running(boss, "holder")
+    assert again is not victim
     boss.stop()
     assert again.returncode is not None
 
 
 def test_a_program_that_does_not_listen_is_ended_all_the_same(monkeypatch):
     monkeypatch.setattr("demo.supervisor.STOP_SECONDS", 0.2)
-    program = Program("deaf", "demo", ())
-    program.process = subprocess.Popen(
-        [sys.executable, "-c", DEAF], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF], stdout=subprocess.PIPE, start_new_session=True
     )
-    process = program.process
     assert process.stdout is not None
     process.stdout.readline()
-    boss, _ = supervisor(Clock(), program)
+    boss, _ = supervisor(Clock())
+    boss.children.append(Child("deaf", process))
     boss.stop()
     process.stdout.close()
     assert process.returncode == -signal.SIGKILL
+
+
+def test_a_second_request_to_stop_does_not_cut_the_tidying_short():
+    """The signal and the end of the pipe may come together."""
+    tidied = []
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(10):  # turns of the loop, in one of which the signal arrives
+                await asyncio.sleep(0)
+            tidied.append(True)
+
+    asyncio.run(until_told(work()))
+    assert tidied

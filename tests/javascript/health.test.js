@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { healthOf, shareOf } from "../../static/js/core/health.js";
+import { conditionsSince, healthOf, shareOf } from "../../static/js/core/health.js";
 
 const NOW = 10_000_000;
 const all = (from, to) => to - from;
@@ -46,4 +46,16 @@ test("time in which nothing could be heard counts for nobody", () => {
 test("the ring fills until the session is late, and no further", () => {
   const found = [-5, 0, 15, 30, 300].map((beat) => shareOf(row(beat), NOW, all));
   assert.deepEqual(found, [0, 0, 0.5, 1, 1]);
+});
+
+test("what a clock alone has brought is told in order, each until the next begins", () => {
+  const found = (seconds, limits = `${SILENCE};no_progress progress 600`) =>
+    conditionsSince(limits, "heartbeat", NOW, NOW + seconds * 1000);
+  assert.deepEqual(found(30), []);
+  assert.deepEqual(found(31), [{ condition: "late", from: NOW + 30_000, to: NOW + 31_000 }]);
+  assert.deepEqual(found(500), [
+    { condition: "late", from: NOW + 30_000, to: NOW + 120_000 },
+    { condition: "lost", from: NOW + 120_000, to: NOW + 500_000 },
+  ]);
+  assert.deepEqual(found(500, ""), []);
 });

@@ -7,7 +7,7 @@ from typing import Any
 
 from sessions_app.live.hub import Hub
 from sessions_app.live.sockets.auth import Viewer
-from sessions_app.live.sockets.connection import Connection
+from sessions_app.live.sockets.connection import SocketConnection
 
 VIEWER = Viewer(1, "key", "hash", "de")
 
@@ -22,7 +22,7 @@ class Screen:
         self.rows: dict[str, dict[str, Any]] = {}
         self.touched: dict[str, dict[str, int]] = {}
         self.beats: dict[str, int] = {}
-        self.socket: Connection = hub.gateway.join(self._send)
+        self.socket: SocketConnection = hub.gateway.join(self._send)
         hub.gateway.welcome(self.socket, viewer)
 
     async def _send(self, message: dict[str, Any]) -> None:

@@ -1,8 +1,7 @@
 """A client of the wire protocol: its parts, and an open page on a real socket.
 
 The rules are those of static/js/core/feed.js and known_versions.js. tools/ use the same parts; only
-tools/bench/websocket_pages.py has its own on bare asyncio, because a thousand of these would cost
-more than the server.
+tools/bench/websocket_pages.py reads frames itself, on bare asyncio, and says what that saves.
 """
 
 from __future__ import annotations

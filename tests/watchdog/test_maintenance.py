@@ -10,7 +10,13 @@ import pytest
 from agent_sessions import SessionManager
 from sessions_app.live.sources.valkey import DeferredClient
 from sessions_app.watchdog.leader import Leader
-from sessions_app.watchdog.maintenance import FOLD, PREPARE, Chore, Maintenance, forget_beats
+from sessions_app.watchdog.maintenance import (
+    FOLD,
+    PREPARE,
+    Chore,
+    WatchdogMaintenance,
+    forget_beats,
+)
 from tests.support.keys import KEYS
 
 from .conftest import Database
@@ -147,7 +153,7 @@ async def test_a_chore_comes_when_it_is_due_and_one_that_fails_keeps_the_next_fr
     async def works() -> None:
         done.append("works")
 
-    maintenance = Maintenance([Chore("fails", 60, fails), Chore("works", 10, works)])
+    maintenance = WatchdogMaintenance([Chore("fails", 60, fails), Chore("works", 10, works)])
     for second in (100.0, 105.0, 110.0, 160.0):
         await maintenance.tick(second)
     assert done == ["fails", "works", "works", "fails", "works"]

@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 
 from tools.bench import report
-from tools.bench.comparison import NotRight, Result, compare, folded, missing
+from tools.bench.comparison import ComparisonResult, NotRight, compare, folded, missing
 from tools.bench.rows import ROWS
 from tools.bench.stage import Stage, stage
 
@@ -36,8 +36,10 @@ def command(argv: list[str]) -> str:
     return " ".join([*known, "python -m tools.bench", *argv])
 
 
-async def measure(ready: Stage, names: list[str], pairs: int, console: Console) -> list[Result]:
-    results: list[Result] = []
+async def measure(
+    ready: Stage, names: list[str], pairs: int, console: Console
+) -> list[ComparisonResult]:
+    results: list[ComparisonResult] = []
     for name in names:
         async for comparison in ROWS[name](ready):
             try:
@@ -55,7 +57,7 @@ async def measure(ready: Stage, names: list[str], pairs: int, console: Console) 
 def main(argv: list[str]) -> int:
     options, console = arguments(argv), Console(width=None if sys.stdout.isatty() else 170)
     names = options.only or list(ROWS)
-    runs: list[list[Result]] = []
+    runs: list[list[ComparisonResult]] = []
     with stage() as ready:
         facts = ready.facts()
         for _ in range(options.runs):

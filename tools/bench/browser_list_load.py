@@ -37,7 +37,7 @@ async def connect() -> SessionManager:
     )
 
 
-class Said:
+class PrintedCount:
     """Prints the count so far once a second."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ async def beat(pause: float) -> None:
     random.shuffle(every)
     share = max(1, round(len(every) / pause / STEPS))
     async with await connect() as manager:
-        said, at, due = Said(), 0, time.monotonic()
+        said, at, due = PrintedCount(), 0, time.monotonic()
         while True:
             batch = [every[(at + n) % len(every)] for n in range(share)]
             await asyncio.gather(*(manager.heartbeat(session_id) for session_id in batch))
@@ -67,14 +67,14 @@ async def beat(pause: float) -> None:
 
 async def watch(pages: int, url: str, cookie: str) -> None:
     """Opens list pages with different rows, each of which acknowledges as a browser does."""
-    every, said = ids(), Said()
+    every, said = ids(), PrintedCount()
     async with asyncio.TaskGroup() as group:
         for n in range(pages):
             shown = [every[(n * ROWS + i) % len(every)] for i in range(min(ROWS, len(every)))]
             group.create_task(one_page(url, cookie, shown, said))
 
 
-async def one_page(url: str, cookie: str, shown: list[str], said: Said) -> None:
+async def one_page(url: str, cookie: str, shown: list[str], said: PrintedCount) -> None:
     credit = Credit()
     async with open_socket(url, cookie) as socket:
         await socket.send(json.dumps(hello(1, dict.fromkeys(shown, 1))))

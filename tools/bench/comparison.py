@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from statistics import median
 
-Figures = Mapping[str, float]
-Arm = Callable[[], Awaitable[Figures]]
+Measured = Mapping[str, float]
+Arm = Callable[[], Awaitable[Measured]]
 
 
 class NotRight(Exception):
@@ -58,7 +58,7 @@ class Comparison:
 
 
 @dataclass
-class Result:
+class ComparisonResult:
     row: str
     work: str
     peer: str
@@ -94,8 +94,10 @@ class Result:
         return sum(self.bar.holds(value) for value in self.runs)
 
 
-async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
-    results = [Result(row, comparison.work, comparison.peer, bar) for bar in comparison.bars]
+async def compare(row: str, comparison: Comparison, pairs: int) -> list[ComparisonResult]:
+    results = [
+        ComparisonResult(row, comparison.work, comparison.peer, bar) for bar in comparison.bars
+    ]
     if comparison.warm:
         await comparison.ours()
         if comparison.theirs is not None:
@@ -109,7 +111,7 @@ async def compare(row: str, comparison: Comparison, pairs: int) -> list[Result]:
     return results
 
 
-def folded(runs: Sequence[Result]) -> Result:
+def folded(runs: Sequence[ComparisonResult]) -> ComparisonResult:
     """Combines runs of the same measurement: medians of each run's medians."""
     right = [run for run in runs if run.right]
     first = runs[0]
@@ -122,14 +124,15 @@ def folded(runs: Sequence[Result]) -> Result:
     )
 
 
-def missing(row: str, comparison: Comparison) -> list[Result]:
+def missing(row: str, comparison: Comparison) -> list[ComparisonResult]:
     """Results of an incorrect comparison: without figures, and with no bar held."""
     return [
-        Result(row, comparison.work, comparison.peer, bar, right=False) for bar in comparison.bars
+        ComparisonResult(row, comparison.work, comparison.peer, bar, right=False)
+        for bar in comparison.bars
     ]
 
 
-async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Figures, Figures | None]:
+async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Measured, Measured | None]:
     if comparison.theirs is None:
         return await _once(comparison.ours), None
     if ours_first:
@@ -139,6 +142,6 @@ async def _pair(comparison: Comparison, *, ours_first: bool) -> tuple[Figures, F
     return await _once(comparison.ours), theirs
 
 
-async def _once(arm: Arm) -> Figures:
+async def _once(arm: Arm) -> Measured:
     gc.collect()
     return await arm()

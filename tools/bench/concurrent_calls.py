@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-Act = Callable[[str], Awaitable[Any]]
+ConcurrentCall = Callable[[str], Awaitable[Any]]
 
 
 @dataclass
@@ -24,7 +24,9 @@ class Done:
         return sum(self.times.values())
 
 
-async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | None = None) -> Done:
+async def until(
+    seconds: float, ids: Sequence[str], act: ConcurrentCall, *, most: int | None = None
+) -> Done:
     """Every session calls `act` repeatedly, for `seconds` or `most` times.
 
     An exception ends the bench.
@@ -45,7 +47,7 @@ async def until(seconds: float, ids: Sequence[str], act: Act, *, most: int | Non
     return done
 
 
-async def each(ids: Iterable[str], clients: int, act: Act) -> None:
+async def each(ids: Iterable[str], clients: int, act: ConcurrentCall) -> None:
     """Calls `act` once for every id, `clients` at a time."""
     rest = iter(ids)
 

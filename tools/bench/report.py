@@ -11,7 +11,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench.comparison import Result
+from tools.bench.comparison import ComparisonResult
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -24,7 +24,7 @@ def number(value: float) -> str:
     return f"{value:,.3g}"
 
 
-def ratio(result: Result) -> str:
+def ratio(result: ComparisonResult) -> str:
     if not result.theirs:
         return "—"
     if result.bar.at_most is not None and result.value < 0.1:
@@ -32,7 +32,7 @@ def ratio(result: Result) -> str:
     return f"{result.value:,.2f} ×"
 
 
-def cells(result: Result) -> list[str]:
+def cells(result: ComparisonResult) -> list[str]:
     ours = f"{number(median(result.ours))} {result.bar.unit}" if result.right else "not right"
     theirs = number(median(result.theirs)) if result.theirs else "—"
     judged = "" if result.right and result.bar.text == "—" else "✓" if result.holds else "✗"
@@ -44,7 +44,7 @@ def cells(result: Result) -> list[str]:
     ]
 
 
-def show(console: Console, results: Iterable[Result], facts: Sequence[str]) -> None:
+def show(console: Console, results: Iterable[ComparisonResult], facts: Sequence[str]) -> None:
     table = Table(*HEADINGS, caption="\n".join(facts), caption_justify="left")
     for result in results:
         style = "" if result.holds else "yellow"
@@ -52,7 +52,7 @@ def show(console: Console, results: Iterable[Result], facts: Sequence[str]) -> N
     console.print(table)
 
 
-def write(results: Sequence[Result], facts: Sequence[str], command: str) -> None:
+def write(results: Sequence[ComparisonResult], facts: Sequence[str], command: str) -> None:
     """Replaces all rows after a full run, and only the measured ones after a partial run.
 
     The commands of all rows in the table stand above it, the newest last.

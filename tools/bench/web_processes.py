@@ -93,7 +93,7 @@ def serving(stage: Stage, *command: str, cookie: str = "", **env: str) -> Iterat
         served.stop()
 
 
-class Pages:
+class PagesProcess:
     def __init__(self, child: asyncio.subprocess.Process) -> None:
         self._child = child
 
@@ -123,7 +123,7 @@ class Pages:
 
 
 @asynccontextmanager
-async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:
+async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[PagesProcess]:
     """Opens pages that send the hellos in turn; without hellos, an empty text."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tools.bench.websocket_pages"),
@@ -132,7 +132,7 @@ async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[Pages]:
         limit=2**26,
     )
     try:
-        opened = Pages(child)
+        opened = PagesProcess(child)
         address = {"url": web.sockets, "cookie": web.cookie}
         await opened.ask("open", **address, hellos=hellos or [""], count=count)
         yield opened

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from tools.chaos import disk, report, standby
-from tools.chaos.drill import Drill, Result
-from tools.chaos.environment import World
+from tools.chaos.drill import Drill, DrillResult
 from tools.chaos.fault import Fault
 from tools.chaos.faults import BY_NAME
 from tools.chaos.supervised_environment import ServedWorld
+from tools.chaos.world import World
 
 AT_MOST = 90  # seconds for one fault, including its recovery
 
@@ -43,14 +43,14 @@ def world_for(kind: str) -> Iterator[World]:
                 yield world
 
 
-async def drill(world: World, fault: Fault) -> Result:
+async def drill(world: World, fault: Fault) -> DrillResult:
     async with asyncio.timeout(AT_MOST):
         return await Drill(world, fault).run()
 
 
-def run(faults: list[Fault], console: Console) -> list[Result]:
+def run(faults: list[Fault], console: Console) -> list[DrillResult]:
     """Runs the faults one after the other. A world is reused while each fault leaves it intact."""
-    results: list[Result] = []
+    results: list[DrillResult] = []
     waiting = list(faults)
     while waiting:
         kind = waiting[0].world
@@ -65,11 +65,11 @@ def run(faults: list[Fault], console: Console) -> list[Result]:
     return results
 
 
-async def judged(world: World, fault: Fault) -> Result:
+async def judged(world: World, fault: Fault) -> DrillResult:
     try:
         return await drill(world, fault)
     except Exception as error:
-        return Result.of_no_drill(fault, f"{type(error).__name__}: {error}"[:500])
+        return DrillResult.of_no_drill(fault, f"{type(error).__name__}: {error}"[:500])
 
 
 def main(argv: list[str]) -> int:

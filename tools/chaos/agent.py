@@ -31,7 +31,7 @@ PACE = 0.04
 PATIENCE = 0.2
 
 
-class Writer:
+class ChaosWriter:
     options: dict[str, Any] = {}
 
     def __init__(self, session_id: str, ledger: Ledger) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from agent_sessions import SessionManager
 from dashboard.polling import poll
-from tools.chaos.agent_processes import Agent, Crew
-from tools.chaos.environment import World, kill
+from tools.chaos.agent_processes import AgentProcess, Crew
 from tools.chaos.fault import Fault, nothing
+from tools.chaos.world import World, kill
 
 PATIENCE = 15
 OWNED = "SELECT count(*) FROM agent_sessions WHERE id = %s AND owner_id IS NOT NULL"
@@ -39,7 +39,7 @@ def terminate(world: World, crew: Crew) -> None:
         _must_have_handed_back(world, agent)
 
 
-def _must_have_handed_back(world: World, agent: Agent) -> None:
+def _must_have_handed_back(world: World, agent: AgentProcess) -> None:
     try:
         code = agent.child.process.wait(PATIENCE) if agent.child is not None else None
     except subprocess.TimeoutExpired:
@@ -73,7 +73,7 @@ def kill_waited_for(_world: World, crew: Crew) -> None:
     wait(lambda: bool(_of(waiting, "attached", waiting.newest)), "an owner after the first")
 
 
-def _of(agent: Agent, what: str, process: int) -> list[float]:
+def _of(agent: AgentProcess, what: str, process: int) -> list[float]:
     return [entry["at"] for entry in agent.entries(what) if entry["process"] == process]
 
 
@@ -118,7 +118,7 @@ def roll_back_all(world: World, crew: Crew) -> list[str]:
     return asyncio.run(_roll_back(world, crew.ordered))
 
 
-async def _roll_back(world: World, agents: list[Agent]) -> list[str]:
+async def _roll_back(world: World, agents: list[AgentProcess]) -> list[str]:
     async with await SessionManager.connect(world.direct_url, world.valkey_url) as manager:
         problems = []
         for agent in agents:
@@ -131,7 +131,7 @@ async def _roll_back(world: World, agents: list[Agent]) -> list[str]:
         return problems
 
 
-def _obeyed(world: World, agent: Agent, before: int) -> list[str]:
+def _obeyed(world: World, agent: AgentProcess, before: int) -> list[str]:
     wait(lambda: len(agent.entries("attached")) > before, f"{agent.kind}: a new beginning")
     wait(lambda: world.sql(ORDER, agent.session_id) == [(True,)], f"{agent.kind}: a confirmation")
     [(confirmed_at,)] = world.sql(CONFIRMED_AT, agent.session_id)

@@ -12,12 +12,12 @@ from agent_sessions import SessionManager
 from dashboard.embedded import process
 from dashboard.embedded.process import Child
 from dashboard.environment import BASE_DIR
-from tools.chaos.environment import World
 from tools.chaos.ledger import read
+from tools.chaos.world import World
 
 
 @dataclass
-class Agent:
+class AgentProcess:
     session_id: str
     ledger: Path
     kind: str = "plain"
@@ -62,11 +62,11 @@ class Agent:
 class Crew:
     """`steady` agents only write; `ordered` ones are also paused by an administrator."""
 
-    steady: list[Agent] = field(default_factory=list)
-    ordered: list[Agent] = field(default_factory=list)
+    steady: list[AgentProcess] = field(default_factory=list)
+    ordered: list[AgentProcess] = field(default_factory=list)
 
     @property
-    def agents(self) -> list[Agent]:
+    def agents(self) -> list[AgentProcess]:
         return [*self.steady, *self.ordered]
 
     @property
@@ -81,7 +81,7 @@ class Crew:
             for kind in (*steady, *ordered):
                 session = await manager.create_session("grader", "chaos", {"saves": {}})
                 ledger = world.folder / f"{session.session_id}.ledger"
-                agents.append(Agent(session.session_id, ledger, kind))
+                agents.append(AgentProcess(session.session_id, ledger, kind))
         crew = cls(agents[: len(steady)], agents[len(steady) :])
         for agent in crew.agents:
             agent.start(world)

@@ -15,7 +15,7 @@ import psutil
 import psycopg
 
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World
+from tools.chaos.world import World
 
 SIZE = "400m"
 CHUNK = b"\0" * 65536

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from tools.chaos import verification
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World
 from tools.chaos.fault import Act, Fault
-from tools.chaos.healthz_log import Health
+from tools.chaos.healthz_log import HealthzLog
 from tools.chaos.http_client import Visitor
-from tools.chaos.verification import Timeline, Window, Writes
-from tools.chaos.websocket_client import Page
+from tools.chaos.verification import VisibleVersions, Window, Writes
+from tools.chaos.websocket_client import ClaimingPage
+from tools.chaos.world import World
 
 PAGES = 3
 START = 40.0
@@ -24,7 +24,7 @@ NEVER = float("inf")
 
 
 @dataclass
-class Result:
+class DrillResult:
     fault: str
     seconds: float
     writes: Writes
@@ -38,7 +38,7 @@ class Result:
     note: str = ""
 
     @classmethod
-    def of_no_drill(cls, fault: Fault, problem: str) -> Result:
+    def of_no_drill(cls, fault: Fault, problem: str) -> DrillResult:
         """A drill that could not be finished, and proves nothing."""
         unknown = Writes(0, 0, 0, 0)
         return cls(fault.name, 0, unknown, [], NEVER, 0, {}, [], Counter(), [problem])
@@ -74,26 +74,28 @@ class Drill:
     def __init__(self, world: World, fault: Fault) -> None:
         self.world, self.fault = world, fault
         self.visitor = Visitor(world.address)
-        self.pages: list[Page] = []
+        self.pages: list[ClaimingPage] = []
         self.answers: Counter[str] = Counter()
         self.problems: list[str] = []
         self._looks: list[tuple[float, int]] = []
-        self._health = Health(self.visitor)
+        self._health = HealthzLog(self.visitor)
 
-    async def run(self) -> Result:
+    async def run(self) -> DrillResult:
         await asyncio.to_thread(self.visitor.log_in)
         self.world.lost = None
         self.crew = await Crew.hired(self.world, self.fault.steady, self.fault.ordered)
         try:
             async with AsyncExitStack() as stack:
                 for _ in range(PAGES):
-                    page = Page(self.world.address, self.visitor.cookie, self.crew.session_ids)
+                    page = ClaimingPage(
+                        self.world.address, self.visitor.cookie, self.crew.session_ids
+                    )
                     self.pages.append(await stack.enter_async_context(page))
                 return await self._run()
         finally:
             await asyncio.to_thread(self.crew.stop)
 
-    async def _run(self) -> Result:
+    async def _run(self) -> DrillResult:
         await self._everybody_works()
         forms = {
             agent.session_id: await asyncio.to_thread(self.visitor.form, agent.session_id, "pauses")
@@ -221,8 +223,8 @@ class Drill:
         self.problems += self.fault.judge(self.world, self.crew)
         self.problems += self._health.wrong(self.fault.unwell, moments.gone, moments.returns)
 
-    def _result(self, moments: Moments, said: str, resumed_at: float) -> Result:
-        timeline = Timeline.of(self.world, self.crew)
+    def _result(self, moments: Moments, said: str, resumed_at: float) -> DrillResult:
+        timeline = VisibleVersions.of(self.world, self.crew)
         restored_at = self.world.lost[1] if self.world.lost else 0.0
         away = Window(self.fault.away, moments.gone, moments.returns, self.fault.grace, restored_at)
         wrong = [
@@ -230,7 +232,7 @@ class Drill:
             for page in self.pages
             for words in verification.wrong_claims(page, timeline, away, self.crew, resumed_at)
         ]
-        return Result(
+        return DrillResult(
             self.fault.name,
             moments.over - moments.began,
             verification.writes(self.world, self.crew),

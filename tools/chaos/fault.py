@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World
+from tools.chaos.world import World
 
 Act = Callable[[World, Crew], None]
 Judge = Callable[[World, Crew], list[str]]  # returns problems

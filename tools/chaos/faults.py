@@ -11,8 +11,8 @@ import redis
 
 from tools.chaos import agent_faults, disk, network, refusing, restore, standby
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World, kill, signal_all
 from tools.chaos.fault import Fault
+from tools.chaos.world import World, kill, signal_all
 
 
 def stop_valkey(world: World, _crew: Crew) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from agent_sessions import Run, SessionManager, UsageError
-from tools.chaos.agent import Writer, connected, short
+from tools.chaos.agent import ChaosWriter, connected, short
 
 ENDLESS = 10
 
 
-class Forking(Writer):
+class Forking(ChaosWriter):
     async def go(self, run: Run) -> None:
         self._asked = False
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._ask)

@@ -12,7 +12,7 @@ from tools.chaos.http_client import Visitor
 GRACE = 4.0  # seconds; an answer is cached for one and may take two to compute
 
 
-class Health:
+class HealthzLog:
     def __init__(self, visitor: Visitor) -> None:
         self._visitor = visitor
         self._found: list[tuple[float, float, dict[str, Any]]] = []  # (requested, answered, body)

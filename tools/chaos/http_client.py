@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 
-from tools.chaos.environment import PASSWORD
+from tools.chaos.world import PASSWORD
 
 PATIENCE = 15
 _FIELD = re.compile(r'name="(csrfmiddlewaretoken|request_id|seen_version)" value="([^"]*)"')

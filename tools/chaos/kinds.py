@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 
 from agent_sessions import Run
-from tools.chaos.agent import PACE, Writer, short
+from tools.chaos.agent import PACE, ChaosWriter, short
 from tools.chaos.forking import Forking
 from tools.chaos.ledger import Ledger
 
 PATIENCE = 10  # errors that one block ignores before it gives up
 
 
-class HandingBack(Writer):
+class HandingBack(ChaosWriter):
     options = {"stop_on_sigterm": True}
 
 
-class TakingOver(Writer):
+class TakingOver(ChaosWriter):
     """Takes over once; a later owner is not taken over again."""
 
     def __init__(self, session_id: str, ledger: Ledger) -> None:
@@ -28,7 +28,7 @@ class TakingOver(Writer):
         await super().go(run)
 
 
-class TwoTasks(Writer):
+class TwoTasks(ChaosWriter):
     """One task writes all the time; the other works between its writes without a safe point."""
 
     async def go(self, run: Run) -> None:
@@ -44,7 +44,7 @@ class TwoTasks(Writer):
             await self.step(run)
 
 
-class Wrapping(Writer):
+class Wrapping(ChaosWriter):
     """Ignores errors, a limited number in a row."""
 
     async def go(self, run: Run) -> None:
@@ -100,8 +100,8 @@ class TimingOut(Wrapping):
                 continue
 
 
-KINDS: dict[str, type[Writer]] = {
-    "plain": Writer,
+KINDS: dict[str, type[ChaosWriter]] = {
+    "plain": ChaosWriter,
     "handing back": HandingBack,
     "taking over": TakingOver,
     "two tasks": TwoTasks,

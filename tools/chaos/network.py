@@ -6,10 +6,10 @@ import asyncio
 import time
 
 from agent_sessions import SessionManager
-from tools.chaos.agent_processes import Agent, Crew
-from tools.chaos.environment import World
+from tools.chaos.agent_processes import AgentProcess, Crew
 from tools.chaos.fault import Fault
 from tools.chaos.wire import Wire
+from tools.chaos.world import World
 
 WITHOUT_NOTIFICATIONS = 12.0  # seconds; a web process compares itself with the database every ten
 AFTER_ROLLBACK = """
@@ -58,7 +58,7 @@ def delay_commits(world: World, crew: Crew) -> None:
         asyncio.run(roll_back(world, crew.steady[1]))
 
 
-async def roll_back(world: World, agent: Agent) -> None:
+async def roll_back(world: World, agent: AgentProcess) -> None:
     """Rolls back to the newest checkpoint."""
     async with await SessionManager.connect(world.direct_url, world.valkey_url) as manager:
         session = await manager.read(agent.session_id)

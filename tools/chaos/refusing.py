@@ -8,8 +8,8 @@ from tests.support import valkey_refusals
 from tests.support.dashboard import free_port
 from tests.support.valkey_refusals import NOAUTH, NOPERM, OOM, READONLY, Refusal
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World
 from tools.chaos.fault import Act, Fault
+from tools.chaos.world import World
 
 SECONDS = 7
 KEYS = 2000  # each takes a while to load

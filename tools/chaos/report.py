@@ -7,7 +7,7 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from tools.chaos.drill import NEVER, Result
+from tools.chaos.drill import NEVER, DrillResult
 
 COLUMNS = (
     "fault", "lasted", "writes attempted", "writes acknowledged", "acknowledged writes lost",
@@ -15,13 +15,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def line(result: Result) -> str:
+def line(result: DrillResult) -> str:
     mark = "[green]✓[/]" if result.holds else "[red]✗[/]"
     recovery = "never" if result.recovery == NEVER else f"{result.recovery:.1f} s"
     return f"{mark} {result.fault}: right again after {recovery}"
 
 
-def show(console: Console, results: list[Result]) -> None:
+def show(console: Console, results: list[DrillResult]) -> None:
     table = Table()
     for i, name in enumerate(COLUMNS):
         table.add_column(name, justify="right" if 1 <= i <= 7 else "left")
@@ -33,7 +33,7 @@ def show(console: Console, results: list[Result]) -> None:
             console.print(f"[red]{result.fault}: {words} ({n}×)[/]")
 
 
-def cells(result: Result) -> list[str]:
+def cells(result: DrillResult) -> list[str]:
     writes = result.writes
     return [
         f"{result.fault}\n[dim]{result.note}[/]" if result.note else result.fault,
@@ -53,7 +53,7 @@ def bar(n: int) -> str:
     return f"[green]{n}[/]" if n == 0 else f"[bold red]{n}[/]"
 
 
-def timing(result: Result) -> str:
+def timing(result: DrillResult) -> str:
     text = "never" if result.recovery == NEVER else f"{result.recovery:.1f}"
     colour = "green" if result.recovery <= result.at_most else "bold red"
     return f"[{colour}]{text}[/]"

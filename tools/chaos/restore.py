@@ -10,8 +10,8 @@ from psycopg.conninfo import make_conninfo
 from dashboard.embedded import postgres
 from tests.support import runbook
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World
 from tools.chaos.fault import Fault
+from tools.chaos.world import World
 
 LOST_SECONDS = 1.5  # between the dump and the restore
 RESTORED_AT = """

@@ -10,7 +10,7 @@ from dashboard.embedded.account import server_account
 from dashboard.embedded.data_folder import own_folder, socket_folder
 from tools.chaos.agent_faults import wait
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World, kill
+from tools.chaos.world import World, kill
 
 PATIENCE = 20
 

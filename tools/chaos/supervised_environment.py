@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 
 from tests.support.dashboard import EVERYTHING
-from tools.chaos.environment import World
+from tools.chaos.world import World
 
 
 class ServedWorld(World):

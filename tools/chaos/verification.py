@@ -11,11 +11,11 @@ from itertools import groupby
 from typing import Any
 
 from agent_sessions import SessionManager
-from tools.chaos.agent_processes import Agent, Crew
-from tools.chaos.environment import World
+from tools.chaos.agent_processes import AgentProcess, Crew
 from tools.chaos.fault import GRACE
 from tools.chaos.ledger import STEP
-from tools.chaos.websocket_client import Claim, Page
+from tools.chaos.websocket_client import Claim, ClaimingPage
+from tools.chaos.world import World
 
 STEPS = """
 SELECT (data->>'n')::int FROM agent_session_checkpoints WHERE session_id = %s AND name = %s
@@ -54,7 +54,7 @@ def writes(world: World, crew: Crew) -> Writes:
     return Writes(*(sum(column) for column in zip(*counted, strict=True)))
 
 
-def _writes_of(world: World, agent: Agent) -> tuple[int, int, int, int]:
+def _writes_of(world: World, agent: AgentProcess) -> tuple[int, int, int, int]:
     tried = {(entry["kind"], entry["n"]) for entry in agent.entries("try")}
     told = {(e["kind"], e["n"]) for e in agent.entries("stored") if not _was_lost(world, e["at"])}
     stored = Counter((STEP, n) for (n,) in world.sql(STEPS, agent.session_id, STEP))
@@ -101,7 +101,7 @@ def _count(rows: list[tuple[Any, ...]]) -> int:
     return int(rows[0][0])
 
 
-class Timeline:
+class VisibleVersions:
     """The newest committed version of each session at any time."""
 
     def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -113,7 +113,7 @@ class Timeline:
             newest.append(max(version, newest[-1] if newest else 0))
 
     @classmethod
-    def of(cls, world: World, crew: Crew) -> Timeline:
+    def of(cls, world: World, crew: Crew) -> VisibleVersions:
         return cls(world.sql(COMMITS, crew.session_ids))
 
     def version(self, session_id: str, at: float) -> int:
@@ -136,7 +136,7 @@ class Window:
 
 
 def wrong_claims(
-    page: Page, timeline: Timeline, away: Window, crew: Crew, resumed_at: float
+    page: ClaimingPage, timeline: VisibleVersions, away: Window, crew: Crew, resumed_at: float
 ) -> list[str]:
     """Each period in which a page made a wrong claim."""
     works = _writes_of_crew(crew)

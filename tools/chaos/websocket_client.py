@@ -53,7 +53,7 @@ class Shown:
         return None in taken
 
 
-class Page:
+class ClaimingPage:
     def __init__(self, address: str, cookie: str, rows: Iterable[str]) -> None:
         self._address, self._cookie = address, cookie
         self.shown = Shown(Versions(dict.fromkeys(rows, 0)))
@@ -73,7 +73,7 @@ class Page:
         self._told: dict[str, Any] = {}
         self._answered = self._missing = self._more = False
 
-    async def __aenter__(self) -> Page:
+    async def __aenter__(self) -> ClaimingPage:
         self._tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._look())]
         return self
 

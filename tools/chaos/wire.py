@@ -31,7 +31,7 @@ class Wire:
         self.keeps_notifications = False
         self.kept_notifications = 0
         self._commits = 0
-        self._lines: set[Line] = set()
+        self._lines: set[WireConnection] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
 
@@ -64,7 +64,7 @@ class Wire:
         except OSError:
             to_client.transport.abort()
             return
-        line = Line(self, to_client, to_server)
+        line = WireConnection(self, to_client, to_server)
         self._lines.add(line)
         try:
             await asyncio.gather(line.ask(client), line.answer(server))
@@ -80,7 +80,7 @@ class Wire:
         return "held" if self.hold_every and self._commits % self.hold_every == 0 else ""
 
 
-class Line:
+class WireConnection:
     """One connection, read message by message in both directions."""
 
     def __init__(

@@ -19,20 +19,20 @@ from rich.live import Live
 from rich.table import Table
 
 from tools.load.figures import SHARES, Board, Latencies
-from tools.load.target import Place, place
+from tools.load.target import LoadTarget, place
 
 AGENTS_A_PROCESS, PAGES_A_PROCESS = 500, 250
 REFRESH = 0.5
 
 
 @dataclass(frozen=True)
-class Options:
+class LoadOptions:
     agents: int
     pages: int
     seconds: float
 
     @classmethod
-    def read(cls) -> Options:
+    def read(cls) -> LoadOptions:
         value = os.environ.get
         try:
             found = cls(
@@ -47,10 +47,10 @@ class Options:
         return found
 
 
-Child = asyncio.subprocess.Process
+ChildProcess = asyncio.subprocess.Process
 
 
-async def started(place: Place, *words: str) -> Child:
+async def started(place: LoadTarget, *words: str) -> ChildProcess:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *words),
         stdin=asyncio.subprocess.PIPE,
@@ -60,13 +60,13 @@ async def started(place: Place, *words: str) -> Child:
     )
 
 
-def output(child: Child) -> asyncio.StreamReader:
+def output(child: ChildProcess) -> asyncio.StreamReader:
     if child.stdout is None:
         raise RuntimeError("started without a pipe")
     return child.stdout
 
 
-async def listen(child: Child, board: Board) -> None:
+async def listen(child: ChildProcess, board: Board) -> None:
     async for line in output(child):
         board.hear(json.loads(line)["new"])
 
@@ -77,9 +77,9 @@ def shares(number: int, most: int) -> list[int]:
     return [number // processes + (n < number % processes) for n in range(processes)]
 
 
-async def load(place: Place, options: Options, console: Console) -> Board:
+async def load(place: LoadTarget, options: LoadOptions, console: Console) -> Board:
     cookie = await asyncio.to_thread(place.log_in)
-    children: list[Child] = []
+    children: list[ChildProcess] = []
     ids: list[str] = []
     try:
         for count in shares(options.agents, AGENTS_A_PROCESS):
@@ -101,7 +101,7 @@ async def load(place: Place, options: Options, console: Console) -> Board:
 
 
 async def watched(
-    children: list[Child], agents: list[Child], options: Options, console: Console
+    children: list[ChildProcess], agents: list[ChildProcess], options: LoadOptions, console: Console
 ) -> Board:
     board = Board()
     hearing = [asyncio.create_task(listen(child, board)) for child in children]
@@ -117,7 +117,7 @@ async def watched(
     return board
 
 
-def table(options: Options, board: Board, *, live: bool) -> Table:
+def table(options: LoadOptions, board: Board, *, live: bool) -> Table:
     title = f"{options.agents} agents, {options.pages} pages, {board.seconds:.0f} s"
     shown = Table(
         "", "number", "a second", *(f"p{share:.0%}"[:-1] for share in SHARES), title=title
@@ -134,7 +134,7 @@ def times(found: Latencies) -> list[str]:
 
 
 def main() -> int:
-    options, console = Options.read(), Console()
+    options, console = LoadOptions.read(), Console()
     with place(os.environ.get("URL", "")) as there:
         console.print(f"{there.url}: {options.agents} agents and {options.pages} pages")
         board = asyncio.run(load(there, options, console))

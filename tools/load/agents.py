@@ -11,14 +11,16 @@ from contextlib import suppress
 
 from agent_sessions import OrderReceived, SessionManager
 from agent_sessions.keys import NAMESPACE
-from tools.load.figures import Said
+from tools.load.figures import PrintedFigures
 
 STEP = 2.0  # seconds of work between two checkpoints, on average
 BEAT = 2.0
 REMARKS = "Sauber gerechnet; bei der dritten Aufgabe fehlt die Einheit. " * 12
 
 
-async def agent(manager: SessionManager, session_id: str, until: float, said: Said) -> None:
+async def agent(
+    manager: SessionManager, session_id: str, until: float, said: PrintedFigures
+) -> None:
     """Works on one session; an administrator may pause or end it."""
     with suppress(OrderReceived):
         async with manager.attach(session_id, interval=BEAT) as run:
@@ -33,7 +35,7 @@ async def agent(manager: SessionManager, session_id: str, until: float, said: Sa
 
 
 async def main(agents: int, seconds: float) -> None:
-    said = Said()
+    said = PrintedFigures()
     async with await SessionManager.connect(
         os.environ["DATABASE_URL"],
         os.environ["VALKEY_URL"],

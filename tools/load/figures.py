@@ -24,7 +24,7 @@ class Latencies(Counter[int]):
         return None
 
 
-class Said:
+class PrintedFigures:
     """One process's figures since the last line. Prints a line of JSON a second."""
 
     def __init__(self) -> None:

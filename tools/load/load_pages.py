@@ -16,17 +16,17 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.support.page import Credit, Versions, hello, open_socket
-from tools.load.figures import Said
+from tools.load.figures import PrintedFigures
 
 ROWS = 50
 AT_ONCE = 50
 PROGRESS = re.compile(r'data-progress="(\d+)"')
 
 
-class Page:
+class LoadPage:
     """An open list that acknowledges as a browser does."""
 
-    def __init__(self, shown: list[str], said: Said) -> None:
+    def __init__(self, shown: list[str], said: PrintedFigures) -> None:
         self._said = said
         self._versions = Versions(dict.fromkeys(shown, 0))
         self._seq = 0
@@ -72,7 +72,9 @@ class Page:
         return complete
 
 
-async def kept_open(page: Page, url: str, cookie: str, door: asyncio.Semaphore, said: Said) -> None:
+async def kept_open(
+    page: LoadPage, url: str, cookie: str, door: asyncio.Semaphore, said: PrintedFigures
+) -> None:
     try:
         await page.open(url, cookie, door)
         lost = "page closed by the server"
@@ -82,13 +84,13 @@ async def kept_open(page: Page, url: str, cookie: str, door: asyncio.Semaphore, 
 
 
 async def main(url: str, cookie: str, pages: int) -> None:
-    ids, said = json.loads(sys.stdin.readline()), Said()
+    ids, said = json.loads(sys.stdin.readline()), PrintedFigures()
     door = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
         group.create_task(said.for_ever())
         for n in range(pages):
             shown = [ids[(n * ROWS + i) % len(ids)] for i in range(min(ROWS, len(ids)))]
-            group.create_task(kept_open(Page(shown, said), url, cookie, door, said))
+            group.create_task(kept_open(LoadPage(shown, said), url, cookie, door, said))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @dataclass(frozen=True)
-class Place:
+class LoadTarget:
     url: str
     environment: dict[str, str]
     user: str
@@ -43,7 +43,7 @@ class Place:
 
 
 @contextmanager
-def place(url: str) -> Iterator[Place]:
+def place(url: str) -> Iterator[LoadTarget]:
     if not url:
         with _of_our_own() as found:
             yield found
@@ -51,14 +51,14 @@ def place(url: str) -> Iterator[Place]:
     if missing := [name for name in ("DATABASE_URL", "VALKEY_URL") if not os.environ.get(name)]:
         raise SystemExit(f"error: agents at {url} need {' and '.join(missing)} of that dashboard")
     user, password = os.environ.get("LOAD_USER", "admin"), os.environ.get("LOAD_PASSWORD", "")
-    yield Place(url.rstrip("/"), dict(os.environ), user, password)
+    yield LoadTarget(url.rstrip("/"), dict(os.environ), user, password)
 
 
 @contextmanager
-def _of_our_own() -> Iterator[Place]:
+def _of_our_own() -> Iterator[LoadTarget]:
     with everything() as found:
         servers = {
             "DATABASE_URL": postgres.url(found.data_dir, LogIn.AGENTS),
             "VALKEY_URL": valkey.url(found.data_dir, LogIn.AGENTS),
         }
-        yield Place(found.url, {**os.environ, **servers}, "admin", found.password)
+        yield LoadTarget(found.url, {**os.environ, **servers}, "admin", found.password)

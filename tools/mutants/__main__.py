@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.mutants.mutant import Mutant
-from tools.mutants.runs import Outcome, run
+from tools.mutants.runs import MutantOutcome, run
 from tools.mutants.targets import TARGETS, mutants
 
 ROOT = Path(__file__).parent.parent.parent
@@ -55,17 +55,17 @@ def main() -> int:
     if value("LIST"):
         print(*(mutant.name for mutant in chosen), sep="\n")
         return 0
-    counted: Counter[Outcome] = Counter()
+    counted: Counter[MutantOutcome] = Counter()
 
-    def told(mutant: Mutant, outcome: Outcome) -> None:
+    def told(mutant: Mutant, outcome: MutantOutcome) -> None:
         counted[outcome] += 1
         print(f"{outcome}: {mutant.name}", flush=True)
 
     work = ((mutant, TARGETS[mutant.path]) for mutant in chosen)
     asyncio.run(run(ROOT, work, workers, minutes * 60, told))
-    counted[Outcome.NOT_RUN] += len(chosen) - counted.total()
-    print(", ".join(f"{outcome}: {counted[outcome]}" for outcome in Outcome))
-    return int(counted[Outcome.SURVIVED] + counted[Outcome.TESTS_FAIL] > 0)
+    counted[MutantOutcome.NOT_RUN] += len(chosen) - counted.total()
+    print(", ".join(f"{outcome}: {counted[outcome]}" for outcome in MutantOutcome))
+    return int(counted[MutantOutcome.SURVIVED] + counted[MutantOutcome.TESTS_FAIL] > 0)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ BROKEN = (2, 4)  # exit codes of pytest for failed collection
 SLOWEST = 900.0  # seconds; a longer run counts as a hanging mutant
 
 
-class Outcome(StrEnum):
+class MutantOutcome(StrEnum):
     NOTICED = "noticed"
     SURVIVED = "survived"
     TESTS_FAIL = "its tests fail without it"
@@ -44,7 +44,7 @@ def copy_of(root: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-async def outcome(copy: Path, mutant: Mutant, tests: Sequence[str]) -> Outcome:
+async def outcome(copy: Path, mutant: Mutant, tests: Sequence[str]) -> MutantOutcome:
     """`not run` if pytest ended with neither success nor failure."""
     place = copy / mutant.path
     text = place.read_text("utf-8")
@@ -54,8 +54,12 @@ async def outcome(copy: Path, mutant: Mutant, tests: Sequence[str]) -> Outcome:
     finally:
         place.write_text(text, "utf-8")
     if code == 0:
-        return Outcome.SURVIVED
-    return Outcome.NOTICED if code is None or code in (FAILED_TESTS, *BROKEN) else Outcome.NOT_RUN
+        return MutantOutcome.SURVIVED
+    return (
+        MutantOutcome.NOTICED
+        if code is None or code in (FAILED_TESTS, *BROKEN)
+        else MutantOutcome.NOT_RUN
+    )
 
 
 async def _tests(copy: Path, tests: Sequence[str]) -> int | None:
@@ -76,7 +80,7 @@ async def _tests(copy: Path, tests: Sequence[str]) -> int | None:
             await process.wait()
 
 
-Told = Callable[[Mutant, Outcome], None]
+Told = Callable[[Mutant, MutantOutcome], None]
 
 
 async def run(
@@ -96,7 +100,7 @@ async def run(
                 if tests not in healthy:
                     healthy[tests] = tasks.create_task(_tests(unchanged, tests))
                 if await healthy[tests] != 0:
-                    told(mutant, Outcome.TESTS_FAIL)
+                    told(mutant, MutantOutcome.TESTS_FAIL)
                 else:
                     told(mutant, await outcome(copy, mutant, tests))
 

@@ -18,7 +18,7 @@ _ENDS = {
 }  # fmt: skip
 
 
-class Token(NamedTuple):
+class SqlToken(NamedTuple):
     text: str
     start: int
     end: int
@@ -42,19 +42,19 @@ def _names(text: str) -> set[str]:
     return {m.group(1) for m in _FUNCTION.finditer(text)} | set(_DROPPED.findall(text))
 
 
-def _tokens(text: str) -> list[Token]:
+def _tokens(text: str) -> list[SqlToken]:
     tokens, depth = [], 0
     for match in _TOKEN.finditer(text):
         word = match.group()
         if word.startswith("--"):
             continue
         depth -= word in ")]"
-        tokens.append(Token(word, match.start(), match.end(), depth))
+        tokens.append(SqlToken(word, match.start(), match.end(), depth))
         depth += word in "(["
     return tokens
 
 
-def _without_operands(tokens: list[Token], text: str) -> Iterator[tuple[int, int, str]]:
+def _without_operands(tokens: list[SqlToken], text: str) -> Iterator[tuple[int, int, str]]:
     for i, token in enumerate(tokens):
         if token.text != "AND" or _is_of_between(tokens, i):
             continue
@@ -65,7 +65,7 @@ def _without_operands(tokens: list[Token], text: str) -> Iterator[tuple[int, int
             yield tokens[first].start, token.end, ""
 
 
-def _is_of_between(tokens: list[Token], at: int) -> bool:
+def _is_of_between(tokens: list[SqlToken], at: int) -> bool:
     for token in reversed(tokens[:at]):
         if token.depth == tokens[at].depth and token.text in (_BEGINS | {"BETWEEN"}):
             return token.text == "BETWEEN"
@@ -74,7 +74,7 @@ def _is_of_between(tokens: list[Token], at: int) -> bool:
     return False
 
 
-def _last_of_operand(tokens: list[Token], at: int) -> int:
+def _last_of_operand(tokens: list[SqlToken], at: int) -> int:
     """The end of the operand; a CASE inside it has an END of its own."""
     cases, depth = 0, tokens[at].depth
     for i in range(at + 1, len(tokens)):
@@ -86,7 +86,7 @@ def _last_of_operand(tokens: list[Token], at: int) -> int:
     return len(tokens) - 1
 
 
-def _first_of_operand(tokens: list[Token], at: int) -> int:
+def _first_of_operand(tokens: list[SqlToken], at: int) -> int:
     cases, depth = 0, tokens[at].depth
     for i in range(at - 1, -1, -1):
         token = tokens[i]
@@ -97,7 +97,7 @@ def _first_of_operand(tokens: list[Token], at: int) -> int:
     return 0
 
 
-def _without_branches(tokens: list[Token], text: str) -> Iterator[tuple[int, int, str]]:
+def _without_branches(tokens: list[SqlToken], text: str) -> Iterator[tuple[int, int, str]]:
     """Replaces conditions by NULL, which is neither true nor equal to anything."""
     for i, token in enumerate(tokens):
         if token.text not in ("IF", "ELSIF", "WHEN"):

@@ -19,23 +19,23 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools.stress.environment import Place
 from tools.stress.plan import plan
-from tools.stress.stress_run import Run
+from tools.stress.servers import StressServers
+from tools.stress.stress_run import StressRun
 from tools.stress.violations import Violation
 
 SHOWN = 3  # for each rule and seed
 
 
 @dataclass(frozen=True)
-class Options:
+class StressOptions:
     seeds: tuple[int, ...]
     seconds: float
     jobs: int
     report: Path
 
     @classmethod
-    def read(cls) -> Options:
+    def read(cls) -> StressOptions:
         value = os.environ.get
         try:
             found = cls(
@@ -60,8 +60,8 @@ def seeds_of(text: str) -> tuple[int, ...]:
 
 
 @contextmanager
-def places(number: int) -> Iterator[list[Place]]:
-    made = [Place() for _ in range(number)]
+def places(number: int) -> Iterator[list[StressServers]]:
+    made = [StressServers() for _ in range(number)]
     try:
         for place in made:
             place.start_servers()
@@ -72,14 +72,14 @@ def places(number: int) -> Iterator[list[Place]]:
 
 
 class Runs:
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: StressOptions) -> None:
         self._options = options
         self._waiting = list(options.seeds)
         self._begin = time.monotonic()
         self._done = 0
         self.violations: list[Violation] = []
 
-    async def at(self, place: Place) -> None:
+    async def at(self, place: StressServers) -> None:
         """Runs seeds until none is left."""
         await place.start_workers()
         try:
@@ -88,12 +88,12 @@ class Runs:
         finally:
             await place.stop_workers()
 
-    async def _seed(self, place: Place, seed: int) -> None:
+    async def _seed(self, place: StressServers, seed: int) -> None:
         folder = self._options.report / f"seed-{seed}"
         for log in folder.glob("*.json*"):
             log.unlink()
         try:
-            found = await Run(place, plan(seed, self._options.seconds), folder).run()
+            found = await StressRun(place, plan(seed, self._options.seconds), folder).run()
         except Exception as error:
             says = f"the run could not be finished: {type(error).__name__}: {error}"
             found = [Violation("run", says, "", seed=seed)]
@@ -128,7 +128,7 @@ def summary(found: Sequence[Violation]) -> str:
     return ", ".join(f"{n} {rule}" for rule, n in counted.most_common()) or "no violation"
 
 
-async def run(options: Options, made: list[Place]) -> list[Violation]:
+async def run(options: StressOptions, made: list[StressServers]) -> list[Violation]:
     runs = Runs(options)
     async with asyncio.TaskGroup() as tasks:
         for place in made:
@@ -137,7 +137,7 @@ async def run(options: Options, made: list[Place]) -> list[Violation]:
 
 
 def main() -> int:
-    options = Options.read()
+    options = StressOptions.read()
     with places(min(options.jobs, len(options.seeds))) as made:
         violations = asyncio.run(run(options, made))
     print(f"{len(options.seeds)} seeds of {options.seconds:g} s: {summary(violations)}")

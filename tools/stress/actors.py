@@ -16,7 +16,7 @@ PATIENCE = 0.1
 SHARED = "shared"
 
 
-class Worker:
+class ActorTask:
     """One actor of the plan. `ending` is set when it should finish its current call and stop."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Worker:
             pass
 
 
-class Writer(Worker):
+class WriterTask(ActorTask):
     """Reads a session, changes it and stores it with update_session or edit; reuses its copy."""
 
     async def work(self) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent_sessions import AgentSession, SessionCheckpoint, SessionError, StorageUnavailable
-from tools.stress.actors import PATIENCE, Worker
-from tools.stress.plan import Order
+from tools.stress.actors import PATIENCE, ActorTask
+from tools.stress.plan import PlannedOrder
 
 TRIES = 3
 
 
-class Administrator(Worker):
+class Administrator(ActorTask):
     async def work(self) -> None:
         for order in self.actor.orders:
             try:
@@ -27,7 +27,7 @@ class Administrator(Worker):
             except SessionError:
                 pass  # the log has the error
 
-    async def _give(self, order: Order) -> None:
+    async def _give(self, order: PlannedOrder) -> None:
         request_id = uuid.uuid4()
         who = {"actor": self.actor.name, "reason": self.value(), "request_id": request_id}
         work, facts = await self._work(order.verb, who)

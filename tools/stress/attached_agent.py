@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent_sessions import OrderReceived, RolledBack, Run, SessionError, StorageUnavailable
-from tools.stress.actors import PATIENCE, Worker
+from tools.stress.actors import PATIENCE, ActorTask
 
 ENDS = 0.01  # of all steps; the agent then completes its session
 
 
-class Agent(Worker):
+class AttachedAgent(ActorTask):
     async def work(self) -> None:
         while not self.ending.is_set():
             try:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tools.stress.log import Call
-from tools.stress.record import Record
+from tools.stress.record import StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 
-
-def lost(record: Record, calls: Sequence[Call]) -> Findings:
+def lost(record: StressRecord, calls: Sequence[Call]) -> Findings:
     stored = {checkpoint.token for checkpoint in record.checkpoints}
     for call in calls:
         missing = [t for t in call.facts.get("tokens", ()) if t not in stored]
@@ -23,7 +22,7 @@ def lost(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def refused_but_stored(record: Record, calls: Sequence[Call]) -> Findings:
+def refused_but_stored(record: StressRecord, calls: Sequence[Call]) -> Findings:
     stored = {checkpoint.token for checkpoint in record.checkpoints}
     for call in calls:
         there = [t for t in call.facts.get("tokens", ()) if t in stored]
@@ -34,14 +33,14 @@ def refused_but_stored(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def double(record: Record, calls: Sequence[Call]) -> Findings:
+def double(record: StressRecord, calls: Sequence[Call]) -> Findings:
     counted = Counter(c.token for c in record.checkpoints if c.token is not None)
     for token, n in counted.items():
         if n > 1:
             yield f"checkpoint {token!r} is stored {n} times", _of(token, calls)
 
 
-def out_of_order(record: Record, calls: Sequence[Call]) -> Findings:
+def out_of_order(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Acknowledged checkpoints of a writer whose numbers do not increase."""
     numbers = {c.token: c.n for c in record.checkpoints}
     newest: dict[Any, tuple[int, str]] = {}
@@ -55,7 +54,7 @@ def out_of_order(record: Record, calls: Sequence[Call]) -> Findings:
             newest[writer] = max(before, (n, token))
 
 
-def of_an_old_epoch(record: Record, calls: Sequence[Call]) -> Findings:
+def of_an_old_epoch(record: StressRecord, calls: Sequence[Call]) -> Findings:
     versions = {c.token: c.version for c in record.checkpoints}
     for call in calls:
         epoch = call.facts.get("epoch")

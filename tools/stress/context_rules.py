@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tools.stress.history_rules import ROUNDING
 from tools.stress.log import Call
-from tools.stress.record import Entry, Record
+from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 RUN_CALLS = ("entered", "checkpoint", "save", "safe_point", "complete")
 
 
@@ -20,7 +20,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
     return {key: after.get(key) for key in keys if before.get(key) != after.get(key)}
 
 
-def wrong_copies(record: Record, calls: Sequence[Call]) -> Findings:
+def wrong_copies(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Returned copies that differ from the record at their version."""
     for call in calls:
         if call.copy is not None and (what := _wrong(record, call.copy, _newer(record, call))):
@@ -30,13 +30,13 @@ def wrong_copies(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def wrong_copy_in_valkey(record: Record, calls: Sequence[Call]) -> Findings:
+def wrong_copy_in_valkey(record: StressRecord, calls: Sequence[Call]) -> Findings:
     copy = record.valkey
     if copy is not None and "version" in copy and (what := _wrong(record, copy, [])):
         yield f"Valkey keeps a copy of version {copy['version']} {what}", []
 
 
-def _newer(record: Record, call: Call) -> list[Entry] | None:
+def _newer(record: StressRecord, call: Call) -> list[RecordedEntry] | None:
     """Later entries that may have set the copy's state; None if any may have.
 
     A copy has the version of its context. A write of checkpoints alone updates state and order to
@@ -54,7 +54,9 @@ def _newer(record: Record, call: Call) -> list[Entry] | None:
     ]
 
 
-def _wrong(record: Record, copy: dict[str, Any], newer: Sequence[Entry] | None) -> str | None:
+def _wrong(
+    record: StressRecord, copy: dict[str, Any], newer: Sequence[RecordedEntry] | None
+) -> str | None:
     entry = record.entry(copy["version"])
     if entry is None:
         return "that never was"
@@ -68,7 +70,7 @@ def _wrong(record: Record, copy: dict[str, Any], newer: Sequence[Entry] | None) 
     return None
 
 
-def unasked(record: Record, calls: Sequence[Call]) -> Findings:
+def unasked(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Changes that no call requested at that time. A rollback may change everything."""
     asked = _asked(calls)
     for entry, before, after in _written(record):
@@ -84,7 +86,7 @@ def unasked(record: Record, calls: Sequence[Call]) -> Findings:
                 )
 
 
-def _written(record: Record) -> list[tuple[Entry, dict[str, Any], dict[str, Any]]]:
+def _written(record: StressRecord) -> list[tuple[RecordedEntry, dict[str, Any], dict[str, Any]]]:
     """The changes except rollbacks."""
     return [change for change in record.changes() if change[0].verb != "rollback"]
 
@@ -97,7 +99,7 @@ def _asked(calls: Sequence[Call]) -> defaultdict[str, list[Call]]:
     return asked
 
 
-def _is_within(entry: Entry, call: Call, value: Any, key: str) -> bool:
+def _is_within(entry: RecordedEntry, call: Call, value: Any, key: str) -> bool:
     if call.facts["wants"].get(key) != value:
         return False
     stored_as = call.copy["version"] if call.copy is not None else None
@@ -105,14 +107,14 @@ def _is_within(entry: Entry, call: Call, value: Any, key: str) -> bool:
     return during or stored_as == entry.version
 
 
-def _under_way(entry: Entry, calls: Sequence[Call]) -> list[Call]:
+def _under_way(entry: RecordedEntry, calls: Sequence[Call]) -> list[Call]:
     """Acknowledged writes at that time, which explain most violations."""
     return [
         c for c in calls if "wants" in c.facts and c.acknowledged and c.start <= entry.at <= c.end
     ]
 
 
-def lost(record: Record, calls: Sequence[Call]) -> Findings:
+def lost(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Acknowledged changes that were in effect at no time during their call or its first try."""
     begun: dict[tuple[str, str, Any], float] = {}
     for call in calls:
@@ -129,7 +131,7 @@ def lost(record: Record, calls: Sequence[Call]) -> Findings:
             yield f"{call.name} of {call.who} returned, but {key!r} was never {what}", [call]
 
 
-def _took_effect(record: Record, key: str, value: Any, since: float, until: float) -> bool:
+def _took_effect(record: StressRecord, key: str, value: Any, since: float, until: float) -> bool:
     versions = sorted(record.contexts)
     for i, version in enumerate(versions):
         entry = record.entry(version)
@@ -142,7 +144,7 @@ def _took_effect(record: Record, key: str, value: Any, since: float, until: floa
     return False
 
 
-def _was_refused(record: Record, call: Call) -> bool:
+def _was_refused(record: StressRecord, call: Call) -> bool:
     """Whether the trigger refused it: repeated refusals of an old agent share one history entry."""
     entries = record.history
     for i, entry in enumerate(entries):
@@ -153,7 +155,7 @@ def _was_refused(record: Record, call: Call) -> bool:
     return False
 
 
-def overwritten(record: Record, calls: Sequence[Call]) -> Findings:
+def overwritten(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Writes to a shared key that replaced a value which the writer had not seen."""
     seeing = [call for call in calls if call.facts.get("seen")]
     for entry, before, after in _written(record):

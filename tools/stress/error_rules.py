@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tools.stress.log import Call
-from tools.stress.record import Record
+from tools.stress.record import StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 NOT_OURS = ("upsert",)  # SQL of the old agent itself
 MAY_LEAVE_ATTACH = {
     *("RolledBack", "Failed", "Completed", "Deleted", "TakenOver", "SessionOwned"),
@@ -16,7 +16,7 @@ MAY_LEAVE_ATTACH = {
 }
 
 
-def foreign(record: Record | None, calls: Sequence[Call]) -> Findings:
+def foreign(record: StressRecord | None, calls: Sequence[Call]) -> Findings:
     """Errors of psycopg, redis, asyncio or Python, and managers that could not be closed."""
     found: defaultdict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in calls:
@@ -28,7 +28,7 @@ def foreign(record: Record | None, calls: Sequence[Call]) -> Findings:
         yield f"{error} left the library, in {concerned[0].name} of {who}: {says}", concerned
 
 
-def left_attach(record: Record, calls: Sequence[Call]) -> Findings:
+def left_attach(record: StressRecord, calls: Sequence[Call]) -> Findings:
     for call in calls:
         if call.name != "attach" or call.error is None or not call.is_session_error:
             continue

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from agent_sessions import TRANSITIONS
 from tools.stress.log import Call
-from tools.stress.record import Entry, Record
+from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 ROUNDING = 0.05  # seconds; the machine's clock may be adjusted during a run
 BY_AGENTS = {
     (str(was), str(becomes))
@@ -19,7 +19,7 @@ BY_AGENTS = {
 }
 
 
-def gaps(record: Record, calls: Sequence[Call]) -> Findings:
+def gaps(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """One entry a version, each continuing the one before, the last equal to the row."""
     row, history = record.row, record.history
     versions = [entry.version for entry in history]
@@ -39,7 +39,7 @@ def gaps(record: Record, calls: Sequence[Call]) -> Findings:
         yield "there is a context of a version that the history does not know", []
 
 
-def stored_twice(record: Record, calls: Sequence[Call]) -> Findings:
+def stored_twice(record: StressRecord, calls: Sequence[Call]) -> Findings:
     counted = Counter(entry.change_id for entry in record.history if entry.change_id)
     for change_id, n in counted.items():
         if n > 1:
@@ -47,14 +47,14 @@ def stored_twice(record: Record, calls: Sequence[Call]) -> Findings:
             yield f"one write is stored as {n} versions: {versions}", []
 
 
-def forbidden(record: Record, calls: Sequence[Call]) -> Findings:
+def forbidden(record: StressRecord, calls: Sequence[Call]) -> Findings:
     for entry in record.history[1:]:
         if not _may_be(entry):
             by = entry.verb or entry.kind
             yield f"version {entry.version}: {entry.from_state} became {entry.to_state} by {by}", []
 
 
-def _may_be(entry: Entry) -> bool:
+def _may_be(entry: RecordedEntry) -> bool:
     was, becomes = entry.from_state, entry.to_state
     if entry.kind != "order":
         return was == becomes or (was, becomes) in BY_AGENTS
@@ -64,12 +64,12 @@ def _may_be(entry: Entry) -> bool:
     return table.get(was or "") == becomes
 
 
-def by_agents(record: Record) -> list[Entry]:
+def by_agents(record: StressRecord) -> list[RecordedEntry]:
     """Transitions that are not orders."""
     return [e for e in record.history[1:] if e.kind != "order" and e.from_state != e.to_state]
 
 
-def asking(entry: Entry, calls: Sequence[Call]) -> list[Call]:
+def asking(entry: RecordedEntry, calls: Sequence[Call]) -> list[Call]:
     """Calls that requested this state while the transition was stored."""
     return [
         call
@@ -80,7 +80,7 @@ def asking(entry: Entry, calls: Sequence[Call]) -> list[Call]:
     ]
 
 
-def during(entry: Entry, calls: Sequence[Call]) -> list[Call]:
+def during(entry: RecordedEntry, calls: Sequence[Call]) -> list[Call]:
     """The writes of new agents at that time."""
     return [
         call
@@ -89,7 +89,7 @@ def during(entry: Entry, calls: Sequence[Call]) -> list[Call]:
     ]
 
 
-def unasked(record: Record, calls: Sequence[Call]) -> Findings:
+def unasked(record: StressRecord, calls: Sequence[Call]) -> Findings:
     for entry in by_agents(record):
         if entry.to_state != "failed" and not asking(entry, calls):
             yield (
@@ -101,7 +101,7 @@ def unasked(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def failed_by_the_library(record: Record, calls: Sequence[Call]) -> Findings:
+def failed_by_the_library(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """No actor of the plan fails its own session, so every `failed` comes from the library."""
     for entry in by_agents(record):
         if entry.to_state == "failed" and not asking(entry, calls):

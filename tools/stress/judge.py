@@ -6,17 +6,16 @@ The rules are pure functions of records and calls.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from tools.stress import checkpoint_rules, context_rules, error_rules, history_rules, order_rules
 from tools.stress.log import Call
-from tools.stress.record import Record
-from tools.stress.violations import Violation
+from tools.stress.record import StressRecord
+from tools.stress.violations import Findings, Violation
 
-Finding = tuple[str, list[Call]]
-Rule = Callable[[Record, Sequence[Call]], Iterator[Finding]]
+RecordRule = Callable[[StressRecord, Sequence[Call]], Findings]
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, RecordRule] = {
     "lost checkpoint": checkpoint_rules.lost,
     "refused, but stored": checkpoint_rules.refused_but_stored,
     "double checkpoint": checkpoint_rules.double,
@@ -42,7 +41,7 @@ RULES: dict[str, Rule] = {
 
 
 def judge(
-    records: Sequence[Record], calls: Sequence[Call], wrong_counts: dict[str, int]
+    records: Sequence[StressRecord], calls: Sequence[Call], wrong_counts: dict[str, int]
 ) -> list[Violation]:
     of_session: defaultdict[str, list[Call]] = defaultdict(list)
     for call in calls:

@@ -10,7 +10,7 @@ import redis.asyncio
 
 from agent_sessions import SessionManager
 from tests.library.old_agent import OldAgent
-from tools.stress.actors import PATIENCE, Worker
+from tools.stress.actors import PATIENCE, ActorTask
 from tools.stress.log import Log
 from tools.stress.plan import Actor
 
@@ -18,7 +18,7 @@ RELOADS = 0.15
 ORDERS = "SELECT order_version FROM agent_sessions WHERE id = %s"
 
 
-class Old(Worker):
+class Old(ActorTask):
     def __init__(
         self,
         actor: Actor,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from agent_sessions import TRANSITIONS
 from tools.stress.history_rules import asking, by_agents
 from tools.stress.log import Call
-from tools.stress.record import Entry, Record
+from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.violations import Findings
 
-Findings = Iterator[tuple[str, list[Call]]]
 LIVE = ("active", "paused")
 
 
-def not_given(record: Record, calls: Sequence[Call]) -> Findings:
+def not_given(record: StressRecord, calls: Sequence[Call]) -> Findings:
     given = {call.facts.get("request") for call in calls}
     for entry in record.history:
         if entry.kind == "order" and entry.change_id not in given:
@@ -24,7 +24,7 @@ def not_given(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def lost(record: Record, calls: Sequence[Call]) -> Findings:
+def lost(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """An acknowledged order has one entry, or none if the session was in that state already."""
     stored = Counter(entry.change_id for entry in record.history)
     for call in calls:
@@ -37,7 +37,7 @@ def lost(record: Record, calls: Sequence[Call]) -> Findings:
             yield f"{verb} of {call.who} returned, but the history does not have it", [call]
 
 
-def undone(record: Record, calls: Sequence[Call]) -> Findings:
+def undone(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Transitions of agents against an order that they had not seen."""
     for entry in by_agents(record):
         before = [e for e in record.history if e.kind == "order" and e.version < entry.version]
@@ -55,7 +55,7 @@ def undone(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def not_met(record: Record, calls: Sequence[Call]) -> Findings:
+def not_met(record: StressRecord, calls: Sequence[Call]) -> Findings:
     """Work after an acknowledgement.
 
     From an acknowledged pause until its end no task of an attached run may work; after another
@@ -84,7 +84,7 @@ def not_met(record: Record, calls: Sequence[Call]) -> Findings:
             )
 
 
-def _newest_order(record: Record, i: int) -> Entry | None:
+def _newest_order(record: StressRecord, i: int) -> RecordedEntry | None:
     """The newest order.
 
     A writer's later entry may have another state, so the order's own entry counts.
@@ -98,6 +98,6 @@ def _end(step: Call) -> float:
     return step.start if step.end == float("inf") else step.end
 
 
-def _is_fenced(step: Call, entry: Entry) -> bool:
+def _is_fenced(step: Call, entry: RecordedEntry) -> bool:
     alone: bool = step.facts["tasks"] == 1
     return alone and step.facts["epoch"] < entry.epoch

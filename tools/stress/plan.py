@@ -13,7 +13,7 @@ LONGEST_STOP = 10.0  # seconds
 
 
 @dataclass(frozen=True)
-class Order:
+class PlannedOrder:
     """`wait` seconds after the previous order. `twice`: sent again with the same request id."""
 
     wait: float
@@ -32,14 +32,14 @@ class Actor:
     pace: float
     tasks: int = 1
     transitions: bool = False
-    orders: tuple[Order, ...] = ()
+    orders: tuple[PlannedOrder, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Actor:
-        orders = tuple(Order(**order) for order in given["orders"])
+        orders = tuple(PlannedOrder(**order) for order in given["orders"])
         return cls(**(given | {"orders": orders}))
 
 
@@ -145,23 +145,25 @@ def _administrator(random: Random, session: int, seconds: float) -> Actor:
     return Actor("administrator", name, "administrators", session, pace, orders=orders)
 
 
-def _orders(random: Random, seconds: float, pace: float, following: Following) -> tuple[Order, ...]:
+def _orders(
+    random: Random, seconds: float, pace: float, following: Following
+) -> tuple[PlannedOrder, ...]:
     made, at, verb = [], 0.0, "begin"
     while at < seconds:
         verbs, weights = zip(*following[verb], strict=True)
         verb = random.choices(verbs, weights)[0]
         wait = random.expovariate(1 / pace)
-        made.append(Order(wait, verb, twice=random.random() < 0.1))
+        made.append(PlannedOrder(wait, verb, twice=random.random() < 0.1))
         at += wait
     return tuple(made)
 
 
-def _edits(random: Random, seconds: float) -> tuple[Order, ...]:
+def _edits(random: Random, seconds: float) -> tuple[PlannedOrder, ...]:
     made, at = [], 0.0
     while at < seconds:
         wait = random.uniform(0.2, 1.5)
         verb = random.choices(["edit", "pause", "resume"], [6, 1, 2])[0]
-        made.append(Order(wait, verb))
+        made.append(PlannedOrder(wait, verb))
         at += wait
     return tuple(made)
 

@@ -39,7 +39,7 @@ GROUP BY 1 HAVING sum(n) <> 0
 
 
 @dataclass(frozen=True)
-class Entry:
+class RecordedEntry:
     """One entry of the history."""
 
     version: int
@@ -67,10 +67,10 @@ class Stored:
 
 
 @dataclass
-class Record:
+class StressRecord:
     session: str
     row: dict[str, Any]
-    history: list[Entry]
+    history: list[RecordedEntry]
     checkpoints: list[Stored] = field(default_factory=list)
     contexts: dict[int, dict[str, Any]] = field(default_factory=dict)
     valkey: dict[str, Any] | None = None
@@ -79,7 +79,7 @@ class Record:
         self._entries = {entry.version: entry for entry in self.history}
         self._versions = sorted(self.contexts)
 
-    def entry(self, version: int) -> Entry | None:
+    def entry(self, version: int) -> RecordedEntry | None:
         return self._entries.get(version)
 
     def context_at(self, version: int) -> dict[str, Any] | None:
@@ -87,7 +87,7 @@ class Record:
         i = bisect_right(self._versions, version)
         return self.contexts[self._versions[i - 1]] if i else None
 
-    def changes(self) -> list[tuple[Entry, dict[str, Any], dict[str, Any]]]:
+    def changes(self) -> list[tuple[RecordedEntry, dict[str, Any], dict[str, Any]]]:
         """Each change of the context: its entry, the context before, the context after."""
         pairs = zip(self._versions, self._versions[1:], strict=False)
         return [
@@ -97,7 +97,7 @@ class Record:
         ]
 
 
-def read(database_url: str, valkey_url: str, sessions: Sequence[str]) -> list[Record]:
+def read(database_url: str, valkey_url: str, sessions: Sequence[str]) -> list[StressRecord]:
     with (
         psycopg.connect(database_url, row_factory=dict_row) as connection,
         redis.Redis.from_url(valkey_url) as client,
@@ -106,7 +106,9 @@ def read(database_url: str, valkey_url: str, sessions: Sequence[str]) -> list[Re
         return [_record(connection, client, session) for session in sessions]
 
 
-def _record(connection: psycopg.Connection[dict[str, Any]], client: Any, session: str) -> Record:
+def _record(
+    connection: psycopg.Connection[dict[str, Any]], client: Any, session: str
+) -> StressRecord:
     def rows(statement: str) -> list[dict[str, Any]]:
         return connection.execute(statement.encode(), (session,)).fetchall()
 
@@ -114,10 +116,10 @@ def _record(connection: psycopg.Connection[dict[str, Any]], client: Any, session
     contexts = {found["context_version"]: found["context"] for found in rows(CONTEXTS)}
     contexts[row["context_version"]] = row["context"]
     copy = client.get(Keys(NAMESPACE).copy(session))
-    return Record(
+    return StressRecord(
         session,
         row,
-        [Entry(**found) for found in rows(HISTORY)],
+        [RecordedEntry(**found) for found in rows(HISTORY)],
         [Stored(**found) for found in rows(CHECKPOINTS)],
         contexts,
         json.loads(copy) if copy else None,

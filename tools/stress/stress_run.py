@@ -14,17 +14,17 @@ from typing import Any
 
 from agent_sessions import SessionManager
 from tools.stress import log, record
-from tools.stress.environment import Place, Worker
 from tools.stress.judge import judge
 from tools.stress.plan import Disturbance, Plan
+from tools.stress.servers import StressServers, WorkerProcess
 from tools.stress.violations import Violation
 
 QUIET_SECONDS = 1.0
 AGENT_TYPE = "stress"
 
 
-class Run:
-    def __init__(self, place: Place, plan: Plan, folder: Path) -> None:
+class StressRun:
+    def __init__(self, place: StressServers, plan: Plan, folder: Path) -> None:
         self._place, self._plan, self._folder = place, plan, folder
         self._sessions: list[str] = []
         # a type of its own for each run, because counts are kept by agent type
@@ -81,7 +81,7 @@ class Run:
                 yield
                 _mend(disturbance, worker)
 
-    def _begin(self, disturbance: Disturbance, worker: Worker) -> None:
+    def _begin(self, disturbance: Disturbance, worker: WorkerProcess) -> None:
         match disturbance.kind:
             case "cut":
                 worker.proxies[disturbance.server].cut()
@@ -109,7 +109,7 @@ class Run:
         return [Violation(**asdict(violation) | {"seed": self._plan.seed}) for violation in found]
 
 
-def _mend(disturbance: Disturbance, worker: Worker) -> None:
+def _mend(disturbance: Disturbance, worker: WorkerProcess) -> None:
     match disturbance.kind:
         case "cut":
             worker.proxies[disturbance.server].is_cut = False

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from tools.stress.log import Call
+
+Findings = Iterator[tuple[str, list[Call]]]
+"""What a rule finds: a sentence, and the calls."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tools.trace.recorder import Recorder, quiet
 WARM_UP = 3  # calls before the one that is recorded: connections, caches and prepared statements are there
 NEVER = 3600.0  # seconds: heartbeats are brought to PostgreSQL by no task of their own meanwhile
 
-Path = Callable[[], Awaitable[object]]
+TracedCall = Callable[[], Awaitable[object]]
 
 
 async def main(shown: str | None, place: Stage) -> None:
@@ -71,7 +71,7 @@ async def _ordered(operator: SessionManager) -> tuple[str, int]:
     return session.session_id, session.order_version
 
 
-async def _recorded(path: Path) -> Recorder:
+async def _recorded(path: TracedCall) -> Recorder:
     for _ in range(WARM_UP):
         await path()
     await quiet()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 
-from tools.trace.call_recorder import ThreadRecorder
+from tools.trace.recorder import EVERYTHING, Recorder
 
 if TYPE_CHECKING:
     from sessions_app.live.hub import Hub
@@ -31,14 +31,14 @@ CHANGES = {
 }
 
 
-class Page:
+class TracedPage:
     """A browser without a network, which shows one list of one row and acknowledges each frame."""
 
     def __init__(self, hub: Hub, session_id: str) -> None:
         from sessions_app.live.sockets.auth import Viewer
 
         self._hub = hub
-        self.recorder: ThreadRecorder | None = None
+        self.recorder: Recorder | None = None
         self.sent = asyncio.Event()
         self._socket = hub.gateway.join(self._send)
         hub.gateway.welcome(self._socket, Viewer(1, "key", "hash", "en"))
@@ -46,7 +46,7 @@ class Page:
 
     async def _send(self, message: dict[str, Any]) -> None:
         if self.recorder is not None:
-            ThreadRecorder.remove()
+            Recorder.remove()
         frame = json.loads(message["text"])
         asyncio.get_running_loop().call_soon(self._say, {"type": "ack", "n": frame["n"]})
         if "rows" in frame or "touched" in frame:
@@ -56,7 +56,7 @@ class Page:
         self._hub.gateway.on_message(self._socket, {"text": json.dumps(message)})
 
 
-async def traced(hub: Hub, page: Page, change: str, session_id: str) -> ThreadRecorder:
+async def traced(hub: Hub, page: TracedPage, change: str, session_id: str) -> Recorder:
     from django.db import connection
 
     def write() -> None:
@@ -64,14 +64,14 @@ async def traced(hub: Hub, page: Page, change: str, session_id: str) -> ThreadRe
             cursor.execute(change, [session_id])
 
     page.sent.clear()
-    page.recorder = recorder = ThreadRecorder()
+    page.recorder = recorder = Recorder(EVERYTHING)
     await hub._reader.read(recorder.install)
     recorder.install()
     await asyncio.to_thread(write)
     await page.sent.wait()
     page.recorder = None
-    ThreadRecorder.remove()
-    await hub._reader.read(ThreadRecorder.remove)
+    Recorder.remove()
+    await hub._reader.read(Recorder.remove)
     return recorder
 
 
@@ -103,14 +103,16 @@ async def trace(steps: bool) -> None:
     try:
         while not (hub.status.current().status == "live" and hub.beats.live):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        page = Page(hub, session_id)
+        page = TracedPage(hub, session_id)
         for name, change in CHANGES.items():
             found = []
             for _ in range(RUNS):
                 await asyncio.sleep(PAUSE)
                 found.append(await traced(hub, page, change, session_id))
-            shortest = min(found[1:], key=lambda one: len(one.steps))
-            print(f"{name}: {shortest.show() if steps else shortest.summary()}")
+            shortest = min(found[1:], key=lambda one: len(one.calls))
+            print(f"{name}: {len(shortest.calls)} calls of {shortest.figures()}")
+            if steps:
+                print("\n".join(shortest.path()))
     finally:
         await hub.stop()
 

@@ -1,4 +1,4 @@
-"""Records which functions of the library one call passes, in which order."""
+"""Records which functions of ours a piece of work passes, in which order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Any
 import psycopg
 import redis.asyncio
 
-import agent_sessions
 from agent_sessions.stores.sql import WRITES, query
 
-LIBRARY = Path(agent_sessions.__file__).parent
-QUERIES = LIBRARY / "sql" / "queries"
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ("agent_sessions/",)
+EVERYTHING = ("agent_sessions/", "dashboard/", "sessions_app/")
+QUERIES = ROOT / "agent_sessions" / "sql" / "queries"
 # Comprehensions and generator expressions belong to the function around them.
 _INNER = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _STATEMENT = psycopg.AsyncCursor.execute.__code__
@@ -41,24 +42,39 @@ class Figures:
     statements: tuple[str, ...]
     round_trips: int
 
+    def __str__(self) -> str:
+        return f"{self.functions} functions in {self.files} files, {self.reentries} re-entries"
+
 
 @dataclass
 class Recorder:
-    """The calls while `recording`, of all tasks of the thread. A coroutine that goes on is no further call."""
+    """The calls of all tasks in the threads that it is installed in. A coroutine that goes on is no further call."""
 
+    packages: tuple[str, ...] = LIBRARY
     calls: list[CodeType] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     round_trips: int = 0
     # Kept alive, so that no other frame takes the identity of one that was seen.
     _seen: dict[int, FrameType] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._folders = tuple(f"{ROOT}/{package}" for package in self.packages)
+
+    def install(self) -> None:
+        """In this thread."""
+        sys.setprofile(self._note)
+
+    @staticmethod
+    def remove() -> None:
+        sys.setprofile(None)
+
     @contextmanager
     def recording(self) -> Iterator[None]:
-        sys.setprofile(self._note)
+        self.install()
         try:
             yield
         finally:
-            sys.setprofile(None)
+            self.remove()
 
     def figures(self) -> Figures:
         files = [code.co_filename for code in self.calls]
@@ -75,7 +91,7 @@ class Recorder:
     def path(self) -> Iterator[str]:
         """One line a call: file, and function with its class."""
         for code in self.calls:
-            yield f"{Path(code.co_filename).relative_to(LIBRARY)!s:32} {code.co_qualname}"
+            yield f"{Path(code.co_filename).relative_to(ROOT)!s:48} {code.co_qualname}"
 
     def _note(self, frame: FrameType, event: str, _: Any) -> None:
         if event != "call" or id(frame) in self._seen:
@@ -87,7 +103,7 @@ class Recorder:
         elif code in _ROUND_TRIPS:
             self._seen[id(frame)] = frame
             self.round_trips += 1
-        elif code.co_name not in _INNER and code.co_filename.startswith(str(LIBRARY)):
+        elif code.co_name not in _INNER and code.co_filename.startswith(self._folders):
             self._seen[id(frame)] = frame
             self.calls.append(code)
 

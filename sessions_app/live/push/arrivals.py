@@ -12,7 +12,7 @@ At = Mapping[str, float]
 Belongs = Callable[[Subscription, str], bool]
 
 
-class Candidates(dict[str, FirstSeen]):
+class ArrivalCandidates(dict[str, FirstSeen]):
     """Changes that may have brought a session into a list that does not show it."""
 
     def note(self, first: Mapping[str, FirstSeen], registry: SubscriptionRegistry) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 
 from sessions_app.selectors.rows import Row
 
-from ..limits import Limits
+from ..limits import FeedLimits
 from ..sockets.frames import VersionBump, gone_fragment
 from ..state.change_buffer import Batch
 from ..state.database_thread import DatabaseThread, DatabaseUnavailable
 from ..state.queries import find_arrivals
-from ..state.rendered_rows import Snapshot, render_rows
+from ..state.rendered_rows import RowSnapshot, render_rows
 from ..state.subscriptions import Subscription, SubscriptionRegistry, WatchedSession
-from .arrivals import Candidates, announce
+from .arrivals import ArrivalCandidates, announce
 from .outbox import Outbox
 
 
@@ -26,11 +26,11 @@ class Broadcast:
         changes_sent: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._reader, self._changes_sent = registry, reader, changes_sent
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
-        self._candidates = Candidates()
+        self._candidates = ArrivalCandidates()
         self._candidates_at: float | None = None
 
     @property
@@ -48,7 +48,7 @@ class Broadcast:
         registry, outbox = self._subscriptions, Outbox()
         self._candidates.note(batch.first, registry)
         on_lists = registry.sent_parts(batch.changes)
-        found = await self._reader.read(render_rows, on_lists) if on_lists else Snapshot()
+        found = await self._reader.read(render_rows, on_lists) if on_lists else RowSnapshot()
         for session_id, shown in registry.watched(batch.changes).items():
             if session_id in on_lists:
                 _push_row(outbox, session_id, shown, found, batch.changes[session_id])
@@ -87,7 +87,7 @@ class Broadcast:
 
 
 def _push_row(
-    outbox: Outbox, session_id: str, shown: WatchedSession, found: Snapshot, version: int
+    outbox: Outbox, session_id: str, shown: WatchedSession, found: RowSnapshot, version: int
 ) -> None:
     row = found.rows.get(session_id)
     for subscription in shown.subscriptions:
@@ -105,7 +105,7 @@ def _push_row(
 
 
 def _push_to_list(
-    outbox: Outbox, subscription: Subscription, row: Row, shown: WatchedSession, found: Snapshot
+    outbox: Outbox, subscription: Subscription, row: Row, shown: WatchedSession, found: RowSnapshot
 ) -> None:
     """Does not send parts again that the pages have. A page that joined meanwhile gets nothing
     here: its hello is answered later.
@@ -132,7 +132,7 @@ def _push_version(outbox: Outbox, session_id: str, shown: WatchedSession, versio
             shown.version = max(shown.version, version)
 
 
-def row_text(found: Snapshot, row: Row, subscription: Subscription) -> str | None:
+def row_text(found: RowSnapshot, row: Row, subscription: Subscription) -> str | None:
     """The row's entry in a frame; None if it was not read in this language."""
     if subscription.key.language not in found.rendered[str(row.id)]:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from agent_sessions import StorageUnavailable
 
-from ..limits import Limits
+from ..limits import FeedLimits
 from ..state.subscriptions import SubscriptionRegistry
 from .outbox import Outbox
 
@@ -29,7 +29,7 @@ class ConversationPush:
         read: Stamps,
         *,
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._read = registry, read
         self._monotonic, self._limits = monotonic, limits

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sessions_app.selectors.facet_counts import counts
 
-from ..limits import Limits
+from ..limits import FeedLimits
 from ..state.database_thread import DatabaseThread
 from ..state.subscriptions import SubscriptionRegistry
 from .outbox import Outbox
@@ -20,7 +20,7 @@ class FacetPush:
         reader: DatabaseThread,
         *,
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._reader = registry, reader
         self._monotonic, self._limits = monotonic, limits

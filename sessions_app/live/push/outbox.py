@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from ..sockets.connection import Connection
+from ..sockets.connection import SocketConnection
 from ..sockets.frames import Update
 from ..state.subscriptions import Subscription
 
@@ -44,7 +44,7 @@ class Outbox:
         for connection, update in self._offers(*(each for each in self._updates if each in rest)):
             connection.offer(update)
 
-    def _offers(self, *subscriptions: Subscription) -> list[tuple[Connection, Update]]:
+    def _offers(self, *subscriptions: Subscription) -> list[tuple[SocketConnection, Update]]:
         return [
             (connection, self._updates[subscription])
             for subscription in subscriptions

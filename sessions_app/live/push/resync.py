@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import rows_by_id
 
-from ..limits import Limits
-from ..restores import Timeline
-from ..sockets.connection import Connection
+from ..limits import FeedLimits
+from ..restores import TimelineWatch
+from ..sockets.connection import SocketConnection
 from ..sockets.frames import Update, gone_fragment
 from ..sockets.protocol import Hello
 from ..sources.valkey import ValkeySource
@@ -16,7 +16,7 @@ from ..state.database_thread import (
     DatabaseThread,
 )
 from ..state.queries import Versions, arrived_since, members, versions
-from ..state.rendered_rows import Snapshot, render_rows
+from ..state.rendered_rows import RowSnapshot, render_rows
 from ..state.subscriptions import Subscription, SubscriptionRegistry
 from .arrivals import by_row, update
 from .broadcast import row_text, session_part
@@ -24,7 +24,7 @@ from .broadcast import row_text, session_part
 CHUNK = 2000
 LONGEST_LOOK_BACK = 3600.0
 
-Hellos = dict[Connection, Hello]
+Hellos = dict[SocketConnection, Hello]
 
 
 class Resync:
@@ -35,10 +35,10 @@ class Resync:
         registry: SubscriptionRegistry,
         reader: DatabaseThread,
         beats: ValkeySource,
-        timeline: Timeline,
+        timeline: TimelineWatch,
         *,
         clock: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._reader, self._beats = registry, reader, beats
         self._clock, self._limits, self._timeline = clock, limits, timeline
@@ -93,11 +93,11 @@ class Resync:
 
     def _update_for(
         self,
-        socket: Connection,
+        socket: SocketConnection,
         hello: Hello,
         found: Versions,
         beats: dict[str, int],
-        read: Snapshot,
+        read: RowSnapshot,
     ) -> Update:
         parts, subscription = Update(), self._subscriptions.sockets.get(socket)
         latest = int(self._clock() * 1000)

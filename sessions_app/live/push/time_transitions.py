@@ -7,7 +7,7 @@ the shown rows that belong to it, and the sessions that have entered it, for all
 import logging
 from collections.abc import Callable
 
-from ..limits import Limits
+from ..limits import FeedLimits
 from ..state.database_thread import DatabaseThread, DatabaseUnavailable
 from ..state.queries import brought_by_time, members
 from ..state.subscriptions import Subscription, SubscriptionRegistry
@@ -26,7 +26,7 @@ class TimeTransitions:
         reader: DatabaseThread,
         *,
         beats_are_live: Callable[[], bool],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._reader = registry, reader
         self._beats_are_live, self._limits = beats_are_live, limits

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from sessions_app.permissions import LOOK, user_may_look
+from sessions_app.permissions import LOOK, may_look
 
 from . import close_codes
 
@@ -46,7 +46,7 @@ def identify(scope: Mapping[str, Any]) -> Viewer | int:
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     if not user.is_authenticated or not user.is_active:
         return close_codes.NOT_LOGGED_IN
-    if not user_may_look(user):
+    if not may_look(user):
         return close_codes.NOT_ALLOWED
     return _viewer(user.pk, key, _hash(user), language_of(headers, cookies))
 

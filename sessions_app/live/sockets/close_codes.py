@@ -11,6 +11,12 @@ RESTORED = 4410
 FLOOD = 4429
 TOO_LARGE = 4413
 TRY_AGAIN_LATER = 4503
+MESSAGE_TOO_BIG = 1009  # sent by daphne itself or by a proxy, never by the application
+
+# What a page does after a code; after all others it connects again soon. Pages get these in _addresses.html.
+LOG_IN = (NOT_LOGGED_IN,)
+STAY_AWAY = (NOT_ALLOWED,)
+WAIT_LONGER = (MALFORMED, TOO_LARGE, FLOOD, MESSAGE_TOO_BIG)
 
 REASONS = {
     NOT_LOGGED_IN: "not logged in",

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import metrics
-from ..limits import LIMITS, Limits
+from ..limits import LIMITS, FeedLimits
 from . import run_eagerly
 from .auth import Viewer
 from .frames import Update
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Connection:
+class SocketConnection:
     """Without credit updates are merged in the slot; a page that stays without it too long is
     closed.
     """
@@ -59,7 +59,7 @@ class Connection:
         *,
         scheduler: SendScheduler,
         monotonic: Callable[[], float],
-        limits: Limits = LIMITS,
+        limits: FeedLimits = LIMITS,
     ) -> None:
         self._send, self._scheduler, self._monotonic, self._limits = (
             send,

@@ -9,14 +9,14 @@ from typing import Any
 from sessions_app.selectors.filters import ListFilter
 
 from .. import metrics
-from ..limits import Limits
+from ..limits import FeedLimits
 from ..push.facet_push import FacetPush
 from ..push.resync import Resync
 from ..state.database_thread import DatabaseThread, DatabaseUnavailable
-from ..state.subscriptions import Key, SubscriptionRegistry
+from ..state.subscriptions import SubscriptionKey, SubscriptionRegistry
 from . import auth, close_codes, protocol
 from .auth import Viewer
-from .connection import Connection, Send
+from .connection import Send, SocketConnection
 from .send_scheduler import SendScheduler
 
 log = logging.getLogger(__name__)
@@ -37,30 +37,30 @@ class Gateway:
         wake: Callable[[], None],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
-        limits: Limits,
+        limits: FeedLimits,
     ) -> None:
         self._subscriptions, self._auth_reader = registry, auth_reader
         self._resync, self._facets = resync, facets
         self._scheduler, self._keep, self._wake = scheduler, keep, wake
         self._clock, self._monotonic, self._limits = clock, monotonic, limits
 
-    def join(self, send: Send) -> Connection:
-        socket = Connection(
+    def join(self, send: Send) -> SocketConnection:
+        socket = SocketConnection(
             send, scheduler=self._scheduler, monotonic=self._monotonic, limits=self._limits
         )
         self._subscriptions.sockets[socket] = None
         metrics.SOCKETS.set(len(self._subscriptions.sockets))
         return socket
 
-    def leave(self, socket: Connection) -> None:
+    def leave(self, socket: SocketConnection) -> None:
         socket.release()
         self._forget(socket)
 
-    def admit(self, socket: Connection, scope: dict[str, Any]) -> None:
+    def admit(self, socket: SocketConnection, scope: dict[str, Any]) -> None:
         """Reads the socket's user; nothing is sent before."""
         self._keep(asyncio.create_task(self._identify(socket, scope)))
 
-    async def _identify(self, socket: Connection, scope: dict[str, Any]) -> None:
+    async def _identify(self, socket: SocketConnection, scope: dict[str, Any]) -> None:
         try:
             viewer = await self._auth_reader.read(auth.identify, scope)
         except DatabaseUnavailable as error:
@@ -71,14 +71,14 @@ class Gateway:
         else:
             self.close(socket, viewer, close_codes.REASONS[viewer])
 
-    def welcome(self, socket: Connection, viewer: Viewer) -> None:
+    def welcome(self, socket: SocketConnection, viewer: Viewer) -> None:
         """Activates the socket, and handles a hello that came before."""
         socket.viewer = viewer
         hello, socket.queued_hello = socket.queued_hello, None
         if hello is not None and socket.closed is None:
             self._on_hello(socket, hello)
 
-    def on_message(self, socket: Connection, message: dict[str, Any]) -> None:
+    def on_message(self, socket: SocketConnection, message: dict[str, Any]) -> None:
         """Handles one message of a browser. Never raises."""
         if socket.closed is not None:
             return
@@ -92,7 +92,7 @@ class Gateway:
         else:
             self._understand(socket, text)
 
-    def _understand(self, socket: Connection, text: str) -> None:
+    def _understand(self, socket: SocketConnection, text: str) -> None:
         try:
             match protocol.parse(text, self._limits):
                 case protocol.Hello() as hello:
@@ -106,7 +106,7 @@ class Gateway:
         except protocol.Malformed as error:
             self.close(socket, close_codes.MALFORMED, str(error))
 
-    def _on_hello(self, socket: Connection, hello: protocol.Hello) -> None:
+    def _on_hello(self, socket: SocketConnection, hello: protocol.Hello) -> None:
         try:
             wanted = _filter(hello.query)
         except protocol.Malformed as error:
@@ -118,13 +118,15 @@ class Gateway:
             self._subscribe(socket, socket.viewer, hello, wanted)
 
     def _subscribe(
-        self, socket: Connection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
+        self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
     ) -> None:
         """Subscribes first; the tick then reads what is newer, so that no change is missed
         between.
         """
         language = auth.supported(hello.language) or viewer.language
-        key = Key(hello.page, hello.query, language, frozenset(hello.rows), hello.conversation)
+        key = SubscriptionKey(
+            hello.page, hello.query, language, frozenset(hello.rows), hello.conversation
+        )
         self._subscriptions.subscribe(socket, key, wanted)
         now = self._clock()
         socket.since = now if hello.since is None else min(hello.since / 1000, now)
@@ -132,13 +134,13 @@ class Gateway:
         self._facets.wanted = True
         self._wake()
 
-    def close(self, socket: Connection, code: int, reason: str) -> None:
+    def close(self, socket: SocketConnection, code: int, reason: str) -> None:
         task = socket.close(code, reason)
         if task is not None:
             self._keep(task)
         self._forget(socket)
 
-    def _forget(self, socket: Connection) -> None:
+    def _forget(self, socket: SocketConnection) -> None:
         self._subscriptions.remove(socket)
         self._resync.waiting.pop(socket, None)
         metrics.SOCKETS.set(len(self._subscriptions.sockets))

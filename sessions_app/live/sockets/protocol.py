@@ -8,7 +8,7 @@ from uuid import UUID
 from agent_sessions import InvalidInput
 from agent_sessions.conversation.manager import check_id
 
-from ..limits import LIMITS, Limits
+from ..limits import LIMITS, FeedLimits
 
 LARGEST = 2**63 - 1
 
@@ -54,7 +54,7 @@ class _Fields:
         return value
 
 
-def parse(text: str, limits: Limits = LIMITS) -> Hello | Ack | Ping:
+def parse(text: str, limits: FeedLimits = LIMITS) -> Hello | Ack | Ping:
     """Raises Malformed, whose message says what is wrong."""
     try:
         values = json.loads(text)
@@ -74,7 +74,7 @@ def parse(text: str, limits: Limits = LIMITS) -> Hello | Ack | Ping:
             raise Malformed("unknown type")
 
 
-def _hello(fields: _Fields, limits: Limits) -> Hello:
+def _hello(fields: _Fields, limits: FeedLimits) -> Hello:
     common: dict[str, Any] = {
         "language": fields.text("language", 20),
         "seq": fields.number("seq", 0),
@@ -100,7 +100,7 @@ def _hello(fields: _Fields, limits: Limits) -> Hello:
             raise Malformed("unknown page")
 
 
-def _rows(value: object, limits: Limits) -> dict[str, int]:
+def _rows(value: object, limits: FeedLimits) -> dict[str, int]:
     if not isinstance(value, dict) or len(value) > limits.rows:
         raise Malformed(f"rows must be an object of at most {limits.rows} ids")
     return {_id(key): _number(version, "version") for key, version in value.items()}

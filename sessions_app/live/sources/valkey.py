@@ -23,7 +23,7 @@ SILENCE = 5.0
 BATCH = 1000
 LATEST = 2**53  # milliseconds; the limit of exact integers in browsers
 
-Beats = list[tuple[str, int]]
+BeatList = list[tuple[str, int]]
 
 
 async def client(url: str) -> Any:
@@ -62,7 +62,7 @@ class ValkeySource:
         url: str,
         namespace: str,
         *,
-        on_message: Callable[[Beats], None],
+        on_message: Callable[[BeatList], None],
         on_connected: Callable[[], None],
         on_lost: Callable[[], None],
         monotonic: Callable[[], float],
@@ -146,7 +146,7 @@ class ValkeySource:
         return found
 
 
-def parse(payload: str) -> Beats:
+def parse(payload: str) -> BeatList:
     """Any client may publish: invalid payloads are dropped."""
     try:
         return [

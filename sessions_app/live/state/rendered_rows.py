@@ -28,7 +28,7 @@ class RenderedRow(NamedTuple):
 
 
 @dataclass(slots=True)
-class Snapshot:
+class RowSnapshot:
     """`rendered`: id → language → row."""
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -44,9 +44,9 @@ class Snapshot:
         return f"{found.fragment}{'true' if belongs else 'false'}}}"
 
 
-def render_rows(sent: Mapping[str, Mapping[str, RowParts | None]]) -> Snapshot:
+def render_rows(sent: Mapping[str, Mapping[str, RowParts | None]]) -> RowSnapshot:
     """`sent`: id → languages on pages → the parts that they have, if known."""
-    found = Snapshot(rows_by_id(sent))
+    found = RowSnapshot(rows_by_id(sent))
     for session_id, languages in sent.items():
         if row := found.rows.get(session_id):
             for language, known in languages.items():

@@ -7,10 +7,10 @@ from sessions_app.rendering.row_html import RowParts
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import Row
 
-from ..sockets.connection import Connection
+from ..sockets.connection import SocketConnection
 
 
-class Key(NamedTuple):
+class SubscriptionKey(NamedTuple):
     page: str
     query: str
     language: str
@@ -23,11 +23,11 @@ class Subscription:
 
     __slots__ = ("counts_sent", "filter", "is_list", "key", "newcomers", "outside", "sockets")
 
-    def __init__(self, key: Key, wanted: ListFilter) -> None:
+    def __init__(self, key: SubscriptionKey, wanted: ListFilter) -> None:
         self.key = key
         self.is_list = key.page == "list"
         self.filter = wanted
-        self.sockets: set[Connection] = set()
+        self.sockets: set[SocketConnection] = set()
         self.newcomers: dict[str, float] = {}
         self.outside: set[str] = set()
         """Rows that are shown and, as the pages were told, do not belong to the list any more."""
@@ -43,7 +43,7 @@ class Subscription:
         (self.outside.discard if belongs else self.outside.add)(session_id)
         return has_changed
 
-    def newcomers_for(self, socket: Connection) -> int:
+    def newcomers_for(self, socket: SocketConnection) -> int:
         return sum(1 for at in self.newcomers.values() if at >= socket.since)
 
 
@@ -82,13 +82,15 @@ class WatchedConversation:
 
 class SubscriptionRegistry:
     def __init__(self) -> None:
-        self.sockets: dict[Connection, Subscription | None] = {}
+        self.sockets: dict[SocketConnection, Subscription | None] = {}
         """Open pages, each with what it shows as soon as it has said so."""
         self.conversations: dict[str, WatchedConversation] = {}
-        self.subscriptions: dict[Key, Subscription] = {}
+        self.subscriptions: dict[SubscriptionKey, Subscription] = {}
         self.shown: dict[str, WatchedSession] = {}
 
-    def subscribe(self, socket: Connection, key: Key, wanted: ListFilter) -> Subscription:
+    def subscribe(
+        self, socket: SocketConnection, key: SubscriptionKey, wanted: ListFilter
+    ) -> Subscription:
         """From here on the page is sent changes."""
         subscription = self.subscriptions.get(key)
         if subscription is None:
@@ -110,12 +112,12 @@ class SubscriptionRegistry:
         watched.subscriptions.add(subscription)
         watched.stamp, watched.due = None, True
 
-    def remove(self, socket: Connection) -> None:
+    def remove(self, socket: SocketConnection) -> None:
         subscription = self.sockets.pop(socket, None)
         if subscription is not None:
             self._leave(socket, subscription)
 
-    def _leave(self, socket: Connection, subscription: Subscription) -> None:
+    def _leave(self, socket: SocketConnection, subscription: Subscription) -> None:
         subscription.sockets.discard(socket)
         if subscription.sockets or self.subscriptions.get(subscription.key) is not subscription:
             return

@@ -1,16 +1,16 @@
 // The connection status in the top bar.
 
-export function showStatus({ state, since, code }) {
+export function showStatus({ state, since, refused }) {
   const chip = document.getElementById("connection");
   chip.dataset.status = state;
-  set(chip.firstElementChild, words(state, since, code));
+  set(chip.firstElementChild, words(state, since, refused));
 }
 
-function words(state, since, code) {
+function words(state, since, refused) {
   if (state === "live") return gettext("Live");
   if (state === "catching-up") return gettext("Catching up");
   if (state === "reconnecting") return gettext("Reconnecting");
-  if (code === 4403) return gettext("Not live: your right to look was withdrawn");
+  if (refused) return gettext("Not live: your right to look was withdrawn");
   if (!since) return gettext("Offline, data may be old");
   return interpolate(
     gettext("Offline since %(time)s, data may be old"),

@@ -4,26 +4,27 @@
 //   const feed = connect({hello, onFrame, onStatus});
 //   hello()          -> {page: "list", query, rows: {id: version}, since} or {page: "session", id, version}
 //   onFrame(frame)   rows, touched, beats and session hold only what is newer than what the page has
-//   onStatus({state, since, beatsSince, code})   state: live | catching-up | reconnecting | offline
+//   onStatus({state, since, beatsSince, refused})   state: live | catching-up | reconnecting | offline
 //   feed.hello()     after the page shows other rows; feed.close() for good
 
 import { addresses } from "./addresses.js";
 import { keepsThePage } from "../drafts.js";
 import { KnownVersions } from "./known_versions.js";
+import { listed, rules } from "./rules.js";
 
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 10_000;
-const PING_AFTER = 7_000;
-const SILENCE = 12_000;
 const OFFLINE_AFTER = 6_000;
-// When to acknowledge, in frames, bytes and milliseconds: the server says it, and waits for longer.
-const ACK_EVERY = Number(addresses.ackEvery);
-const ACK_BYTES = Number(addresses.ackBytes);
-const ACK_AFTER = Number(addresses.ackAfter);
 const ASK_AGAIN_AFTER = 300;
-const NOT_LOGGED_IN = 4401;
-const NOT_ALLOWED = 4403;
-const IMPATIENT = new Set([4400, 4413, 4429, 1009]); // our own fault: do not come back quickly
+const PING_AFTER = Number(rules.pingAfter);
+const SILENT_AFTER = Number(rules.silentAfter);
+// When to acknowledge, in frames, bytes and milliseconds: the server waits for longer.
+const ACK_EVERY = Number(rules.ackEvery);
+const ACK_BYTES = Number(rules.ackBytes);
+const ACK_AFTER = Number(rules.ackAfter);
+const LOG_IN = listed("logInCodes");
+const STAY_AWAY = listed("stayAwayCodes");
+const WAIT_LONGER = listed("waitLongerCodes"); // our own fault: do not come back quickly
 
 export function connect(options) {
   const feed = new Feed(options);
@@ -151,23 +152,23 @@ class Feed {
 
   closed(code) {
     this.drop();
-    if (code === NOT_LOGGED_IN && ++this.refusals > 1) return this.logIn();
-    if (code === NOT_ALLOWED) return this.close(code);
-    if (IMPATIENT.has(code)) this.failures = Math.max(this.failures, 5);
+    if (LOG_IN.has(String(code)) && ++this.refusals > 1) return this.logIn(code);
+    if (STAY_AWAY.has(String(code))) return this.close(code);
+    if (WAIT_LONGER.has(String(code))) this.failures = Math.max(this.failures, 5);
     const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures++);
     this.retry = setTimeout(() => this.open(), ceiling * (0.25 + 0.75 * Math.random()));
     this.tell();
   }
 
-  logIn() {
-    this.close(NOT_LOGGED_IN);
+  logIn(code) {
+    this.close(code);
     if (keepsThePage()) return;
     const back = encodeURIComponent(location.pathname + location.search);
     location.assign(`${this.login}?next=${back}`);
   }
 
   retryNow() {
-    if (this.ended || (this.socket && performance.now() - this.heardAt < SILENCE)) {
+    if (this.ended || (this.socket && performance.now() - this.heardAt < SILENT_AFTER)) {
       return this.look();
     }
     this.drop();
@@ -195,7 +196,7 @@ class Feed {
   look() {
     const silent = performance.now() - this.heardAt;
     if (this.socket?.readyState === WebSocket.OPEN) {
-      if (silent > SILENCE) return this.closed(0);
+      if (silent > SILENT_AFTER) return this.closed(0);
       if (silent > PING_AFTER) this.send({ type: "ping" });
     }
     this.tell();
@@ -216,7 +217,7 @@ class Feed {
       return {
         state: offline ? "offline" : "reconnecting",
         since: this.lostAt + this.offset,
-        code: this.ended,
+        refused: STAY_AWAY.has(String(this.ended)),
       };
     }
     if (this.told?.status === "blind") {

@@ -4,11 +4,30 @@
 
 // `clocks` are in milliseconds; `heard(from, to)` excludes gaps. A missing clock exceeds any limit.
 export function healthOf(data, now, heard) {
-  for (const limit of data.limits.split(";")) {
-    const [condition, clock, seconds] = limit.split(" ");
-    if (!data[clock] || heard(Number(data[clock]), now) / 1000 >= Number(seconds)) return condition;
+  for (const { condition, clock, ms } of read(data.limits)) {
+    if (!data[clock] || heard(Number(data[clock]), now) >= ms) return condition;
   }
   return "on_time";
+}
+
+// The conditions that hold by this clock alone since it last stood at `since`, in order; the last one lasts until now.
+export function conditionsSince(limits, clock, since, now) {
+  const begun = read(limits)
+    .filter((limit) => limit.clock === clock && since + limit.ms < now)
+    .map(({ condition, ms }) => ({ condition, from: since + ms }))
+    .toReversed();
+  return begun.map(({ condition, from }, i) => ({
+    condition,
+    from,
+    to: begun[i + 1]?.from ?? now,
+  }));
+}
+
+function read(limits) {
+  return limits.split(";").map((limit) => {
+    const [condition, clock, seconds] = limit.split(" ");
+    return { condition, clock, ms: Number(seconds) * 1000 };
+  });
 }
 
 // The elapsed share of the time until the session is late, from 0 to 1.

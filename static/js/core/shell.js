@@ -4,8 +4,6 @@ import { addresses } from "./addresses.js";
 import { copy } from "./toast.js";
 import * as watchdogStatus from "./watchdog_status.js";
 
-const THEMES = { system: "screen", light: "sun", dark: "moon" };
-
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(except)) menu.open = false;
@@ -13,16 +11,16 @@ function closeMenus(except) {
 }
 
 function chooseTheme(event) {
-  const chosen = event.submitter?.value;
-  if (!(chosen in THEMES)) return;
+  if (event.submitter?.name !== "theme") return;
+  const chosen = event.submitter.value;
   event.preventDefault();
   document.cookie = `${addresses.themeCookie}=${chosen}; path=${addresses.cookiePath}; max-age=31536000; samesite=lax`;
   document.documentElement.dataset.theme = chosen;
   for (const button of event.target.querySelectorAll("[name=theme]")) {
     button.setAttribute("aria-pressed", String(button.value === chosen));
   }
-  const use = event.target.closest("details").querySelector("summary use");
-  use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${THEMES[chosen]}`));
+  const shown = event.target.closest("details").querySelector("summary use");
+  shown.setAttribute("href", event.submitter.querySelector("use").getAttribute("href"));
   closeMenus();
 }
 

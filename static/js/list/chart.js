@@ -1,17 +1,18 @@
 // The chart: stacked bars of events and a line of received heartbeats, refreshed every ten seconds.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { listed } from "../core/rules.js";
 
 const EVERY = 10_000;
 const TYPE_COLOURS = [
-  "--accent",
-  "--active",
-  "--late",
-  "--no_progress",
-  "--completed",
-  "--lost",
-  "--paused",
-  "--failed",
+  "--series-1",
+  "--series-2",
+  "--series-3",
+  "--series-4",
+  "--series-5",
+  "--series-6",
+  "--series-7",
+  "--series-8",
 ];
 const by = (id) => document.getElementById(id);
 const box = by("chart");
@@ -175,7 +176,7 @@ function describe(i) {
 
 function address(key) {
   const query = new URLSearchParams(location.search);
-  for (const name of [shown.by, "after", "before"]) query.delete(name);
+  for (const name of [shown.by, ...listed("places")]) query.delete(name);
   query.append(shown.by, key);
   return `${location.pathname}?${query}`;
 }

@@ -2,8 +2,10 @@
 
 import { closed } from "../bidi.js";
 import { addresses } from "../core/addresses.js";
+import { rules } from "../core/rules.js";
 
 const WAIT = 90;
+const LAST_WORD = new RegExp(rules.lastWord);
 const field = document.getElementById("q");
 const list = document.getElementById("completions");
 let waiting = null;
@@ -13,10 +15,10 @@ let offered = [];
 
 const options = () => [...list.children];
 
-// The word around the caret; a quoted value with spaces counts as one.
+// The word before the caret.
 function word() {
   const before = field.value.slice(0, field.selectionStart);
-  const from = before.search(/(?:[^\s":]+:"[^"]*|\S*)$/);
+  const from = before.search(LAST_WORD);
   return { from, to: field.selectionStart, text: before.slice(from) };
 }
 
@@ -48,12 +50,13 @@ function show(found) {
   field.removeAttribute("aria-activedescendant");
 }
 
-function option({ text, hint }, i) {
+function option({ text, hint, goes_on: goesOn }, i) {
   const item = document.createElement("li");
   item.id = `completion-${i}`;
   item.role = "option";
   item.ariaSelected = "false";
   item.dataset.text = text;
+  item.toggleAttribute("data-goes-on", goesOn);
   const code = document.createElement("code");
   code.textContent = closed(text);
   const note = document.createElement("span");
@@ -75,7 +78,7 @@ function move(step) {
 function take(item) {
   const { from, to } = word();
   const text = item.dataset.text;
-  const goesOn = /[.:]$/.test(text);
+  const goesOn = item.hasAttribute("data-goes-on");
   field.setRangeText(goesOn ? text : `${text} `, from, to, "end");
   field.focus();
   if (goesOn) ask();

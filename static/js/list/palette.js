@@ -2,11 +2,11 @@
 
 import { isolate, isolated } from "../bidi.js";
 import { addresses, sessionAddress } from "../core/addresses.js";
+import { isId, looksLikeId } from "../core/rules.js";
 
 const dialog = document.getElementById("palette");
 const field = document.getElementById("palette-text");
 const list = document.getElementById("palette-list");
-const ID = /^[0-9a-f-]{4,36}$/i;
 let commands = [];
 let shown = [];
 let at = 0;
@@ -42,9 +42,9 @@ function command(group, name, act, source, note = "") {
 
 function typed(text) {
   const found = [];
-  if (ID.test(text) && /\d/.test(text)) {
-    const whole = text.replaceAll("-", "").length === 32;
-    const address = whole ? sessionAddress(text) : searchAddress(`id:${text}`);
+  if (looksLikeId(text)) {
+    const id = text.toLowerCase();
+    const address = isId(id) ? sessionAddress(id) : searchAddress(`id:${text}`);
     found.push(
       command(gettext("Session"), interpolate(gettext("Session %s"), [isolated(text)]), () =>
         location.assign(address),

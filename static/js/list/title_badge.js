@@ -1,5 +1,6 @@
 // Title and favicon carry the worst state of the list; a list that stops being empty can say so.
 
+import { listed } from "../core/rules.js";
 import { toast } from "../core/toast.js";
 
 // The filters of conditions, the most urgent first; which that is, the server says.
@@ -34,7 +35,7 @@ function marked(colour) {
 // Which list is meant does not depend on the page that is open.
 function key() {
   const query = new URLSearchParams(location.search);
-  for (const name of ["after", "before", "all"]) query.delete(name);
+  for (const name of listed("places")) query.delete(name);
   return `notify ${query}`;
 }
 

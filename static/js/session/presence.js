@@ -1,6 +1,5 @@
 // Who else has the session open: exchanged every few seconds, shown as avatars in the bar.
 
-const EVERY = 8000;
 const box = document.getElementById("presence");
 const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 let doing = "";
@@ -64,7 +63,7 @@ function watchDialog() {
 export function start() {
   watchDialog();
   say();
-  setInterval(say, EVERY);
+  setInterval(say, Number(box.dataset.every) * 1000);
   document.addEventListener("visibilitychange", say);
   addEventListener("pagehide", () => navigator.sendBeacon(box.dataset.href, body({ gone: "1" })));
 }

@@ -1,5 +1,6 @@
 // Draws the axis as SVG: flags of checkpoints, the band of states, orders, turns, signs of life, the time below.
 
+import { conditionsSince } from "../core/health.js";
 import { short } from "../core/spans.js";
 import { ticks } from "./timeline_scale.js";
 
@@ -124,10 +125,13 @@ function life(data, scale, now) {
 
 function newestBeat({ beat, limits, now }, line, scale) {
   if (!beat || !limits) return [];
-  const [late, lost] = [beat + limits.late * 1000, beat + limits.lost * 1000];
-  const drawn = [];
-  if (now > late) drawn.push(line(beat, Math.min(now, lost), "life-late"));
-  if (now > lost) drawn.push(line(lost, now, "life-lost"));
+  let from = beat;
+  const drawn = conditionsSince(limits, "heartbeat", beat, now).map(({ condition, to }) => {
+    const silence = line(from, to, "life-silence");
+    silence.dataset.condition = condition;
+    from = to;
+    return silence;
+  });
   drawn.push(element("circle", { cx: scale.x(beat), cy: LIFE, r: 3.5, class: "life-beat" }));
   return drawn;
 }

@@ -152,7 +152,9 @@ def test_of_many_who_decide_upon_one_version_one_wins_and_the_others_hear_who(cr
             verbs[n], session.session_id, actor=f"person {n}", reason="mine", seen_version=1
         ),
     )
-    won = [outcome for outcome in found if isinstance(outcome, actions.Outcome) and outcome.changed]
+    won = [
+        outcome for outcome in found if isinstance(outcome, actions.OrderResult) and outcome.changed
+    ]
     assert len(won) == 1
     [(winner, _)] = orders(session)
     lost = [error for error in found if isinstance(error, Conflict)]

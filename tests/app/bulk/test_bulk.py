@@ -56,7 +56,7 @@ def state(session: AgentSession) -> str | None:
 
 
 def look(job: BulkJob) -> dict[str, int]:
-    worker.Worker().run_next()
+    worker.BulkWorker().run_next()
     job.refresh_from_db()
     return progress(job).counts
 
@@ -154,12 +154,12 @@ def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twic
     made = [make_session() for _ in range(3)]
     job = plan(act, "pause", *made)
     start(act, job)
-    dead = worker.Worker("dead")
+    dead = worker.BulkWorker("dead")
     claimed = dead.claim()
     assert claimed is not None
     # without recording it
     worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))
-    assert worker.Worker().claim() is None
+    assert worker.BulkWorker().claim() is None
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
     assert look(job) == {"done": 3}
     orders = HistoryEntry.objects.filter(session_id=made[0].session_id, kind="order")
@@ -186,7 +186,7 @@ def test_what_a_dead_worker_had_done_counts_as_done_whatever_happened_since(
     job = plan(act, "pause", *made.values())
     items = list(job.items.order_by("n"))
     start(act, job)
-    dead = worker.Worker("dead")
+    dead = worker.BulkWorker("dead")
     claimed = dead.claim()
     assert claimed is not None
     by_it = [worker.apply_item(claimed, item) for item in items[:2]]  # without recording it
@@ -206,7 +206,7 @@ def test_what_somebody_else_had_done_is_no_work_of_the_job(act: Client, make_ses
     made = [make_session() for _ in range(3)]
     job = plan(act, "pause", *made)
     start(act, job)
-    dead = worker.Worker("dead")
+    dead = worker.BulkWorker("dead")
     claimed = dead.claim()
     assert claimed is not None
     # without recording it
@@ -222,8 +222,8 @@ def test_what_somebody_else_had_done_is_no_work_of_the_job(act: Client, make_ses
 def test_two_workers_never_hold_the_same_job(act: Client, make_session: Make) -> None:
     job = plan(act, "pause", make_session())
     start(act, job)
-    assert worker.Worker("one").claim() == job
-    assert worker.Worker("two").claim() is None
+    assert worker.BulkWorker("one").claim() == job
+    assert worker.BulkWorker("two").claim() is None
 
 
 def test_a_stopped_job_touches_nothing_more_and_can_go_on(
@@ -234,14 +234,14 @@ def test_a_stopped_job_touches_nothing_more_and_can_go_on(
     job = plan(act, "pause", *made)
     start(act, job)
     steps = itertools.count()
-    step = worker.Worker.step
+    step = worker.BulkWorker.step
 
-    def stop_after_two(self: worker.Worker, *args: Any) -> bool:
+    def stop_after_two(self: worker.BulkWorker, *args: Any) -> bool:
         if next(steps) == 2:
             act.post(f"/bulk/{job.id}/stops/", headers=FETCH)
         return step(self, *args)
 
-    monkeypatch.setattr(worker.Worker, "step", stop_after_two)
+    monkeypatch.setattr(worker.BulkWorker, "step", stop_after_two)
     assert look(job) == {"done": 2, "waiting": 1}
     assert job.state == "stopped"
     assert "Not processed: 1." in text(act.get(f"/bulk/{job.id}/", headers=FETCH))

@@ -10,7 +10,7 @@ from django.test import Client
 
 from agent_sessions import AgentSession
 from sessions_app.rendering import fragments
-from sessions_app.selectors.session import CheckpointItem
+from sessions_app.selectors.session import ShownCheckpoint
 from sessions_app.templatetags.sessions import flag_item
 
 Make = Callable[..., AgentSession]
@@ -42,7 +42,7 @@ def test_each_language_has_its_own(client: Client, viewer: User, make_session: M
 
 
 def test_checkpoints_alike_of_two_sessions_lead_each_to_its_own() -> None:
-    flag = CheckpointItem(
+    flag = ShownCheckpoint(
         1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, ("a",), 0
     )
     drawn = [flag_item(flag, row(n), AT, True) for n in (1, 2)]
@@ -51,7 +51,7 @@ def test_checkpoints_alike_of_two_sessions_lead_each_to_its_own() -> None:
 
 
 def test_a_time_of_today_is_one_of_yesterday_tomorrow() -> None:
-    flag = CheckpointItem(1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, (), 0)
+    flag = ShownCheckpoint(1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, (), 0)
     today, tomorrow = (flag_item(flag, row(1), AT + timedelta(days=n), False) for n in (0, 1))
     assert (">13:00:00<" in today) and (">13:00:00<" not in tomorrow)
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agent_sessions import AgentSession
 from sessions_app.models import AgentSession as Stored
-from sessions_app.selectors.pagination import Key, read_page
+from sessions_app.selectors.pagination import PageKey, read_page
 from sessions_app.selectors.rows import load_rows
 from tests.support.rows import render_row_in
 
@@ -143,9 +143,9 @@ def test_rows_of_one_instant_are_paged_by_id(look: Client, make_session: Make) -
 
 
 def test_a_page_key_survives_the_address() -> None:
-    key = Key.parse("1735732800123456-3ad76e827ecf41c58fed01d61aed7d4a")
+    key = PageKey.parse("1735732800123456-3ad76e827ecf41c58fed01d61aed7d4a")
     assert key is not None
-    assert Key.parse(str(key)) == key
+    assert PageKey.parse(str(key)) == key
     assert key.created_at.microsecond == 123456
 
 

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from sessions_app.selectors import search_words
-from sessions_app.selectors.search import LONGEST, Group, parse
+from sessions_app.selectors.search import LONGEST, SearchGroup, parse
 
 
 def groups(text: str) -> dict[str, set[str]]:
@@ -37,7 +37,7 @@ def test_conditions_need_no_key(text: str, condition: str) -> None:
 
 
 def test_quoted_text_is_text_whatever_it_says() -> None:
-    assert parse('"late"').groups == (Group("text", frozenset({"late"})),)
+    assert parse('"late"').groups == (SearchGroup("text", frozenset({"late"})),)
 
 
 def test_each_free_word_must_be_found() -> None:

@@ -11,7 +11,7 @@ import pytest
 from dashboard.embedded.data_folder import prepare
 from tools.chaos import disk
 from tools.chaos.agent_processes import Crew
-from tools.chaos.environment import World
+from tools.chaos.world import World
 
 NOBODY = cast(Crew, None)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from tools.chaos.drill import Drill, Result
-from tools.chaos.environment import World
+from tools.chaos.drill import Drill, DrillResult
 from tools.chaos.faults import BY_NAME
+from tools.chaos.world import World
 
 QUICK = {
     "Valkey restarted": 0.0,
@@ -38,5 +38,5 @@ async def test_the_quickest_outages_lose_nothing_double_nothing_and_claim_nothin
     assert world.wire.cuts > 3, "hardly an answer was lost"
 
 
-def explained(result: Result) -> str:
+def explained(result: DrillResult) -> str:
     return f"{result}"

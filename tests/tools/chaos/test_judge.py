@@ -11,13 +11,20 @@ import pytest
 
 from agent_sessions import SessionManager
 from tools.chaos.agent_faults import one_after_the_other
-from tools.chaos.agent_processes import Agent, Crew
-from tools.chaos.environment import World
-from tools.chaos.healthz_log import Health
+from tools.chaos.agent_processes import AgentProcess, Crew
+from tools.chaos.healthz_log import HealthzLog
 from tools.chaos.http_client import Visitor
 from tools.chaos.ledger import STEP, Ledger, read
-from tools.chaos.verification import Timeline, Window, effects, unexplained, writes, wrong_claims
-from tools.chaos.websocket_client import Claim, Page
+from tools.chaos.verification import (
+    VisibleVersions,
+    Window,
+    effects,
+    unexplained,
+    writes,
+    wrong_claims,
+)
+from tools.chaos.websocket_client import Claim, ClaimingPage
+from tools.chaos.world import World
 
 NOBODY = Window("", 0, 0)
 
@@ -41,9 +48,9 @@ def database(database_url: str) -> Any:
 
 
 @pytest.fixture
-async def agent(manager: SessionManager, tmp_path: Path) -> Agent:
+async def agent(manager: SessionManager, tmp_path: Path) -> AgentProcess:
     session = await manager.create_session("grader", "chaos", {"saves": {}})
-    agent = Agent(session.session_id, tmp_path / "ledger")
+    agent = AgentProcess(session.session_id, tmp_path / "ledger")
     ledger = Ledger(agent.ledger)
     async with manager.attach(agent.session_id, complete=False) as run:
         for n in (1, 2, 3):
@@ -58,19 +65,25 @@ async def agent(manager: SessionManager, tmp_path: Path) -> Agent:
     return agent
 
 
-async def test_what_is_stored_once_is_neither_lost_nor_double(agent: Agent, database: Any) -> None:
+async def test_what_is_stored_once_is_neither_lost_nor_double(
+    agent: AgentProcess, database: Any
+) -> None:
     found = writes(database, Crew([agent]))
     assert (found.attempted, found.acknowledged, found.lost, found.twice) == (3, 3, 0, 0)
     assert unexplained(database, Crew([agent])) == 0
 
 
-async def test_an_acknowledged_write_that_is_not_there_is_lost(agent: Agent, database: Any) -> None:
+async def test_an_acknowledged_write_that_is_not_there_is_lost(
+    agent: AgentProcess, database: Any
+) -> None:
     database.sql("UPDATE agent_sessions SET context = '{\"saves\": {}}'")
     Ledger(agent.ledger).note("stored", n=4, kind=STEP)
     assert writes(database, Crew([agent])).lost == 2
 
 
-async def test_what_a_restore_took_back_by_design_is_not_lost(agent: Agent, database: Any) -> None:
+async def test_what_a_restore_took_back_by_design_is_not_lost(
+    agent: AgentProcess, database: Any
+) -> None:
     Ledger(agent.ledger).note("stored", n=4, kind=STEP)
     at = agent.entries("stored")[-1]["at"]
     assert writes(database, Crew([agent])).lost == 1
@@ -81,28 +94,28 @@ async def test_what_a_restore_took_back_by_design_is_not_lost(agent: Agent, data
 
 
 async def test_a_save_that_was_rolled_back_is_not_lost(
-    manager: SessionManager, agent: Agent, database: Any
+    manager: SessionManager, agent: AgentProcess, database: Any
 ) -> None:
     await manager.rollback(agent.session_id, 2, actor="chaos")
     assert writes(database, Crew([agent])).lost == 0
 
 
 async def test_a_write_that_is_there_twice_is_noticed(
-    manager: SessionManager, agent: Agent, database: Any
+    manager: SessionManager, agent: AgentProcess, database: Any
 ) -> None:
     async with manager.attach(agent.session_id, complete=False) as run:
         await run.checkpoint(STEP, {"n": 2})
     assert writes(database, Crew([agent])).twice == 1
 
 
-async def test_a_version_without_history_is_noticed(agent: Agent, database: Any) -> None:
+async def test_a_version_without_history_is_noticed(agent: AgentProcess, database: Any) -> None:
     database.sql(
         "SET session_replication_role = replica; UPDATE agent_sessions SET version = version + 1"
     )
     assert unexplained(database, Crew([agent])) == 1
 
 
-async def test_an_order_that_had_no_effect_is_noticed(agent: Agent, database: Any) -> None:
+async def test_an_order_that_had_no_effect_is_noticed(agent: AgentProcess, database: Any) -> None:
     assert effects(database, agent.session_id, agent.session_id) == 0
 
 
@@ -114,8 +127,8 @@ def test_a_line_that_a_killed_agent_did_not_finish_is_no_line(tmp_path: Path) ->
     assert [entry["n"] for entry in read(ledger)] == [1]
 
 
-def page_saying(*claims: Claim) -> Page:
-    page = Page("http://nowhere", "", ["s"])
+def page_saying(*claims: Claim) -> ClaimingPage:
+    page = ClaimingPage("http://nowhere", "", ["s"])
     page.claims = list(claims)
     return page
 
@@ -124,7 +137,7 @@ def claim(at: float, state: str, version: int, *, old: bool = False, paused: str
     return Claim(at, state, old, {"s": version}, frozenset(paused))
 
 
-CHANGED = Timeline([("s", 1, 100.0), ("s", 2, 110.0)])
+CHANGED = VisibleVersions([("s", 1, 100.0), ("s", 2, 110.0)])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +182,7 @@ OK = {"code": 200, "database": "ok", "valkey": "ok"}
     ],
 )
 def test_what_is_away_may_not_be_called_ok(said: dict[str, Any], unwell: str, wrong: int) -> None:
-    health = Health(Visitor("http://nowhere"))
+    health = HealthzLog(Visitor("http://nowhere"))
     health._found = [(110.0, 111.0, said), (101.0, 102.0, OK), (118.0, 121.0, OK)]
     assert len(health.wrong(unwell, 100, 120)) == wrong
 
@@ -179,7 +192,7 @@ def test_writes_of_the_first_owner_after_the_second_has_begun_are_noticed(tmp_pa
         return SimpleNamespace(process=SimpleNamespace(pid=pid))
 
     ledger = tmp_path / "ledger"
-    agent = Agent("s", ledger, child=child(2), former=[child(1)])
+    agent = AgentProcess("s", ledger, child=child(2), former=[child(1)])
     lines = [(1, "stored", 1), (2, "attached", 2), (2, "stored", 3)]
     write = "".join(f'{{"process": {p}, "what": "{w}", "at": {at}}}\n' for p, w, at in lines)
     ledger.write_text(write)
@@ -192,7 +205,7 @@ def test_writes_of_the_first_owner_after_the_second_has_begun_are_noticed(tmp_pa
 def test_a_pause_that_is_shown_as_confirmed_while_the_agent_writes_is_a_wrong_claim(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = Agent("s", tmp_path / "ledger")
+    agent = AgentProcess("s", tmp_path / "ledger")
     monkeypatch.setattr("tools.chaos.ledger.time.time", lambda: 120.05)
     Ledger(agent.ledger).note("try", n=1, kind=STEP)
     shown = page_saying(claim(120, "live", 2, paused="s"))

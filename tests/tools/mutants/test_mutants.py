@@ -12,7 +12,7 @@ from dashboard.environment import BASE_DIR
 from tools.mutants import python_mutants, sql_mutants, targets
 from tools.mutants.__main__ import ACCEPTED, SURVIVORS, drawn
 from tools.mutants.mutant import Mutant
-from tools.mutants.runs import Outcome, run
+from tools.mutants.runs import MutantOutcome, run
 
 
 def python_of(text: str) -> set[str]:
@@ -121,15 +121,15 @@ def test_what_no_test_notices_survives_and_red_tests_notice_nothing(
     (tmp_path / "test_red.py").write_text("def test_red():\n    assert False\n")
     asyncio.run(_git_init(tmp_path))
     found = [*python_mutants.mutants("rule.py", (tmp_path / "rule.py").read_text())]
-    told: dict[str, Outcome] = {}
+    told: dict[str, MutantOutcome] = {}
 
-    def tell(mutant: Mutant, outcome: Outcome) -> None:
+    def tell(mutant: Mutant, outcome: MutantOutcome) -> None:
         told[mutant.becomes] = outcome
 
     asyncio.run(run(tmp_path, [(m, ("test_rule.py",)) for m in found], 2, 3600, tell))
-    assert told == {"(n <= 3)": Outcome.NOTICED, "(n >= 3)": Outcome.SURVIVED}
+    assert told == {"(n <= 3)": MutantOutcome.NOTICED, "(n >= 3)": MutantOutcome.SURVIVED}
     asyncio.run(run(tmp_path, [(found[0], ("test_red.py",))], 1, 3600, tell))
-    assert told[found[0].becomes] == Outcome.TESTS_FAIL
+    assert told[found[0].becomes] == MutantOutcome.TESTS_FAIL
 
 
 async def _git_init(folder: Path) -> None:

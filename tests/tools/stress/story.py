@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.stress.judge import judge
 from tools.stress.log import Call
-from tools.stress.record import Entry, Record, Stored
+from tools.stress.record import RecordedEntry, Stored, StressRecord
 
 SESSION = "5e551011-0000-4000-8000-000000000000"
 BEGIN = {"begin": 1}
@@ -17,27 +17,29 @@ TWO = ONE | {"shared": "writer 1"}
 THREE = ONE | {"old status": "busy"}
 
 
-def order(version: int, verb: str, was: str, becomes: str, **more: Any) -> Entry:
+def order(version: int, verb: str, was: str, becomes: str, **more: Any) -> RecordedEntry:
     given: dict[str, Any] = {
         "epoch": 0,
         "actor": "olga",
         "source": "page",
         "change_id": f"request {version}",
     }
-    return Entry(version, float(version), "order", was, becomes, verb=verb, **(given | more))
+    return RecordedEntry(
+        version, float(version), "order", was, becomes, verb=verb, **(given | more)
+    )
 
 
-def entries() -> list[Entry]:
+def entries() -> list[RecordedEntry]:
     return [
-        Entry(1, 1.0, "created", None, "active", 0),
-        Entry(2, 2.0, "checkpoint", "active", "active", 0, change_id="agent a"),
+        RecordedEntry(1, 1.0, "created", None, "active", 0),
+        RecordedEntry(2, 2.0, "checkpoint", "active", "active", 0, change_id="agent a"),
         order(3, "pause", "active", "paused"),
-        Entry(4, 4.0, "acknowledged", "paused", "paused", 0, order_version=3),
+        RecordedEntry(4, 4.0, "acknowledged", "paused", "paused", 0, order_version=3),
         order(5, "resume", "paused", "active"),
-        Entry(6, 6.0, "checkpoint", "active", "active", 0, change_id="agent b"),
-        Entry(7, 7.0, "context", "active", "active", 0, change_id="writer a"),
+        RecordedEntry(6, 6.0, "checkpoint", "active", "active", 0, change_id="agent b"),
+        RecordedEntry(7, 7.0, "context", "active", "active", 0, change_id="writer a"),
         order(8, "rollback", "active", "active", epoch=1),
-        Entry(9, 9.0, "checkpoint", "active", "active", 1, source="old-agent"),
+        RecordedEntry(9, 9.0, "checkpoint", "active", "active", 1, source="old-agent"),
     ]
 
 
@@ -95,7 +97,7 @@ class Story:
         i = [entry.version for entry in self.history].index(version)
         self.history[i] = replace(self.history[i], **changes)
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: RecordedEntry) -> None:
         self.history.append(entry)
         self.row |= {"version": entry.version, "state": entry.to_state, "epoch": entry.epoch}
 
@@ -106,7 +108,7 @@ class Story:
         self.calls[call.id] = call
 
     def found(self, **wrong_counts: int) -> list[str]:
-        record = Record(
+        record = StressRecord(
             SESSION, self.row, self.history, self.checkpoints, self.contexts, self.valkey
         )
         in_order = sorted(self.calls.values(), key=lambda call: call.start)

@@ -11,7 +11,7 @@ import pytest
 from tests.tools.stress.story import ONE, THREE, TWO, Story, call, copy, order
 from tools.stress.judge import RULES
 from tools.stress.log import NO_END
-from tools.stress.record import Entry, Stored
+from tools.stress.record import RecordedEntry, Stored
 
 
 @pytest.fixture
@@ -100,20 +100,20 @@ def test_a_forbidden_transition_is_found(story: Story) -> None:
     story.append(order(10, "fail", "active", "failed", epoch=2))
     story.add(call("fail", "olga", "fail", 9.9, 10.1, order="fail", request="request 10"))
     assert story.found() == []
-    story.append(Entry(11, 11.0, "state", "failed", "active", 2))
+    story.append(RecordedEntry(11, 11.0, "state", "failed", "active", 2))
     story.add(call("x", "writer", "update_session", 10.9, 11.1, state="active", order_seen=10))
     assert story.found() == ["forbidden transition"]
 
 
 def test_a_transition_that_no_call_asked_for_is_found(story: Story) -> None:
-    story.append(Entry(10, 10.0, "state", "active", "paused", 1))
+    story.append(RecordedEntry(10, 10.0, "state", "active", "paused", 1))
     assert story.found() == ["unasked transition"]
     story.add(call("x", "writer", "update_session", 9.9, 10.1, state="paused", order_seen=8))
     assert story.found() == []
 
 
 def test_a_healthy_agent_that_the_library_fails_is_found(story: Story) -> None:
-    story.append(Entry(10, 10.0, "state", "active", "failed", 1))
+    story.append(RecordedEntry(10, 10.0, "state", "active", "failed", 1))
     assert story.found() == ["failed by the library"]
 
 
@@ -140,7 +140,7 @@ def test_an_order_of_what_is_so_already_needs_no_entry(story: Story) -> None:
 def test_an_order_that_is_undone_by_one_who_had_not_seen_it_is_found(story: Story) -> None:
     story.append(order(10, "pause", "active", "paused", epoch=1))
     story.add(call("again", "olga", "pause", 9.9, 10.1, order="pause", request="request 10"))
-    story.append(Entry(11, 11.0, "state", "paused", "active", 1))
+    story.append(RecordedEntry(11, 11.0, "state", "paused", "active", 1))
     story.add(call("x", "writer", "update_session", 10.9, 11.1, state="active", order_seen=8))
     assert story.found() == ["order undone"]
     story.calls["x"].facts["order_seen"] = 10
@@ -167,7 +167,7 @@ def test_a_step_that_a_kill_cut_short_is_none(story: Story) -> None:
 
 
 def test_a_step_after_an_acknowledged_rollback_is_found(story: Story) -> None:
-    story.append(Entry(10, 10.0, "acknowledged", "active", "active", 1, order_version=8))
+    story.append(RecordedEntry(10, 10.0, "acknowledged", "active", "active", 1, order_version=8))
     story.calls["step 2"].start, story.calls["step 2"].end = 10.5, 10.6
     assert story.found() == ["acknowledged, not met"]
 

@@ -13,12 +13,12 @@ import pytest
 
 from agent_sessions import Conflict
 from tools.stress import __main__ as program
-from tools.stress.__main__ import Options, Runs, seeds_of
-from tools.stress.environment import Place
+from tools.stress.__main__ import Runs, StressOptions, seeds_of
 from tools.stress.log import NO_END, Log, read
 from tools.stress.plan import NEXT, Plan, plan
 from tools.stress.proxy import Proxy
-from tools.stress.stress_run import Run
+from tools.stress.servers import StressServers
+from tools.stress.stress_run import StressRun
 from tools.stress.violations import Violation
 
 SEEDS = (39, 74)  # together they have every kind of disturbance
@@ -26,8 +26,8 @@ SECONDS = 4.0
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    place = Place()
+def place() -> Iterator[StressServers]:
+    place = StressServers()
     try:
         place.start_servers()
         yield place
@@ -35,7 +35,9 @@ def place() -> Iterator[Place]:
         place.stop_servers()
 
 
-async def test_many_writers_under_outages_break_no_rule(place: Place, tmp_path: Path) -> None:
+async def test_many_writers_under_outages_break_no_rule(
+    place: StressServers, tmp_path: Path
+) -> None:
     await place.start_workers()
     try:
         assert all(
@@ -43,7 +45,7 @@ async def test_many_writers_under_outages_break_no_rule(place: Place, tmp_path: 
         )
         for seed in SEEDS:
             folder, planned = tmp_path / str(seed), plan(seed, SECONDS)
-            found = await Run(place, planned, folder).run()
+            found = await StressRun(place, planned, folder).run()
             assert [str(violation) for violation in found] == []
             assert all(v.seed == seed for v in found)
             assert was_tried(planned, folder)
@@ -180,7 +182,7 @@ def test_a_violation_is_printed_and_saved_with_seed_session_and_calls(
 ) -> None:
     found = Violation("lost order", "pause returned", "5e551011", [{"id": "x:3"}], seed=7)
     (tmp_path / "seed-7").mkdir()
-    Runs(Options((7,), 1.0, 1, tmp_path))._note(7, [found], tmp_path / "seed-7")
+    Runs(StressOptions((7,), 1.0, 1, tmp_path))._note(7, [found], tmp_path / "seed-7")
     said = capsys.readouterr().out
     assert "seed 7, session 5e551011: pause returned (lost order) [x:3]" in said
     [saved] = json.loads((tmp_path / "seed-7" / "violations.json").read_text())
@@ -192,7 +194,7 @@ def test_a_violation_is_exit_code_1(
     found: list[Violation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
-    def no_places(_: int) -> Iterator[list[Place]]:
+    def no_places(_: int) -> Iterator[list[StressServers]]:
         yield []
 
     async def run(*_: Any) -> list[Violation]:

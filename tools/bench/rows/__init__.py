@@ -29,9 +29,9 @@ from tools.bench.rows import (
 )
 from tools.bench.stage import Stage
 
-Row = Callable[[Stage], AsyncIterator[Comparison]]
+BenchRow = Callable[[Stage], AsyncIterator[Comparison]]
 
-ROWS: dict[str, Row] = {
+ROWS: dict[str, BenchRow] = {
     "heartbeat": heartbeat.row,
     "checkpoint": checkpoint.row,
     "create": create.row,

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 from tools.bench import seed
-from tools.bench.comparison import Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Bar, Comparison, Measured, NotRight
 from tools.bench.stage import GUARDED, Stage
 
 BEATS = 1_000_000
@@ -19,7 +19,7 @@ SIZE = "SELECT pg_relation_size('agent_sessions')"
 
 
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         ids = seed.sessions(stage, GUARDED, SESSIONS, earlier=5)
         stage.forget()
         size, (updates, hot) = stage.value(GUARDED, SIZE), _updates(stage)

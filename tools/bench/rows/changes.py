@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.rows.sockets import LONGER
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     OURS,
-    Pages,
+    PagesProcess,
     cookie,
     list_page,
     pages,
@@ -61,8 +61,8 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
         )
 
 
-def _ours(stage: Stage, mine: Pages, busy: list[str]) -> Arm:
-    async def arm() -> Figures:
+def _ours(stage: Stage, mine: PagesProcess, busy: list[str]) -> Arm:
+    async def arm() -> Measured:
         found, seconds = await shown(stage, mine, busy, PAUSE)
         if differ := await mine.agree(versions(stage)):
             raise NotRight(f"{differ} pages differ from the database")
@@ -73,7 +73,7 @@ def _ours(stage: Stage, mine: Pages, busy: list[str]) -> Arm:
 
 async def shown(
     stage: Stage,
-    mine: Pages,
+    mine: PagesProcess,
     busy: list[str],
     pause: float,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
@@ -90,8 +90,8 @@ async def shown(
     return found, stage.seconds
 
 
-def _theirs(stage: Stage, others: Pages) -> Arm:
-    async def arm() -> Figures:
+def _theirs(stage: Stage, others: PagesProcess) -> Arm:
+    async def arm() -> Measured:
         await others.ask("say", text="go")
         found = await others.ask("count", seconds=LONGER * stage.seconds)
         await others.ask("say", text="halt")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tools.bench import concurrent_calls, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.stage import GUARDED, OLD, SECOND, Stage
 
 AGENTS = 32
@@ -77,7 +77,7 @@ def arm(stage: Stage, database: str, manager: Any, ids: list[str]) -> Arm:
     """Both managers store a checkpoint in the same two steps."""
     runs = 0
 
-    async def run() -> Figures:
+    async def run() -> Measured:
         nonlocal runs
         runs += 1
         stage.execute(database, OLD_PUT_BACK if database == OLD else PUT_BACK)

@@ -16,7 +16,7 @@ from functools import partial
 from playwright.async_api import Page, async_playwright
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
     DAPHNE,
@@ -88,7 +88,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 async def _ours(
     stage: Stage, server: Sequence[str], visitor: str, beats: list[float], size: int
-) -> Figures:
+) -> Measured:
     async with AsyncExitStack() as stack:
         web = stack.enter_context(serving(stage, *server, OURS, cookie=visitor))
         stack.enter_context(role(stage, "beat", str(EVERY)))
@@ -101,7 +101,7 @@ async def _ours(
     return _figures(seen, committed)
 
 
-async def _floor(stage: Stage, size: int) -> Figures:
+async def _floor(stage: Stage, size: int) -> Measured:
     async with AsyncExitStack() as stack:
         web = stack.enter_context(serving(stage, "tools.bench.peers.bare_listen", "{port}"))
         stack.enter_context(role(stage, "beat", str(EVERY)))
@@ -147,7 +147,7 @@ async def _watched(stage: Stage, page: Page, changing: list[str]) -> tuple[Seen,
     return await page.evaluate("window.seen"), committed
 
 
-def _figures(seen: Seen, committed: Committed) -> Figures:
+def _figures(seen: Seen, committed: Committed) -> Measured:
     """A change counts as shown when the row has its version or a newer one."""
     ages = []
     for session_id, times in committed.items():
@@ -172,7 +172,7 @@ def _ages_of_beats(seen: Seen) -> list[float]:
 
 
 def _already(ages: list[float]) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         if not ages:
             raise NotRight("no beat came onto the screen")
         return {"p99": quantile(sorted(ages), 0.99)}

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tools.bench import concurrent_calls, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.stage import GUARDED, OLD, Stage
 
 CLIENTS = 32
@@ -44,7 +44,7 @@ def _arm(stage: Stage, database: str, manager: Any, count: str) -> Arm:
     clients = [str(n) for n in range(CLIENTS)]
     context = seed.context()
 
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         nonlocal runs
         runs += 1
         user = f"run-{runs}"

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from tools.bench import concurrent_calls, large_tables, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.django_client import Dashboard, dashboard, timed
 from tools.bench.stage import Stage
 
@@ -28,7 +28,7 @@ PAGES = {
 NEWEST = (
     "SELECT id::text FROM agent_sessions WHERE state = 'active' ORDER BY created_at DESC LIMIT %s"
 )
-Act = Callable[[Any, str], Awaitable[Any]]
+GrowthStep = Callable[[Any, str], Awaitable[Any]]
 
 
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
@@ -72,7 +72,7 @@ async def _checkpoint(manager: Any, session_id: str) -> None:
     await manager.update_session(session)
 
 
-ACTS: dict[str, Act] = {
+ACTS: dict[str, GrowthStep] = {
     "heartbeat": _beat,
     "read from PostgreSQL": _read,
     "read and checkpoint": _checkpoint,
@@ -88,8 +88,8 @@ def _acts(
         for size, database in names.items()
     }
 
-    def arm(act: Act, size: int) -> Arm:
-        async def run() -> Figures:
+    def arm(act: GrowthStep, size: int) -> Arm:
+        async def run() -> Measured:
             manager = managers[size]
             begun = time.perf_counter()
             done = await concurrent_calls.until(
@@ -105,7 +105,7 @@ def _acts(
 
 def _looks(pages: Dashboard, names: dict[int, str]) -> dict[str, dict[int, Arm]]:
     def arm(path: str, database: str) -> Arm:
-        async def run() -> Figures:
+        async def run() -> Measured:
             return {"cost": await pages.over(database, lambda client: timed(client, path, TIMES))}
 
         return run

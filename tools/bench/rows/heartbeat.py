@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from tools.bench import concurrent_calls, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.stage import GUARDED, OLD, SECOND, Stage
 
 SIZES = ((32, 20, 15), (2048, 20, 40), (32, 500, 100))
@@ -54,10 +54,10 @@ def _arm(
     stage: Stage,
     database: str,
     ids: list[str],
-    heartbeat: concurrent_calls.Act,
+    heartbeat: concurrent_calls.ConcurrentCall,
     drain: Callable[[], Awaitable[None]],
 ) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         await asyncio.gather(*(heartbeat(session_id) for session_id in ids))
         await drain()
         behind: list[float] = []

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
     DAPHNE,
@@ -43,7 +43,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 
 def _arm(stage: Stage, visitor: str, application: str, hello: str, **env: str) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         with serving(stage, *DAPHNE, application, cookie=visitor, **env) as web:
             async with pages(web, sockets(stage) // 5, hello):
                 await asyncio.sleep(REST)

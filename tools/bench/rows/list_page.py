@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from tools.bench import large_tables
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.django_client import Dashboard, again, dashboard, milliseconds, queries, timed
 from tools.bench.peers import default_admin
 from tools.bench.stage import Stage
@@ -69,7 +69,7 @@ def _queries(pages: Dashboard, rows: int, look: str) -> Comparison:
 
 
 def _page(pages: Dashboard, database: str, path: str) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         return {
             "ms": await pages.over(database, lambda client: timed(client, path, TIMES)),
             "queries": await pages.over(database, lambda client: queries(client, path)),
@@ -107,7 +107,7 @@ def _query(pages: Dashboard, read: Callable[[], Ids], other: Callable[[], Ids]) 
             raise NotRight("the key's page is not the offset's")
         return milliseconds(again(read), TIMES)
 
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         return {"ms": await pages.over(MANY, both)}
 
     return arm
@@ -116,10 +116,10 @@ def _query(pages: Dashboard, read: Callable[[], Ids], other: Callable[[], Ids]) 
 def _by_key(key: str) -> Ids:
     from sessions_app.models import AgentSession
     from sessions_app.selectors.filters import ListFilter
-    from sessions_app.selectors.pagination import Key, read_page
+    from sessions_app.selectors.pagination import PageKey, read_page
 
     sessions = ListFilter().queryset(AgentSession.objects.all())
-    return [row.id for row in read_page(sessions, after=Key.parse(key)).rows]
+    return [row.id for row in read_page(sessions, after=PageKey.parse(key)).rows]
 
 
 def _by_offset(offset: int) -> Ids:
@@ -133,7 +133,7 @@ def _by_offset(offset: int) -> Ids:
 
 
 def _beside_admin(pages: Dashboard, rows: int, what: str, path: str, query: str) -> Comparison:
-    async def ours() -> Figures:
+    async def ours() -> Measured:
         return {"ms": await pages.over(MANY, lambda client: timed(client, path, TIMES))}
 
     def changelist(client: Any) -> float:
@@ -142,7 +142,7 @@ def _beside_admin(pages: Dashboard, rows: int, what: str, path: str, query: str)
         user = User.objects.get(username="bench")
         return milliseconds(lambda: default_admin.changelist(user, query), 2)
 
-    async def theirs() -> Figures:
+    async def theirs() -> Measured:
         return {"ms": await pages.over(MANY, changelist)}
 
     return Comparison(

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from tools.bench import concurrent_calls, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.peers.whole_row import Session, WholeRowManager
 from tools.bench.stage import GUARDED, UNGUARDED, Stage
 
@@ -32,7 +32,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 
 def _arm(stage: Stage, database: str, manager: WholeRowManager, ids: list[str], every: int) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         sessions: dict[str, Session] = {}
         for session_id in ids:
             session = await manager.read(session_id)

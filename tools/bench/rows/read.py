@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from tools.bench import concurrent_calls, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures
+from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.stage import GUARDED, OLD, Stage
 
 CLIENTS = 32
@@ -46,7 +46,7 @@ def _again(stage: Stage, manager: Any, ids: list[str]) -> Arm:
         for _ in range(100):
             _require(await manager.get_session(session_id), session_id)
 
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         begun = time.perf_counter()
         done = await concurrent_calls.until(stage.seconds / 3, ids, read)
         return {"rate": done.total * 100 / (time.perf_counter() - begun)}
@@ -55,7 +55,7 @@ def _again(stage: Stage, manager: Any, ids: list[str]) -> Arm:
 
 
 def _first(stage: Stage, database: str, ids: list[str], place: str) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         if place == "PostgreSQL":
             stage.forget()
         async with stage.theirs() if database == OLD else stage.ours() as manager:

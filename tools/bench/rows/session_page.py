@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from tools.bench import large_tables, seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.django_client import Dashboard, dashboard, timed
 from tools.bench.stage import Stage
 
@@ -82,7 +82,7 @@ def _did(stage: Stage, session_id: str, checkpoints: int, history: int) -> None:
 
 
 def _page(pages: Dashboard, path: str, checkpoints: int) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         newest = f"essay_{checkpoints % 8}"
         shown = await pages.over(DATABASE, lambda client: client.get(path).content.decode())
         if newest not in shown:

@@ -11,14 +11,14 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from math import inf
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
     DAPHNE,
     DATABASE,
     UVICORN,
     WITHOUT_PAUSE,
-    Pages,
+    PagesProcess,
     Web,
     cookie,
     pages,
@@ -74,8 +74,8 @@ def _peer(stage: Stage, name: str, visitor: str) -> AbstractContextManager[Web]:
     return serving(stage, "tools.bench.peers.websockets_broadcast", "{port}")
 
 
-def _ours(stage: Stage, web: Web, mine: Pages, session_id: str) -> Arm:
-    async def arm() -> Figures:
+def _ours(stage: Stage, web: Web, mine: PagesProcess, session_id: str) -> Arm:
+    async def arm() -> Measured:
         async with writing(stage, DATABASE, [session_id], COMMITS):
             figures = await _counted(stage, web, mine)
         if differ := await mine.agree(versions(stage)):
@@ -85,8 +85,8 @@ def _ours(stage: Stage, web: Web, mine: Pages, session_id: str) -> Arm:
     return arm
 
 
-def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
-    async def arm() -> Figures:
+def _theirs(stage: Stage, peer: Web, others: PagesProcess) -> Arm:
+    async def arm() -> Measured:
         await others.ask("say", text="go")
         figures = await _counted(stage, peer, others)
         await others.ask("say", text="halt")
@@ -96,7 +96,7 @@ def _theirs(stage: Stage, peer: Web, others: Pages) -> Arm:
     return arm
 
 
-async def _counted(stage: Stage, web: Web, opened: Pages) -> Figures:
+async def _counted(stage: Stage, web: Web, opened: PagesProcess) -> Measured:
     """Cost per frame, because the number of frames depends on the machine's other load."""
     before = web.busy
     found = await opened.ask("count", seconds=LONGER * stage.seconds)

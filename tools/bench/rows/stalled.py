@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from statistics import median
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.rows.changes import BUSY, ROWS, shown
 from tools.bench.stage import Stage
 from tools.bench.web_processes import (
@@ -58,7 +58,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 def _already(grown: dict[int, list[float]], few: int) -> Arm:
     """Memory growth without stalled pages, to be subtracted."""
 
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         return {"growth": (median(grown[few]) - median(grown[0])) / 1024 / few}
 
     return arm
@@ -67,7 +67,7 @@ def _already(grown: dict[int, list[float]], few: int) -> Arm:
 def _arm(
     stage: Stage, visitor: str, busy: list[str], few: int, grown: dict[int, list[float]]
 ) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         async with AsyncExitStack() as stack:
             web = stack.enter_context(serving(stage, *DAPHNE, OURS, cookie=visitor))
             hello = list_page(versions(stage))

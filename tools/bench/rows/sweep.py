@@ -15,7 +15,7 @@ from datetime import timedelta
 import psycopg
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.stage import GUARDED, OLD, Stage
 
 ROWS = 1_000_000
@@ -88,7 +88,7 @@ def with_rows(stage: Stage, database: str) -> None:
 
 
 def _arm(stage: Stage, database: str, sweep: Callable[[], Awaitable[None]]) -> Arm:
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         stage.execute(database, REVIVE)
         stage.execute(database, LOSE, {"lost": round(LOST * stage.scale)})
         stage.settle(database)

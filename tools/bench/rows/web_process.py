@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from tools.bench import seed
 from tools.bench.browser_list import Load
-from tools.bench.comparison import Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Bar, Comparison, Measured, NotRight
 from tools.bench.stage import Stage
 from tools.bench.web_processes import DAPHNE, DATABASE, OURS, cookie, role, serving
 
@@ -20,7 +20,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
     sessions = max(ROWS, round(SESSIONS * stage.scale))
     seed.sessions(stage, DATABASE, sessions)
 
-    async def arm() -> Figures:
+    async def arm() -> Measured:
         with (
             serving(stage, *DAPHNE, OURS, cookie=visitor) as web,
             role(stage, "beat", str(EVERY)) as sent,

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import psycopg
 
 from tools.bench import seed
-from tools.bench.comparison import Arm, Bar, Comparison, Figures, NotRight
+from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.rows import checkpoint
 from tools.bench.stage import GUARDED, UNGUARDED, Stage
 
@@ -37,7 +37,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 
 def _checked(stage: Stage, arm: Arm) -> Arm:
-    async def checked() -> Figures:
+    async def checked() -> Measured:
         before = _versions(stage)
         with psycopg.connect(stage.url(GUARDED), autocommit=True) as listener:
             listener.execute("LISTEN agent_sessions")

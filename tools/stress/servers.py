@@ -19,7 +19,7 @@ from dashboard.embedded.credentials import LogIn
 from dashboard.embedded.data_folder import prepare, socket_folder
 from dashboard.embedded.process import Child, die_with_parent
 from dashboard.environment import BASE_DIR
-from tools.chaos.environment import signal_all
+from tools.chaos.world import signal_all
 from tools.stress.plan import AGENT_PROCESSES, PROCESSES
 from tools.stress.proxy import Proxy
 
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 90.0
 
 
 @dataclass
-class Worker:
+class WorkerProcess:
     """One process with actors, and its own proxies to both servers."""
 
     name: str
@@ -39,7 +39,7 @@ class Worker:
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    async def started(cls, name: str, proxies: dict[str, Proxy], data_dir: Path) -> Worker:
+    async def started(cls, name: str, proxies: dict[str, Proxy], data_dir: Path) -> WorkerProcess:
         spare = await _process() if name in AGENT_PROCESSES else None
         return cls(name, proxies, data_dir, await _process(), spare)
 
@@ -112,7 +112,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 async def _process() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tools.stress.worker"),
+        *(sys.executable, "-m", "tools.stress.worker_process"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=BASE_DIR,
@@ -121,14 +121,14 @@ async def _process() -> asyncio.subprocess.Process:
     )
 
 
-class Place:
+class StressServers:
     """PostgreSQL and Valkey in a temporary folder. Start it in the main thread."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stress-"))
         self.folder.chmod(0o711)
         self.servers: dict[str, Child] = {}
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, WorkerProcess] = {}
 
     @property
     def database_url(self) -> str:
@@ -154,7 +154,7 @@ class Place:
             proxies = {server: Proxy(target) for server, target in targets.items()}
             for proxy in proxies.values():
                 await proxy.start()
-            self.workers[name] = await Worker.started(name, proxies, self.folder)
+            self.workers[name] = await WorkerProcess.started(name, proxies, self.folder)
 
     async def restart_workers(self) -> None:
         for worker in self.workers.values():

@@ -17,10 +17,10 @@ from demo.surroundings import Surroundings
 
 log = logging.getLogger("demo")
 STOP_SECONDS = 6.0  # less than the supervisor waits before it kills
-Open = Callable[[SessionManager, Surroundings], Awaitable[Desk]]
+OpenDesk = Callable[[SessionManager, Surroundings], Awaitable[Desk]]
 
 
-def main(open_desk: Open) -> None:
+def main(open_desk: OpenDesk) -> None:
     options = argparse.ArgumentParser()
     options.add_argument("worker", help="the name under which this process finds its sessions")
     worker = options.parse_args().worker
@@ -33,7 +33,7 @@ def speak(worker: str) -> None:
     logging.basicConfig(level=level, format=f"%(asctime)s {worker} %(levelname)s %(message)s")
 
 
-async def serve(around: Surroundings, open_desk: Open) -> None:
+async def serve(around: Surroundings, open_desk: OpenDesk) -> None:
     async with connected(around) as manager:
         desk = await open_desk(manager, around)
         try:
@@ -67,8 +67,10 @@ async def until_told(work: Awaitable[None]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        loop.call_later(STOP_SECONDS, os._exit, 1)
-        task.cancel()
+        # Signal and pipe may come together: a second cancellation would cut the tidying short.
+        if not task.cancelling():
+            loop.call_later(STOP_SECONDS, os._exit, 1)
+            task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

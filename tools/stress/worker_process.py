@@ -1,4 +1,4 @@
-"""A process with actors: `python -m tools.stress.worker`. It reads commands as JSON lines, for many
+"""A process with actors: `python -m tools.stress.worker_process`. It reads commands as JSON lines, for many
 runs.
 
 begin: connect, start the actors, and answer "begun"; lose: drop announcements, or stop dropping
@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 
 from agent_sessions import SessionError, SessionManager
 from agent_sessions.pool import open_pool
-from tools.stress.actors import PATIENCE, Worker, Writer
+from tools.stress.actors import PATIENCE, ActorTask, WriterTask
 from tools.stress.administrators import Administrator
-from tools.stress.attached_agent import Agent
+from tools.stress.attached_agent import AttachedAgent
 from tools.stress.log import Log
 from tools.stress.old_agents import Old
 from tools.stress.plan import Actor
@@ -50,7 +50,7 @@ class Process:
     def __init__(self, command: dict[str, Any]) -> None:
         self._command = command
         self._log = Log(Path(command["log"]))
-        self._workers: list[Worker] = []
+        self._workers: list[ActorTask] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.create_task(self._start())
         url = command["valkey_url"]
@@ -75,14 +75,14 @@ class Process:
             self._tasks.append(asyncio.create_task(worker.work()))
         print("begun", flush=True)
 
-    def _made(self, actor: Actor) -> Worker:
+    def _made(self, actor: Actor) -> ActorTask:
         session = self._command["sessions"][actor.session]
         given = (actor, session, self._manager, self._log, self._command["attempt"])
         match actor.kind:
             case "agent":
-                return Agent(*given)
+                return AttachedAgent(*given)
             case "writer":
-                return Writer(*given)
+                return WriterTask(*given)
             case "administrator":
                 return Administrator(*given)
             case _:

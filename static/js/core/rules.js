@@ -1,0 +1,15 @@
+// The server's rules that scripts follow too, as its markup says them (sessions_app/rendering/script_rules.py).
+
+const { dataset } = document.querySelector("meta[name=rules]");
+
+export const rules = dataset;
+
+const whole = (pattern) => new RegExp(`^(?:${pattern})$`);
+const idPart = whole(dataset.idPart);
+const idWhole = whole(dataset.idWhole);
+
+export const looksLikeId = (text) => idPart.test(text);
+export const isId = (text) => idWhole.test(text);
+
+// Numbers or words of a list.
+export const listed = (name) => new Set(dataset[name].split(" "));
