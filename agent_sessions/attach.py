@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from agent_sessions import sigterm, tasks
 from agent_sessions.attach_exit import leave
 from agent_sessions.attach_options import AttachOptions
-from agent_sessions.cancellation import Interruption
 from agent_sessions.errors import SessionNotFound
+from agent_sessions.interruption import Interruption
 from agent_sessions.lease_owner import Lease, new_lease
 from agent_sessions.leases import Leases
 from agent_sessions.listeners import HeadListeners

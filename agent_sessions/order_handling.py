@@ -7,6 +7,7 @@ import logging
 from types import CodeType
 from typing import Any
 
+from agent_sessions.active_parts import Count, Parts
 from agent_sessions.errors import (
     Completed,
     Deleted,
@@ -24,7 +25,6 @@ from agent_sessions.errors import (
 from agent_sessions.lease_owner import Lease
 from agent_sessions.manager_protocol import RunManager
 from agent_sessions.models import AgentSession, Head
-from agent_sessions.parts import Count, Parts
 from agent_sessions.states import LIVE_STATES, SessionState
 from agent_sessions.transitions import newest_own
 

@@ -172,7 +172,7 @@ LOGOUT_REDIRECT_URL = "login"
 OIDC_ENABLED = bool(ENVIRONMENT.oidc)
 if OIDC_ENABLED:
     INSTALLED_APPS.append("mozilla_django_oidc")
-    AUTHENTICATION_BACKENDS.append("sessions_app.entry.single_sign_on.ProviderBackend")
+    AUTHENTICATION_BACKENDS.append("sessions_app.accounts.single_sign_on.ProviderBackend")
     OIDC_RP_SIGN_ALGO = "RS256"
     OIDC_RP_SCOPES = "openid email profile"
     OIDC_TIMEOUT = 10  # seconds

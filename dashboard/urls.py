@@ -6,7 +6,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, reverse_lazy
 
 from dashboard.metrics import metrics
-from sessions_app.entry.forms import AdminLoginForm, LoginView
+from sessions_app.accounts.forms import AdminLoginForm, LoginView
 
 admin.site.login_form = AdminLoginForm
 admin.site.site_url = reverse_lazy("sessions")  # type: ignore[assignment]  # evaluated when shown

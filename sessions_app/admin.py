@@ -24,6 +24,7 @@ from agent_sessions import SessionError
 from . import (
     admin_tokens,  # noqa: F401 - registers itself
 )
+from .accounts import admin as accounts_admin  # noqa: F401 - registers itself
 from .actions import explain, perform
 from .admin_drafts import ORDERS, KeepsDrafts, user_of
 from .admin_forms import AdminOrderForm, SessionForm, checkpoint_for
@@ -31,7 +32,6 @@ from .bidi import isolated
 from .checkpoint_words import checkpoint_text
 from .choices import VERBS, Verb
 from .drafts import drafts
-from .entry import admin as entry_admin  # noqa: F401 - registers itself
 from .models import AgentSession, Checkpoint
 from .permissions import may_look, may_operate, permitted_verbs
 

@@ -26,7 +26,7 @@ from agent_sessions import (
     SessionError,
 )
 
-from . import given_json
+from . import json_input
 from .actions import explain, perform
 from .choices import VERBS, Verb
 from .conflicts import FIELD, ConflictRow, decided, read_rows, rows_of
@@ -54,7 +54,7 @@ class ObjectField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value:
             try:
-                return given_json.read(value)
+                return json_input.read(value)
             except InvalidInput as error:
                 raise forms.ValidationError(str(error)) from None
         return super().to_python(value)

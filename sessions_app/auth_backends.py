@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
-from .entry import login_throttling
+from .accounts import login_throttling
 
 log = structlog.get_logger(__name__)
 

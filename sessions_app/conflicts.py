@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from agent_sessions import InvalidInput, PathConflict, validation
 from agent_sessions.json_merge import MISSING, Change, apply
 
-from . import given_json
+from . import json_input
 
 FIELD = "conflict"
 MAX_SHOWN = 2_000
@@ -96,7 +96,7 @@ def read_rows(post: QueryDict) -> list[ConflictRow]:
 
 def _row(number: int, text: str, post: QueryDict) -> ConflictRow | None:
     try:
-        part, path, loaded, now, mine, actor, at, more = given_json.read(text)
+        part, path, loaded, now, mine, actor, at, more = json_input.read(text)
         moment = validation.moment(at, "at") if at else None
     except (InvalidInput, TypeError, ValueError):
         return None

@@ -191,7 +191,7 @@ class ConversationStore:
         return [f"{version or 0}:{size}" if size else NOTHING_STORED for size, version in pairs]
 
     async def trim(self) -> None:
-        await self._run("trim", "")
+        await self._run("remove_expired", "")
 
     async def _run(
         self, name: str, conversation_id: str, *arguments: str | int, errors: str = "strict"

@@ -15,7 +15,7 @@ class _Entry(NamedTuple):
 
 async def keep(connection: Connection, session_id: str) -> bool:
     """Says by their ids what it shall hold; False when some have none, as older agents' own have not."""
-    found = await fetch(connection, "read_array_names", {"id": session_id})
+    found = await fetch(connection, "read_legacy_array_names", {"id": session_id})
     if not found or not found[0]["newer"]:
         return True  # gone, or brought up to date by another process
     older, newer = found[0]["entries"] or [], found[0]["newer"]
@@ -30,4 +30,4 @@ async def keep(connection: Connection, session_id: str) -> bool:
         "ids": kept,
         "count": len(kept),
     }
-    return bool(await fetch(connection, "keep_in_array", values))
+    return bool(await fetch(connection, "keep_in_legacy_array", values))

@@ -120,7 +120,7 @@ class PostgresStore(PostgresBatches, PostgresStale, PostgresReads):
             return
         array = [c.to_dict() for c in compress(session.checkpoints)]
         await self._execute(
-            "refresh_array",
+            "refresh_legacy_array",
             {
                 "id": session_id,
                 "version": session.version,

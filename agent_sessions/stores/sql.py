@@ -41,7 +41,7 @@ LACKING = (
 )
 # By the name of a query: the file with the input of write_sessions.sql, the one statement that writes.
 WRITES = {
-    "write_sessions": "given_writes",
+    "write_sessions": "write_input",
     "fail_silent": "silent_writes",
     "acknowledge": "acknowledgement_writes",
 }

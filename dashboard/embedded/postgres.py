@@ -17,6 +17,7 @@ from dashboard.embedded import executables, postgres_roles, process
 from dashboard.embedded.account import Account, server_account
 from dashboard.embedded.credentials import LogIn, secret
 from dashboard.embedded.data_folder import as_seen_by, own_folder, socket_folder
+from dashboard.embedded.orphaned_server import stop_orphan
 from dashboard.embedded.process import Child
 from dashboard.errors import SetupError
 from dashboard.polling import poll
@@ -65,7 +66,7 @@ def start(data_dir: Path, tell: Callable[[str], None], *, durable: bool = True) 
         tell("creating the database folder …")
         _create(folder, cluster, account)
     _check_version(cluster)
-    process.stop_leftover(cluster / "postmaster.pid", "postgres", signal.SIGINT)
+    stop_orphan(cluster / "postmaster.pid", "postgres", signal.SIGINT)
     roles_are_set = postgres_roles.are_set(cluster, data_dir)
     if not roles_are_set:
         postgres_roles.open_for_setting(cluster, account)

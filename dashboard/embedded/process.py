@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from dashboard.embedded.account import Account
 
 PR_SET_PDEATHSIG = 1
@@ -120,21 +118,6 @@ def run(
 
 def _before_exec(number: int) -> Callable[[], None]:
     return lambda: die_with_parent(number)
-
-
-def stop_leftover(pid_file: Path, program: str, stop_signal: int) -> None:
-    """Stops the server of a killed run by its pid file; removes the file."""
-    try:
-        pid = int(pid_file.read_text().split()[0])
-        process = psutil.Process(pid)
-        if program in process.name():
-            process.send_signal(stop_signal)
-            process.wait(15)
-    except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
-        pass
-    except psutil.TimeoutExpired:
-        process.kill()
-    pid_file.unlink(missing_ok=True)
 
 
 def keep_log_small(log: Path) -> None:

@@ -14,6 +14,7 @@ from dashboard.embedded import executables, process, valkey_users
 from dashboard.embedded.account import server_account
 from dashboard.embedded.credentials import LogIn, secret
 from dashboard.embedded.data_folder import own_folder, socket_folder
+from dashboard.embedded.orphaned_server import stop_orphan
 from dashboard.embedded.process import Child
 from dashboard.embedded.valkey_users import DEFAULT_NAMESPACE
 from dashboard.errors import SetupError
@@ -74,7 +75,7 @@ def launch(
         *(account, tell),
     )
     sockets = own_folder(socket_folder(data_dir), account)
-    process.stop_leftover(sockets / OPTIONS["pidfile"], PROGRAM, signal.SIGTERM)
+    stop_orphan(sockets / OPTIONS["pidfile"], PROGRAM, signal.SIGTERM)
     valkey_users.write(sockets, data_dir, namespace, account)
     tell("starting Valkey …")
     log = data_dir / "valkey.log"

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from ninja.errors import AuthenticationError
 from ninja.parser import Parser
 
-from .. import given_json
+from .. import json_input
 from . import errors
 from .authentication import AUTH, Token
 from .export import router as export
@@ -33,7 +33,7 @@ class ObjectParser(Parser):
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         if not JSON.fullmatch(request.content_type or ""):
             raise errors.UnsupportedMediaType(request.content_type)
-        body = given_json.read(request.body)
+        body = json_input.read(request.body)
         if not isinstance(body, dict):
             raise ValueError("no JSON object")
         return body

@@ -25,7 +25,7 @@ from agent_sessions.json_merge import MISSING
 from dashboard.problems import problem
 
 from ..actions import explain
-from ..given_json import RepeatedKey
+from ..json_input import RepeatedKey
 
 MAX_CONFLICTS = 100
 

@@ -12,6 +12,7 @@ from agent_sessions import tasks
 
 from ..watchdog.outages import OutageTracker
 from . import metrics
+from .database_restores import TimelineWatch
 from .limits import LIMITS, FeedLimits
 from .periodic_checks import IdleTimeouts, PeriodicChecks, Reconciliation, compare
 from .push.agent_notifier import AgentNotifier, Announce
@@ -20,7 +21,6 @@ from .push.conversation_push import ConversationPush, Stamps
 from .push.facet_push import FacetPush
 from .push.resync import Resync
 from .push.time_transitions import TimeTransitions
-from .restores import TimelineWatch
 from .sockets.gateway import Gateway
 from .sockets.send_scheduler import SendScheduler
 from .sources.postgres import Changes, PostgresSource

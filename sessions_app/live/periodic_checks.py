@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 
 from . import metrics
+from .database_restores import TimelineWatch
 from .limits import FeedLimits
 from .push.resync import CHUNK
-from .restores import TimelineWatch
 from .sockets import close_codes
 from .sockets.auth import withdrawn
 from .sockets.connection import SocketConnection

@@ -114,7 +114,7 @@ def list_row(row: Row) -> SafeString:
 def flag_item(flag: ShownCheckpoint, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != SessionState.DELETED
     return fragments.render_cached(
-        "sessions/session/_flag.html",
+        "sessions/session/_checkpoint.html",
         flag=flag, session_id=row.id, day=time_format.day_of(now), may_go_back=may_go_back,
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ from agent_sessions import (
 )
 from agent_sessions.edits import Merged
 
-from .. import actions, conflicts, given_json, manager_portal
+from .. import actions, conflicts, json_input, manager_portal
 from ..conflicts import ConflictRow
 from ..decorators import operators_only
 from ..drafts import drafts
@@ -103,12 +103,12 @@ def edit(request: HttpRequest, id: UUID) -> HttpResponse:
 
 def _value(draft: Draft, id: UUID) -> dict[str, Any]:
     """The value to store, with the decisions of conflicts applied. Raises InvalidInput."""
-    value = given_json.read_object(draft.text, draft.part)
+    value = json_input.read_object(draft.text, draft.part)
     if not draft.rows:
         return value
     now: dict[str, Any] | None
     if draft.part == "metadata":
-        now = given_json.read_object(draft.loaded, draft.part)
+        now = json_input.read_object(draft.loaded, draft.part)
     else:
         now = manager_portal.call(lambda manager: manager.get_context_at(str(id), draft.seen))
     return conflicts.decided(draft.part, value, now or {}, draft.rows)
@@ -116,7 +116,7 @@ def _value(draft: Draft, id: UUID) -> dict[str, Any]:
 
 def _seen(draft: Draft) -> dict[str, Any]:
     if draft.part == "metadata":
-        return {"seen_metadata": given_json.read_object(draft.loaded, draft.part)}
+        return {"seen_metadata": json_input.read_object(draft.loaded, draft.part)}
     return {}
 
 

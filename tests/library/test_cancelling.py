@@ -23,7 +23,7 @@ End = Callable[[int], Awaitable[None]]
 # Exceptions: `cancel_and_wait` itself, and a page's writer, which checks `closed`.
 # An interruption cancels the agent's own block, which cannot be awaited there.
 BARE = {
-    "agent_sessions/cancellation.py": 1,
+    "agent_sessions/interruption.py": 1,
     "agent_sessions/tasks.py": 1,
     "sessions_app/live/sockets/connection.py": 1,
 }

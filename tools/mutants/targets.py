@@ -53,9 +53,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/live/test_version_bumps.py",
     ),
     # rights
-    "sessions_app/live/sockets/auth.py": ("tests/entry/test_rights.py", "tests/live/test_live.py"),
+    "sessions_app/live/sockets/auth.py": (
+        "tests/accounts/test_rights.py",
+        "tests/live/test_live.py",
+    ),
     "sessions_app/permissions.py": (
-        "tests/entry/test_rights.py",
+        "tests/accounts/test_rights.py",
         "tests/app/pages/test_session.py",
     ),
     "sessions_app/bulk/worker.py": ("tests/app/bulk/test_bulk.py",),

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent_sessions import AgentSession, SessionCheckpoint, SessionError, StorageUnavailable
-from tools.stress.actors import PATIENCE, ActorTask
+from tools.stress.base_actor import PATIENCE, ActorTask
 from tools.stress.plan import PlannedOrder
 
 TRIES = 3

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agent_sessions import OrderReceived, RolledBack, Run, SessionError, StorageUnavailable
-from tools.stress.actors import PATIENCE, ActorTask
+from tools.stress.base_actor import PATIENCE, ActorTask
 
 ENDS = 0.01  # of all steps; the agent then completes its session
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tools.stress.log import Call
-from tools.stress.record import StressRecord
+from tools.stress.call_log import Call
+from tools.stress.stored_state import StressRecord
 from tools.stress.violations import Findings
 
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from tools.stress.call_log import Call
 from tools.stress.history_rules import ROUNDING
-from tools.stress.log import Call
-from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.stored_state import RecordedEntry, StressRecord
 from tools.stress.violations import Findings
 
 RUN_CALLS = ("entered", "checkpoint", "save", "safe_point", "complete")

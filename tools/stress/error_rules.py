@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tools.stress.log import Call
-from tools.stress.record import StressRecord
+from tools.stress.call_log import Call
+from tools.stress.stored_state import StressRecord
 from tools.stress.violations import Findings
 
 NOT_OURS = ("upsert",)  # SQL of the old agent itself

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from agent_sessions import TRANSITIONS
-from tools.stress.log import Call
-from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.call_log import Call
+from tools.stress.stored_state import RecordedEntry, StressRecord
 from tools.stress.violations import Findings
 
 ROUNDING = 0.05  # seconds; the machine's clock may be adjusted during a run

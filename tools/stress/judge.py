@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from tools.stress import checkpoint_rules, context_rules, error_rules, history_rules, order_rules
-from tools.stress.log import Call
-from tools.stress.record import StressRecord
+from tools.stress.call_log import Call
+from tools.stress.stored_state import StressRecord
 from tools.stress.violations import Findings, Violation
 
 RecordRule = Callable[[StressRecord, Sequence[Call]], Findings]

@@ -10,8 +10,8 @@ import redis.asyncio
 
 from agent_sessions import SessionManager
 from tests.library.old_agent import OldAgent
-from tools.stress.actors import PATIENCE, ActorTask
-from tools.stress.log import Log
+from tools.stress.base_actor import PATIENCE, ActorTask
+from tools.stress.call_log import Log
 from tools.stress.plan import Actor
 
 RELOADS = 0.15

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent_sessions import TRANSITIONS
+from tools.stress.call_log import Call
 from tools.stress.history_rules import asking, by_agents
-from tools.stress.log import Call
-from tools.stress.record import RecordedEntry, StressRecord
+from tools.stress.stored_state import RecordedEntry, StressRecord
 from tools.stress.violations import Findings
 
 LIVE = ("active", "paused")

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from agent_sessions import SessionManager
-from tools.stress import log, record
+from tools.stress import call_log, stored_state
 from tools.stress.judge import judge
 from tools.stress.plan import Disturbance, Plan
 from tools.stress.servers import StressServers, WorkerProcess
@@ -102,9 +102,11 @@ class StressRun:
         await asyncio.gather(*(worker.end() for worker in self._place.workers.values()))
 
     def _judge(self) -> list[Violation]:
-        calls = log.read(self._folder)
-        records = record.read(self._place.database_url, self._place.valkey_url, self._sessions)
-        counts = record.wrong_counts(self._place.database_url, self._agent_type)
+        calls = call_log.read(self._folder)
+        records = stored_state.read(
+            self._place.database_url, self._place.valkey_url, self._sessions
+        )
+        counts = stored_state.wrong_counts(self._place.database_url, self._agent_type)
         found = judge(records, calls, counts)
         return [Violation(**asdict(violation) | {"seed": self._plan.seed}) for violation in found]
 

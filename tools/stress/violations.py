@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.stress.log import Call
+from tools.stress.call_log import Call
 
 Findings = Iterator[tuple[str, list[Call]]]
 """What a rule finds: a sentence, and the calls."""

@@ -18,10 +18,10 @@ from redis.asyncio import Redis
 
 from agent_sessions import SessionError, SessionManager
 from agent_sessions.pool import open_pool
-from tools.stress.actors import PATIENCE, ActorTask, WriterTask
 from tools.stress.administrators import Administrator
 from tools.stress.attached_agent import AttachedAgent
-from tools.stress.log import Log
+from tools.stress.base_actor import PATIENCE, ActorTask, WriterTask
+from tools.stress.call_log import Log
 from tools.stress.old_agents import Old
 from tools.stress.plan import Actor
 

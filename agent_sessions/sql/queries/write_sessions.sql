@@ -1,6 +1,6 @@
 -- Every write of the manager: one guarded UPDATE for one session or for a group of them, each session once.
 -- A row that comes back was stored, or is held by another transaction and was left as it is: nothing waits for it here.
--- A session that does not come back met a guard and nothing was changed. What is to be written comes from given_writes.sql or silent_writes.sql.
+-- A session that does not come back met a guard and nothing was changed. What is to be written comes from write_input.sql or silent_writes.sql.
 WITH {writes}, written AS (
     UPDATE agent_sessions s SET
         version = s.version + 1,

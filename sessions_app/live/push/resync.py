@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import rows_by_id
 
+from ..database_restores import TimelineWatch
 from ..limits import FeedLimits
-from ..restores import TimelineWatch
 from ..sockets.connection import SocketConnection
 from ..sockets.frames import Update, gone_fragment
 from ..sockets.protocol import Hello

@@ -11,7 +11,7 @@ from django.utils import translation
 from agent_sessions import InvalidInput, validation
 from agent_sessions.transitions import checkpoint_number
 from agent_sessions.validation import OMITTED
-from sessions_app import actions, given_json
+from sessions_app import actions, json_input
 from sessions_app.input_errors import SENTENCES
 
 
@@ -118,7 +118,7 @@ def test_every_code_is_tested() -> None:
 
 def test_of_a_slip_in_json_line_and_column_are_said() -> None:
     def read() -> None:
-        given_json.read('{"a": 1,\n "b" 2}')
+        json_input.read('{"a": 1,\n "b" 2}')
 
     german = "Ungültiges JSON: Der Fehler liegt in Zeile 2, Spalte 6."
     english = "Invalid JSON: the error is in line 2, column 6."
@@ -127,6 +127,6 @@ def test_of_a_slip_in_json_line_and_column_are_said() -> None:
 
 def test_other_faults_of_json_are_said_too() -> None:
     for text in (b"\xff\xfe", b"[" * 100_000, "9" * 5000):
-        german = said(lambda text=text: given_json.read(text), "de")  # type: ignore[misc]
+        german = said(lambda text=text: json_input.read(text), "de")  # type: ignore[misc]
         assert german.startswith("Ungültiges JSON")
         assert "codec" not in german

@@ -6,9 +6,9 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
+from tools.stress.call_log import Call
 from tools.stress.judge import judge
-from tools.stress.log import Call
-from tools.stress.record import RecordedEntry, Stored, StressRecord
+from tools.stress.stored_state import RecordedEntry, Stored, StressRecord
 
 SESSION = "5e551011-0000-4000-8000-000000000000"
 BEGIN = {"begin": 1}

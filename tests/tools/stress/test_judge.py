@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.tools.stress.story import ONE, THREE, TWO, Story, call, copy, order
+from tools.stress.call_log import NO_END
 from tools.stress.judge import RULES
-from tools.stress.log import NO_END
-from tools.stress.record import RecordedEntry, Stored
+from tools.stress.stored_state import RecordedEntry, Stored
 
 
 @pytest.fixture

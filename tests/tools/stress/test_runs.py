@@ -14,7 +14,7 @@ import pytest
 from agent_sessions import Conflict
 from tools.stress import __main__ as program
 from tools.stress.__main__ import Runs, StressOptions, seeds_of
-from tools.stress.log import NO_END, Log, read
+from tools.stress.call_log import NO_END, Log, read
 from tools.stress.plan import NEXT, Plan, plan
 from tools.stress.proxy import Proxy
 from tools.stress.servers import StressServers

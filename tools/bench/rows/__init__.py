@@ -22,10 +22,10 @@ from tools.bench.rows import (
     read,
     session_page,
     sockets,
-    stalled,
+    stalled_readers,
     sweep,
+    trigger_cost,
     web_process,
-    writers,
 )
 from tools.bench.stage import Stage
 
@@ -36,7 +36,7 @@ ROWS: dict[str, BenchRow] = {
     "checkpoint": checkpoint.row,
     "create": create.row,
     "read": read.row,
-    "writers": writers.row,
+    "writers": trigger_cost.row,
     "old-upsert": old_upsert.row,
     "hot": beats_for_ever.row,
     "sweep": sweep.row,
@@ -45,7 +45,7 @@ ROWS: dict[str, BenchRow] = {
     "growth": growth.row,
     "sockets": sockets.row,
     "changes": changes.row,
-    "stalled": stalled.row,
+    "stalled": stalled_readers.row,
     "commit-to-dom": commit_to_dom.row,
     "web-process": web_process.row,
     "idle-socket": idle_socket.row,

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from agent_sessions import AgentSession, SessionError, SessionManager, StorageUnavailable
-from tools.stress.log import Log
+from tools.stress.call_log import Log
 from tools.stress.plan import Actor
 
 T = TypeVar("T")

@@ -19,11 +19,11 @@ from django.test import Client
 from django.urls import clear_url_caches, include, path
 
 from dashboard import urls as dashboard_urls
-from sessions_app.entry.models import ProviderIdentity
+from sessions_app.accounts.models import ProviderIdentity
 
 CLIENT_ID = "dashboard"
 ISSUER = "https://login.example.org/realms/school"
-BACKEND = "sessions_app.entry.single_sign_on.ProviderBackend"
+BACKEND = "sessions_app.accounts.single_sign_on.ProviderBackend"
 urlpatterns = [path("oidc/", include("mozilla_django_oidc.urls")), *dashboard_urls.urlpatterns]
 
 

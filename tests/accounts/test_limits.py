@@ -19,9 +19,9 @@ from django.db import connections
 from django.db.models import F
 from django.test import Client, RequestFactory
 
-from sessions_app.entry import login_throttling
-from sessions_app.entry.login_throttling import MOST, Kind
-from sessions_app.entry.models import LoginAttempts
+from sessions_app.accounts import login_throttling
+from sessions_app.accounts.login_throttling import MOST, Kind
+from sessions_app.accounts.models import LoginAttempts
 from tests.support.dashboard import LiveDashboard
 
 hashed: list[str] = []

@@ -13,8 +13,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from sessions_app.entry.models import LoginAttempts
-from sessions_app.entry.permission_labels import OWN, group_word, right_word
+from sessions_app.accounts.models import LoginAttempts
+from sessions_app.accounts.permission_labels import OWN, group_word, right_word
 from sessions_app.live.sockets import auth, close_codes
 from sessions_app.models import ApiToken
 from tests.support.dashboard import session_cookie
