@@ -17,7 +17,7 @@ from agent_sessions.keys import Keys
 from agent_sessions.valkey_client import AWAY, open_sync_client
 from dashboard.errors import first_line
 
-PATIENCE = 2
+CHECK_TIMEOUT = 2
 HEALTH_KEY_SECONDS = 10
 KEPT_SECONDS = 1.0
 LAST_LOOK = """
@@ -74,7 +74,7 @@ def healthz() -> HttpResponse:
 def database_states() -> tuple[str, str]:
     """Whether the table exists and is writable (a standby is not), and whether a watchdog runs."""
     try:
-        with psycopg.connect(settings.DATABASE_URL, connect_timeout=PATIENCE) as connection:
+        with psycopg.connect(settings.DATABASE_URL, connect_timeout=CHECK_TIMEOUT) as connection:
             found = connection.execute(
                 "SELECT to_regclass('agent_sessions'), current_setting('transaction_read_only'),"
                 " to_regclass('agent_session_monitors')"
@@ -104,7 +104,7 @@ def valkey_state() -> str:
     sent = uuid.uuid4().hex
     try:
         with open_sync_client(
-            settings.VALKEY_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE
+            settings.VALKEY_URL, socket_connect_timeout=CHECK_TIMEOUT, socket_timeout=CHECK_TIMEOUT
         ) as client:
             client.ping()
             return _stores(client, Keys(settings.SESSION_NAMESPACE).health(sent), sent)

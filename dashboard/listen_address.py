@@ -8,7 +8,7 @@ import socket
 from dashboard.errors import SetupError
 from dashboard.polling import poll
 
-PATIENCE = 3.0  # seconds; a killed process may still hold the port
+RELEASE_TIMEOUT = 3.0  # seconds; a killed process may still hold the port
 
 
 def url_of(host: str, port: int, prefix: str = "") -> str:
@@ -17,7 +17,7 @@ def url_of(host: str, port: int, prefix: str = "") -> str:
     return f"http://{name}:{port}{prefix}/"
 
 
-def check_port(host: str, port: int, patience: float = PATIENCE) -> None:
+def check_port(host: str, port: int, patience: float = RELEASE_TIMEOUT) -> None:
     for is_last in poll(patience, 0.2):
         error = _bind_error(host, port)
         if error is None:

@@ -35,19 +35,19 @@ class SupervisedProcess:
     due: float | None = None
     warn: Callable[[str], None] = _warn
 
-    def look(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         if self.due is None and self.child.process.poll() is not None:
             self._ended(now)
         if self.due is not None and now >= self.due:
             self._start_again(now)
 
     def restart(self) -> None:
-        """Stops the program; the next `look` starts it without the delay that follows a crash."""
+        """Stops the program; the next `tick` starts it without the delay that follows a crash."""
         self.child.stop()
         self.wait, self.due = FIRST_WAIT, 0.0
 
     def kill(self, back_at: float) -> None:
-        """As a power cut would end it; `look` starts it again at `back_at`."""
+        """As a power cut would end it; `tick` starts it again at `back_at`."""
         self.child.process.kill()
         self.child.stop()
         self.wait, self.due = FIRST_WAIT, back_at
@@ -82,5 +82,5 @@ def supervise(
         program.started = clock()
     while True:
         for program in programs:
-            program.look(clock())
+            program.tick(clock())
         pause(0.5)

@@ -85,7 +85,7 @@ class Supervisor:
             if self.stopping:
                 return
             if program.worker in self.kept:
-                self.kept[program.worker].look(now)
+                self.kept[program.worker].tick(now)
             else:
                 self._start(program, now)
         if self.kills and now >= self.next_kill:

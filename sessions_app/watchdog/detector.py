@@ -66,7 +66,7 @@ class Detector:
         """After an outage every session gets the full grace period."""
         self._candidates.clear()
 
-    async def look(
+    async def find_expired(
         self, now: Moment, blind: Sequence[Outage], began_at: float, *, most: int
     ) -> list[Expired]:
         limits: dict[str, SilenceLimits | None] = {}

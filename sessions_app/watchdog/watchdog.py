@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 TICK = 5.0
 STANDSTILL = 20.0
-PATIENCE = 30.0
+ROUND_TIMEOUT = 30.0
 MOST_FAILED = 100
 # Seconds. Slower answers could look like a clock jump or a standstill of the process.
 SLOW_CLOCK = JUMP / 2
@@ -91,7 +91,7 @@ class Watchdog:
     async def tick(self, now: Moment | None = None) -> None:
         """One check. `now` is for tests; the default is the database's clock."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ROUND_TIMEOUT):
                 outages = await self._lead(now)
                 if outages is None:
                     return
@@ -181,7 +181,7 @@ class Watchdog:
 
     async def _sweep(self, outages: Sequence[Outage]) -> None:
         try:
-            expired = await self._detector.look(
+            expired = await self._detector.find_expired(
                 self._now, outages, self._began_at, most=MOST_FAILED
             )
             for session_id, seconds in expired:

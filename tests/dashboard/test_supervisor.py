@@ -26,15 +26,15 @@ def test_waits_grow_to_their_limit_and_shrink_after_a_long_life() -> None:
     kept = SupervisedProcess(place, place[0], again=lambda: starts.append(now) or ended())  # type: ignore[func-returns-value]
     for quarters in range(600):
         now = quarters / 4
-        kept.look(now)
+        kept.tick(now)
     waits = [later - earlier for earlier, later in pairwise(starts)]
     assert waits == sorted(waits)
     assert LONGEST_WAIT <= waits[-1] <= LONGEST_WAIT + 0.25
     assert place == [kept.child]
 
     now += 1000
-    kept.look(now)
-    kept.look(now + 0.5)
+    kept.tick(now)
+    kept.tick(now + 0.5)
     assert starts[-1] == now
 
 
@@ -50,9 +50,9 @@ def test_what_cannot_be_started_yet_is_tried_again(capsys: pytest.CaptureFixture
     kept = SupervisedProcess(place, place[0], again)
     first = kept.child
     for now in (0.0, 0.5):
-        kept.look(now)
+        kept.tick(now)
     assert kept.child is first
-    kept.look(1.5)
+    kept.tick(1.5)
     assert kept.child is not first
     assert "warning: the disk is full; trying again in 1 s" in capsys.readouterr().err
 
@@ -63,6 +63,6 @@ def test_a_program_whose_code_has_changed_is_started_again_at_once() -> None:
     first = kept.child
     kept.wait, kept.due = LONGEST_WAIT, 1_000.0
     kept.restart()
-    kept.look(1.0)
+    kept.tick(1.0)
     assert first.process.poll() is not None
     assert place == [kept.child] != [first]

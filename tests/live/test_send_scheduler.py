@@ -20,7 +20,7 @@ BEATS = Update(beats={B: 7})
 
 
 def told(screen: Screen, parts: Update) -> None:
-    screen.socket.offer(parts)
+    screen.socket.push(parts)
 
 
 async def a_turn() -> None:

@@ -21,7 +21,7 @@ class Outbox:
     def flush(self) -> None:
         """Never blocks: each update only fills a slot."""
         for connection, update in self._offers(*self._updates):
-            connection.offer(update)
+            connection.push(update)
 
     async def flush_changes_first(self, changes_sent: Callable[[], Awaitable[None]]) -> None:
         """Hands over changes first, and the rest when they are sent: 1,000 slots take longer than a
@@ -34,7 +34,7 @@ class Outbox:
         offers = self._offers(*changes)
         first = random.randrange(len(offers)) if offers else 0  # noqa: S311 - nothing secret
         for connection, update in offers[first:] + offers[:first]:
-            connection.offer(update)
+            connection.push(update)
         rest = self._updates.keys() - set(changes)
         if not rest:
             return
@@ -42,7 +42,7 @@ class Outbox:
             await changes_sent()
             await asyncio.sleep(0)  # lets the server send
         for connection, update in self._offers(*(each for each in self._updates if each in rest)):
-            connection.offer(update)
+            connection.push(update)
 
     def _offers(self, *subscriptions: Subscription) -> list[tuple[SocketConnection, Update]]:
         return [

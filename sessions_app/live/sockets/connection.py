@@ -95,7 +95,7 @@ class SocketConnection:
             metrics.CONFLATED.inc()
             self.update = self.update.merged(update)
 
-    def offer(self, update: Update) -> None:
+    def push(self, update: Update) -> None:
         self.enqueue(update)
         self.schedule()
 
