@@ -29,24 +29,15 @@ async def attach(
     """Raises SessionNotFound, SessionOwned, and Failed, Completed or Deleted when the session has ended."""
     lease = new_lease(options.interval)
     why = "left open"
-    before = _cancellations()
     try:
         await leases.acquire(session_id, lease, options.wait, take_over=options.take_over)
         async with _running(manager, listeners, session_id, lease, options) as run:
-            if _cancellations() > before:
-                await asyncio.sleep(0)  # delivers a cancellation that is still pending
-                raise asyncio.CancelledError  # redis-py has swallowed it while it connected
             yield run
     except BaseException as error:
         why = type(error).__name__
         raise
     finally:
         await leases.release(session_id, lease, why)
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 @asynccontextmanager

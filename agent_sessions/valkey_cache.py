@@ -15,6 +15,7 @@ from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.batching import Batcher, BatchItem
 from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, Head
+from agent_sessions.tasks import cancellable
 from agent_sessions.valkey_client import AWAY, get_many, is_cluster, publish, run_script
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,7 @@ class ValkeyCache:
                 for waiting in group:
                     for channel in filter(None, self._channels(waiting.key)):
                         publish(pipeline, channel, _message(waiting.item))
-                await pipeline.execute()
+                await cancellable(pipeline.execute())
         for waiting in group:
             waiting.resolve(None)
 
@@ -175,7 +176,7 @@ class ValkeyCache:
             slot = _slot(max(scores.values(), default=0) / 1000)
             pipeline.incrby(self._keys.beat_count(slot), len(scores))
             pipeline.expire(self._keys.beat_count(slot), BEATS_COUNTED_FOR)
-            await pipeline.execute()
+            await cancellable(pipeline.execute())
 
     async def count_beats(self, slots: Sequence[int]) -> list[int]:
         """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch."""
@@ -184,13 +185,13 @@ class ValkeyCache:
 
     async def last_beats(self, session_ids: Sequence[str]) -> list[float | None]:
         """Seconds since the epoch."""
-        scores = await self._client.zmscore(self._keys.heartbeats, list(session_ids))
+        scores = await cancellable(self._client.zmscore(self._keys.heartbeats, list(session_ids)))
         known = (score if score is not None and 0 < score < _LATEST else None for score in scores)
         return [None if score is None else score / 1000 for score in known]
 
     async def forget(self, session_id: str) -> None:
         """Removes an ended session from the heartbeats."""
-        await self._client.zrem(self._keys.heartbeats, session_id)
+        await cancellable(self._client.zrem(self._keys.heartbeats, session_id))
 
 
 def copy_in(text: ValkeyText, session_id: str) -> AgentSession | None:

@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from agent_sessions.basic_errors import InvalidInput, StorageMisconfigured
+from agent_sessions.tasks import cancellable
 
 logger = logging.getLogger(__name__)
 
@@ -93,12 +94,12 @@ def is_cluster(client: Any) -> bool:
 
 async def get_many(client: Any, keys: Sequence[str]) -> Sequence[Any]:
     if not is_cluster(client):
-        found: Sequence[Any] = await client.mget(keys)
+        found: Sequence[Any] = await cancellable(client.mget(keys))
         return found
     async with client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.get(key)
-        answers: Sequence[Any] = await pipeline.execute()
+        answers: Sequence[Any] = await cancellable(pipeline.execute())
         return answers
 
 
@@ -114,12 +115,12 @@ async def run_script(
     if not is_cluster(client):
         keys = [key for item, _ in items for key in item]
         arguments = [argument for _, item in items for argument in item]
-        await client.eval(script, len(keys), *keys, first, *arguments)
+        await cancellable(client.eval(script, len(keys), *keys, first, *arguments))
         return
     async with client.pipeline(transaction=False) as pipeline:
         for own, words in items:
             pipeline.eval(script, len(own), *own, first, *words)
-        await pipeline.execute()
+        await cancellable(pipeline.execute())
 
 
 async def subscription_client(client: Any) -> Redis:
@@ -134,7 +135,7 @@ async def subscription_client(client: Any) -> Redis:
         "socket_timeout": None,
     }
     if is_cluster(client):
-        await client.initialize()
+        await cancellable(client.initialize())
         node = client.get_random_primary_node()
         kind, known = node.connection_class, node.connection_kwargs
     else:
@@ -168,7 +169,7 @@ def without_database(url: str) -> str:
 async def _asked(client: Redis) -> dict[str, str]:
     """What the server says of itself; nothing where it does not. HELLO needs no right of its own, as INFO does."""
     try:
-        answer = await client.execute_command("HELLO")  # type: ignore[no-untyped-call]
+        answer = await cancellable(client.execute_command("HELLO"))  # type: ignore[no-untyped-call]
         return _facts(answer)
     except ResponseError as error:
         logger.debug("the server does not say what it is: %s", error)

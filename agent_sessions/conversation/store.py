@@ -21,6 +21,7 @@ from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.scripts import script
 from agent_sessions.conversation.snapshot import Addition, Snapshot, dumps, last_question
 from agent_sessions.keys import ConversationKeys
+from agent_sessions.tasks import cancellable
 from agent_sessions.valkey_client import AWAY, cluster_url
 
 logger = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ class ConversationStore:
         await self.connect()
         keys = [self._keys.text(name) for name in conversation_ids]
         try:
-            return int(await self._client.exists(*keys)) if keys else 0
+            return int(await cancellable(self._client.exists(*keys))) if keys else 0
         except AWAY as error:
             raise self._judge(error, "") from error
 
@@ -184,7 +185,7 @@ class ConversationStore:
                 for name in conversation_ids:
                     pipeline.strlen(self._keys.text(name))
                     pipeline.hget(self._keys.about(name), "version")
-                found = _decode(await pipeline.execute(), "replace")
+                found = _decode(await cancellable(pipeline.execute()), "replace")
         except AWAY as error:
             raise self._judge(error, "") from error
         pairs = zip(found[::2], found[1::2], strict=True)
@@ -203,9 +204,9 @@ class ConversationStore:
         ttl = max(1, int(self._config.ttl_seconds * 1000))
         try:
             async with self._turns:
-                answer = await self._client.register_script(script(name))(
-                    keys, [self._name, conversation_id, ttl, self.channel, *arguments]
-                )
+                call = self._client.register_script(script(name))
+                values = [self._name, conversation_id, ttl, self.channel, *arguments]
+                answer = await cancellable(call(keys, values))
             reply: list[Any] = _decode(answer, errors)
         except UnicodeDecodeError:
             raise InvalidInput(f"what is stored as {text} is no text") from None
@@ -219,8 +220,8 @@ class ConversationStore:
     async def _ask_name(self, client: Any) -> str:
         key = self._keys.store
         try:
-            await client.set(key, uuid.uuid4().hex, nx=True)
-            return str(_decode(await client.get(key), "replace"))
+            await cancellable(client.set(key, uuid.uuid4().hex, nx=True))
+            return str(_decode(await cancellable(client.get(key)), "replace"))
         except AWAY as error:
             raise self._judge(error, key) from error
 

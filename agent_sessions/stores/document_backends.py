@@ -14,6 +14,7 @@ from agent_sessions.basic_errors import InvalidInput, StorageUnavailable
 from agent_sessions.keys import Keys
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import LIVE_STATES
+from agent_sessions.tasks import cancellable
 from agent_sessions.valkey_client import AWAY
 
 PAGE = 500  # ids that are fetched at once
@@ -152,7 +153,7 @@ class ValkeyBackend:
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
                 pipeline.get(self._keys.copy(session_id)).zscore(self._keys.heartbeats, session_id)
-                text, beaten = await pipeline.execute()
+                text, beaten = await cancellable(pipeline.execute())
         except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
         if not text:
@@ -170,10 +171,10 @@ class ValkeyBackend:
                 pipeline.zadd(self._keys.heartbeats, scores, gt=True)
                 for session_id in beats:
                     pipeline.expire(self._keys.copy(session_id), self._ttl)
-                _, *kept = await pipeline.execute()
+                _, *kept = await cancellable(pipeline.execute())
             gone = [id for id, was_there in zip(beats, kept, strict=True) if not was_there]
             if gone:
-                await self._client.zrem(self._keys.heartbeats, *gone)
+                await cancellable(self._client.zrem(self._keys.heartbeats, *gone))
         except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
 
@@ -186,7 +187,7 @@ class ValkeyBackend:
                 pipeline.eval(
                     _SAVE, 1, self._keys.copy(session_id), before, record.to_json(), self._ttl
                 )
-                _, saved = await pipeline.execute()
+                _, saved = await cancellable(pipeline.execute())
         except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error
         return bool(saved)
@@ -204,8 +205,8 @@ class ValkeyBackend:
 
     async def _page(self, start: int) -> list[str | bytes]:
         try:
-            page: list[str | bytes] = await self._client.zrange(
-                self._keys.sessions, start, start + PAGE - 1
+            page: list[str | bytes] = await cancellable(
+                self._client.zrange(self._keys.sessions, start, start + PAGE - 1)
             )
         except AWAY as error:
             raise StorageUnavailable(f"Valkey did not answer: {error}") from error

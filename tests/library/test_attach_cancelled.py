@@ -16,11 +16,16 @@ async def works_for_ever(manager: SessionManager, session_id: str) -> None:
         await asyncio.Event().wait()
 
 
+@pytest.mark.parametrize("paused", [False, True], ids=["active", "paused"])
 @pytest.mark.parametrize("database", [False, True])
 async def test_a_cancellation_while_attach_connects_is_not_lost(
-    another: Make, database: bool
+    another: Make, database: bool, paused: bool
 ) -> None:
-    session = await (await another(database=database)).create_session("grader")
+    """A paused session too, in which attach waits for a resume that never comes."""
+    first = await another(database=database)
+    session = await first.create_session("grader")
+    if paused:
+        await first.pause(session.session_id, actor="olga", reason="wait")
     for n in range(60):
         fresh = await another(database=database)  # its clients connect with the first call
         task = asyncio.create_task(works_for_ever(fresh, session.session_id))
