@@ -134,8 +134,7 @@ class SessionManager(OperatorVerbs):
         self._binding.check()
         return await self._stale_sweeper.fail_stale(max_age)
 
-    # --- heartbeats and orders
-    # --------------------------------------------------------------------------------
+    # --- heartbeats and orders --------------------------------------------------------------------
 
     async def heartbeat(self, session_id: str) -> Head:
         """Records a heartbeat; the returned head shows an order that is not confirmed. Writes no row.

@@ -201,7 +201,7 @@ class SafePoints:
         )
 
     async def known_order(self) -> OrderReceived | None:
-        """The order that ended this work, by the cached head."""
+        """The order that ended this work, by the head that this process knows, else by the store's."""
         head = await self._manager.head(self.session.session_id)
         return await self._order_received(await self._record()) if self._is_over(head) else None
 

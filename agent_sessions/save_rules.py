@@ -1,4 +1,4 @@
-"""What a save writes, and how the result changes the copy. Pure functions without a store."""
+"""What a save writes, and how the result changes the copy. Talks to no store."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-# The largest edit: a context of 4 MiB, sent twice in a form that encodes umlauts with three bytes.
+# The largest edit: a context of 4 MiB, sent twice in a form that
+# takes three characters for each byte of an umlaut.
 LONGEST = 40 * 1024 * 1024
 SAID = b"The request is too large.\n"
 

@@ -1,8 +1,7 @@
 """`python -m dashboard.healthcheck [web|sweep]`: exit code 0 if that role works.
 
 `web` requests /healthz of the local server. `sweep` checks in the database whether any watchdog ran
-in the last
-30 s. The default is the role of the container's first process.
+in the last 30 s. The default is the role of the container's first process.
 """
 
 from __future__ import annotations

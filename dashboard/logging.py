@@ -38,7 +38,7 @@ class OneLine(logging.Filter):
 
 
 def logging_config(*, level: str, json: bool) -> dict[str, Any]:
-    """`level` is for this project's loggers. Other packages log one level less."""
+    """`level` is for this project's loggers. Other packages log below a warning only with `debug`."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

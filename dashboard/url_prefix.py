@@ -19,8 +19,7 @@ def below(prefix: str, app: App) -> App:
     """Makes every path begin with the prefix, whether or not the proxy removes it.
 
     A prefix in the request (`Daphne-Root-Path`) is ignored: rendered rows are cached for all users,
-    so a
-    client could inject addresses into other users' pages.
+    so a client could inject addresses into other users' pages.
     """
 
     async def application(scope: Scope, receive: Any, send: Any) -> None:

@@ -1,8 +1,7 @@
 """The sessions that belong to one agent process, each worked on in a task of its own.
 
 Work is handed over through the sessions: their creator writes the worker's name into the metadata.
-A
-restarted process finds its sessions by that name, including finished ones that an administrator
+A restarted process finds its sessions by that name, including finished ones that an administrator
 rolled back.
 """
 

@@ -1,8 +1,7 @@
 """The grade books: one CSV file a class, written under a file lock.
 
 `python -m demo.gradebook 9c` locks the book of 9c for half an hour. A grader that enters grades
-meanwhile
-waits: it is alive and makes no progress.
+meanwhile waits: it is alive and makes no progress.
 """
 
 import asyncio

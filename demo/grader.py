@@ -2,8 +2,7 @@
 grade book.
 
 The context at a checkpoint says exactly which essays are marked, so a rollback to it or a killed
-process
-repeats only the essays after it.
+process repeats only the essays after it.
 """
 
 import asyncio

@@ -81,10 +81,9 @@ class Verb:
     `ordered` is its label in the history, `checkpoint` the label of its checkpoint.
 
     `agent_sessions.states` defines where it is possible. `main_in`: states whose page offers it
-    first. `undo`: the verb that reverts it. `permission`: the required
-    permission, where it is not the one to operate. `rare`: shown
-    only where it is possible. `unconfirmed`: the label of an active session until its agent has
-    confirmed the order.
+    first. `undo`: the verb that reverts it. `permission`: the required permission, where it is not
+    the one to operate. `rare`: shown only where it is possible. `unconfirmed`: the label of an
+    active session until its agent has confirmed the order.
     """
 
     name: str

@@ -97,8 +97,7 @@ class Limit:
 
 
 # The worst first: the first that holds is shown. A paused agent still sends heartbeats, so its
-# silence counts; missing
-# progress is expected.
+# silence counts; missing progress is expected.
 LIMITS = (
     Limit(Health.LOST, "last_heartbeat", ("last_heartbeat",), LIVE_STATES, unknown=True),
     Limit(Health.LATE, "last_heartbeat", ("last_heartbeat",), LIVE_STATES, unknown=True),

@@ -1,15 +1,13 @@
 """Django's PostgreSQL backend with two differences.
 
 No request gets a connection that died in an outage. The pool's own check (`CONN_HEALTH_CHECKS`)
-discards one dead
-connection at a time and waits 1, 2, 4 s between them: after a restart of PostgreSQL with ten idle
-connections the
-first requests all reach the pool's timeout. Here the first dead connection causes a check of all
-idle ones.
+discards one dead connection at a time and waits 1, 2, 4 s between them: after a restart of
+PostgreSQL with ten idle connections the first requests all reach the pool's timeout. Here the first
+dead connection causes a check of all idle ones.
 
 Timestamps outside of Python's range are read as the nearest valid one. The loader is based on
-psycopg's compiled one,
-which takes a seventh of the time of Django's Python loader; a list page reads 350 timestamps.
+psycopg's compiled one, which takes a seventh of the time of Django's Python loader; a list page
+reads 350 timestamps.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 tests.
 
 Each starts only if DATABASE_URL or VALKEY_URL is unset. They listen on Unix sockets in a folder
-that
-only their account may enter, have log-ins with one secret each, and are children of the process
-that
-holds the data folder's lock.
+that only their account may enter, have log-ins with one secret each, and are children of the
+process that holds the data folder's lock.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 
 PostgreSQL looks for its programs with `access()`, which ignores capabilities: if the project lies
 below a closed folder such as /root, only a copy outside helps. A copy belongs to root, is readable
-by
-the server account only, and is shared by all projects with the same programs. The next start that
-needs
-another version removes it, unless a server still runs from it.
+by the server account only, and is shared by all projects with the same programs. The next start
+that needs another version removes it, unless a server still runs from it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Secrets are set at the first start, and when a data folder of an older version or without secrets is
 started. Meanwhile the server accepts connections without a secret, on a socket in a folder that
-only its
-account may enter.
+only its account may enter.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ class Child:
     process: subprocess.Popen[bytes]
     stop_signal: int = signal.SIGTERM
     patience: float = 15.0
+    ended: bool = False  # the number of an ended process may belong to another one by now
 
     def stop(self) -> None:
         """Sends the stop signal, waits, then kills the whole process group, descendants included."""
@@ -42,12 +43,15 @@ class Child:
             self.process.send_signal(self.stop_signal)
 
     def wait_for_end(self, seconds: float) -> None:
+        if self.ended:
+            return
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             pass
         end_group(self.process.pid)
         self.process.wait()
+        self.ended = True
         if self.process.stdin is not None:
             self.process.stdin.close()
 

@@ -209,7 +209,7 @@ class RollbackIn(ReasonIn):
 class EditIn(ReasonIn):
     """Parts that are left out stay unchanged.
 
-    With `If-Match`, changes since that version are merged.
+    With `If-Match`, the differences from that version are merged into the current one.
     """
 
     context: dict[str, Any] | None = None

@@ -35,9 +35,8 @@ class FeedLimits:
 LIMITS = FeedLimits()
 
 # A page acknowledges a frame after this many frames, bytes, or seconds since its last
-# acknowledgement.
-# An acknowledgement costs the server more than a frame, so they are rare. Pages get them in
-# _addresses.html.
+# acknowledgement. An acknowledgement costs the server more than a frame, so it comes seldom, but
+# before half a window is used.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
 # A page that has received nothing for so long pings, and then connects anew: longer than `keepalive` and a lost frame.
 PING_AFTER, SILENT_AFTER = 7.0, 12.0

@@ -19,7 +19,7 @@ RowParts = tuple[str, ...]
 
 
 def render_row(row: Row) -> SafeString:
-    """In the active language. The same for every viewer: the row has no controls."""
+    """In the active language. The same for every viewer: nothing in the row depends on permissions."""
     return fill_in(row_parts(row), row)
 
 

@@ -32,7 +32,7 @@ def preferences_for(user: User) -> ListStyle:
 
 
 def hidden(style: ListStyle, asked: str | None) -> list[str]:
-    """Hidden columns: those of the URL (`columns=user.progress`), else those of the user."""
+    """Hidden columns: those that the URL does not name (`columns=user.progress`), else the user's."""
     if asked is None:
         return list(style.hidden)
     shown = asked.split(".")

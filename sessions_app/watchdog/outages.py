@@ -52,7 +52,7 @@ class OutageTracker:
     def check_clock(self) -> Outage | None:
         """Called about every second.
 
-        Opens an outage if the clock jumped or this process stood still.
+        Records and returns an outage if the clock jumped or this process stood still.
         """
         wall, steady = self._clock(), self._monotonic()
         before, steady_before = self._looked

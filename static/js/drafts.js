@@ -1,6 +1,5 @@
 // Stores drafts of forms: in the page, whatever happens to network, log-in and server, and on the
-// server, which
-// fills the form again. Such forms have a signed field `draft`.
+// server, which fills the form again. Such forms have a signed field `draft`.
 
 import { addresses, leadsToLogin, readCookie } from "./core/addresses.js";
 import { toast } from "./core/toast.js";

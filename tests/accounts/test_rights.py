@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app import choices, permissions
 from sessions_app.accounts.models import LoginAttempts
 from sessions_app.accounts.permission_labels import OWN, group_word, right_word
 from sessions_app.live.sockets import auth, close_codes
@@ -48,6 +50,12 @@ def test_who_may_look_is_told_that_the_order_is_what_is_refused(
     page = client.post("/bulk/", headers=ENGLISH).content.decode()
     assert "you can only look at sessions" in page
     assert "has no rights yet" not in page
+
+
+def test_a_verb_with_a_right_of_its_own_needs_that_right(operator: User) -> None:
+    pause = choices.VERBS["pause"]
+    assert permissions.may_perform(operator, pause)
+    assert not permissions.may_perform(operator, replace(pause, permission="stop_all"))
 
 
 def test_who_may_act_may_look_at_pages_and_at_the_socket_alike(

@@ -178,7 +178,7 @@ def in_the_browser(page: Page, sessions: list[Stored]) -> list[str]:
 
 
 def begins_when_it_is_said_to(session: Stored) -> None:
-    """Whether the session has one of the conditions at that time, and none just before."""
+    """Asserts that the session has one of the conditions at that time, and none just before."""
     now = health(session, RULES, NOW)
     for wanted in ({"late"}, {"lost"}, {"late", "lost"}, {"no_progress"}):
         since = held_since(wanted, session, RULES, NOW)

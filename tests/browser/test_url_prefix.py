@@ -78,7 +78,7 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def strips() -> bool:
-    """Whether the proxy takes the prefix away. How it arrives is nothing that pages see: most tests try one way."""
+    """Whether the proxy removes the prefix. Pages cannot see how it arrives, so some tests try one way."""
     return False
 
 
@@ -123,6 +123,7 @@ def test_the_list_is_live_and_gives_orders(visit: Visit, make_session: Make) -> 
     visit.stays_below_the_prefix()
 
 
+@both_ways
 def test_a_session_is_followed_ordered_and_edited(visit: Visit, make_session: Make) -> None:
     page, session = visit.page, make_session("tutor", checkpoints=("first", "second"))
     here = f"/sessions/{session.session_id}"

@@ -142,8 +142,7 @@ def test_nobody_else_may_enter_the_folder_of_the_sockets(data_dir: Path) -> None
         assert data_folder.socket_folder(data_dir).stat().st_mode & 0o077 == 0
 
 
-# -- Below a folder that only its owner may enter
-# ---------------------------------------------------
+# -- Below a folder that only its owner may enter ------------------------------------------------
 CLOSED = """
 import os, pathlib, sys
 from dashboard.embedded import executables

@@ -253,6 +253,29 @@ def test_a_killed_program_stays_away_long_enough_to_count_as_lost():
     assert again.returncode is not None
 
 
+def test_an_agent_ends_when_its_pipe_is_cut(environ):
+    """Where the kernel sends no signal when the parent dies, the pipe is what ends an agent."""
+    boss, _ = supervisor(Clock(), next(p for p in crew(1, 1) if p.worker == "grader-1"))
+    boss.environ = environ
+    boss.tick(1000.0)
+    process = running(boss, "grader-1")
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(HANGS) == 0
+    boss.stop()
+
+
+def test_a_process_that_has_ended_is_not_killed_by_its_number_again(monkeypatch):
+    """Another process may have the number by then."""
+    killed: list[int] = []
+    monkeypatch.setattr("dashboard.embedded.process.end_group", killed.append)
+    child = Child("short", subprocess.Popen([sys.executable, "-c", ""], start_new_session=True))
+    child.process.wait()
+    child.stop()
+    child.stop()
+    assert killed == [child.process.pid]
+
+
 def test_a_program_that_does_not_listen_is_ended_all_the_same(monkeypatch):
     monkeypatch.setattr("demo.supervisor.STOP_SECONDS", 0.2)
     process = subprocess.Popen(

@@ -20,8 +20,8 @@ from sessions_app.live.sources.valkey import ValkeySource
 from tests.support.waiting import HANGS
 
 End = Callable[[int], Awaitable[None]]
-# Exceptions: `cancel_and_wait` itself, and a page's writer, which checks `closed`.
-# An interruption cancels the agent's own block, which cannot be awaited there.
+# Exceptions: `cancel_and_wait` itself, and a page's writer, which checks `closed`. An interruption
+# cancels the agent's own block, which cannot be awaited there.
 BARE = {
     "agent_sessions/interruption.py": 1,
     "agent_sessions/tasks.py": 1,

@@ -21,8 +21,7 @@ COMMIT = b"COMMIT"
 T = TypeVar("T")
 
 
-# --- the same request again
-# ----------------------------------------------------------------------------------
+# --- the same request again ---------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
@@ -97,8 +96,7 @@ async def test_the_same_id_with_another_request_is_refused(
     assert after is not None and after.version == done.version
 
 
-# --- a lost answer
-# -------------------------------------------------------------------------------------------
+# --- a lost answer ------------------------------------------------------------------------------
 @pytest.fixture
 async def way(database_url: str) -> AsyncIterator[LossyWay]:
     async with LossyWay(database_url) as way:

@@ -188,8 +188,7 @@ def verbs_machine(here: World) -> type[RuleBasedStateMachine]:
             self.the_agent_reads()
             return True
 
-        # --- invariants
-        # -----------------------------------------------------------------------------------
+        # --- invariants ----------------------------------------------------------------------------
 
         @invariant()
         def what_is_stored_is_what_the_model_says(self) -> None:

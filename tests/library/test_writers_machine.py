@@ -54,8 +54,7 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             self.tokens += 1
             return self.tokens
 
-        # --- agents with the library
-        # ----------------------------------------------------------------------
+        # --- agents with the library ---------------------------------------------------------------
 
         @rule(who=st.integers(0, 2), context=st.booleans())
         def an_agent_of_ours_works(self, who: int, context: bool) -> None:
@@ -86,8 +85,7 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             order = self._row()["order_version"]
             here.run(here.managers[who].acknowledge(self.id, order))
 
-        # --- an old agent
-        # ---------------------------------------------------------------------------------
+        # --- an old agent --------------------------------------------------------------------------
 
         @rule(context=st.booleans(), state=st.sampled_from([None, None, "active", "completed"]))
         def the_old_agent_works(self, context: bool, state: str | None) -> None:
@@ -171,8 +169,7 @@ def writers_machine(here: World, sql: Sql, valkey: Any) -> type[RuleBasedStateMa
             self.fences += before["state"] != state and "deleted" in (before["state"], state)
             self.fences += before["state"] != state and state == "failed"
 
-        # --- invariants
-        # -----------------------------------------------------------------------------------
+        # --- invariants ----------------------------------------------------------------------------
 
         @invariant()
         def no_acknowledged_write_is_lost(self) -> None:

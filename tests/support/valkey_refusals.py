@@ -71,7 +71,7 @@ def tell(url: str, commands: Sequence[str], log_in: str = "") -> None:
 
 
 def _log_in(url: str) -> tuple[str, str]:
-    """Logs in with `name:secret`, then runs the commands."""
+    """`name:secret` of the URL, and what follows it."""
     own, _, at = url.partition("://")[2].rpartition("@")
     return own, at
 

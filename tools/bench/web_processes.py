@@ -124,7 +124,7 @@ class PagesProcess:
 
 @asynccontextmanager
 async def pages(web: Web, count: int, *hellos: str) -> AsyncIterator[PagesProcess]:
-    """Opens pages that send the hellos in turn; without hellos, an empty text."""
+    """Opens pages that send the hellos in turn; without hellos they send nothing."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tools.bench.websocket_pages"),
         stdin=asyncio.subprocess.PIPE,

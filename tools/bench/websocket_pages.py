@@ -1,8 +1,9 @@
 """`python -m tools.bench.websocket_pages`: many open pages in a process of their own, which count what reaches them.
 
 Bare asyncio: a frame costs a page 42 µs of processor time, 67 with the parts of tests.support.page on the websockets
-package, and 76 as its Page (200 pages, 60,000 frames of 600 bytes). It would be the pages that a row of a thousand
-measures. When to acknowledge says tests.support.page here too. Commands come as lines of JSON; each is answered with one line.
+package, and 76 as its Page (200 pages, 60,000 frames of 600 bytes). With those, a row of a
+thousand pages would measure the pages, not the server. tests.support.page decides here too when to acknowledge.
+Commands come as lines of JSON; each is answered with one line.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""A process with actors: `python -m tools.stress.worker_process`. It reads commands as JSON lines, for many
-runs.
+"""A process with actors: `python -m tools.stress.worker_process`. Reads commands as JSON lines, for many runs.
 
 begin: connect, start the actors, and answer "begun"; lose: drop announcements, or stop dropping
 them; end: finish, and answer "done".

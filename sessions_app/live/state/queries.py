@@ -38,8 +38,7 @@ SELECT id::text, version, coalesce(floor(extract(epoch FROM last_heartbeat) * 10
 FROM agent_sessions WHERE id = ANY(%s)
 """
 # Changes that may bring a session into a search inside it: its creation, another state, the
-# searched
-# part, or its first checkpoint of that name.
+# searched part, or its first checkpoint of that name.
 _TOUCHED = """
 SELECT DISTINCT h.session_id::text
 FROM unnest(%(ids)s::uuid[], %(first)s::bigint[]) AS c(id, first)

@@ -1,8 +1,8 @@
 // Health conditions depend on time. The server names the limits, the worst first, as condition,
-// clock and seconds
-// ("lost heartbeat 120;late heartbeat 30"); they are defined in sessions_app/health.py.
+// clock and seconds ("lost heartbeat 120;late heartbeat 30"); they are defined in
+// sessions_app/health.py.
 
-// `clocks` are in milliseconds; `heard(from, to)` excludes gaps. A missing clock exceeds any limit.
+// Times in `data` and `now` are in milliseconds; `heard(from, to)` excludes gaps. A missing clock exceeds any limit.
 export function healthOf(data, now, heard) {
   for (const { condition, clock, ms } of read(data.limits)) {
     if (!data[clock] || heard(Number(data[clock]), now) >= ms) return condition;
