@@ -55,7 +55,12 @@ test: setup $(if $(only),,chromium) ## run all checks and tests, including those
 .PHONY: tests
 tests: setup
 	@echo "==> tests"
-	@$(BIN)/python -m pytest $(TESTS)
+ifdef only
+	@$(BIN)/python -m pytest $(only)
+else
+	@$(BIN)/python -m pytest -n 4 -m "not browser"; failed=$$?; \
+	  $(BIN)/python -m pytest -n 2 -m browser && exit $$failed
+endif
 
 cover: setup $(if $(only),,chromium) ## run the tests with coverage, into build/coverage; only=tests/…: only these tests
 	@$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered --cov-report=html

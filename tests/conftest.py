@@ -87,11 +87,14 @@ def in_browser(item: pytest.Item) -> bool:
     return bool({"browser", "context", "page", "playwright"} & set(names))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Runs browser tests last.
 
     Playwright leaves a loop running, in which async tests cannot start theirs.
     """
+    for item in filter(in_browser, items):
+        item.add_marker("browser")  # before `-m` chooses
     items.sort(key=in_browser)
     if os.geteuid() != 0:
         of_root = [item for item in items if item.get_closest_marker("root")]

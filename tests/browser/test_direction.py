@@ -14,6 +14,7 @@ from sessions_app.saved_views.models import SavedView
 from tests.app.pages.test_session_panels import talk
 
 from .conftest import Open
+from .test_widths import DRAWN
 
 Make = Callable[..., AgentSession]
 TURN = "\u202e"
@@ -210,6 +211,7 @@ def test_texts_at_the_time_axis_are_isolated(open_page: Open, make_session: Make
     seen = 0
     for x in range(0, int(box["width"]), 8):
         page.mouse.move(box["x"] + x, box["y"] + box["height"] / 2)
+        page.evaluate(DRAWN)
         if TURN in (hint.text_content() or ""):
             seen += 1
             assert page.evaluate(LEAKS) == []

@@ -36,7 +36,8 @@ def test_make_test_checks_everything() -> None:
         *("oxfmt --check static/js", "oxlint --deny-warnings static/js"),
     ):
         assert each in commands
-    assert commands.rstrip().endswith("-m pytest -n 4")
+    for chosen in ('-n 4 -m "not browser"', "-n 2 -m browser"):  # together: every test
+        assert f"-m pytest {chosen}" in commands
 
 
 @pytest.mark.parametrize("target", ["test", "cover"])
