@@ -21,7 +21,7 @@ from sessions_app.choices import Badge
 from sessions_app.drafts import signed_fields
 from sessions_app.live.sockets.path import FEED
 from sessions_app.numbers import milliseconds
-from sessions_app.rendering import fragments, script_rules, time_format
+from sessions_app.rendering import script_rules, template_cache, time_format
 from sessions_app.rendering.row_html import render_row
 from sessions_app.selectors.rows import Row
 from sessions_app.selectors.session import ShownCheckpoint, ShownHistoryEntry
@@ -113,7 +113,7 @@ def list_row(row: Row) -> SafeString:
 @register.simple_tag
 def flag_item(flag: ShownCheckpoint, row: Row, now: datetime, may_operate: bool) -> SafeString:
     may_go_back = may_operate and row.state != SessionState.DELETED
-    return fragments.render_cached(
+    return template_cache.render_cached(
         "sessions/session/_checkpoint.html",
         flag=flag, session_id=row.id, day=time_format.day_of(now), may_go_back=may_go_back,
     )  # fmt: skip
@@ -121,7 +121,7 @@ def flag_item(flag: ShownCheckpoint, row: Row, now: datetime, may_operate: bool)
 
 @register.simple_tag
 def event_item(entry: ShownHistoryEntry, now: datetime) -> SafeString:
-    return fragments.render_cached(
+    return template_cache.render_cached(
         "sessions/session/_event.html", entry=entry, day=time_format.day_of(now)
     )
 

@@ -2,7 +2,7 @@
 // silence.
 
 import { clockTime } from "./connection_status.js";
-import { Gaps } from "./gaps.js";
+import { Gaps } from "./heartbeat_gaps.js";
 
 const WORTH_SAYING = 3000;
 const SAID_FOR = 15 * 60_000;

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from tools.bench import concurrent_calls, large_tables, seed
+from tools.bench import concurrent_calls, seed, seed_large_tables
 from tools.bench.comparison import Arm, Bar, Comparison, Measured
 from tools.bench.django_client import Dashboard, dashboard, timed
 from tools.bench.stage import Stage
@@ -37,7 +37,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
     with dashboard(stage) as pages:
         for size, database in names.items():
             await pages.prepare(database)
-            large_tables.fill(stage, database, size, live=100)
+            seed_large_tables.fill(stage, database, size, live=100)
         async with AsyncExitStack() as stack:
             managers = {
                 size: await stack.enter_async_context(stage.ours(names[size])) for size in sizes

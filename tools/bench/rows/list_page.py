@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID
 
-from tools.bench import large_tables
+from tools.bench import seed_large_tables
 from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.django_client import Dashboard, again, dashboard, milliseconds, queries, timed
 from tools.bench.peers import default_admin
@@ -39,7 +39,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
     with dashboard(stage) as pages:
         for database, count in ((MANY, rows), (FEW, FEW_ROWS)):
             await pages.prepare(database)
-            large_tables.fill(stage, database, count)
+            seed_large_tables.fill(stage, database, count)
         deep = {MANY: min(DEEP, rows // PAGE // 2), FEW: 10}
         for look, path in LOOKS.items():
             yield _beside_few(pages, rows, look, {MANY: path, FEW: path})

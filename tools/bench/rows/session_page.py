@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import psycopg
 
-from tools.bench import large_tables, seed
+from tools.bench import seed, seed_large_tables
 from tools.bench.comparison import Arm, Bar, Comparison, Measured, NotRight
 from tools.bench.django_client import Dashboard, dashboard, timed
 from tools.bench.stage import Stage
@@ -46,7 +46,7 @@ WHERE id = %(id)s
 async def row(stage: Stage) -> AsyncIterator[Comparison]:
     with dashboard(stage) as pages:
         await pages.prepare(DATABASE)
-        large_tables.fill(stage, DATABASE, OTHERS)
+        seed_large_tables.fill(stage, DATABASE, OTHERS)
         much, little = (id for (id,) in stage.fetch(DATABASE, NEWEST))
         _did(stage, much, *MUCH)
         _did(stage, little, *LITTLE)

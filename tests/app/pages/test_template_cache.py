@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from agent_sessions import AgentSession
-from sessions_app.rendering import fragments
+from sessions_app.rendering import template_cache
 from sessions_app.selectors.session import ShownCheckpoint
 from sessions_app.templatetags.sessions import flag_item
 
@@ -57,7 +57,7 @@ def test_a_time_of_today_is_one_of_yesterday_tomorrow() -> None:
 
 
 def test_it_is_bounded() -> None:
-    assert fragments._rendered.cache_info().maxsize == 2000
+    assert template_cache._rendered.cache_info().maxsize == 2000
 
 
 def row(n: int) -> Any:

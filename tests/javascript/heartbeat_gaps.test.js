@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Gaps } from "../../static/js/core/gaps.js";
+import { Gaps } from "../../static/js/core/heartbeat_gaps.js";
 
 function gaps(...pairs) {
   const made = new Gaps();
