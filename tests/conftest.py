@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Playwright leaves a loop running, in which async tests cannot start theirs.
     """
     for item in filter(in_browser, items):
-        item.add_marker("browser")  # before `-m` chooses
+        item.add_marker("browser")  # what -m chooses by
     items.sort(key=in_browser)
     if os.geteuid() != 0:
         of_root = [item for item in items if item.get_closest_marker("root")]

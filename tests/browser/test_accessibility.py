@@ -17,7 +17,6 @@ from sessions_app import actions
 
 from .test_list import psql, wait_until_live
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -23,7 +23,6 @@ from .test_bulk import many
 from .test_list import psql, wait_until_live
 from .test_time import drawn
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 Start = Callable[[str], Walk]

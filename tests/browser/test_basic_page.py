@@ -12,7 +12,6 @@ from agent_sessions import AgentSession
 from .test_bulk import many
 from .test_list import order_of, row
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -18,7 +18,6 @@ from dashboard.embedded import Servers, valkey
 from dashboard.embedded.data_folder import prepare
 from tests.support.dashboard import LiveDashboard, session_cookie
 
-pytestmark = pytest.mark.browser
 LATE = 5  # seconds
 RULES = {"default": {"interval": 1, "late": LATE, "lost": 60, "no_progress": 600, "fail_after": 3600}}  # fmt: skip
 

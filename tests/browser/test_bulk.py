@@ -21,7 +21,6 @@ from .test_list import wait_until_live
 # No agent is attached, so nothing is confirmed.
 ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

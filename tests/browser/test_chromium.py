@@ -5,12 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 import psutil
-import pytest
 from playwright.sync_api import Browser
 
 from tests.support.chromium import PLAYWRIGHT_DISABLES, UNUSED
 
-pytestmark = pytest.mark.browser
 DISABLE = "--disable-features="
 
 

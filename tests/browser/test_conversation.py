@@ -20,7 +20,6 @@ from tests.support.waiting import until
 from .test_session import opened
 from .test_time import drawn
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,8 +32,6 @@ from sessions_app.health import (
 )
 from sessions_app.models import AgentSession
 from sessions_app.numbers import milliseconds
-
-pytestmark = pytest.mark.browser
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULES = {

@@ -15,7 +15,6 @@ from sessions_app.rendering import time_format
 # No agent is attached, so nothing is confirmed.
 ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -21,7 +21,6 @@ from tests.support.dashboard import LiveDashboard, session_cookie
 from tests.support.made_up_verb import CHECKPOINT, HOLD, PERMISSION, REMOVED, SQL
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 
 

@@ -14,7 +14,6 @@ from sessions_app import actions
 
 from .test_list import row, wait_until_live
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -13,7 +12,6 @@ from sessions_app import actions
 from .test_bulk import many
 from .test_list import order_of, psql, row, wait_until_live
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

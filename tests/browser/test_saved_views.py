@@ -16,7 +16,6 @@ from sessions_app.watchdog.retention import trash_days
 
 from .test_list import psql, wait_until_live
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 CON = re.compile(r"/completions/\?word=con$")

@@ -12,7 +12,6 @@ from sessions_app import actions, manager_portal
 
 from .test_list import wait_until_live
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -11,7 +10,6 @@ from tests.app.pages.test_session_panels import talk
 
 from .test_session import checkpoint, confirm, opened
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

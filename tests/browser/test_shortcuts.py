@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -17,7 +16,6 @@ from .test_list import row, wait_until_live
 # No agent is attached, so nothing is confirmed.
 ORDERED = "Aufträge erteilt, aber noch nicht überall bestätigt."
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -15,7 +14,6 @@ from .test_session import opened
 from .test_shortcuts import press, tab_to
 from .test_time import drawn
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 FAR = 150

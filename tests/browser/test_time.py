@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -11,7 +10,6 @@ from agent_sessions import AgentSession
 from .test_list import wait_until_live
 from .test_session import checkpoint, opened
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 NAMES = ("first", "second", "third")

@@ -21,7 +21,6 @@ ADDRESSES = """() => [...document.querySelectorAll("[href], [src], [action], use
     .flatMap((node) => ["href", "src", "action", "formaction"].map((name) => node.getAttribute(name)))
     .filter((address) => address && !/^(#|\\?|data:|$)/.test(address))"""
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 
 

@@ -7,7 +7,6 @@ from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
 
-pytestmark = pytest.mark.browser
 Make = Callable[..., AgentSession]
 Open = Callable[..., Page]
 

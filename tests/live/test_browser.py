@@ -13,8 +13,6 @@ from tests.support.dashboard import LiveDashboard
 
 from . import writers
 
-pytestmark = pytest.mark.browser
-
 # Loses and reorders frames; `sockets` lets a test cut the connection.
 UNTRUSTWORTHY = """
 (() => {

@@ -96,7 +96,6 @@ async def test_after_a_restore_older_versions_are_told_again(hub: Hub, database_
     assert screen.rows[session_id]["version"] == 2
 
 
-@pytest.mark.browser
 def test_an_open_list_and_an_open_session_show_what_was_restored(
     live_dashboard: LiveDashboard,
     log_in: Callable[[Any, Any], None],
