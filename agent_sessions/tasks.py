@@ -1,29 +1,39 @@
-"""Cancelling tasks, and being cancelled, although redis-py swallows cancellations."""
+"""Cancelling tasks, and being cancelled, although some packages swallow cancellations.
+
+redis-py swallows one that comes while it connects, and `asyncio.wait_for` before Python 3.12, which psycopg's pool
+uses, one that comes together with the answer. The caller would go on as if nobody had cancelled it, and might wait
+without end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-async def cancellable(call: Awaitable[T]) -> T:
-    """The answer of a call to Valkey. Raises a cancellation that redis-py swallows while it connects.
+async def cancellable(call: Awaitable[T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
+    """The result of the call. Raises a cancellation that came meanwhile and was swallowed.
 
-    Without this the caller goes on as if nobody had cancelled it, and may wait without end.
+    `undo` is called with the result in that case.
     """
     before = _cancellations()
     try:
-        answer = await call
+        result = await call
     except Exception:
         await _raise_swallowed(before)
         raise
-    await _raise_swallowed(before)
-    return answer
+    try:
+        await _raise_swallowed(before)
+    except asyncio.CancelledError:
+        if undo is not None:
+            await undo(result)
+        raise
+    return result
 
 
 def _cancellations() -> int:
@@ -38,7 +48,7 @@ async def _raise_swallowed(before: int) -> None:
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel until each has ended: redis-py swallows a cancellation that comes while it connects."""
+    """Cancels until each has ended, since one cancellation may be swallowed."""
     left = set(tasks)
     while left := {task for task in left if not task.done()}:
         for task in left:

@@ -11,10 +11,11 @@ import psycopg_pool
 
 from agent_sessions.forked import in_use
 from agent_sessions.stores.sql import errors_of_ours
+from agent_sessions.tasks import cancellable
 
 
 async def take(pool: psycopg_pool.AsyncConnectionPool[Any]) -> psycopg.AsyncConnection[Any]:
-    connection: psycopg.AsyncConnection[Any] = await pool.getconn()
+    connection: psycopg.AsyncConnection[Any] = await cancellable(pool.getconn(), pool.putconn)
     in_use.add(connection)
     return connection
 
