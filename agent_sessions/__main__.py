@@ -1,6 +1,4 @@
-"""`python -m agent_sessions migrate [DATABASE_URL]`: prepares a database for agents without the
-dashboard.
-"""
+"""`python -m agent_sessions migrate [DATABASE_URL]`: prepares a database for agents without the dashboard."""
 
 from __future__ import annotations
 

@@ -55,9 +55,7 @@ class BatchItem(Generic[Item, Result]):
             self._refused(error)
 
     def end(self) -> None:
-        """Rejects an item that `flush` neither resolved nor rejected: its caller would wait for
-        ever.
-        """
+        """Rejects an item that `flush` neither resolved nor rejected: its caller would wait for ever."""
         if not self.settled:
             self.reject(RuntimeError("the group was flushed without an answer"))
 
@@ -132,9 +130,7 @@ class Batcher(Generic[Item, Result]):
         answered: Callable[[Result], None],
         refused: Callable[[BaseException], None],
     ) -> None:
-        """As `submit`, without waiting: calls one of the two callbacks, even if the caller is
-        cancelled.
-        """
+        """As `submit`, without waiting: calls one of the two callbacks, even if the caller is cancelled."""
         waiting = BatchItem(key, item, answered, refused)
         if key not in self._behind:
             self._behind[key] = None

@@ -13,9 +13,7 @@ from agent_sessions.states import SessionState
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """The copy's state when its write was sent; unchanged parts are the same objects as in its
-    base.
-    """
+    """The copy's state when its write was sent; unchanged parts are the same objects as in its base."""
 
     change_id: uuid.UUID
     state: SessionState

@@ -1,6 +1,4 @@
-"""The subscription to changes of single sessions in Valkey, and whether any may have been
-missed.
-"""
+"""The subscription to changes of single sessions in Valkey, and whether any may have been missed."""
 
 from __future__ import annotations
 
@@ -195,9 +193,7 @@ class ChangeSubscriber:
             waiting.set_result(None)
 
     def _drop(self) -> None:
-        """Wakes all waiters for a confirmation; `live` is false then, so each knows that none
-        came.
-        """
+        """Wakes all waiters for a confirmation; `live` is false then, so each knows that none came."""
         self._unsent.clear()
         for channel in list(self._waiting):
             self._confirm(channel)

@@ -1,6 +1,4 @@
-"""Three-way merge of an edit: the differences to the loaded version are applied to the current
-one.
-"""
+"""Three-way merge of an edit: the differences to the loaded version are applied to the current one."""
 
 from __future__ import annotations
 

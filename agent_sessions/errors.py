@@ -94,9 +94,7 @@ class Conflict(SessionError):
         self.name(current.changed_by if current else None)
 
     def name(self, actor: str | None) -> Self:
-        """Sets the author of these paths by the history: the last writer may have changed
-        others.
-        """
+        """Sets the author of these paths by the history: the last writer may have changed others."""
         self.actor = actor
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
@@ -190,9 +188,7 @@ class TimelineChanged(WriteRefused):
 
 
 class OrderReceived(SessionError):
-    """An administrator's order that ends the agent's work, with author and reason, if it was not
-    the agent's own.
-    """
+    """An administrator's order that ends the agent's work, with author and reason, if it was not the agent's own."""
 
     # the order that leads here; None: whichever was the last
     verb: ClassVar[str | None] = None
@@ -275,9 +271,7 @@ class TakenOver(OrderReceived):
 
 
 class HandedBack(OrderReceived):
-    """The process was asked to end: the lease is released, and the session stays open for the next
-    owner.
-    """
+    """The process was asked to end: the lease is released, and the session stays open for the next owner."""
 
     def __init__(self, session: AgentSession) -> None:
         super().__init__(session)

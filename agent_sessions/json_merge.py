@@ -1,6 +1,4 @@
-"""Copies of JSON objects, differences between two, and the merge of one's own with a newer
-version.
-"""
+"""Copies of JSON objects, differences between two, and the merge of one's own with a newer version."""
 
 from __future__ import annotations
 
@@ -135,9 +133,7 @@ _UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 
 def copied(value: Any) -> Any:
-    """`copy.deepcopy` for JSON-like values in a fifth of the time; shared objects are copied for
-    each place.
-    """
+    """`copy.deepcopy` for JSON-like values in a fifth of the time; shared objects are copied for each place."""
     kind = type(value)
     if kind is dict:
         return {key: copied(item) for key, item in value.items()}

@@ -50,9 +50,7 @@ def new_lease(interval: float) -> Lease:
 
 
 def is_dead(owner_id: str) -> bool:
-    """True only if the process is on this machine and in this namespace, and has certainly
-    ended.
-    """
+    """True only if the process is on this machine and in this namespace, and has certainly ended."""
     place, pid, started, *_ = [*owner_id.split(":"), "", "", ""]
     if place != _place() or not place or not pid.isdecimal() or started == "?":
         return False

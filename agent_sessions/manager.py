@@ -200,9 +200,7 @@ class SessionManager(OperatorVerbs):
     async def report_parts(
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
-        """Records how many parts a run has, and how many of them delay the confirmation of the
-        order.
-        """
+        """Records how many parts a run has, and how many of them delay the confirmation of the order."""
         self._binding.check()
         decide = reports.parts_at_work(order_version, (parts, at_work), self.source)
         await self._report(session_id, decide)
@@ -233,9 +231,7 @@ class SessionManager(OperatorVerbs):
         return session.context if session is not None and current else None
 
     async def restart_point(self, session: AgentSession) -> SessionCheckpoint | None:
-        """The checkpoint from which the agent restarts: its own newest one that counts since a
-        rollback.
-        """
+        """The checkpoint from which the agent restarts: its own newest one that counts since a rollback."""
         self._binding.check()
         n = transitions.rolled_back_to(session.checkpoints)
         if n is None:
@@ -275,9 +271,7 @@ class SessionManager(OperatorVerbs):
         return attach(self, self._listeners, self._leases, session_id, options)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
-        """Announces changes that were written without this library (by psql or old agents) to every
-        process.
-        """
+        """Announces changes that were written without this library (by psql or old agents) to every process."""
         self._binding.check()
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:

@@ -178,9 +178,7 @@ class OperatorVerbs(ManagerBase):
     async def preview_rollback(
         self, session_id: str, checkpoint_id: str | int
     ) -> transitions.RollbackPreview:
-        """The effect of a rollback: the context before and after, and the checkpoints after the
-        target.
-        """
+        """The effect of a rollback: the context before and after, and the checkpoints after the target."""
         session_id = validation.session_id(session_id)
         to, version, past = await self._target(session_id, checkpoint_id)
         session = await self._store.read(session_id)

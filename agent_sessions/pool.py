@@ -20,9 +20,7 @@ async def open_pool(database_url: str) -> Pool:
     settings = _connection_settings(database_url)
 
     async def alive(connection: psycopg.AsyncConnection[Any]) -> None:
-        """The pool discards one dead connection at a time and waits 1, 2, 4 s between them; this
-        checks all.
-        """
+        """The pool discards one dead connection at a time and waits 1, 2, 4 s between them; this checks all."""
         try:
             await psycopg_pool.AsyncConnectionPool.check_connection(connection)
         except psycopg.OperationalError:

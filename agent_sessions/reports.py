@@ -1,6 +1,4 @@
-"""Reports of a run, decided on the locked session: obeyed orders, parts at work, failed
-attempts.
-"""
+"""Reports of a run, decided on the locked session: obeyed orders, parts at work, failed attempts."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ def acknowledgement(order_version: int, source: str) -> Decide:
 
 
 def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> Decide:
-    """Records the parts of a run and how many are at work; nothing if the pause is confirmed or
-    another order came.
-    """
+    """Records the parts of a run and how many are at work; nothing if the pause is confirmed or another order came."""
 
     def decide(session: AgentSession) -> Write | None:
         same = (session.parts, session.parts_at_work) == parts
@@ -57,9 +53,7 @@ def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> De
 
 
 def failed_attempt(epoch: int, attempts: int, detail: dict[str, Any], source: str) -> Decide:
-    """Records an error that leaves the session open; nothing after an order or a take-over since
-    `epoch`.
-    """
+    """Records an error that leaves the session open; nothing after an order or a take-over since `epoch`."""
 
     def decide(session: AgentSession) -> Write | None:
         if session.state not in LIVE_STATES or session.epoch != epoch:

@@ -173,9 +173,7 @@ class Run(SafePoints):
         await self._manager.count_attempt(self.session, n, detail)
 
     async def _effective_checkpoints(self) -> list[SessionCheckpoint]:
-        """After a rollback, checkpoints that count may have been compressed away: reads the newest
-        of each name.
-        """
+        """After a rollback, checkpoints that count may have been compressed away: reads the newest of each name."""
         shown = self.session.checkpoints
         rolled_back = any(c.name == CHECKPOINT_NAMES["rollback"] for c in shown)
         if not rolled_back or len(shown) >= self.session.checkpoint_count:

@@ -1,6 +1,4 @@
-"""Heads and copies of sessions in one process, and when they may be used without asking
-PostgreSQL.
-"""
+"""Heads and copies of sessions in one process, and when they may be used without asking PostgreSQL."""
 
 from __future__ import annotations
 

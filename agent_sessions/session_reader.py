@@ -105,9 +105,7 @@ class SessionReader:
 async def _ask_both(
     store: PostgresStore, valkey: ValkeyCache, group: Sequence[BatchItem[str, Answers]]
 ) -> None:
-    """Both at the same time: a copy that is newer than the answer is not used, which only costs a
-    read.
-    """
+    """Both at the same time: a copy that is newer than the answer is not used, which only costs a read."""
     ids = [waiting.item for waiting in group]
     texts, heads = await asyncio.gather(_copies(valkey, ids), _heads(store, ids))
     for waiting, text in zip(group, texts, strict=True):

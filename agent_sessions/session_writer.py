@@ -69,9 +69,7 @@ class SessionWriter:
     def _append(
         self, session: AgentSession, author: Author
     ) -> asyncio.Future[Written | None] | None:
-        """Sends checkpoints and context without a task of their own; None if there are other
-        changes.
-        """
+        """Sends checkpoints and context without a task of their own; None if there are other changes."""
         base, store = session.loaded, self._store
         if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
             return None
@@ -136,9 +134,7 @@ class SessionWriter:
             task.exception()  # read, so that asyncio logs nothing; the caller gets it as well, unless it was cancelled
 
     async def _save_serialised(self, session: AgentSession, author: Author) -> bool:
-        """Serialises saves of tasks that share a copy; each saves the copy's state when it gets the
-        lock.
-        """
+        """Serialises saves of tasks that share a copy; each saves the copy's state when it gets the lock."""
         async with session.save_lock:
             base = session.loaded or await self._base_of(session)
             if session.attempt is not None:
@@ -232,9 +228,7 @@ class SessionWriter:
         *,
         resent: bool = False,
     ) -> Head:
-        """On the locked row: transitions, metadata, writes rejected by a guard, and writes with an
-        unknown outcome.
-        """
+        """On the locked row: transitions, metadata, writes rejected by a guard, and writes with an unknown outcome."""
 
         def decide(current: AgentSession) -> Write | None:
             write = save_rules.rebase(attempt, base, current, author)
@@ -247,9 +241,7 @@ class SessionWriter:
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
     ) -> None:
-        """Counts the late write for the page; not the step during which an order reached its
-        owner.
-        """
+        """Counts the late write for the page; not the step during which an order reached its owner."""
         wanted: dict[str, Any] = {"reason": type(error).__name__}
         if session.new_checkpoints:
             wanted["checkpoint"] = session.new_checkpoints[-1].name

@@ -36,9 +36,7 @@ class StaleSweeper:
         self._clock = clock
 
     async def fail_stale(self, max_age: timedelta) -> int:
-        """Returns how many active sessions were failed because they sent no heartbeat for
-        `max_age`.
-        """
+        """Returns how many active sessions were failed because they sent no heartbeat for `max_age`."""
         failed, left = await self._fail_in_batches(self._store.stale(max_age), max_age)
         if left:  # locked by another transaction, or alive again
             more, _ = await self._fail_in_batches(_listed(left), max_age)

@@ -46,9 +46,7 @@ CREATED = "session_created"
 
 
 def result(verb: str) -> SessionState | None:
-    """The one state that `verb` leads to; None for a rollback, which may leave the state
-    unchanged.
-    """
+    """The one state that `verb` leads to; None for a rollback, which may leave the state unchanged."""
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
 

@@ -1,6 +1,4 @@
-"""Secrets that are made at the first start and stored in the data folder, readable by the owner
-only.
-"""
+"""Secrets that are made at the first start and stored in the data folder, readable by the owner only."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ class StopSignals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raises `Stop` inside the block, for work that may block long, such as a migration waiting
-        for a lock.
-        """
+        """Raises `Stop` inside the block, for work that may block long, such as a migration waiting for a lock."""
         self._at_once = True
         try:
             self.check()

@@ -23,9 +23,7 @@ def _warn(words: str) -> None:
 
 @dataclass
 class SupervisedProcess:
-    """One program. `place` is the list of children in which a restart replaces it; `again` starts
-    it.
-    """
+    """One program. `place` is the list of children in which a restart replaces it; `again` starts it."""
 
     place: list[Child]
     child: Child

@@ -60,9 +60,7 @@ def _content(source: str) -> Iterator[str]:
 
 
 def _attributes(source: str, at: int) -> Generator[str, None, int]:
-    """Attributes up to the end of the HTML tag. A space belongs to the attribute after it, in the
-    same branch.
-    """
+    """Attributes up to the end of the HTML tag. A space belongs to the attribute after it, in the same branch."""
     spaced, branches = False, []
     while found := _ATTRIBUTES.match(source, at):
         at, kind, name = found.end(), found.lastgroup, found["name"]

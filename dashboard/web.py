@@ -1,6 +1,4 @@
-"""`python -m dashboard.web`: only the web server, with servers that run elsewhere. Used by
-containers.
-"""
+"""`python -m dashboard.web`: only the web server, with servers that run elsewhere. Used by containers."""
 
 from __future__ import annotations
 

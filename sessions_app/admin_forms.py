@@ -173,9 +173,7 @@ class SessionForm(ModelForm):
         return cleaned
 
     def _show_conflicts(self, preview: EditPreview) -> None:
-        """Merges the edit into the current value; the person decides each path that both
-        changed.
-        """
+        """Merges the edit into the current value; the person decides each path that both changed."""
         if not preview.loaded_known:
             return
         shown = cast(QueryDict, self.data).copy()

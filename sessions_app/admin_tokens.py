@@ -44,9 +44,7 @@ class TokenForm(ModelForm):
 
 @admin.register(ApiToken)
 class TokenAdmin(ModelAdmin):
-    """`manage.py api_token` creates tokens and shows them once; here they are listed and
-    deleted.
-    """
+    """`manage.py api_token` creates tokens and shows them once; here they are listed and deleted."""
 
     form = TokenForm
     list_display = ("name", "user", "created_at", "last_used_at", "expires_at")

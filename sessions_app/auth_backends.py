@@ -42,9 +42,7 @@ def refused_for(request: HttpRequest | None) -> timedelta | None:
 
 
 class PrefetchingModelBackend(ModelBackend):
-    """Django's backend, but loads the user with list preferences and all permissions in one
-    query.
-    """
+    """Django's backend, but loads the user with list preferences and all permissions in one query."""
 
     def authenticate(
         self,

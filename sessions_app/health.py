@@ -192,9 +192,7 @@ def _exceeded_q(limit: Limit, rules: Rules, now: Any = None) -> Q:
 
 
 def case_sql(session: str, rule: str, now: str = "statement_timestamp()") -> str:
-    """SQL: the condition, or '', of a row of `agent_sessions` joined with its row of
-    `rules_sql`.
-    """
+    """SQL: the condition, or '', of a row of `agent_sessions` joined with its row of `rules_sql`."""
     cases = (
         f"WHEN {session}.state IN ({states_sql(limit.states)}) AND {limit.sql(session, rule, now)}"
         f" THEN '{limit.condition}'"

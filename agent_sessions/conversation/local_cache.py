@@ -41,10 +41,7 @@ class CachedConversation:
 
 
 class LocalConversations:
-    """An LRU cache.
-
-    `settled` entries may be evicted; `waiting` ones hold unsent turns and never are.
-    """
+    """An LRU cache: `settled` entries may be evicted, `waiting` ones hold unsent turns and never are."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -231,10 +231,7 @@ class ConversationManager:
         return self._store is not None and self._store.available
 
     def _find_live(self, session_id: str) -> CachedConversation | None:
-        """The cached entry.
-
-        While Valkey is unavailable, entries past their time to live are dropped here.
-        """
+        """The cached entry; while Valkey is unavailable, one past its time to live is dropped here."""
         entry = self._local.find(session_id)
         if entry is None or self._reachable:
             return entry

@@ -226,10 +226,7 @@ class ConversationStore:
             raise self._judge(error, key) from error
 
     def _judge(self, error: Exception, key: str) -> Exception:
-        """Maps an error.
-
-        Unreachable for the connection or the server, which is retried; others for this key.
-        """
+        """The error to raise: Unreachable if a retry may help, otherwise an error about this key."""
         message = str(error)
         if not _is_about_the_server(error):
             if "WRONGTYPE" in message:

@@ -1,7 +1,4 @@
-"""Single sign-on.
-
-The provider's `iss` and `sub` identify a user, never an e-mail address or a name.
-"""
+"""Single sign-on: the provider's `iss` and `sub` identify a user, never an e-mail address or a name."""
 
 from __future__ import annotations
 

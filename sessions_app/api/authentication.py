@@ -27,10 +27,7 @@ class Token(HttpBearer):
 
 
 class BrowserSession(APIKeyCookie):
-    """A browser session.
-
-    Checks CSRF, as the pages do; a request with a token needs no CSRF token.
-    """
+    """A dashboard log-in; CSRF is checked as on the pages, which a request with a token does not need."""
 
     param_name: str = settings.SESSION_COOKIE_NAME
 

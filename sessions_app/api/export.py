@@ -147,10 +147,7 @@ def _line(cells: Iterable[object], separator: str) -> str:
 
 
 def _cell(value: Any) -> object:
-    """A cell.
-
-    Texts that a spreadsheet would run as formulas are escaped: users write reasons and names.
-    """
+    """Escapes texts that a spreadsheet would run as formulas: users write reasons and names."""
     if value is None:
         return ""
     if isinstance(value, dict | list):

@@ -112,9 +112,7 @@ def _order(
 
 
 def request_id(actor: str, key: str | None) -> UUID | None:
-    """A UUID is used as it is; other keys are hashed with the actor, so that callers cannot
-    collide.
-    """
+    """A UUID is used as it is; other keys are hashed with the actor, so that callers cannot collide."""
     if not key:
         return None
     try:

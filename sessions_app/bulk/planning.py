@@ -1,6 +1,4 @@
-"""The dry run: pins sessions and versions, and determines for each whether the order is
-possible.
-"""
+"""The dry run: pins sessions and versions, and determines for each whether the order is possible."""
 
 from __future__ import annotations
 

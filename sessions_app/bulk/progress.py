@@ -120,9 +120,7 @@ class Progress:
 
     @property
     def draft_name(self) -> str:
-        """Depends on the kind of plan only: the text of an abandoned plan is offered for the
-        next.
-        """
+        """Depends on the kind of plan only: the text of an abandoned plan is offered for the next."""
         return f"bulk:{'checkpoint' if self.needs_checkpoint else self.verb.name}"
 
     @property

@@ -50,8 +50,6 @@ def listen_parameters() -> dict[str, Any]:
 
 
 def _end(loop: asyncio.AbstractEventLoop, ending: Hub) -> None:
-    """Ends the hub's loops at exit: daphne does not signal its end, and would destroy them while
-    they run.
-    """
+    """Ends the hub's loops at exit: daphne does not signal its end, and would destroy them while they run."""
     if not loop.is_running() and not loop.is_closed():
         loop.run_until_complete(ending.stop_loops())

@@ -1,6 +1,4 @@
-"""The hub, one per web process: receives changes, reads the rows on open pages, and sends
-updates.
-"""
+"""The hub, one per web process: receives changes, reads the rows on open pages, and sends updates."""
 
 import asyncio
 import logging
@@ -193,9 +191,7 @@ class Hub:
         self.watch()
 
     async def _tick_loop(self) -> None:
-        """A change is sent at once unless another just was; otherwise, and for heartbeats, four
-        times a second.
-        """
+        """A change is sent at once unless another just was; otherwise, and for heartbeats, four times a second."""
         begun = self._monotonic()
         while True:
             woken, begun = await self._is_woken(begun + self.limits.tick), self._monotonic()

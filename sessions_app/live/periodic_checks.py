@@ -1,6 +1,4 @@
-"""Periodic checks: closing idle connections, comparing pages with the database, rereading
-permissions.
-"""
+"""Periodic checks: closing idle connections, comparing pages with the database, rereading permissions."""
 
 import logging
 from collections.abc import Callable, Mapping

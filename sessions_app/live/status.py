@@ -60,9 +60,7 @@ class Status:
         return None if oldest is None else _ms(self._clock() - (self._monotonic() - oldest))
 
     def _track_outage(self) -> None:
-        """The outage begins when the last proof is too old, even without an error, and ends with
-        the next one.
-        """
+        """The outage begins when the last proof is too old, even without an error, and ends with the next one."""
         if self.is_proven:
             self._outages.end(DATABASE)
         elif DATABASE not in self._outages.open:

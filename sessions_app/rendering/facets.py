@@ -107,7 +107,5 @@ def _without(query: QueryDict, *keys: str) -> QueryDict:
 
 
 def address(query: QueryDict) -> str:
-    """`?all` is the list without a filter, because the URL without a query opens the default
-    view.
-    """
+    """`?all` is the list without a filter, because the URL without a query opens the default view."""
     return f"?{query.urlencode()}" if query else "?all"

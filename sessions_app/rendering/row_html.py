@@ -65,9 +65,7 @@ PLACEHOLDERS = {name: f"\0{name}\0" for name in DYNAMIC_FIELDS}
 
 
 def _without_dynamic_fields(row: Row) -> Row:
-    """The row without the values of `DYNAMIC_FIELDS`: the key of the cached HTML, and the
-    template's whole input.
-    """
+    """The row without the values of `DYNAMIC_FIELDS`: the key of the cached HTML, and the template's whole input."""
     day, order_open = time_format.day_of(row.read_at), row.order_open
     return replace(
         row,

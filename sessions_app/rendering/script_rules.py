@@ -1,4 +1,4 @@
-"""The server's rules that scripts follow too, as data attributes of each page: static/js holds none of its own."""
+"""The rules of the server that scripts follow too, as data of each page: static/js holds none of its own."""
 
 from collections.abc import Iterable
 

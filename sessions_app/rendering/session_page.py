@@ -35,9 +35,7 @@ FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "r
 
 @dataclass(frozen=True, slots=True)
 class SessionPageParams:
-    """Parameters of the URL: a past time, positions in checkpoints and history, kinds of
-    entries.
-    """
+    """Parameters of the URL: a past time, positions in checkpoints and history, kinds of entries."""
 
     at: datetime | None = None
     before: int | None = None

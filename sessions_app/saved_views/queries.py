@@ -131,10 +131,7 @@ def quick_counts(views: Iterable[SavedView], found: FacetCounts) -> dict[int, Vi
 
 
 def view_counts(views: Sequence[SavedView], found: FacetCounts) -> dict[int, ViewCount]:
-    """Counts of all views.
-
-    Those without counters are counted up to a limit and cached for seconds.
-    """
+    """Counts of all views; those without counters are counted up to a limit and cached for seconds."""
     known = quick_counts(views, found)
     for view in views:
         if view.pk not in known:

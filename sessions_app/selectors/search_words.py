@@ -1,7 +1,4 @@
-"""Words of the search box.
-
-Those of all languages are understood; those of the reader are offered.
-"""
+"""Words of the search box: all languages are understood, the reader's are offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,1 @@
-"""The dashboard's pages.
-
-Permissions are checked for rendering controls and again for each action.
-"""
+"""The dashboard's pages. Permissions are checked for rendering controls and again for each action."""

@@ -15,9 +15,7 @@ class Candidate:
 
 
 class Candidates:
-    """A session is silent only while its time stays the same: agents with wrong clocks send wrong
-    but new times.
-    """
+    """A session is silent only while its time stays the same: agents with wrong clocks send wrong but new times."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most

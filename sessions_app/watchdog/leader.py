@@ -53,9 +53,7 @@ class Leader:
         return await cursor.fetchall() if cursor.description else []
 
     async def release(self) -> None:
-        """The lock ends with the connection, too; releasing it lets the next process take it at
-        once.
-        """
+        """The lock ends with the connection, too; releasing it lets the next process take it at once."""
         connection, self._connection, held, self.is_leader = (
             self._connection,
             None,

@@ -1,6 +1,4 @@
-"""The watchdog's tick: leader election, outages, then failing sessions that are silent for too
-long.
-"""
+"""The watchdog's tick: leader election, outages, then failing sessions that are silent for too long."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ ConnectManager = Callable[[Callable[[], datetime]], Awaitable[SessionManager]]
 
 
 class Watchdog:
-    """`valkey` is a `redis.asyncio` client without automatic reconnects; `connect` creates the
-    manager.
-    """
+    """`valkey` is a `redis.asyncio` client without automatic reconnects; `connect` creates the manager."""
 
     def __init__(
         self,

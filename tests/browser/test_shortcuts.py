@@ -1,6 +1,4 @@
-"""Everything works by keyboard; shortcuts are off while typing; no animation with reduced
-motion.
-"""
+"""Everything works by keyboard; shortcuts are off while typing; no animation with reduced motion."""
 
 from __future__ import annotations
 

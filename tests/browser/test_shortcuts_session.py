@@ -1,6 +1,4 @@
-"""The session page by keyboard only: every step from looking back to rolling back and undoing
-it.
-"""
+"""The session page by keyboard only: every step from looking back to rolling back and undoing it."""
 
 from __future__ import annotations
 

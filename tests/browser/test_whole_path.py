@@ -1,6 +1,4 @@
-"""An administrator in a browser and an agent in its own process, with everything between them
-real.
-"""
+"""An administrator in a browser and an agent in its own process, with everything between them real."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The catalogues follow the rules of docs/texts.md, and hold exactly the texts that the code
-uses.
-"""
+"""The catalogues follow the rules of docs/texts.md, and hold exactly the texts that the code uses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The array that old agents read: compressed, and updated when a hundred checkpoints are
-missing.
-"""
+"""The array that old agents read: compressed, and updated when a hundred checkpoints are missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A cancelled task ends, at any await: the Redis client swallows cancellations while it
-connects.
-"""
+"""A cancelled task ends, at any await: the Redis client swallows cancellations while it connects."""
 
 from __future__ import annotations
 

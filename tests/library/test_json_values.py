@@ -1,6 +1,4 @@
-"""Values that JSON cannot hold are refused with their path, or converted by the author's
-`encode`.
-"""
+"""Values that JSON cannot hold are refused with their path, or converted by the author's `encode`."""
 
 from __future__ import annotations
 

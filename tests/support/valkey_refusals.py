@@ -1,6 +1,4 @@
-"""States in which Valkey refuses commands: how to cause each, and how to end it without a
-restart.
-"""
+"""States in which Valkey refuses commands: how to cause each, and how to end it without a restart."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""A proxy before PostgreSQL that can switch servers, lose answers, delay commits and drop
-notifications.
-"""
+"""A proxy before PostgreSQL that can switch servers, lose answers, delay commits and drop notifications."""
 
 from __future__ import annotations
 

@@ -33,10 +33,7 @@ call_command("ensure_admin")
 
 
 class World:
-    """The servers of a drill.
-
-    `wired`: clients reach PostgreSQL through a `Wire` that can be cut.
-    """
+    """The servers of a drill; if `wired`, clients reach PostgreSQL through a `Wire` that can be cut."""
 
     def __init__(self, folder: Path | None = None, *, wired: bool = False) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="chaos-"))

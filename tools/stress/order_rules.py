@@ -85,10 +85,7 @@ def not_met(record: StressRecord, calls: Sequence[Call]) -> Findings:
 
 
 def _newest_order(record: StressRecord, i: int) -> RecordedEntry | None:
-    """The newest order.
-
-    A writer's later entry may have another state, so the order's own entry counts.
-    """
+    """The newest order. A writer's later entry may have another state, so the order's own entry counts."""
     orders = (e for e in reversed(record.history[:i]) if e.kind == "order")
     return next(orders, None)
 

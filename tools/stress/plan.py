@@ -133,9 +133,7 @@ def _old_agents(random: Random, session: int) -> Iterator[Actor]:
 
 
 def _administrator(random: Random, session: int, seconds: float) -> Actor:
-    """An administrator with frequent pauses or rollbacks, or slower with all orders; with old
-    agents mostly edits.
-    """
+    """An administrator with frequent pauses or rollbacks, or slower with all orders; with old agents mostly edits."""
     name, kind = f"administrator-{session}", session % KINDS
     pace = 0.25 if kind in (PAUSED_OFTEN, ENDED_OFTEN) else random.uniform(0.4, 1.2)
     if kind == OLD_AGENTS:

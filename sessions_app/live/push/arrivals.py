@@ -56,9 +56,7 @@ def announce(
 def update(
     lists: Iterable[Subscription], arrivals: At, belongs: Belongs, most: int
 ) -> list[Subscription]:
-    """Adds arrivals to each list or removes them; returns the lists whose number may have
-    changed.
-    """
+    """Adds arrivals to each list or removes them; returns the lists whose number may have changed."""
     verdicts: dict[tuple[int, str], bool] = {}
     touched = []
     for subscription in lists:

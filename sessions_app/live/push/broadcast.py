@@ -1,6 +1,4 @@
-"""From received changes to updates for pages: one query for the rows, each rendered once per
-language.
-"""
+"""From received changes to updates for pages: one query for the rows, each rendered once per language."""
 
 from collections.abc import Awaitable, Callable
 

@@ -158,7 +158,5 @@ class Resync:
 
 
 def _is_of_another_timeline(hello: Hello, found: Versions) -> bool:
-    """Loaded before a restore: within a timeline no page can have a newer version than the
-    database.
-    """
+    """Loaded before a restore: within a timeline no page can have a newer version than the database."""
     return any(i in found and found[i][0] < version for i, version in hello.rows.items())

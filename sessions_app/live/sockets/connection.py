@@ -19,9 +19,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class SocketConnection:
-    """Without credit updates are merged in the slot; a page that stays without it too long is
-    closed.
-    """
+    """Without credit updates are merged in the slot; a page that stays without it too long is closed."""
 
     __slots__ = (
         "_closing",

@@ -42,9 +42,7 @@ class VersionBump(NamedTuple):
 
 
 class Update:
-    """The next update of one subscription, shared by its connections until one of them has to
-    merge.
-    """
+    """The next update of one subscription, shared by its connections until one of them has to merge."""
 
     __slots__ = (
         "_body", "_is_change", "_merged", "_split", "beats", "counts", "members", "rows", "session",

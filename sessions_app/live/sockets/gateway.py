@@ -120,9 +120,7 @@ class Gateway:
     def _subscribe(
         self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
     ) -> None:
-        """Subscribes first; the tick then reads what is newer, so that no change is missed
-        between.
-        """
+        """Subscribes first; the tick then reads what is newer, so that no change is missed between."""
         language = auth.supported(hello.language) or viewer.language
         key = SubscriptionKey(
             hello.page, hello.query, language, frozenset(hello.rows), hello.conversation

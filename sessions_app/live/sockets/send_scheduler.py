@@ -43,9 +43,7 @@ class SendScheduler:
         self._task: asyncio.Task[None] | None = None
 
     def take(self, socket: Writable, *, is_change: bool) -> None:
-        """A connection moves from the other queue to that of changes when a change arrives for
-        it.
-        """
+        """A connection moves from the other queue to that of changes when a change arrives for it."""
         queue = self._changes if is_change else self._others
         if socket.queue is None or (is_change and socket.queue is not queue):
             socket.queue = queue
@@ -83,9 +81,7 @@ class SendScheduler:
         metrics.BYTES.inc(sum(sizes))
 
     async def changes_sent(self) -> None:
-        """Waits until no page has an unsent change: a newer one would only be merged repeatedly
-        before.
-        """
+        """Waits until no page has an unsent change: a newer one would only be merged repeatedly before."""
         await self._sent.wait()
 
     async def idle(self) -> None:

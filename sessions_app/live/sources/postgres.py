@@ -33,9 +33,7 @@ Changes = list[tuple[str, int]]
 
 
 class PostgresSource:
-    """`proven_at` is the send time of the last test notification that arrived: earlier commits have
-    arrived, too.
-    """
+    """`proven_at` is the send time of the last test notification that arrived: earlier commits have arrived, too."""
 
     def __init__(
         self,
@@ -95,9 +93,7 @@ class PostgresSource:
                         self._on_notify(notify)
 
     async def _ask_for_proof(self, connection: psycopg.AsyncConnection[Any], own: str) -> None:
-        """Raises TimeoutError if the last test has not arrived: notifications of commits would be
-        lost, too.
-        """
+        """Raises TimeoutError if the last test has not arrived: notifications of commits would be lost, too."""
         now = self._monotonic()
         if self._awaited is not None and now - self._awaited[1] > ANSWER:
             raise TimeoutError("notifications do not arrive")

@@ -27,9 +27,7 @@ BeatList = list[tuple[str, int]]
 
 
 async def client(url: str) -> Any:
-    """A client that never reconnects by itself: an unnoticed gap would make pages claim to be
-    live.
-    """
+    """A client that never reconnects by itself: an unnoticed gap would make pages claim to be live."""
     return await open_client(
         url,
         socket_timeout=3.0,

@@ -88,9 +88,7 @@ def versions(ids: Sequence[str]) -> Versions:
 
 
 class Arrivals(NamedTuple):
-    """Sessions with a new state and their rows, and whether each search inside sessions finds them
-    now.
-    """
+    """Sessions with a new state and their rows, and whether each search inside sessions finds them now."""
 
     ids: set[str]
     rows: dict[str, Row]

@@ -142,9 +142,7 @@ class SubscriptionRegistry:
         return sum(1 for s in shown.subscriptions if s.is_list) if shown else 0
 
     def sent_parts(self, ids: Iterable[str]) -> dict[str, dict[str, RowParts | None]]:
-        """Sessions on lists: languages in which they are shown, and the parts that pages have, if
-        known.
-        """
+        """Sessions on lists: languages in which they are shown, and the parts that pages have, if known."""
         found = {}
         for session_id, shown in self.watched(ids).items():
             languages = {s.key.language for s in shown.subscriptions if s.is_list}

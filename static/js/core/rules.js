@@ -1,4 +1,4 @@
-// The server's rules that scripts follow too, as its markup says them (sessions_app/rendering/script_rules.py).
+// The rules of the server that scripts follow too: data of the page (sessions_app/rendering/script_rules.py).
 
 const { dataset } = document.querySelector("meta[name=rules]");
 

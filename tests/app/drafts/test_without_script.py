@@ -1,6 +1,4 @@
-"""Forms sent without JavaScript after a log-out, by another user, or refused: the text is stored
-for its author.
-"""
+"""Forms sent without JavaScript after a log-out, by another user, or refused: the text is stored for its author."""
 
 from __future__ import annotations
 

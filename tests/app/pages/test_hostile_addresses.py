@@ -46,9 +46,7 @@ ADDRESSES = sorted({p.replace("^", "").replace("$", "") for p in patterns(get_re
 
 
 def parameters() -> set[str]:
-    """Every parameter name that the code reads from a URL or form, and those of the admin's
-    lists.
-    """
+    """Every parameter name that the code reads from a URL or form, and those of the admin's lists."""
     files = [*Path(settings.BASE_DIR / "sessions_app").rglob("*.py")]
     named = {name for file in files for name in READ.findall(file.read_text())}
     for form in vars(forms).values():

@@ -1,6 +1,4 @@
-"""Any values in a session's columns are refused by a check, or can be shown, steered and
-removed.
-"""
+"""Any values in a session's columns are refused by a check, or can be shown, steered and removed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Searching inside context, metadata and checkpoints, with bounds; completions of the search
-box.
-"""
+"""Searching inside context, metadata and checkpoints, with bounds; completions of the search box."""
 
 from collections.abc import Callable
 from typing import Any

@@ -64,9 +64,7 @@ def stored(valkey_url: str) -> Iterator[redis.Redis]:
 
 @dataclass
 class FragileValkey:
-    """A Valkey that can be stopped and restarted on the same port; it loses its data unless
-    saved.
-    """
+    """A Valkey that can be stopped and restarted on the same port; it loses its data unless saved."""
 
     folder: Path
     port: int
