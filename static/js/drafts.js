@@ -9,11 +9,12 @@ const AGAIN = 5000;
 // ticking rows in the admin is not typing
 const IGNORED = ".action-select, #action-toggle, select[name=action]";
 const timers = new WeakMap();
-let sending = false;
+const sending = new WeakSet(); // forms
 
 const isDraft = (form) => form?.elements?.draft instanceof HTMLInputElement;
 const cookie = () => readCookie(addresses.csrfCookie);
-const isJson = (response) => response.headers.get("Content-Type")?.startsWith("application/json");
+export const isJson = (response) =>
+  response.headers.get("Content-Type")?.startsWith("application/json");
 
 // Logging in again changes the CSRF token; the cookie has the newest.
 export function bodyOf(form, submitter) {
@@ -29,8 +30,8 @@ export function say(form, text, error = false) {
   place.classList.toggle("error", error);
 }
 
-// Sends the form. Null without a usable response: the form reports that and keeps what was typed.
-export async function send(form, submitter, as = "fetch") {
+// Null without a usable response: the form reports that and keeps what was typed.
+async function send(form, submitter, as = "fetch") {
   // form.action may be a field of that name
   const address = form.getAttribute("action") || location.href;
   let response;
@@ -86,7 +87,7 @@ export function keepsThePage() {
 }
 
 async function keep(form) {
-  if (!form.isConnected || form.getAttribute("aria-busy")) return;
+  if (!form.isConnected || sending.has(form)) return;
   try {
     const response = await fetch(addresses.drafts, {
       method: "POST",
@@ -119,30 +120,31 @@ function later(form, wait) {
   );
 }
 
-// Waits for a draft that is being sent: it must not arrive after the form.
-export function settle(form) {
-  clearTimeout(timers.get(form));
-}
-
-// Dialogs and the edit page handle their responses themselves.
-async function submit(event) {
+// Sends the form without leaving the page, once at a time, and calls `done(response, form)` with a usable response.
+export async function submitOnce(event, done, as) {
   const form = event.target;
-  if (!isDraft(form) || form.matches("[data-edit]") || form.closest("dialog")) return;
   event.preventDefault();
-  if (sending) return;
-  sending = true;
-  settle(form);
+  if (sending.has(form)) return;
+  sending.add(form);
+  clearTimeout(timers.get(form)); // a draft must not arrive after the form
   event.submitter?.setAttribute("aria-busy", "true");
   try {
-    const response = await send(form, event.submitter, "draft");
-    if (response) await show(form, response);
+    const response = await send(form, event.submitter, as);
+    if (response) await done(response, form);
   } finally {
-    sending = false;
+    sending.delete(form);
     event.submitter?.removeAttribute("aria-busy");
   }
 }
 
-async function show(form, response) {
+// Dialogs and the edit page handle their responses themselves.
+function submit(event) {
+  const form = event.target;
+  if (!isDraft(form) || form.matches("[data-edit]") || form.closest("dialog")) return;
+  submitOnce(event, show, "draft");
+}
+
+async function show(response, form) {
   if (isJson(response)) {
     delete form.dataset.typed;
     return location.assign((await response.json()).href);

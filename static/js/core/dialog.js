@@ -2,14 +2,13 @@
 
 import { leadsToLogin } from "./addresses.js";
 import { tick } from "./clock.js";
-import { sayRefused, send as sendForm, settle } from "../drafts.js";
+import { isJson, sayRefused, submitOnce } from "../drafts.js";
 import { follow } from "./job.js";
 import { toast } from "./toast.js";
 
 const dialog = document.getElementById("dialog");
 const HEADERS = { "X-Requested-With": "fetch" };
 let afterwards = () => {};
-let sending = false;
 
 // `done(answer)` is called with the server's response: {message, ids}.
 export async function ask(address, options, done) {
@@ -24,7 +23,7 @@ export async function ask(address, options, done) {
 }
 
 async function show(response) {
-  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+  if (isJson(response)) {
     return finish(await response.json());
   }
   const text = await response.text();
@@ -53,26 +52,10 @@ function finish(answer) {
   afterwards(answer);
 }
 
-async function send(event) {
-  const form = event.target;
-  if (!form.matches("[data-order-form]")) return;
-  event.preventDefault();
-  if (sending) return;
-  sending = true;
-  const button = event.submitter;
-  button?.setAttribute("aria-busy", "true");
-  try {
-    settle(form);
-    const response = await sendForm(form, event.submitter);
-    if (response) await show(response);
-  } finally {
-    sending = false;
-    button?.removeAttribute("aria-busy");
-  }
-}
-
 export function start() {
-  dialog.addEventListener("submit", send);
+  dialog.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-order-form]")) submitOnce(event, show);
+  });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
     const cancel = event.target.closest("[data-cancel]");
