@@ -48,7 +48,7 @@ endif
 # Four at a time, also on two cores: tests mostly wait for other processes.
 TESTS := $(if $(only),$(only),-n 4)
 
-# The checks run in parallel with the tests, which mostly wait.
+# The checks run in parallel with the tests, which mostly wait. Browser tests run after the others, two at a time.
 test: setup $(if $(only),,chromium) ## run all checks and tests, including those in a browser; only=tests/…: only these tests
 	@$(MAKE) --no-print-directory -j3 $(if $(only),,lint types) tests
 
