@@ -125,7 +125,7 @@ chromium:
 bench: setup ## measure performance, compared with alternatives
 	@$(BIN)/python -m tools.bench
 
-load: setup ## load a dashboard with agents and pages: AGENTS=100 PAGES=100 SECONDS=30 [URL=of a running one]
+load: setup ## load a dashboard with agents and pages: AGENTS=100 PAGES=100 SECONDS=30 [URL=address of a running one]
 	@env AGENTS="$(AGENTS)" PAGES="$(PAGES)" SECONDS="$(SECONDS)" URL="$(URL)" $(BIN)/python -m tools.load
 
 chaos: setup ## outages and kills on real servers: lost writes, wrong claims, recovery times
