@@ -48,7 +48,7 @@ endif
 # Four at a time, also on two cores: tests mostly wait for other processes.
 TESTS := $(if $(only),$(only),-n 4)
 
-# The checks run in parallel with the tests, which mostly wait.
+# The checks run in parallel with the tests, which mostly wait. Browser tests run after the others, two at a time.
 test: setup $(if $(only),,chromium) ## run all checks and tests, including those in a browser; only=tests/…: only these tests
 	@$(MAKE) --no-print-directory -j3 $(if $(only),,lint types) tests
 
@@ -125,7 +125,7 @@ chromium:
 bench: setup ## measure performance, compared with alternatives
 	@$(BIN)/python -m tools.bench
 
-load: setup ## load a dashboard with agents and pages: AGENTS=100 PAGES=100 SECONDS=30 [URL=of a running one]
+load: setup ## load a dashboard with agents and pages: AGENTS=100 PAGES=100 SECONDS=30 [URL=address of a running one]
 	@env AGENTS="$(AGENTS)" PAGES="$(PAGES)" SECONDS="$(SECONDS)" URL="$(URL)" $(BIN)/python -m tools.load
 
 chaos: setup ## outages and kills on real servers: lost writes, wrong claims, recovery times

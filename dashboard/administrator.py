@@ -12,9 +12,9 @@ ADMIN = "admin"
 
 
 def ensure_administrator() -> str:
-    """Creates the groups and the administrator.
+    """Creates the groups and the administrator; sets DASHBOARD_ADMIN_PASSWORD at every call if it is given.
 
-    Returns the password, or "" if it has been changed since.
+    Returns the password, or "" if a person has changed it.
     """
     ensure_groups()
     password = settings.ENVIRONMENT.admin_password or admin_password(settings.DATA_DIR)

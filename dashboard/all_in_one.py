@@ -60,7 +60,7 @@ def until_stopped(programs: list[SupervisedProcess], stop: StopSignals) -> None:
 def main(
     serve: Callable[[list[SupervisedProcess], StopSignals], None] = until_stopped,
 ) -> None:
-    """Starts everything, then calls `serve`, which returns by raising `Stop`."""
+    """Starts everything, then calls `serve`, which runs until it raises `Stop`."""
     settings = environment.read()
     if "MAKELEVEL" in os.environ:
         process.die_with_parent(signal.SIGTERM)
@@ -115,10 +115,7 @@ def prepare(settings: Environment) -> str:
 
 @dataclass
 class Programs:
-    """The programs beside the servers, stopped in the order in which they were started.
-
-    The web server stops first, so that it never serves pages without a database.
-    """
+    """The programs beside the servers, stopped in the order in which they were started, the web server first."""
 
     children: list[Child] = field(default_factory=list)
     _again: dict[str, Callable[[], Child]] = field(default_factory=dict)

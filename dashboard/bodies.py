@@ -1,4 +1,7 @@
-"""Refuses too large request bodies before reading them."""
+"""Refuses too large request bodies, by their Content-Length before they are read.
+
+In Daphne a chunked body is refused as soon as it exceeds the limit; other ASGI servers do not count one here.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-# The largest edit: a context of 4 MiB, sent twice in a form that
-# takes three characters for each byte of an umlaut.
+# The largest edit: a context of 4 MiB, sent twice, in a form with three characters for each byte of an umlaut.
 LONGEST = 40 * 1024 * 1024
 SAID = b"The request is too large.\n"
 
@@ -31,7 +33,7 @@ class Nowhere(BytesIO):
 
 
 def refuse_in_daphne() -> None:
-    """Makes Daphne check the length first; it would otherwise write any body to disk."""
+    """Makes Daphne check the length first; it would otherwise write any body to disk before the application runs."""
     WebRequest.gotLength = _got_length
     WebRequest.handleContentChunk = _handle_chunk
     WebRequest.process = _process
@@ -89,7 +91,7 @@ def _said(path: str) -> tuple[str, bytes]:
 
 
 def limited(app: App) -> App:
-    """The same check for every other ASGI server."""
+    """Checks Content-Length under every other ASGI server."""
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _length(scope) > LONGEST:

@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from dashboard.problems import is_for_api, problem
 
-# URLs of edits. Their bodies hold the typed text and the loaded one, with escapes per letter.
+# URLs of edits. Their bodies hold the typed text and the loaded one, in which every letter may be escaped.
 EDITS = re.compile(
     r"/sessions/[0-9a-f-]{36}/edits/new/|/admin/sessions_app/agentsession/[0-9a-f_D-]{36,80}/change/"
 )
@@ -21,7 +21,7 @@ API_EDITS = re.compile(r"/api/sessions/[0-9a-f-]{36}/edits")
 class BodyLimitMiddleware:
     """Answers 413 to too large bodies.
 
-    Needs `request.user`: only logged-in users get the high limit. The API checks its
+    Needs `request.user`: only logged-in users get the high limit. Edits of the API get it, too: the API checks the
     token before it reads a body.
     """
 

@@ -15,10 +15,10 @@ LONGEST = 64 * 1024  # bytes; only small numbers and texts are cached
 
 
 class JsonSerializer(BaseSerializer):  # type: ignore[misc]
-    """Encodes values as JSON. An unreadable value is a cache miss: any client of Valkey may have
-    written it.
+    """Encodes values as JSON.
 
-    Readers still have to check the shape of a value.
+    An unreadable value is a cache miss: any client of Valkey may have written it. Readers still have to check the
+    shape of a value.
     """
 
     def dumps(self, value: Any) -> bytes:
@@ -43,7 +43,7 @@ class ClusterClient(RedisCluster):
 
 
 class ConnectionFactory(DjangoRedisFactory):  # type: ignore[misc]
-    """Uses one cluster client per process if the address is that of a cluster node."""
+    """Uses one client of the whole cluster per process if the address is that of a cluster node."""
 
     _found: ClassVar[dict[str, Any]] = {}
 

@@ -52,7 +52,7 @@ def is_away(error: BaseException | None) -> TypeGuard[Exception]:
 
 
 def is_read_only(error: BaseException | None) -> bool:
-    """Whether PostgreSQL refused to write: it is set to read-only, or was demoted to a standby."""
+    """Whether PostgreSQL refused to write, so that nothing was stored: it is set to read-only, or is a standby now."""
     seen = error
     while seen is not None and not isinstance(seen, ReadOnlySqlTransaction):
         seen = seen.__cause__

@@ -1,4 +1,4 @@
-"""Reads and checks all environment variables once: every setting with its default.
+"""Reads and checks the settings in the environment, each with its default.
 
 A value may also stand in a file named by `<NAME>_FILE`, as container secrets do.
 """

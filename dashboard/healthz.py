@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 
 class States:
-    """Caches the states for a second: each check opens two connections, without a log-in."""
+    """Caches the states for a second: each check opens two connections, and anyone may request one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ states = States()
 
 
 def healthz() -> HttpResponse:
-    """200 while the database answers, with problems of Valkey or the watchdog in the body."""
+    """200 while the database is reachable, migrated and writable, else 503; Valkey and the watchdog only in the body."""
     database, watchdog, valkey = states.read()
     status = 200 if database == "ok" else 503
     body: dict[str, Any] = {

@@ -39,7 +39,7 @@ def export(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For browser sessions; the middleware handles tokens. Never redirects to the log-in page."""
+    """For logged-in staff; MonitoringMiddleware handles tokens. Never redirects to the log-in page."""
     if is_staff(request.user):
         return export(request)
     if request.user.is_authenticated:

@@ -47,7 +47,7 @@ def check_version(version: int) -> None:
 def check_notifications(url: str) -> None:
     """Refuses a pooler in transaction mode, which accepts LISTEN and never delivers.
 
-    Its made-up backend process id gives it away.
+    Such a pooler reports a backend process id of its own making, by which it is recognised.
     """
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:

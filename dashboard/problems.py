@@ -81,7 +81,7 @@ def is_for_api(request: HttpRequest) -> bool:
 
 
 class ProblemsMiddleware:
-    """Outermost middleware: turns error pages of all others and of Django into problem documents."""
+    """Turns error pages of Django and of all middleware after this one into problem documents."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -29,7 +29,7 @@ BASE_DIR = environment.BASE_DIR
 # -- From the environment ------------------------------------------------------------------------
 DATA_DIR: Path = ENVIRONMENT.data_dir
 DATABASE_URL: str = database_url(ENVIRONMENT, LogIn.DASHBOARD)
-# LISTEN and session locks need a direct connection. With it, DATABASE_URL may lead to a pooler.
+# LISTEN and session locks need a direct connection. If this is set, DATABASE_URL may lead to a pooler.
 LISTEN_DATABASE_URL: str = ENVIRONMENT.listen_database_url
 VALKEY_URL: str = valkey_url(ENVIRONMENT, LogIn.DASHBOARD)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
@@ -128,7 +128,7 @@ DATABASES: dict[str, Any] = {
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 5,
     # Under ASGI every request has a thread of its own: connections are shared through a pool.
-    # By default the pool doubles its waits: after an outage of a minute it would wait another.
+    # By default the pool doubles its waits: after an outage of a minute it could wait another minute.
     "pool": {
         "min_size": 1,
         "max_size": 16,

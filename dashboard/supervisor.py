@@ -16,7 +16,7 @@ LONG_ENOUGH = 30.0  # seconds; a process that ran longer is restarted with the f
 
 
 def _warn(words: str) -> None:
-    """A closed terminal does not prevent a restart."""
+    """Prints a warning. A closed terminal must not prevent a restart."""
     with suppress(OSError):
         print(f"warning: {words}", file=sys.stderr, flush=True)
 
@@ -45,7 +45,7 @@ class SupervisedProcess:
         self.wait, self.due = FIRST_WAIT, 0.0
 
     def kill(self, back_at: float) -> None:
-        """As a power cut would end it; `tick` starts it again at `back_at`."""
+        """Kills the program without a chance to tidy up; `tick` starts it again at `back_at`."""
         self.child.process.kill()
         self.child.stop()
         self.wait, self.due = FIRST_WAIT, back_at

@@ -62,7 +62,7 @@ async def connected(around: Surroundings) -> AsyncIterator[SessionManager]:
 
 
 async def until_told(work: Awaitable[None]) -> None:
-    """Runs until SIGTERM or SIGINT, or until the parent is gone."""
+    """Runs until SIGTERM or SIGINT, or until the parent is gone; then exits within STOP_SECONDS in any case."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
 

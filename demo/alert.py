@@ -18,7 +18,7 @@ INCIDENTS_KEPT = 30
 
 
 async def watch(work: Work) -> None:
-    """Checks all sessions round after round.
+    """Checks all sessions, for ROUNDS_A_SHIFT rounds.
 
     Silence during an outage of the store does not count as loss.
     """

@@ -45,7 +45,7 @@ class Work:
 
     @property
     def context(self) -> dict[str, Any]:
-        """Read it again after every await: a write may merge the changes of others into it."""
+        """Read values from it anew after every await: a write may merge the changes of others into it."""
         return self.run.context
 
     @property
@@ -144,14 +144,14 @@ class Desk:
                 self.not_before[session_id] = task.get_loop().time() + TRY_AGAIN_SECONDS
 
     def _may_try(self, session_id: str) -> bool:
-        """False for a few seconds after a failure, for sessions that are active all the same."""
+        """False for a few seconds after the job failed: its session may be active all the same."""
         now = asyncio.get_running_loop().time()
         self.not_before = {one: until for one, until in self.not_before.items() if until > now}
         return session_id not in self.not_before
 
 
 class Rota(Desk):
-    """A desk that also creates sessions: up to `places` at once, `rest` seconds between two."""
+    """A desk that also creates sessions: up to `places` at once, with a pause within the range `rest` between two."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from agent_sessions.conversation import ConversationConfig, get_session_manager
 
 
 async def open_book(valkey_url: str | None) -> None:
-    """Without Valkey turns stay in memory; the session's context holds the last ones anyway."""
+    """Opens the store of conversations. Without Valkey turns stay in memory; the context holds the last ones anyway."""
     await get_session_manager(ConversationConfig(valkey_url=valkey_url, default_language="de"))
 
 

@@ -66,7 +66,7 @@ def _file(essay: str) -> Path:
 
 
 def portions(text: str, size: int = 30) -> list[str]:
-    """Portions of at least `size` words, each ending at the end of a line or sentence."""
+    """Portions of at least `size` words, each ending with a sentence; the last one may be shorter."""
     found: list[str] = []
     current: list[str] = []
     for word in text.split():

@@ -1,6 +1,6 @@
 """The grade books: one CSV file a class, written under a file lock.
 
-`python -m demo.gradebook 9c` locks the book of 9c for half an hour. A grader that enters grades
+`python -m demo.gradebook 9c` locks the book of 9c for half an hour at a time. A grader that enters grades
 meanwhile waits: it is alive and makes no progress.
 """
 
@@ -44,7 +44,7 @@ def _take(lock: IO[str]) -> bool:
 
 
 async def enter(folder: Path, class_name: str, grades: Mapping[str, str]) -> int:
-    """Writes the grades into the class's book; returns how many it holds now."""
+    """Writes the grades into the class's book, replacing older ones; returns how many it holds now."""
     async with locked(folder, class_name) as book:
         entries = {**read(book), **grades}
         with book.open("w", encoding="utf-8", newline="") as file:

@@ -1,5 +1,4 @@
-"""Graders mark essays: they measure them, look for mistakes, propose a grade and enter it in the
-grade book.
+"""Graders mark essays: they measure them, look for mistakes, propose a grade and enter it in the grade book.
 
 The context at a checkpoint says exactly which essays are marked, so a rollback to it or a killed
 process repeats only the essays after it.
@@ -62,7 +61,7 @@ def _note(context: dict[str, Any], essay: str, mark: grading.Mark) -> None:
 
 
 async def _enter(work: Work) -> int:
-    """Enters the grades. Blocks while another program holds the lock."""
+    """Enters the grades. Waits while another program holds the lock, which may take long."""
     grades = {essay: mark["grade"] for essay, mark in work.context["grades"].items()}
     return await gradebook.enter(work.around.folder, work.context["class"], grades)
 

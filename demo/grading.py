@@ -64,7 +64,7 @@ def grade_for(points: float) -> str:
 
 
 def is_borderline(points: float) -> bool:
-    """Whether the points are within half a step of the neighbouring grade."""
+    """Whether the points are less than BORDERLINE_POINTS away from a limit between two grades."""
     return any(abs(points - limit) < BORDERLINE_POINTS for limit, _ in SCALE if limit)
 
 

@@ -69,7 +69,7 @@ async def _least_busy(manager: SessionManager) -> str:
 
 
 async def _wait_for_grades(work: Work) -> None:
-    """Waits until every grader has returned its essays, or none has for too long."""
+    """Waits until every grader's session has ended, or none has for too long."""
     loop = asyncio.get_running_loop()
     patience = PATIENCE_SECONDS * max(0.1, work.around.pace.factor)
     last_news = loop.time()

@@ -38,7 +38,7 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """Splits at sentence marks and blank lines; not after abbreviations, initials or ordinals."""
+    """Splits at sentence marks and blank lines; not after known abbreviations or ordinals."""
     found: list[str] = []
     start = 0
     for mark in SENTENCE_END.finditer(text):

@@ -1,5 +1,4 @@
-"""Spelling heuristics for pupils' German: known mistakes and a few rules, each finding with its
-position.
+"""Spelling heuristics for pupils' German: known mistakes and a few rules.
 
 Not a dictionary: only common mistakes are found.
 """

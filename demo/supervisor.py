@@ -1,7 +1,7 @@
-"""Starts the agents' processes, kills one now and then, and leaves none behind.
+"""Starts the agents' processes, restarts those that end, kills one now and then, and leaves none behind.
 
 Each has the reading end of a pipe as its standard input. When this process dies, however it dies, the
-pipe ends and the agent with it.
+pipe ends, and each agent ends itself.
 """
 
 import os
@@ -70,7 +70,7 @@ class Supervisor:
         self.next_kill = self.clock() + self.chance.uniform(90, 150)
 
     def run(self) -> None:
-        """Until a signal comes or our own parent is gone. No process is left when this returns."""
+        """Runs until a signal comes or the parent is gone. No process is left when it returns."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop_soon)
         try:
@@ -100,7 +100,7 @@ class Supervisor:
         )
 
     def _kill_one(self, now: float) -> None:
-        """Away for longer than it takes to count as lost; then its sessions are taken up again."""
+        """Kills one for longer than it takes to count as lost; its next process continues its sessions."""
         self.next_kill = now + self.chance.uniform(420, 600)
         candidates = [
             p for p in self.programs if p.may_be_killed and self.kept[p.worker].due is None
@@ -112,7 +112,7 @@ class Supervisor:
             self.tell(f"{victim} was killed, on purpose; it is back in {away:.0f} s")
 
     def stop(self) -> None:
-        """All at once: one after the other would take as long as all of them together."""
+        """Stops all processes at once: one after the other could take STOP_SECONDS for each."""
         deadline = self.clock() + STOP_SECONDS
         for child in self.children:
             child.ask_to_stop()

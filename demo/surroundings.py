@@ -18,7 +18,7 @@ VERSION = "demo-1.0"
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Duration of a step, so that a person can follow. 0 adds no delay."""
+    """The delay that each step adds to its work, so that a person can follow. 0 adds none."""
 
     factor: float = 1.0
     chance: random.Random = field(default_factory=random.Random)

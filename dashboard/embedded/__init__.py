@@ -1,5 +1,4 @@
-"""PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and
-tests.
+"""PostgreSQL and Valkey from Python wheels, in the data folder: for a first try, development and tests.
 
 Each starts only if DATABASE_URL or VALKEY_URL is unset. They listen on Unix sockets in a folder
 that only their account may enter, have log-ins with one secret each, and are children of the

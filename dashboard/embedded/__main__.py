@@ -1,7 +1,6 @@
-"""`python -m dashboard.embedded`: prints the servers' addresses; starts servers that are not
-running.
+"""`python -m dashboard.embedded`: prints the servers' addresses, and starts the servers unless they run.
 
-Servers it starts run until Ctrl-C; running ones are left alone. `--print` starts none.
+Servers that it starts run until Ctrl-C. `--print` starts none.
 The addresses are those for agents; `--log-in owner` prints those for a backup or psql.
 """
 

@@ -36,7 +36,7 @@ class Account:
         return [] if self.step_down else None
 
     def may_walk_to(self, path: Path) -> bool:
-        """Whether the account may enter every parent folder of the path."""
+        """Whether the account may enter every parent folder of the path, which is not checked itself."""
         return not self.step_down or all(
             self._allowed(folder, stat.S_IXOTH) for folder in path.resolve().parents
         )
@@ -48,7 +48,7 @@ class Account:
         )
 
     def _allowed(self, path: Path, bits: int) -> bool:
-        """Checks the bits for owner and others; the account shares no group with folder owners."""
+        """Checks the bits for owner and others; the account is in no group that would own a folder."""
         facts = path.stat()
         if facts.st_uid == self.uid:
             bits <<= 6

@@ -56,7 +56,7 @@ def socket_folder(data_dir: Path) -> Path:
 
 
 def own_folder(folder: Path, account: Account) -> Path:
-    """A folder that only the account may enter. Raises SetupError if another one owns it."""
+    """Makes a folder that only the account may enter. Raises SetupError for a symlink or somebody else's folder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
         raise SetupError(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")
@@ -68,8 +68,7 @@ def own_folder(folder: Path, account: Account) -> Path:
 def as_seen_by(account: Account, folder: Path) -> Path:
     """The folder's path for a program that is started in it.
 
-    If the account may not enter a parent folder, absolute paths fail; the working directory still
-    works.
+    If the account may not enter a parent folder, no absolute path works, but the program's working directory does.
     """
     return folder if account.may_walk_to(folder) else Path("/proc/self/cwd")
 

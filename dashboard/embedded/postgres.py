@@ -153,7 +153,7 @@ def _launch(folder: Path, cluster: Path, sockets: Path, account: Account, durabl
 
 
 def _listening_folder(cluster: Path, sockets: Path, account: Account) -> Path:
-    """The socket folder, or the cluster's with a link to it if the server may not enter it."""
+    """The socket folder; if the server may not enter it, the cluster's folder, to which a link in it points."""
     if account.may_walk_to(sockets):
         return sockets
     link = sockets / SOCKET

@@ -31,7 +31,7 @@ class Child:
     process: subprocess.Popen[bytes]
     stop_signal: int = signal.SIGTERM
     patience: float = 15.0
-    ended: bool = False  # the number of an ended process may belong to another one by now
+    ended: bool = False  # the id of an ended process may belong to another one by now
 
     def stop(self) -> None:
         """Sends the stop signal, waits, then kills the whole process group, descendants included."""

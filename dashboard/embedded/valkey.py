@@ -51,7 +51,7 @@ def url_through(data_dir: Path, port: int, log_in: LogIn = LogIn.OWNER) -> str:
 def start(
     data_dir: Path, tell: Callable[[str], None], *, namespace: str = DEFAULT_NAMESPACE
 ) -> Child:
-    """Starts the server. `namespace` is the prefix of the keys that its users may access."""
+    """Starts the server. `namespace` is the prefix of the keys that agents and the dashboard may access."""
     child = launch(data_dir, tell, namespace)
     try:
         _wait(child, data_dir)

@@ -1,4 +1,4 @@
-// Isolates the direction of foreign text in labels; the server's part is sessions_app/bidi.py.
+// Isolates the direction of text of agents and people; the server's part is sessions_app/bidi.py.
 
 const STARTS = "\u2066\u2067\u2068";
 

@@ -1,5 +1,4 @@
-// Records when this page received no heartbeats, so that these times do not count as a session's
-// silence.
+// Records when this page received no heartbeats: such a time does not count as a session's silence.
 
 import { clockTime } from "./connection_status.js";
 import { Gaps } from "./heartbeat_gaps.js";

@@ -10,7 +10,7 @@ const full = new Intl.DateTimeFormat(document.documentElement.lang, {
   hourCycle: "h23",
 });
 
-// The server's clock minus the browser's; updated by every frame.
+// The server's clock minus the browser's, in milliseconds; every frame updates it.
 let offset = Number(document.body.dataset.now || Date.now()) - Date.now();
 
 export function setServerTime(ms) {
@@ -82,8 +82,7 @@ export function tick(root = document) {
   for (const row of root.querySelectorAll(".row[data-late]")) tickRow(row, now);
 }
 
-// Updates everything once a second, in slices from the top: one task for the whole list would block
-// the page.
+// Updates everything once a second, in slices from the top: one task for the whole list would block the page.
 const SLICES = 5;
 let turn = 0;
 

@@ -1,4 +1,4 @@
-// The connection status in the top bar.
+// Shows the connection status, which the feed determines (feed.js), in the top bar.
 
 export function showStatus({ state, since, refused }) {
   const chip = document.getElementById("connection");

@@ -1,6 +1,5 @@
-// Health conditions depend on time. The server names the limits, the worst first, as condition,
-// clock and seconds ("lost heartbeat 120;late heartbeat 30"); they are defined in
-// sessions_app/health.py.
+// Health conditions depend on time. The server names the limits, the worst first, as condition, clock and seconds
+// ("lost heartbeat 120;late heartbeat 30"); sessions_app/health.py defines them.
 
 // Times in `data` and `now` are in milliseconds; `heard(from, to)` excludes gaps. A missing clock exceeds any limit.
 export function healthOf(data, now, heard) {
@@ -10,7 +9,7 @@ export function healthOf(data, now, heard) {
   return "on_time";
 }
 
-// The conditions that hold by this clock alone since it last stood at `since`, in order; the last one lasts until now.
+// The conditions that this clock alone causes if it stands at `since`, in order of time; the last one lasts until now.
 export function conditionsSince(limits, clock, since, now) {
   const begun = read(limits)
     .filter((limit) => limit.clock === clock && since + limit.ms < now)

@@ -1,5 +1,4 @@
-// A bulk order: fetches its panel again until all sessions have the order and all agents have
-// confirmed it.
+// Fetches the panel of a bulk order again until all sessions have the order and all agents have confirmed it.
 
 import "../drafts.js";
 import { morph, parse } from "./patch.js";

@@ -7,8 +7,8 @@ export class KnownVersions {
     this.lacks = false; // whether the version that a touch builds on is missing
   }
 
-  // Of `late` frames, which were overtaken, rows, touches and heartbeats may still be news; totals,
-  // membership and status are outdated.
+  // A `late` frame was overtaken: its rows, touches and heartbeats may still be new; its totals, membership and status
+  // are outdated.
   newer(frame, late) {
     const { counts, new: newcomers, feed, ...news } = frame;
     if (!late) {

@@ -11,5 +11,5 @@ const idWhole = whole(dataset.idWhole);
 export const looksLikeId = (text) => idPart.test(text);
 export const isId = (text) => idWhole.test(text);
 
-// Numbers or words of a list.
+// The items of a list, as texts.
 export const listed = (name) => new Set(dataset[name].split(" "));

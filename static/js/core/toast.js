@@ -22,7 +22,7 @@ export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    copyByHand(text); // the clipboard needs HTTPS
+    copyByHand(text); // over plain HTTP the browser offers no clipboard
   }
   toast(gettext("Copied"));
 }

@@ -1,4 +1,4 @@
-// The banner while the watchdog receives no heartbeats, or recently did not.
+// Shows a banner while the watchdog receives no heartbeats, and for a while afterwards.
 
 import { morph, parse } from "./patch.js";
 

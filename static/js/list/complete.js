@@ -1,4 +1,4 @@
-// Completes the word at the caret of the search box; the server provides the suggestions.
+// Completes the word before the caret of the search box; the server provides the suggestions.
 
 import { closed } from "../bidi.js";
 import { addresses } from "../core/addresses.js";
@@ -15,7 +15,7 @@ let offered = [];
 
 const options = () => [...list.children];
 
-// The word before the caret.
+// The word before the caret; a quoted value with spaces belongs to it.
 function word() {
   const before = field.value.slice(0, field.selectionStart);
   const from = before.search(LAST_WORD);
@@ -33,8 +33,7 @@ async function ask() {
   show(found.filter((one) => one.text !== text));
 }
 
-// Removes outdated suggestions immediately, so that Escape leaves the field instead of closing
-// them.
+// Removes outdated suggestions immediately, so that Escape leaves the field instead of closing them.
 function narrow() {
   const text = word().text.toLowerCase();
   const fitting = offered.filter((one) => one.text.toLowerCase().includes(text));

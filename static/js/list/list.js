@@ -155,7 +155,7 @@ async function refresh() {
   }
 }
 
-// After an own action the page refreshes itself, also without the feed.
+// After an order of this page its rows are fetched at once, so that they are right without the feed, too.
 async function afterOrder({ ids = ticked }) {
   selection.clear();
   const response = await fetch(location.href);

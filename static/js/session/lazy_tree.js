@@ -44,7 +44,7 @@ function continued(event) {
   goOn(link.closest("ul")).then((went) => went === false && gone(), away);
 }
 
-// Whether the list got longer; false if another one replaced it meanwhile.
+// Whether the list got longer; undefined if another one replaced it meanwhile.
 async function goOn(list, signal) {
   const link = list.querySelector(REST);
   const version = treeVersion(list);

@@ -51,8 +51,7 @@ function onFrame({ now, session }) {
   }
 }
 
-// The conversation changes without a new version of the session: only its panel is fetched, once at
-// a time.
+// The conversation changes without a new version of the session: only its panel is fetched, one fetch at a time.
 async function renewTalk() {
   if (talk === null || talk === head().dataset.stamp || talking || timeline.moment() !== null) {
     return;

@@ -119,7 +119,7 @@ function say() {
   part("fold").setAttribute("aria-pressed", String(fold));
 }
 
-// Time, state, and the nearest recorded event before.
+// Time, state, and the last checkpoint before.
 function* describe(t) {
   yield exact.format(t);
   const band = data.states.find((one) => t >= one.from && t < (one.to ?? Infinity));
@@ -180,7 +180,7 @@ function press(event) {
   keys[event.key]();
 }
 
-// The pointer snaps to recorded times.
+// The pointer snaps to checkpoints and marks near it.
 function under(event) {
   const x = event.clientX - part("plot").getBoundingClientRect().left;
   const t = scale.t(x);

@@ -4,8 +4,7 @@ const IDLE_AT_LEAST = 120_000;
 const IDLE_SHARE = 1 / 9;
 const FOLDED = 44;
 
-// `stops` are all recorded times, in order. Returns pieces {from, to, x0, x1, idle} and both
-// mappings.
+// `stops` are all recorded times, in order. Returns pieces {from, to, x0, x1, idle} and both mappings.
 export function makeScale({ from, to, stops, width, left = 0, right = 0, fold }) {
   const found = pieces(from, Math.max(to, from + 1000), stops, fold);
   place(found, width - left - right, left);

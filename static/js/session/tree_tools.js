@@ -108,8 +108,7 @@ function keys(event) {
   next.focus();
 }
 
-// Shows matches in place and unfolds the branches above; matches outside of the page have a page of
-// their own.
+// Shows a match in place and unfolds the branches above it; a match that is not on the page has a page of its own.
 function showFound(event) {
   const link = event.target.closest("#found a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
