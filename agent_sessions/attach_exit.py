@@ -28,10 +28,9 @@ LEAVE_OPEN = (OrderReceived, WriteRefused, StorageUnavailable, SessionNotFound, 
 
 
 async def leave(run: Run, error: BaseException | None, options: AttachOptions) -> None:
-    """Completes the session, or fails it after an exception; raises a pending order instead.
+    """Completes, fails or leaves the session open, depending on error and options; raises a pending order instead.
 
-    The agent's code may have swallowed or wrapped the order, so it is raised again, with the
-    wrapping exception as its cause.
+    The agent's code may have swallowed or wrapped the order, so it is raised again, from the exception of the block.
     """
     if error is not None and not isinstance(error, Exception):
         return
@@ -52,7 +51,7 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
 def is_made_of(
     error: BaseException | None, kinds: Kinds, seen: tuple[BaseException, ...] = ()
 ) -> bool:
-    """Whether `error`, all parts of its group or its chain of causes are of `kinds`."""
+    """Whether `error`, or an error in its chain of causes, is of `kinds`; of a group, whether all parts are."""
     if isinstance(error, kinds):
         return True
     # `raise error.__cause__ from error` makes a circle of causes

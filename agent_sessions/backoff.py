@@ -8,8 +8,7 @@ import random
 class Backoff:
     """Waits that double from `first` to `longest` seconds, each shortened by up to half at random.
 
-    Without the random part all processes that lost the same server would reconnect at the same
-    time.
+    Without the random part all processes that lost the same server would reconnect at the same time.
     """
 
     def __init__(self, first: float = 0.1, longest: float = 5.0) -> None:

@@ -1,7 +1,4 @@
-"""Errors without a session, from validation, states and plain data.
-
-`agent_sessions.errors` exports all.
-"""
+"""Errors that hold no session, so that validation, states and plain data can raise them. `errors` exports them too."""
 
 from __future__ import annotations
 
@@ -11,10 +8,9 @@ class SessionError(Exception):
 
 
 class InvalidInput(SessionError, ValueError):
-    """A value cannot be stored. `code` names the rule and `values` its parameters, for
-    translations.
+    """A value cannot be stored. `code` names the violated rule and `values` its parameters, for translations.
 
-    `code` is empty if the program has to be changed, not the value.
+    `code` is empty if a developer has to change the program, rather than a person the value.
     """
 
     def __init__(self, message: str, code: str = "", **values: str | int) -> None:

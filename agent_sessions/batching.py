@@ -16,11 +16,10 @@ Result = TypeVar("Result")
 # Seconds before a deferred item is tried again: the first time, and at most.
 HELD = (0.005, 0.2)
 
-# The resource of consecutive batches (a connection) is released after this many batches, or seconds
-# without an item.
+# What consecutive batches share (a connection) is released after this many batches, or seconds without an item.
 RUN, LINGER = 100, 0.003
 
-# Items for which a second concurrent batch is worth a statement of its own.
+# Queued items up to this number stay in one batch, even if another could be in flight: fewer are not worth a statement.
 WORTH_DIVIDING = 16
 
 
@@ -55,17 +54,17 @@ class BatchItem(Generic[Item, Result]):
             self._refused(error)
 
     def end(self) -> None:
-        """Rejects an item that `flush` neither resolved nor rejected: its caller would wait for ever."""
+        """Rejects an item that `flush` neither resolved nor rejected: otherwise its caller would wait for ever."""
         if not self.settled:
             self.reject(RuntimeError("the group was flushed without an answer"))
 
     def next_pause(self) -> float:
-        """Seconds until the next try. Created lazily, because most items are never deferred."""
+        """Seconds until the next try. The backoff is created here, because most items are never deferred."""
         self._backoff = self._backoff or Backoff(*HELD)
         return self._backoff.next()
 
     def deferred_for(self) -> float:
-        """Seconds since the item was first deferred; 0 if it never was."""
+        """Seconds since the first call for this item, which returns 0."""
         now = asyncio.get_running_loop().time()
         self.deferred_since = now if self.deferred_since is None else self.deferred_since
         return now - self.deferred_since
@@ -80,9 +79,9 @@ OpenFlush = Callable[[], AbstractAsyncContextManager[Flush[Item, Result]]]
 class Batcher(Generic[Item, Result]):
     """While one batch runs the next one is collected: no delay when idle, large batches under load.
 
-    `flush` must resolve or reject each item, or return those that are deferred: they are tried
-    again after a pause, and no other item waits for them. Items with the same key run one at a
-    time, in order, so that an answer never mixes two writes of one session.
+    `flush` must resolve or reject each item, or return it as deferred: it is tried again after a pause, and no item of
+    another key waits for it. Items of one key run one at a time in order of arrival, so that an answer never mixes two
+    writes of one session, and no write overtakes an older one.
 
     `run` is entered once for consecutive batches, and yields their `flush`.
     """
@@ -130,7 +129,7 @@ class Batcher(Generic[Item, Result]):
         answered: Callable[[Result], None],
         refused: Callable[[BaseException], None],
     ) -> None:
-        """As `submit`, without waiting: calls one of the two callbacks, even if the caller is cancelled."""
+        """As `submit`, without waiting: one of the two callbacks is called later, even if the caller is cancelled."""
         waiting = BatchItem(key, item, answered, refused)
         if key not in self._behind:
             self._behind[key] = None
@@ -141,7 +140,7 @@ class Batcher(Generic[Item, Result]):
             behind.append(waiting)
 
     async def close(self) -> None:
-        """Waits for the running batches."""
+        """Waits until all items are answered, deferred ones included."""
         while left := self._workers | self._pauses:
             await asyncio.gather(*left, return_exceptions=True)
 
@@ -158,7 +157,7 @@ class Batcher(Generic[Item, Result]):
                 async with self._run() as flush:
                     await self._work_with(flush)
         finally:
-            # Here and not in a done callback: an item in between would find no worker.
+            # Here and not in a done callback: until that runs, a new item would start no worker.
             self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _work_with(self, flush: Flush[Item, Result]) -> None:
@@ -175,9 +174,9 @@ class Batcher(Generic[Item, Result]):
                 self._flushing -= 1
 
     def _share(self) -> int:
-        """The size of the next batch.
+        """The size of the next batch: the queue is divided among the batches that may still be sent.
 
-        With two, the server works on one while Python handles the other.
+        With two batches in flight, the server works on one while Python handles the other.
         """
         free = self._in_flight - self._flushing
         share = max(WORTH_DIVIDING, -(-len(self._queue) // free))

@@ -13,7 +13,7 @@ from agent_sessions.states import SessionState
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """The copy's state when its write was sent; unchanged parts are the same objects as in its base."""
+    """The contents of the copy when its write was sent; unchanged parts are the same objects as in its base."""
 
     change_id: uuid.UUID
     state: SessionState
@@ -30,7 +30,7 @@ class SaveLock(asyncio.Lock):
     """Serialises the saves of tasks that share a copy."""
 
     def take(self) -> bool:
-        """Without waiting: False if another task has it or waits for it."""
+        """Acquires the lock without waiting; False if another task has it or waits for it."""
         asking = self.acquire()
         try:
             asking.send(None)

@@ -21,14 +21,15 @@ from agent_sessions.valkey_client import AWAY, is_cluster, subscription_client
 logger = logging.getLogger(__name__)
 
 RECONNECT = (0.05, 2.0)  # seconds between two attempts: the first, the longest
-SILENCE = 5.0  # seconds without a message before a ping
+SILENCE = 5.0  # seconds without a message before a ping, and for its answer
 
 
 class ChangeSubscriber:
     """Subscribes to single sessions over one connection.
 
-    `live` is true while every subscription is confirmed on an answering connection: only then is no
-    change missed. `on_live` and `on_lost` are called when that begins and ends.
+    `live` becomes true when every wanted subscription is confirmed, and is true while the connection answers: only then
+    is no change missed. `on_live` and `on_lost` are called when that begins and ends. A session that is added later is
+    covered as soon as `is_subscribed` is true.
     """
 
     def __init__(self, client: Any, keys: Keys) -> None:

@@ -16,10 +16,10 @@ MAX_PATHS = 50
 
 @dataclass(frozen=True)
 class Wanted:
-    """The edited part (context or metadata), and the loaded version.
+    """The wanted `value` of one part (context or metadata), and the value that its author had loaded.
 
-    `compared` is false if the caller named no loaded version: then `value` replaces the current
-    one. `loaded` is None if it is not stored any more.
+    `compared` is false if the caller named no loaded version: then `value` replaces the current one. Otherwise `loaded`
+    is None if that version is not stored any more.
     """
 
     part: str
@@ -48,7 +48,7 @@ class PathConflict:
 
 @dataclass(frozen=True)
 class Writer:
-    """An entry of the history as a source of authors. `paths` is None if the entry has none."""
+    """The author of an entry of the history, and the paths that it changed; None if the entry does not name them."""
 
     actor: str | None
     source: str
@@ -75,7 +75,7 @@ class Merged:
 
 @dataclass(frozen=True)
 class EditPreview:
-    """The effect of an edit on `session`, the current one. None: the part stays."""
+    """The effect of an edit on `session`, as it is stored now. A part that is None stays unchanged."""
 
     session: AgentSession
     context: Merged | None = None
@@ -95,7 +95,7 @@ class EditPreview:
 
 
 def named(part: str, path: JsonPath) -> str:
-    """The path as in the history."""
+    """The name of a path, as in the history."""
     return ".".join(path if part == "context" else (part, *path))
 
 

@@ -77,8 +77,7 @@ __all__ = [
 class Conflict(SessionError):
     """Someone else (`actor`) changed the same thing first. `current` is the current session.
 
-    `about` says what the paths name: parts of context and metadata, the context as a whole, or the
-    state.
+    `about` says what the paths name: parts of context and metadata, the context as a whole, or the state.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class Conflict(SessionError):
         self.name(current.changed_by if current else None)
 
     def name(self, actor: str | None) -> Self:
-        """Sets the author of these paths by the history: the last writer may have changed others."""
+        """Sets the author of these paths, as found in the history: the last writer may have changed others."""
         self.actor = actor
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
@@ -102,7 +101,7 @@ class Conflict(SessionError):
 
 
 class EditConflict(Conflict):
-    """Changes of the same paths, one of `conflicts` each; nothing was stored.
+    """An edit changed paths that someone else has changed too, one of `conflicts` each; nothing was stored.
 
     `loaded_known` is false if the loaded version is not stored any more: then `conflicts` is empty.
     """
@@ -188,7 +187,7 @@ class TimelineChanged(WriteRefused):
 
 
 class OrderReceived(SessionError):
-    """An administrator's order that ends the agent's work, with author and reason, if it was not the agent's own."""
+    """An order that ends the agent's work. `actor` and `reason` are None if the agent ended the session itself."""
 
     # the order that leads here; None: whichever was the last
     verb: ClassVar[str | None] = None
@@ -208,7 +207,7 @@ class OrderReceived(SessionError):
 
 
 class RolledBack(OrderReceived):
-    """Start again from `checkpoint`; its `data` was stored with it."""
+    """Start again from `checkpoint` (None: from the beginning); `data` is what was stored with it."""
 
     verb = "rollback"
 
@@ -224,7 +223,7 @@ class RolledBack(OrderReceived):
 class Restored(RolledBack):
     """The database was restored or failed over: attach again and continue from the restored data.
 
-    `checkpoint` is the newest restored one of the agent's own work.
+    `checkpoint` is the newest of the agent's own work in the restored data.
     """
 
     def __init__(self, session: AgentSession, checkpoint: SessionCheckpoint | None) -> None:

@@ -1,8 +1,7 @@
-"""Disconnects connections that a forked child copied from its parent, which waits for answers on
-them.
+"""Disconnects the connections that a forked child copied from its parent, which waits for answers on them.
 
-If such a copy were cancelled in the child, it would ask the server to cancel the parent's statement
-and read the parent's answer. So the copies are disconnected before anything else runs in the child.
+A cancellation in the child would ask the server to cancel the parent's statement, and would read the answer that the
+parent waits for. So the copies are disconnected before anything else runs in the child.
 """
 
 from __future__ import annotations

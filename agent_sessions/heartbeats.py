@@ -51,10 +51,9 @@ class Heartbeats:
         publisher.on_unpublished = self.start
 
     async def beat(self, session_id: str, at: datetime) -> None:
-        """Collected while another batch is sent; of two heartbeats of a session the newer one
-        counts.
+        """Sends a heartbeat. Those that come while a batch is in flight form the next; the last of a session counts.
 
-        Raises SessionNotFound if Valkey is the only store and has no such session.
+        Raises SessionNotFound if there is no PostgreSQL and the store does not have the session any more.
         """
         self._gathered[session_id] = at
         caller = asyncio.get_running_loop().create_future()
@@ -68,7 +67,7 @@ class Heartbeats:
         return self._waiting.get(session_id)
 
     async def tick(self) -> None:
-        """Stores the newest heartbeats in PostgreSQL, and publishes pending announcements."""
+        """Stores the newest heartbeats in PostgreSQL, and repeats failed announcements."""
         async with self._flushing:  # also waits for heartbeats that another tick is storing
             beats, self._waiting = self._waiting, {}
             try:
@@ -84,7 +83,7 @@ class Heartbeats:
             await self._publisher.publish_unpublished()
 
     async def _keep_if_alive(self, session_id: str, at: datetime) -> None:
-        """Keeps heartbeats for the next flush: the row was locked, unless the session has ended."""
+        """Keeps a heartbeat that was not stored because the row was locked; not one of an ended session."""
         head = await self._store.head(session_id)
         if head is None:
             self._cache.forget(session_id)

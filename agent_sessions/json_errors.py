@@ -11,19 +11,19 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Encode = Callable[[Any], Any]  # maps a value without JSON equivalent to one with
+Encode = Callable[[Any], Any]  # converts a value that JSON does not know to one that it knows
 JsonPath = tuple[Any, ...]
 
 DEEPEST = 200  # levels: more are refused anyway, and `encode` may add levels without end
 SHOWN = 60  # characters of a key
 SHOWN_PATH = 200
-DIGITS = 308  # of a whole number that can be read again; one more only up to the largest float
+DIGITS = 308  # of a whole number that can be read again; with one more digit only those up to the largest float
 LARGEST = int(sys.float_info.max)
-ENCODED_AGAIN = 100  # times that `encode` may return a value without JSON equivalent
+ENCODED_AGAIN = 100  # calls in a row: `encode` may return what it has to encode again
 
 
 def first_error(value: dict[Any, Any], encode: Encode | None = None) -> str | None:
-    """The error with its path: `marks.7: the key 7 is of type int, …`. None if there is none."""
+    """The first error with its path: `marks.7: the key 7 is of type int, …`. None if JSON can hold everything."""
     seen: dict[int, Any] = {}  # by id; keeps the objects alive, so that no id is reused
     waiting: list[tuple[JsonPath, Any]] = [((), value)]
     while waiting:
@@ -43,7 +43,7 @@ def first_error(value: dict[Any, Any], encode: Encode | None = None) -> str | No
 
 
 def key_error(place: JsonPath) -> str:
-    """The error of a key that is not text: as text it could equal another key."""
+    """The error of a key that is not text: as text it could equal another key, and it would be read as text."""
     key = place[-1]
     kind = type(key).__name__
     return (
@@ -53,12 +53,12 @@ def key_error(place: JsonPath) -> str:
 
 
 def has_long_number(text: str) -> bool:
-    """Samples every `_STEP`th character first: a long number has digits at two in a row."""
+    """Samples every `_STEP`th character first: a long number has digits at two in a row, most texts have not."""
     return bool(_TWO_DIGITS.search(text[::_STEP]) and _LONG_NUMBER.search(text))
 
 
 def fits(number: float) -> bool:
-    """Whether JSON readers return the same number."""
+    """Whether the number is the same when it is read again."""
     return -LARGEST <= number <= LARGEST
 
 
@@ -75,7 +75,7 @@ def _parts(item: Any) -> Iterator[tuple[Any, Any]]:
 def _value_error(
     place: JsonPath, item: Any, encode: Encode | None, waiting: list[tuple[JsonPath, Any]]
 ) -> str | None:
-    """Appends the result of `encode` to `waiting`, to be checked next."""
+    """The error of a single value. The result of `encode` is appended to `waiting`, to be checked next."""
     if isinstance(item, int):
         return (
             None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-JsonPath = tuple[Any, ...]  # keys as they are: an invalid one may not be text
+JsonPath = tuple[Any, ...]  # keys as they are: one that cannot be stored is not always text
 LARGE = 1e16  # from here on Python formats floats with an exponent
 
 
@@ -68,7 +68,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _as_read(value: Any) -> Any:
-    """PostgreSQL returns a large float as a whole number."""
+    """The value as PostgreSQL returns it: a large float becomes the whole number that it was written as."""
     large = isinstance(value, float) and LARGE <= abs(value) < math.inf
     return int(Decimal(repr(value))) if large else value
 
@@ -89,7 +89,7 @@ def merge(
 
 
 def _put(target: dict[str, Any], change: Change) -> bool:
-    """Applies one change; False if its place holds a newer value."""
+    """Applies one change; False if its place does not hold the old value any more."""
     *parents, last = change.path
     for key in parents:
         inner = target.get(key, MISSING)
@@ -99,7 +99,7 @@ def _put(target: dict[str, Any], change: Change) -> bool:
             return False
         target = inner
     if not same(target.get(last, MISSING), change.old):
-        # a conflict even if both wrote the same: two counters from 5 to 6 would lose one count
+        # a conflict even if both wrote the same: of two writers that each count from 5 to 6, one count would be lost
         return False
     if change.new is MISSING:
         target.pop(last, None)
@@ -109,9 +109,9 @@ def _put(target: dict[str, Any], change: Change) -> bool:
 
 
 def apply(target: dict[str, Any], changes: Iterable[Change]) -> None:
-    """Makes every change, whatever the former value.
+    """Makes every change, whatever was in its place.
 
-    Dicts and lists stay the same objects: agents may hold references.
+    Dicts and lists stay the same objects, because agents may hold references to them.
     """
     for change in list(changes):
         *parents, last = change.path
@@ -143,10 +143,7 @@ def copied(value: Any) -> Any:
 
 
 def become(value: dict[str, Any], plain: dict[str, Any]) -> None:
-    """Replaces values in `value` that JSON has converted in `plain`.
-
-    Dicts and lists stay the same objects.
-    """
+    """Replaces each value whose type JSON has changed by the one in `plain`. Dicts and lists stay the same objects."""
     if value is not plain:
         for key in value:
             value[key] = _became(value[key], plain[key])

@@ -1,7 +1,6 @@
 """Every key and channel in Valkey.
 
-All keys of a session are in one slot of a cluster: the session's own key is the hash tag of the
-others.
+All keys of a session are in one slot of a cluster: the session's own key is the hash tag of the others.
 """
 
 from __future__ import annotations

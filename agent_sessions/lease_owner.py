@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 INTERVALS = 3  # of heartbeats: without one for this long an owner loses its lease
-SHORTEST = 10.0  # seconds: above several flush intervals of heartbeats
+SHORTEST = 10.0  # seconds: longer than several flush intervals of heartbeats
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def new_lease(interval: float) -> Lease:
 
 
 def is_dead(owner_id: str) -> bool:
-    """True only if the process is on this machine and in this namespace, and has certainly ended."""
+    """True only if the process ran on this machine, since its boot and in this namespace, and has certainly ended."""
     place, pid, started, *_ = [*owner_id.split(":"), "", "", ""]
     if place != _place() or not place or not pid.isdecimal() or started == "?":
         return False

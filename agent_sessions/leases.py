@@ -30,11 +30,9 @@ class Leases:
     async def acquire(
         self, session_id: str, lease: Lease, wait: float | None, *, take_over: bool
     ) -> None:
-        """Takes the lease, unless the session has ended. Raises SessionNotFound, SessionOwned,
-        StorageUnavailable.
+        """Takes the lease, unless the session has ended. Raises SessionNotFound, SessionOwned, StorageUnavailable.
 
-        `wait` in seconds; None waits until the existing lease expires, but not for an owner that
-        renews it.
+        `wait` in seconds; None waits until the existing lease expires, but not for an owner that renews it.
         """
         began = asyncio.get_running_loop().time()
         first: Owner | None = None

@@ -1,4 +1,4 @@
-"""Runs of this process that are called with new heads of their session."""
+"""Calls the runs of this process when a head of their session becomes known."""
 
 from __future__ import annotations
 

@@ -25,14 +25,12 @@ NOWHERE = str(uuid.UUID(int=0))
 
 
 class SessionManager(OperatorVerbs):
-    """Sessions in PostgreSQL with a cache in Valkey; with only one of them, in that; with neither,
-    in memory.
+    """Sessions in PostgreSQL with a cache in Valkey; with only one of them, in that; with neither, in memory.
 
     `redis_client` is a `redis.asyncio` client (`Redis` or `RedisCluster`), `db_pool` a
-    `psycopg_pool.AsyncConnectionPool`; both stay the caller's. A call that returns has stored its
-    write; otherwise it raises (see `agent_sessions.errors`). `encode` is called for each value
-    without JSON equivalent (a datetime, a Decimal); its result is stored, and replaces the value in
-    the copy.
+    `psycopg_pool.AsyncConnectionPool`; the caller closes both. A call that returns has stored its write; otherwise it
+    raises (see `agent_sessions.errors`). `encode` is called for each value that JSON does not know (a datetime, a
+    Decimal); its result is stored, and replaces the value in the copy.
     """
 
     # --- sessions ---------------------------------------------------------------------------------------------
@@ -80,8 +78,7 @@ class SessionManager(OperatorVerbs):
     async def renew(self, session: AgentSession) -> None:
         """Brings a copy up to date from the store; unsaved changes in it stay.
 
-        If both changed the same path of the context, the copy keeps its value and its next update
-        raises Conflict.
+        If both changed the same path, the copy keeps its value and its next update raises Conflict.
         """
         self._binding.check()
         validation.session_id(session.session_id)
@@ -137,7 +134,7 @@ class SessionManager(OperatorVerbs):
     # --- heartbeats and orders --------------------------------------------------------------------
 
     async def heartbeat(self, session_id: str) -> Head:
-        """Records a heartbeat; the returned head shows an order that is not confirmed. Writes no row.
+        """Records a heartbeat; the returned head shows whether an order is not confirmed yet. Writes no row.
 
         Raises SessionNotFound, and StorageUnavailable when neither Valkey nor PostgreSQL took it. The beat of a
         session that has ended changes nothing.
@@ -153,10 +150,9 @@ class SessionManager(OperatorVerbs):
         return self._cache.head(session_id) or head
 
     async def head(self, session_id: str) -> Head:
-        """State, version, epoch and order: from the cache while it is subscribed to all changes,
-        else from the store.
+        """State, version, epoch and order. Raises SessionNotFound, StorageUnavailable.
 
-        Raises SessionNotFound, StorageUnavailable.
+        From the cache while every change of this session is announced to this process, else from the store.
         """
         self._binding.check()
         if known := self._cache.head(session_id):
@@ -200,7 +196,7 @@ class SessionManager(OperatorVerbs):
     async def report_parts(
         self, session_id: str, order_version: int, parts: int, at_work: int
     ) -> None:
-        """Records how many parts a run has, and how many of them delay the confirmation of the order."""
+        """Records how many parts a run has, and how many of them delay confirming the order of `order_version`."""
         self._binding.check()
         decide = reports.parts_at_work(order_version, (parts, at_work), self.source)
         await self._report(session_id, decide)
@@ -214,9 +210,7 @@ class SessionManager(OperatorVerbs):
     async def get_checkpoints(
         self, session_id: str, *, after: int = 0, limit: int = 200
     ) -> list[SessionCheckpoint]:
-        """All stored checkpoints by number, including those that compression dropped: at most
-        `limit`, after number `after`.
-        """
+        """At most `limit` checkpoints after number `after`, in order, including those that compression dropped."""
         self._binding.check()
         return await self._store.checkpoints(validation.session_id(session_id), after, limit)
 
@@ -231,7 +225,7 @@ class SessionManager(OperatorVerbs):
         return session.context if session is not None and current else None
 
     async def restart_point(self, session: AgentSession) -> SessionCheckpoint | None:
-        """The checkpoint from which the agent restarts: its own newest one that counts since a rollback."""
+        """Where the agent starts again: its newest own checkpoint that counts, even if orders followed a rollback."""
         self._binding.check()
         n = transitions.rolled_back_to(session.checkpoints)
         if n is None:
@@ -259,9 +253,9 @@ class SessionManager(OperatorVerbs):
         """`async with manager.attach(id) as run`: beats in the background, safe points in `run`.
 
         One process at a time: another one is waited for `wait` seconds (None: until its lease has run out, unless it
-        is renewed), then SessionOwned; `take_over=True` takes the lease from the other process. An error of `retry_on` leaves the session open
-        until it was the `attempts`th. `stop_on_sigterm`: SIGTERM hands the session back at the next safe point.
-        `interrupt`: what ends the work cancels the block at once instead of at its next safe point.
+        is renewed), then SessionOwned; `take_over=True` takes the lease from the other process. An error of `retry_on`
+        leaves the session open until it was the `attempts`th. `stop_on_sigterm`: SIGTERM hands the session back at the
+        next safe point. `interrupt`: what ends the work cancels the block at once instead of at its next safe point.
         """
         self._binding.check()
         options = AttachOptions(
@@ -271,7 +265,7 @@ class SessionManager(OperatorVerbs):
         return attach(self, self._listeners, self._leases, session_id, options)
 
     async def announce(self, session_ids: Iterable[str]) -> None:
-        """Announces changes that were written without this library (by psql or old agents) to every process."""
+        """Announces to every process the changes that were written without this library (by psql or old agents)."""
         self._binding.check()
         heads = await self._store.foreign_heads(list(session_ids))
         for head in heads:

@@ -77,17 +77,17 @@ class AgentSession:
     failed_attempts: int = 0
     refused_writes: int = 0
     changed_by: str | None = None
-    # versions are comparable within one timeline; a restore or recovery begins another
+    # versions are comparable within one timeline; a restore or fail-over of the database begins another
     timeline: str | None = None
     change_id: uuid.UUID | None = field(default=None, compare=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
     # for values that JSON does not know: `SessionManager(encode=…)`
     encode: Encode | None = field(default=None, repr=False, compare=False)
-    # The last known stored state: (context, metadata, state, number of checkpoints).
+    # The session as last known to be stored, without its checkpoints; the differences to it are saved.
     loaded: AgentSession | None = field(default=None, repr=False, compare=False)
     # A write that is in flight, or whose outcome is unknown.
     attempt: ChangeSet | None = field(default=None, repr=False, compare=False)
-    # the lease of the run that owns this copy
+    # the lease of the run whose copy this is
     lease: Lease | None = field(default=None, repr=False, compare=False)
     save_lock: SaveLock = field(default_factory=SaveLock, repr=False, compare=False)
 
@@ -134,10 +134,7 @@ class AgentSession:
         self._go("fail", {"error": str(error), "details": error_details})
 
     def _go(self, verb: str, data: dict[str, Any]) -> None:
-        """Raises InvalidTransition.
-
-        The same state again is not a transition and adds no checkpoint.
-        """
+        """Raises InvalidTransition. The same state again is not a transition and adds no checkpoint."""
         to = target(self.state, verb)
         if to is None:
             return
@@ -150,18 +147,18 @@ class AgentSession:
         return next(matching, None)
 
     def get_duration(self) -> timedelta:
-        """From creation to the final state, or until now."""
+        """From creation to the final state, or until now if the session is live."""
         if self.state in LIVE_STATES:
             return self.clock() - self.created_at
         return (self.ended_at or self._end_by_checkpoint() or self.last_heartbeat) - self.created_at
 
     def _end_by_checkpoint(self) -> datetime | None:
-        """Rows of old agents have no end time, but a checkpoint of their end."""
+        """The time of the checkpoint that ended it, for rows of old agents, which have no `ended_at`."""
         ends = ending_checkpoints()
         return next((c.timestamp for c in self.checkpoints if c.name in ends), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The format in Valkey that old agents read."""
+        """The format that is stored in Valkey, and that old agents read."""
         return self._frame() | {"context": self.context, "metadata": self.metadata}
 
     def to_json(self, context: str, metadata: str) -> str:

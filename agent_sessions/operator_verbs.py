@@ -30,8 +30,7 @@ class OperatorVerbs(ManagerBase):
     """
 
     async def order(self, verb: str, session_id: str, *values: Any, **who: Any) -> AgentSession:
-        """The verb of this name by its method, if it has one, with `values` and `who`; else by its
-        transition.
+        """Calls the method of this verb with `values` and `who`; a verb without one makes its transition alone.
 
         Raises UsageError for an unknown verb.
         """
@@ -102,11 +101,9 @@ class OperatorVerbs(ManagerBase):
         seen_version: int | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """Returns to a checkpoint, restores its captured context, and makes the agent restart from
-        there.
+        """Returns to a checkpoint, restores the context captured with it, and makes the agent start again from there.
 
-        Raises the epoch, so that later writes of the former work are refused. Raises
-        CheckpointNotFound.
+        The epoch is increased, so that later writes of the work before are refused. Raises CheckpointNotFound.
         """
         session_id = validation.session_id(session_id)
         target = await self._target(session_id, checkpoint_id)
@@ -117,8 +114,7 @@ class OperatorVerbs(ManagerBase):
         except Conflict as error:
             if error.about != "context":
                 raise
-        # The context was still that of the checkpoint when it was read, and the agent has replaced
-        # it since.
+        # The session still had the checkpoint's context when it was read, and the agent has replaced it since.
         decision = transitions.rollback(author, now, *await self._target(session_id, checkpoint_id))
         return await self._operate(session_id, decision, request_id, seen_version)
 
@@ -135,13 +131,11 @@ class OperatorVerbs(ManagerBase):
         request_id: uuid.UUID | None = None,
         source: str | None = None,
     ) -> AgentSession:
-        """An administrator's edit: its differences to the loaded version are merged into the
-        current one.
+        """An administrator's edit: its differences to the loaded version are merged into the current one.
 
-        `seen_version` is the loaded version of the session. Past metadata is not stored, so its
-        loaded text is `seen_metadata`. Raises EditConflict if someone else changed one of the
-        changed paths; lists count as one value. Without both arguments, context and metadata
-        replace the current ones.
+        `seen_version` is the loaded version of the session, `seen_metadata` the loaded metadata, because past metadata
+        is not stored. Raises EditConflict if someone else changed one of the same paths; a list counts as one value.
+        Without `seen_version` and `seen_metadata`, context and metadata replace the current ones.
         """
         self._binding.check()
         if context is not None:

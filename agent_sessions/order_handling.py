@@ -30,7 +30,7 @@ from agent_sessions.transitions import newest_own
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two counts of the parts at work during a pause: no event announces a waiting part
+# Seconds between two counts of the parts at work during a pause: no event shows that a part only awaits others
 LOOK_AGAIN = 0.25
 
 _ENDS: dict[SessionState, type[OrderReceived]] = {
@@ -70,7 +70,7 @@ class SafePoints:
             self._wake()
 
     def stop(self) -> None:
-        """Raises `HandedBack` at the next safe point; the session stays open for the next owner."""
+        """Makes the next safe point raise `HandedBack`; the session stays open for the next owner."""
         self._asked_to_stop = True
         self._wake()
 
@@ -201,7 +201,7 @@ class SafePoints:
         )
 
     async def known_order(self) -> OrderReceived | None:
-        """The order that ended this work, by the head that this process knows, else by the store's."""
+        """The order that ended this work; None if the head, which may be a cached one, shows none."""
         head = await self._manager.head(self.session.session_id)
         return await self._order_received(await self._record()) if self._is_over(head) else None
 
@@ -231,11 +231,11 @@ class SafePoints:
         if not others:  # else the order is for the owner to confirm
             self._unacknowledged = session.head
         if not self.parts.count(asyncio.current_task()).at_work:
-            self.session.lease = None  # later writes were not begun before the order
+            self.session.lease = None  # no write from now on was begun before the order
         return self.order
 
     async def acknowledge_end(self) -> None:
-        """Acknowledges the order that ended the work; called after the block's code has ended."""
+        """Acknowledges the order that ended the work; called when the block is left, as its code may run until then."""
         if self._unacknowledged is not None:
             try:
                 await self._acknowledge(self._unacknowledged)

@@ -32,7 +32,7 @@ async def open_pool(database_url: str) -> Pool:
         kwargs=settings,
         configure=_configure,
         check=alive,
-        # By default the pool doubles its waits: after an outage of a minute it would wait another.
+        # By default the pool doubles its waits: after an outage of a minute it could wait another one.
         reconnect_timeout=1.0, reconnect_failed=psycopg_pool.AsyncConnectionPool.check,
     )  # fmt: skip
     try:

@@ -31,7 +31,7 @@ class ChangePublisher:
         await self._announce(head)
 
     def publish_soon(self, head: Head) -> None:
-        """As `publish`, without waiting. During an in-flight publish of the session only the newest head is queued."""
+        """As `publish`, without waiting. While one of the session is in flight, only the newest head is queued."""
         self._cache.observe(head)
         if self._valkey is None:
             return
@@ -50,7 +50,7 @@ class ChangePublisher:
         await self.publish_all(waiting)
 
     async def settle(self) -> None:
-        """Waits for copies and announcements in flight. Failed ones stay in the retry queue."""
+        """Waits for copies and announcements in flight. A failed announcement stays in the retry queue."""
         if self._valkey is not None:
             await self._valkey.settle()
             await self._valkey.settle()  # for the head that was queued behind an announcement

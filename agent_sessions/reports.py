@@ -11,9 +11,9 @@ from agent_sessions.write_commands import Author, Decide, Write
 
 
 def acknowledgement(order_version: int, source: str) -> Decide:
-    """Confirms this order and no later one; nothing if it was confirmed already.
+    """Confirms this order and no later one; writes nothing if it was confirmed already.
 
-    PostgreSQL uses acknowledgement_writes.sql, which is the same rule.
+    For PostgreSQL the same rule is in acknowledgement_writes.sql.
     """
 
     def decide(session: AgentSession) -> Write | None:
@@ -34,7 +34,7 @@ def acknowledgement(order_version: int, source: str) -> Decide:
 
 
 def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> Decide:
-    """Records the parts of a run and how many are at work; nothing if the pause is confirmed or another order came."""
+    """Records the parts of a run and how many are at work, unless the pause is confirmed or another order came."""
 
     def decide(session: AgentSession) -> Write | None:
         same = (session.parts, session.parts_at_work) == parts
@@ -53,7 +53,7 @@ def parts_at_work(order_version: int, parts: tuple[int, int], source: str) -> De
 
 
 def failed_attempt(epoch: int, attempts: int, detail: dict[str, Any], source: str) -> Decide:
-    """Records an error that leaves the session open; nothing after an order or a take-over since `epoch`."""
+    """Records an error that leaves the session open, unless it has ended or its epoch has increased."""
 
     def decide(session: AgentSession) -> Write | None:
         if session.state not in LIVE_STATES or session.epoch != epoch:

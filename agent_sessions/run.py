@@ -189,7 +189,7 @@ class Run(SafePoints):
     async def beat(self) -> None:
         """Sends heartbeats until cancelled or taken over.
 
-        The answer also brings orders that were not announced.
+        The answer also brings orders whose announcement was lost.
         """
         while not isinstance(self.order, TakenOver):
             try:

@@ -1,4 +1,4 @@
-"""What a save writes, and how the result changes the copy. Talks to no store."""
+"""What a save writes, and how the result changes the copy, without access to a store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agent_sessions.write_commands import AppendCheckpoint, Author, Transacted, 
 def to_write(
     session: AgentSession, base: AgentSession, attempt: ChangeSet, author: Author
 ) -> Write | AppendCheckpoint:
-    """A guarded write: stored only if epoch, state and context are as they were loaded."""
+    """The guarded write of checkpoints and context: stored only if epoch, state and context are as they were loaded."""
     context = None if attempt.context is base.context else attempt.context
     changes = [] if context is None else diff(base.context, context)
     paths = [change.name for change in islice(changes, 50)]
@@ -56,9 +56,9 @@ def to_write(
 
 
 def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None:
-    """The encoded differences between copy and base; None without any. Raises InvalidInput.
+    """The encoded differences between copy and base; None if there are none. Raises InvalidInput.
 
-    A repeated save keeps the change id, so that a write with an unknown outcome is stored once.
+    A repeated save keeps the id of the change, so that a write with an unknown outcome is stored once.
     """
     context, metadata, added = base.context, base.metadata, tuple(session.new_checkpoints)
     context_text = data_text = metadata_text = ""
@@ -183,7 +183,7 @@ def apply_stored(
 
 
 def _stay(session: AgentSession, base: AgentSession, attempt: ChangeSet) -> None:
-    """An order followed the write: the copy keeps its epoch, so the next safe point raises it."""
+    """The write was stored, and an order or take-over followed: the epoch stays, so that the next safe point raises."""
     base.context, base.metadata, base.state = attempt.context, attempt.metadata, attempt.state
     _number(session, attempt, None)
 
@@ -191,9 +191,8 @@ def _stay(session: AgentSession, base: AgentSession, attempt: ChangeSet) -> None
 def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> None:
     """Updates the copy from the store without a write; changes made here stay to be written.
 
-    State, order and versions are updated together: otherwise the next write would request a
-    transition that the agent never made. A session that was rolled back or has ended is left as
-    it is.
+    State, order and versions are updated together: otherwise the next write would request a transition that the agent
+    never made. The copy of a session that was rolled back, was taken over or has ended is left as it is.
     """
     same = stored.epoch == base.epoch and stored.timeline == base.timeline
     if same and stored.state in LIVE_STATES:
@@ -201,7 +200,7 @@ def renew(session: AgentSession, base: AgentSession, stored: AgentSession) -> No
 
 
 def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: AgentSession) -> None:
-    """`known` is the copy's base of the changes that are still to be written."""
+    """`known` is what the copy held before its changes that are still to be written."""
     late = session.new_checkpoints
     state = stored.state if session.state == known.state else session.state
     seen = session.version, session.context_version
@@ -229,7 +228,7 @@ def _become(session: AgentSession, known: AgentSession | ChangeSet, stored: Agen
 
 
 def _take_over(mine: dict[str, Any], known: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    """False without effect if both changed the same path: the next write then raises Conflict."""
+    """Without effect and False if both changed the same path: the next write then raises Conflict."""
     merged, _, conflicts = merge(known, mine, theirs)
     if conflicts:
         return False

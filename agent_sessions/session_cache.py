@@ -18,11 +18,9 @@ CACHED_BYTES = 64 * 1024  # larger sessions are read again rather than kept
 
 
 class SessionCache:
-    """Heads and copies of subscribed sessions; bounded, and cleared when a change may have been
-    missed.
+    """Heads of subscribed sessions and copies; bounded, and cleared when a change may have been missed.
 
-    Used only while `trusted`, which needs a live subscription: without Valkey every query goes to
-    the store.
+    Used only while `trusted`, which needs a live subscription: without Valkey every query goes to the store.
     """
 
     def __init__(
@@ -46,8 +44,7 @@ class SessionCache:
         self._followed: OrderedDict[str, None] = OrderedDict()
         if subscriber is not None:
             subscriber.on_change = self.observe_announced
-            # Changes before the subscription was live, or after it was lost, were not announced to
-            # this process.
+            # Changes before the subscription was live, or after it was lost, were not announced to this process.
             subscriber.on_live = subscriber.on_lost = self.invalidate_all
 
     @property
@@ -85,21 +82,16 @@ class SessionCache:
         return kept.copy()
 
     def observe(self, head: Head, *, keep: bool = True) -> None:
-        """Stores the current head, unless a newer one is known. Only while later changes are
-        announced.
+        """Caches a head while subscribed, and calls the listeners with it; does nothing if a newer one is known.
 
-        `keep`: false if the session was not subscribed before the head was read: a change in
-        between is unknown.
+        `keep`: false if the session was not subscribed before the head was read: a change in between would be missed.
         """
         if head.timeline != self._timeline:
             self._enter(head.timeline)
         self._take(head, keep=keep)
 
     def observe_announced(self, head: Head) -> None:
-        """A head announced by another process.
-
-        One of another timeline only means that PostgreSQL has to be asked.
-        """
+        """A head announced by any process. One of another timeline only means that PostgreSQL has to be asked."""
         if head.timeline == self._timeline:
             self._take(head, keep=True)
         else:
@@ -139,7 +131,7 @@ class SessionCache:
         in_valkey: bool = False,
         text: ValkeyText | None = None,
     ) -> None:
-        """Caches a session that was just read, here and in Valkey; never replaces a newer one.
+        """Caches a session that was just read, here and soon in Valkey; never replaces a newer one.
 
         `followed`: it was subscribed before it was read. `text` is its JSON, if known.
         """

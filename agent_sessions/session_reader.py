@@ -45,7 +45,7 @@ class SessionReader:
         """From the local cache, then Valkey, then PostgreSQL."""
         kept = self._cache.session(session_id)
         if kept is not None and await self._is_newest(kept):
-            # Subscribes at the second read only: most sessions are read once.
+            # Not before the second read, because most sessions are read once.
             self._cache.begin_following(session_id)
             return kept
         followed = self._cache.is_subscribed(session_id)
@@ -105,7 +105,7 @@ class SessionReader:
 async def _ask_both(
     store: PostgresStore, valkey: ValkeyCache, group: Sequence[BatchItem[str, Answers]]
 ) -> None:
-    """Both at the same time: a copy that is newer than the answer is not used, which only costs a read."""
+    """Asks both at the same time: a copy newer than PostgreSQL's answer is not used, which only costs a read."""
     ids = [waiting.item for waiting in group]
     texts, heads = await asyncio.gather(_copies(valkey, ids), _heads(store, ids))
     for waiting, text in zip(group, texts, strict=True):

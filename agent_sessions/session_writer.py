@@ -17,7 +17,7 @@ from agent_sessions.stores.postgres import PostgresStore
 from agent_sessions.stores.store import Store
 from agent_sessions.write_commands import Author, Rejected, Write, Written
 
-# The array of old agents is rewritten when it lacks this many checkpoints.
+# The array of old agents is brought up to date when it lacks this many checkpoints.
 ARRAY_BEHIND = 100
 
 
@@ -69,7 +69,7 @@ class SessionWriter:
     def _append(
         self, session: AgentSession, author: Author
     ) -> asyncio.Future[Written | None] | None:
-        """Sends checkpoints and context without a task of their own; None if there are other changes."""
+        """Sends checkpoints and context without a task of their own; None if nothing was sent and a task is needed."""
         base, store = session.loaded, self._store
         if base is None or session.attempt is not None or not isinstance(store, PostgresStore):
             return None
@@ -241,7 +241,7 @@ class SessionWriter:
     async def _refuse(
         self, session: AgentSession, base: AgentSession, author: Author, error: Exception
     ) -> None:
-        """Counts the late write for the page; not the step during which an order reached its owner."""
+        """Counts the late write, so that a page can show it; not the step during which an order reached its owner."""
         wanted: dict[str, Any] = {"reason": type(error).__name__}
         if session.new_checkpoints:
             wanted["checkpoint"] = session.new_checkpoints[-1].name

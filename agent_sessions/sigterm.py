@@ -17,7 +17,7 @@ _before: list[Any] = []  # what handled SIGTERM before the first of them
 
 @contextmanager
 def stops(run: Run, wanted: bool) -> Iterator[None]:
-    """Installed with the first such run, removed with the last; then the previous handler is restored."""
+    """The handler is installed with the first such run; after the last the previous one is restored."""
     if not wanted:
         yield
         return

@@ -48,8 +48,7 @@ class StaleSweeper:
     ) -> tuple[int, list[str]]:
         """Returns how many were failed, and which were not.
 
-        While PostgreSQL stores one batch, the next is being searched, and the one before is
-        announced.
+        While PostgreSQL stores one batch, the next is read and decided, and the one before is announced.
         """
         batches: asyncio.Queue[list[str]] = asyncio.Queue()
         failed: set[str] = set()
@@ -89,7 +88,7 @@ class StaleSweeper:
         return await fail(silent, transitions.heartbeat_timeout(AUTHOR, now, max_age), now, max_age)
 
     async def _silent_since(self, session_ids: Sequence[str], moment: datetime) -> list[str]:
-        """Those without a later heartbeat in Valkey."""
+        """Those without a heartbeat in Valkey since `moment`; all of them if Valkey does not answer."""
         if self._valkey is None:
             return list(session_ids)
         try:

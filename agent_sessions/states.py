@@ -1,7 +1,4 @@
-"""States and the verbs between them.
-
-All lists of states, verbs and their checkpoints come from here.
-"""
+"""States and the verbs between them. All lists of states, verbs and their checkpoints come from here."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ TRANSITIONS: dict[str, dict[SessionState, SessionState]] = {
     "rollback": {A: A, P: A, C: A, F: A},
     "delete": {A: D, P: D, C: D, F: D},
 }
-# The checkpoint of each verb.
+# The checkpoint that each verb adds.
 CHECKPOINT_NAMES = {
     "pause": "session_paused",
     "resume": "session_resumed",
@@ -46,16 +43,13 @@ CREATED = "session_created"
 
 
 def result(verb: str) -> SessionState | None:
-    """The one state that `verb` leads to; None for a rollback, which may leave the state unchanged."""
+    """The one state that `verb` leads to; None for a restore, and for a rollback, which may keep the state."""
     after = set(TRANSITIONS.get(verb, {}).values())
     return after.pop() if len(after) == 1 and not after & TRANSITIONS[verb].keys() else None
 
 
 def is_transition_checkpoint(name: str) -> bool:
-    """Whether a transition left it, not the agent's own work.
-
-    Reads the table each time: applications may add verbs.
-    """
+    """Whether a transition adds it, not the agent. Reads the table each time: applications may add verbs."""
     return name == CREATED or name in CHECKPOINT_NAMES.values()
 
 
@@ -70,7 +64,7 @@ def verbs_to(state: SessionState) -> list[str]:
 
 
 def target(current: SessionState, verb: str) -> SessionState | None:
-    """The state that `verb` leads to from `current`; None if it is that state already.
+    """The state that `verb` leads to from `current`; None if `current` is that state already.
 
     Raises InvalidTransition if the verb is forbidden in this state.
     """

@@ -1,10 +1,8 @@
-"""Values that PostgreSQL can hold and Python cannot: read as far as possible, and never written
-back.
+"""Values that PostgreSQL can hold and Python cannot: read as far as possible, never written back by accident.
 
-jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the
-year 290,000. Only manual SQL and old agents write such values. An omitted part of a JSON value is
-replaced by a text that begins with `OMITTED`; `validation` refuses to store it, so the value stays
-in the database until it is replaced on purpose.
+jsonb holds numbers of 130,000 digits and thousands of levels, timestamptz holds infinity and the year 290,000. Only
+manual SQL and old agents write such values. An omitted part of a JSON value is replaced by a text that begins with
+`OMITTED`; `validation` refuses to store such a text, so the value stays in the database until replaced on purpose.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 def read_json(stored: str | bytes) -> Any:
-    """The result of `json.loads` if possible, else the readable part of it."""
+    """The result of `json.loads` if possible, else that of the readable parts."""
     text = stored if isinstance(stored, str) else bytes(stored).decode()
     try:
         value = _read(text)
@@ -100,12 +98,12 @@ def readable(moment: datetime) -> datetime:
 
 
 def unreadable(stored: bytes) -> datetime:
-    """The value for a timestamptz that psycopg refuses, by its text."""
+    """The nearest readable time for a timestamptz that psycopg refuses, by its text."""
     return EARLIEST if stored.startswith(b"-") or stored.endswith(b"BC") else LATEST
 
 
 class TimeLoader(Loader):
-    """psycopg's compiled loader; for a time that it refuses, the nearest valid one."""
+    """psycopg's compiled loader; for a time that it refuses, the nearest readable one."""
 
     def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
         super().__init__(oid, context)

@@ -1,8 +1,7 @@
 """Cancelling tasks, and being cancelled, although some packages swallow cancellations.
 
 redis-py swallows one that comes while it connects, and `asyncio.wait_for` before Python 3.12, which psycopg's pool
-uses, one that comes together with the answer. The caller would go on as if nobody had cancelled it, and might wait
-without end.
+uses, one that comes together with the answer. The caller would continue uncancelled, and might never end.
 """
 
 from __future__ import annotations
@@ -17,10 +16,7 @@ T = TypeVar("T")
 
 
 async def cancellable(call: Awaitable[T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
-    """The result of the call. Raises a cancellation that came meanwhile and was swallowed.
-
-    `undo` is called with the result in that case.
-    """
+    """The result of the call. If a cancellation was swallowed meanwhile, calls `undo` with the result and raises it."""
     before = _cancellations()
     try:
         result = await call

@@ -150,7 +150,7 @@ def _encoder_with(encode: Encode) -> json.JSONEncoder:
 
 
 def _require_text_keys(value: dict[str, Any], what: str) -> None:
-    """JSON's encoder writes the keys 1 and "1" both as "1", so one would be lost."""
+    """JSON's encoder writes the keys 1 and None as "1" and "null": beside such a text as a key, one would be lost."""
     try:
         _TEXT_KEYS.encode(value)
     except Exception as error:  # msgspec also refuses values that json accepts: only keys count

@@ -17,7 +17,7 @@ from agent_sessions.validation import text as check_text
 
 
 def addition_of(turns: Sequence[ConversationTurn]) -> Addition:
-    """The addition of these turns. Raises InvalidInput if they cannot be stored."""
+    """These turns as an addition. Raises InvalidInput if they cannot be stored."""
     encoded = [turn.encode() for turn in turns]
     later = ConversationState(turns=[])
     for turn in turns:
@@ -42,10 +42,7 @@ def snapshot_of(state: ConversationState) -> Snapshot:
 
 
 def snapshot_in(text: str, stamp: str = "") -> Snapshot:
-    """Parses stored text, tolerating unknown and missing fields.
-
-    Raises InvalidInput if it is not a conversation.
-    """
+    """Parses stored text; ignores unknown fields. Raises InvalidInput if it is not a conversation."""
     try:
         state = ConversationState.from_dict(json.loads(text))
     except (ValueError, RecursionError) as error:

@@ -11,10 +11,7 @@ _RESERVED = {"index", "store", "changes"}  # names of other keys under the same 
 
 
 def check_id(session_id: object) -> str:
-    """Accepts ids of other programs as long as they can be part of a key.
-
-    Raises InvalidInput otherwise.
-    """
+    """Returns the id, also of another program, if it can be part of a key. Raises InvalidInput otherwise."""
     if not isinstance(session_id, str) or not _ID.fullmatch(session_id) or session_id in _RESERVED:
         raise InvalidInput(
             f"{str(session_id)[:60]!r} is no conversation id: 1 to 200 of the characters A-Z a-z 0-9 _ . : @ ~ + = -"

@@ -26,7 +26,7 @@ class ConversationSummary:
 
     @property
     def session_id(self) -> str | None:
-        """The agent session of this conversation, if the agent uses its session's id for it."""
+        """The agent session of this conversation, if it has its session's id; None if the id is not a UUID."""
         try:
             return str(uuid.UUID(self.id))
         except ValueError:

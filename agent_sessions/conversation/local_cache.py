@@ -17,13 +17,13 @@ class CachedConversation:
     id: str
     used: float
     known: Snapshot | None = None
-    """The stored version as last read; without a store, the conversation itself."""
+    """The stored version as last read or written; without a store, the conversation itself. None if unknown."""
     pending: deque[Addition] = field(default_factory=deque)
     """Added here and not yet confirmed by the store, oldest first."""
     generation: int = 0
     """The generation of the store in which `known` was read."""
     size: int = 0
-    """Bytes of additions that the store has not checked against its limit yet."""
+    """Bytes of additions that the store has not checked against the limit yet; without a store, of all turns."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -41,7 +41,7 @@ class CachedConversation:
 
 
 class LocalConversations:
-    """An LRU cache: `settled` entries may be evicted, `waiting` ones hold unsent turns and never are."""
+    """An LRU cache: `settled` entries may be evicted; `waiting` ones hold unsent turns and are never evicted."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -63,7 +63,7 @@ class LocalConversations:
         return self._settled.get(conversation_id) or self._waiting.get(conversation_id)
 
     def open(self, conversation_id: str, now: float) -> CachedConversation:
-        """The entry of this id. Raises StorageUnavailable if all entries wait for Valkey."""
+        """The entry of this id. Raises StorageUnavailable if memory is full of entries that wait for Valkey."""
         entry = self.find(conversation_id)
         if entry is None:
             self._make_room()
@@ -72,7 +72,7 @@ class LocalConversations:
         return entry
 
     def keep(self, entry: CachedConversation, now: float) -> None:
-        """Adds an entry, unless a concurrent reader already did."""
+        """Adds an entry, unless a concurrent reader already did or there is no room."""
         if self.find(entry.id) is None:
             try:
                 self._make_room()

@@ -100,7 +100,7 @@ class ConversationMaintenance:
         return True
 
     async def _send_waiting(self) -> None:
-        """Sends waiting turns; after Valkey lost its data, sends all cached conversations."""
+        """Sends waiting turns; after Valkey has lost its data, restores all cached conversations."""
         if not self._store or not await self._try_to_connect():
             return
         entries = self._local.waiting

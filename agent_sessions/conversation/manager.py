@@ -43,9 +43,8 @@ logger = logging.getLogger(__name__)
 class ConversationManager:
     """Conversations in memory and, if configured, in Valkey. Belongs to one event loop.
 
-    `async with`, `await manager` and `start()` start its background task. Without it nothing
-    expires from memory, and waiting turns are sent only with the next call for the same
-    conversation.
+    `async with`, `await manager` and `start()` start its background task. Without it idle conversations stay in memory
+    until they are used again or evicted, and waiting turns are sent only with the next call for the same conversation.
     """
 
     def __init__(
@@ -72,13 +71,11 @@ class ConversationManager:
         )
 
     async def start(self) -> None:
-        """Also succeeds without Valkey, which is then retried; `redis_available` of `get_stats`
-        says whether it answers.
-        """
+        """Succeeds even if Valkey does not answer; it is tried again, and `redis_available` of `get_stats` tells."""
         await self._maintenance.start()
 
     async def stop(self) -> None:
-        """Sends waiting turns. Logs an error for those that could not be sent."""
+        """Sends waiting turns, and logs an error if some could not be sent."""
         await self._maintenance.stop()
 
     async def __aenter__(self) -> Self:
@@ -105,7 +102,7 @@ class ConversationManager:
         return state_of(view) if view else None
 
     async def peek(self, session_id: str) -> ConversationState | None:
-        """A copy for an observer: neither extends the time to live nor counts in the statistics."""
+        """A copy for an observer: neither extends the time to live nor counts as a hit or miss."""
         view = await self._look(check_id(session_id), keep=False)
         return state_of(view) if view else None
 
@@ -120,10 +117,10 @@ class ConversationManager:
         return session_id, state_of(view)
 
     async def update(self, session_id: str, state: ConversationState) -> None:
-        """Stores the changes made to `state` since `get`, and keeps what others added meanwhile.
+        """Stores the changes made to `state` since it was read, and keeps what others added meanwhile.
 
-        Removed or rewritten turns replace the stored ones; raises Conflict if someone changed these
-        meanwhile. A state that does not come from `get` replaces whatever is stored; one whose
+        If turns were removed or rewritten, the state replaces the stored conversation; raises Conflict if someone
+        changed that meanwhile. A state that was not read from a manager replaces whatever is stored; one whose
         conversation has expired is stored again.
         """
         session_id = check_id(session_id)
@@ -143,10 +140,7 @@ class ConversationManager:
         state.origin = mine
 
     async def delete(self, session_id: str) -> bool:
-        """Whether the conversation existed.
-
-        Raises StorageUnavailable while Valkey is unavailable.
-        """
+        """Returns whether the conversation existed. Raises StorageUnavailable while Valkey is unavailable."""
         session_id = check_id(session_id)
         entry = self._find_live(session_id) or CachedConversation(session_id, self._clock())
         async with entry.lock:
@@ -173,7 +167,7 @@ class ConversationManager:
         await self._append(check_id(session_id), addition_of([asked, answered]))
 
     async def stamps(self, session_ids: Sequence[str]) -> dict[str, str]:
-        """A version for each id that changes with the conversation. Raises StorageUnavailable."""
+        """By id, a text that changes with the stored conversation; none without Valkey. Raises StorageUnavailable."""
         names = [check_id(session_id) for session_id in session_ids]
         if self._store is None or not names:
             return {}
@@ -231,7 +225,7 @@ class ConversationManager:
         return self._store is not None and self._store.available
 
     def _find_live(self, session_id: str) -> CachedConversation | None:
-        """The cached entry; while Valkey is unavailable, one past its time to live is dropped here."""
+        """The cached entry. Without an answer from Valkey, one past its time to live is dropped here."""
         entry = self._local.find(session_id)
         if entry is None or self._reachable:
             return entry

@@ -1,4 +1,4 @@
-"""The methods of `write_behind.py` without Valkey: memory is the store."""
+"""The methods of `WriteBehind` without Valkey: memory is the store."""
 
 from __future__ import annotations
 

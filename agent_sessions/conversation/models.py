@@ -44,10 +44,7 @@ class ConversationTurn:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Ignores unknown fields; missing ones get their defaults.
-
-        Raises InvalidInput if it is not a turn.
-        """
+        """Ignores unknown fields; missing ones get their defaults. Raises InvalidInput if it is not a turn."""
         if not isinstance(stored, Mapping):
             raise InvalidInput(f"no turn: {str(stored)[:60]!r}")
         role, content = stored.get("role"), stored.get("content")
@@ -90,7 +87,7 @@ class ConversationState:
 
     @property
     def stamp(self) -> str:
-        """The stored version of this state, as in `ConversationManager.stamps`."""
+        """The stored version that this state was read from, as in `ConversationManager.stamps`; "" if none."""
         return self.origin.stamp if self.origin else ""
 
     def add_turn(self, turn: ConversationTurn) -> None:
@@ -105,10 +102,9 @@ class ConversationState:
     def to_dspy_history(self, *, question: str | None = None, answer: str | None = None) -> Any:
         """The last six turns as a `dspy.History`, or as `History` where DSPy is not installed.
 
-        Each turn is a message with role and content. DSPy's own adapters read a history by the
-        names of the signature's fields instead and ignore other messages: give these names
-        (`question="question", answer="answer"`), and each answered question becomes one message of
-        theirs.
+        Each turn is a message with role and content. DSPy's own adapters read a history by the names of the signature's
+        fields instead and ignore other messages: give these names (`question="question", answer="answer"`), and each
+        answered question becomes one message with these fields.
         """
         turns = self.turns[-HISTORY_TURNS:]
         if question and answer:
@@ -183,7 +179,7 @@ def _optional_text(stored: Mapping[str, Any], name: str) -> str | None:
 
 
 def _read_slots(stored: Any) -> dict[str, str]:
-    """Converts slot values to text: the writers in production have stored numbers."""
+    """Slots as text to text: other programs have stored numbers."""
     if stored is None:
         return {}
     if not isinstance(stored, Mapping):

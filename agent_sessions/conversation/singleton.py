@@ -13,11 +13,10 @@ _process = 0
 
 
 def get_session_manager(config: ConversationConfig | None = None) -> ConversationManager:
-    """The manager of this process, created by the first call. `await get_session_manager()` also
-    starts it.
+    """The manager of this process, created by the first call. `await get_session_manager()` also starts it.
 
-    A forked child gets its own, because connections cannot be shared. Raises InvalidInput if the
-    configuration differs from the first one.
+    A forked child gets its own, because connections cannot be shared. Raises InvalidInput if a given configuration
+    differs from the first one.
     """
     global _manager, _process
     if _manager is None or _process != os.getpid():

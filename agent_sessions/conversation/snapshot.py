@@ -41,7 +41,7 @@ class Snapshot:
     template_id: str | None = None
     language: str = "nl"
     stamp: str = ""
-    """The stored version that this equals; "" if unknown."""
+    """The stored version that this equals; "" if it is not known to equal any."""
 
     def to_text(self) -> str:
         head = dumps(
@@ -72,7 +72,7 @@ class Snapshot:
         self.language = addition.language or self.language
 
     def addition_to(self, later: Snapshot) -> Addition | None:
-        """The difference to `later`; None if `later` removed or rewrote something."""
+        """The difference to `later`; None if turns were removed or rewritten, or the template was removed."""
         count = len(self.turns)
         if later.turns[:count] != self.turns or (self.template_id and not later.template_id):
             return None
@@ -89,7 +89,7 @@ class Snapshot:
         )
 
     def joined_with(self, other: Snapshot) -> Snapshot:
-        """Merges two versions: their common beginning, then this one's turns, then the other's."""
+        """Merges two versions: their common first turns, then the other turns of this one, then those of `other`."""
         shared = 0
         for mine, theirs in zip(self.turns, other.turns, strict=False):
             if mine != theirs:

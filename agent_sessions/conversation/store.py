@@ -26,8 +26,7 @@ from agent_sessions.valkey_client import AWAY, cluster_url
 
 logger = logging.getLogger(__name__)
 
-# Redis 6 puts these codes into the text of a script's error; others raise a class or put them
-# first.
+# Redis 6 puts these codes into the text of a script's error. Otherwise the code comes first, or redis-py has a class.
 CANNOT_WRITE = (
     "READONLY",
     "OOM",
@@ -110,7 +109,7 @@ class ConversationStore:
             await client.aclose()
 
     async def _opened(self) -> Any:
-        """Raises Unreachable until it is known whether the server is a cluster node."""
+        """The client. Raises Unreachable as long as it is unknown whether the server is a node of a cluster."""
         if self._client is None:
             try:
                 found = await cluster_url(self._url, **_timeouts(self._config))
@@ -135,10 +134,7 @@ class ConversationStore:
     async def append(
         self, conversation_id: str, additions: Sequence[Addition], language: str
     ) -> Appended | None:
-        """None if the stored text has another order of fields.
-
-        Raises InvalidInput if it would get too long.
-        """
+        """None if the stored text has another order of fields. Raises InvalidInput if it would get too long."""
         arguments: list[str | int] = [self._writer, self._config.max_bytes, language]
         for addition in additions:
             arguments += [
@@ -226,7 +222,7 @@ class ConversationStore:
             raise self._judge(error, key) from error
 
     def _judge(self, error: Exception, key: str) -> Exception:
-        """The error to raise: Unreachable if a retry may help, otherwise an error about this key."""
+        """The error to raise: Unreachable if Valkey does not answer or cannot write, otherwise one for the caller."""
         message = str(error)
         if not _is_about_the_server(error):
             if "WRONGTYPE" in message:
@@ -242,7 +238,7 @@ class ConversationStore:
 
 
 def _is_about_the_server(error: Exception) -> bool:
-    """Whether the server caused it (READONLY, MASTERDOWN, OOM, unknown codes), not this key."""
+    """Whether the server's state is the cause (READONLY, MASTERDOWN, OOM, unknown codes), not this one key."""
     if type(error) is not refusals.ResponseError:
         return True  # a broken connection, or an error code with a class of its own
     message = str(error)
@@ -259,7 +255,7 @@ def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:
 
 
 def _client(url: str, config: ConversationConfig) -> Redis:
-    """A client without retries: they would hide that Valkey was unavailable."""
+    """A client without retries, which would hide that Valkey was unavailable."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,

@@ -1,7 +1,4 @@
-"""Synchronises a cached conversation with the stored one.
-
-Every method must be called with the entry's lock held.
-"""
+"""Synchronises a cached conversation with the stored one. Every method is called with the entry's lock held."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ class WriteBehind:
         self._language = language
 
     async def refresh(self, entry: CachedConversation, *, keep: bool) -> bool:
-        """Reads the conversation. True if the cache was current. Raises Unreachable."""
+        """Sends pending additions, then reads the conversation. True if the cache was current. Raises Unreachable."""
 
         async def step() -> bool:
             await self._push(entry)
@@ -49,16 +46,13 @@ class WriteBehind:
         return await self._in_current_generation(entry, step)
 
     async def push(self, entry: CachedConversation) -> None:
-        """Sends pending additions.
-
-        Raises Unreachable; additions that cannot be stored are marked refused.
-        """
+        """Sends pending additions; those that cannot be stored are marked refused. Raises Unreachable."""
         await self._in_current_generation(entry, lambda: self._push(entry))
 
     async def replace(
         self, entry: CachedConversation, snapshot: Snapshot, expected: str
     ) -> str | None:
-        """The new stamp; None if the stored version is not `expected`. Raises Unreachable."""
+        """The new stamp; None if the stored version is not `expected` ("" for any). Raises Unreachable."""
 
         async def step() -> str | None:
             await self._push(entry)
@@ -185,10 +179,7 @@ class WriteBehind:
 
 
 def _went_back(known: str, stored: str) -> bool:
-    """Whether Valkey was restored from an older copy.
-
-    Programs that count no versions write version 0.
-    """
+    """Whether Valkey was restored from an older copy. Version 0 says nothing: other programs do not count versions."""
     return 0 < _version(stored) < _version(known)
 
 
