@@ -56,7 +56,7 @@ class BulkJob(models.Model):
 
 
 class BulkItem(models.Model):
-    """`version` is the session's at planning time; sessions changed since are skipped."""
+    """`version` is what the plan is based on: the item fails if an order or another state came since, not for saves."""
 
     class Outcome(models.TextChoices):
         WAITING = "waiting", _("waiting")
