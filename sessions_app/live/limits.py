@@ -38,5 +38,5 @@ LIMITS = FeedLimits()
 # acknowledgement. An acknowledgement costs the server more than a frame, so it comes seldom, but
 # before half a window is used.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
-# A page that has received nothing for so long pings, and then connects anew: longer than `keepalive` and a lost frame.
+# Seconds without a frame after which a page pings, and connects anew: longer than one `keepalive`, and than two.
 PING_AFTER, SILENT_AFTER = 7.0, 12.0
