@@ -34,9 +34,8 @@ class FeedLimits:
 
 LIMITS = FeedLimits()
 
-# A page acknowledges a frame after this many frames, bytes, or seconds since its last
-# acknowledgement. An acknowledgement costs the server more than a frame, so it comes seldom, but
-# before half a window is used.
+# A page acknowledges a frame after this many frames, bytes, or seconds since its last acknowledgement. That costs the
+# server more than a frame, so it happens seldom, but before half a window is used.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
-# Seconds without a frame after which a page pings, and connects anew: longer than one `keepalive`, and than two.
+# Seconds without a frame after which a page pings, and then reconnects: more than one `keepalive`, more than two.
 PING_AFTER, SILENT_AFTER = 7.0, 12.0

@@ -24,8 +24,8 @@ class Writable(Protocol):
 
 Queue = deque[Writable]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
-"""Frames for one turn; the server sends them when it has ended. If few pages wait for a change the first are sent soon,
-and many pages are written to in fewer turns. The others get a share of every turn, so that changes do not starve them."""
+"""Frames for one turn; the server sends them when it has ended. Few pages get small turns, so that the first are sent
+soon; many get fewer and larger ones. The others have a share of every turn, so that changes do not starve them."""
 BESIDE = 16  # changes for one frame of the others, of which each turn has at least one
 
 
