@@ -37,5 +37,5 @@ LIMITS = FeedLimits()
 # A page acknowledges a frame after this many frames, bytes, or seconds since its last acknowledgement. That costs the
 # server more than a frame, so it happens seldom, but before half a window is used.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
-# Seconds without a frame after which a page pings, and then reconnects: more than one `keepalive`, more than two.
+# Seconds without a frame: after more than one `keepalive` a page pings, after more than two it reconnects.
 PING_AFTER, SILENT_AFTER = 7.0, 12.0

@@ -185,7 +185,7 @@ class SessionPageContent:
 
     @property
     def primary_action(self) -> Action | None:
-        """The order that this state most likely needs, or the first that this person may give."""
+        """The order that this state most likely needs, or the first possible one of this person's."""
         wanted = primary_verb(self.row.state)
         return next(
             (action for action in self.actions if action.verb is wanted),
