@@ -1,4 +1,4 @@
-"""`perform` gives an order for pages, bulk jobs, admin, API and commands."""
+"""`perform` gives an order, or edits, for pages, bulk jobs, admin and API; `explain` words its errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EDIT = "edit"
 
 
 async def _call(manager: SessionManager, verb: str, session_id: str, **who: Any) -> AgentSession:
-    """A person's reason for a failure is also the error that readers of the session see."""
+    """A person's reason for a failure is also the error that the agent and readers of the session see."""
     if verb == EDIT:
         return await manager.edit(session_id, **who)
     values = (who.get("reason") or "failed",) if verb == "fail" else ()
@@ -48,7 +48,7 @@ async def _call(manager: SessionManager, verb: str, session_id: str, **who: Any)
 
 @dataclass(frozen=True)
 class OrderResult:
-    """`changed` is false if the session was in that state already."""
+    """`changed` is false if there was nothing left to change."""
 
     session: AgentSession
     changed: bool
@@ -76,8 +76,7 @@ def perform(
     """Gives the order through the shared manager, and records it in log and metric.
 
     `extra` is `checkpoint_id` for rollback, `context`, `metadata` and `seen_metadata` for edit.
-    Raises the manager's errors (`explain` translates them), and InvalidInput if a required reason
-    is missing.
+    Raises the manager's errors (`explain` translates them), and InvalidInput if a required reason is missing.
     """
     try:
         check_reason(verb, reason)

@@ -46,7 +46,7 @@ COUNTED_AT_MOST = 10_000
 
 
 class CappedPaginator(AnyPaginator):
-    """Counts at most 10,000 rows: with a million, exact counts and last pages take seconds."""
+    """Pages the newest 10,000 rows only: with a million, an exact count or the last page takes seconds."""
 
     @cached_property
     def count(self) -> int:
@@ -135,7 +135,7 @@ class SessionAdmin(KeepsDrafts):
         return type(form.__name__, (form,), known)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentSession]:
-        """Defers contexts and checkpoints, which a list does not show."""
+        """Never reads checkpoints; a list reads no context or metadata either, as it does not show them."""
         sessions = super().get_queryset(request).defer("checkpoints", "their_copies")
         match = request.resolver_match
         is_list = match is not None and str(match.url_name).endswith("_changelist")

@@ -34,7 +34,7 @@ def user_of(request: HttpRequest) -> User:
 
 
 class KeepsDrafts(ModelAdmin):
-    """For orders to the ticked sessions, and for the form of one session."""
+    """Keeps drafts of orders to the ticked sessions, and of the form of one session."""
 
     @property
     def media(self) -> forms.Media:

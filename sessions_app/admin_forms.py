@@ -67,7 +67,7 @@ class ObjectField(forms.JSONField):
             return InvalidJSONInput(data)
 
     def prepare_value(self, value: Any) -> Any:
-        """Shows typed text again, including half a character."""
+        """Shows typed text again; one with half a character, which UTF-8 cannot encode, as JSON."""
         text = super().prepare_value(value)
         try:
             str(text).encode()
@@ -93,7 +93,7 @@ class ConflictsWidget(forms.Widget):
 
 
 class ConflictsField(forms.Field):
-    """Shown only with conflicts."""
+    """Visible only if there are conflicts."""
 
     widget = ConflictsWidget
 
@@ -130,10 +130,9 @@ class SessionForm(ModelForm):
         super().__init__(*args, **kwargs)
         for name in {"context", "metadata"} & self.fields.keys():
             self.fields[name].required = True
-            # Compared with the value that was shown: changes by the agent meanwhile are not the
-            # person's.
+            # Compared with what was shown: the agent's changes meanwhile are not the person's.
             self.fields[name].show_hidden_initial = True
-        # Of a form that was returned, the manager detects the changes.
+        # A form that was sent may name any permitted verb: the manager refuses those impossible by now.
         possible = [v for v in self.permitted if self.is_bound or self.instance.state in v.states]
         self.fields["verb"].choices = [  # type: ignore[attr-defined]
             ("", _("none")),
@@ -211,7 +210,7 @@ class SessionForm(ModelForm):
             perform(verb, session_id, seen_version=seen, request_id=request_id, **who, **extra)
 
     def _loaded(self, name: str) -> Any:
-        """The values with which the form was filled, sent back with it."""
+        """The value with which the form was filled, sent back with it."""
         bound = self[name]
         hidden = bound.field.hidden_widget().value_from_datadict(
             self.data, self.files, bound.html_initial_name
@@ -219,7 +218,7 @@ class SessionForm(ModelForm):
         return bound.field.clean(hidden)
 
     def save(self, commit: bool = True) -> AgentSession:
-        """Does nothing: the manager has stored it already."""
+        """Stores nothing: the manager has done so during validation."""
         return AgentSession.objects.get(pk=self.instance.pk)
 
     def save_m2m(self) -> None:
@@ -227,7 +226,7 @@ class SessionForm(ModelForm):
 
 
 def checkpoint_for(verb: str, session_id: uuid.UUID, wanted: str) -> dict[str, Any]:
-    """The checkpoint with this number or name. Raises CheckpointNotFound."""
+    """For a verb that needs one: the checkpoint by number or name. Raises CheckpointNotFound for an unknown name."""
     if not VERBS[verb].needs_checkpoint:
         return {}
     n = whole(wanted)

@@ -20,10 +20,7 @@ else:
 
 
 class BrowsersDateTime(forms.DateTimeInput):
-    """A datetime input of the browser.
-
-    Django's two fields lack labels, and its calendar uses inline styles.
-    """
+    """The browser's own input: Django's two fields lack labels, and their calendar uses inline styles."""
 
     input_type = "datetime-local"
 

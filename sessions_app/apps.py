@@ -20,7 +20,7 @@ class SessionsAppConfig(AppConfig):
     def ready(self) -> None:
         from sessions_app import checks  # noqa: F401 - registers itself
 
-        # Sent once for each app: after the last one all tables of this migrate exist.
+        # Sent once for each app: after the last one all tables exist.
         post_migrate.connect(grant_roles, dispatch_uid="sessions_app.grant_roles")
 
 

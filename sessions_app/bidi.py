@@ -1,7 +1,8 @@
 """Isolates text of agents and people, so that it cannot turn the direction of the text around it (Unicode bidi).
 
-In HTML such text stands in a `<bdi>` (the filter `isolate`) or alone in an element that base.css isolates (q, ins, del,
-code, pre), through the filter `closed`. Where there can be no element (titles, labels, sentences) it stands between two characters: `isolated`.
+In HTML such text is in a `<bdi>` (the filter `isolate`) or alone in an element that base.css isolates (q, ins, del, code,
+pre), through the filter `closed`. Where no element is possible (titles, labels, sentences) it is between two characters:
+`isolated`.
 """
 
 from __future__ import annotations

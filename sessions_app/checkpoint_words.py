@@ -1,7 +1,4 @@
-"""Labels of checkpoints that the library makes.
-
-Pages show the label, and the stored name as title.
-"""
+"""Labels of checkpoints that the library makes; pages show the stored name in the title."""
 
 from __future__ import annotations
 

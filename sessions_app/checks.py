@@ -13,8 +13,7 @@ from django.utils.translation import ngettext
 from dashboard import url_prefix
 from dashboard.errors import SetupError
 
-# Superusers that own nothing here (a backup, monitoring) are not counted. Every role may see the
-# log-ins.
+# Superusers that own nothing here (a backup, monitoring) do not count. Every role may see a connection's log-in.
 LOG_INS = """
 SELECT session_user::text, pg_has_role(session_user, c.relowner, 'MEMBER'), pg_get_userbyid(c.relowner)::text,
        (SELECT count(*) FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid

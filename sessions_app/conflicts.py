@@ -55,7 +55,7 @@ class ConflictRow:
 
     @property
     def hidden(self) -> str:
-        """The row's hidden fields."""
+        """The row as the value of a hidden field, which the form sends back."""
         at = self.at.isoformat() if self.at else ""
         texts = [self.loaded, self.now, self.mine, self.actor, at, self.more]
         return json.dumps([self.part, self.path, *texts], ensure_ascii=False)

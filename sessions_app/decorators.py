@@ -16,7 +16,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def performers_only(view: View[P]) -> View[P]:
-    """For users who may give at least one order; the view checks the one for its own order."""
+    """For users who may give at least one order; the view checks the permission for its own."""
     return _guarded(view, lambda request: bool(permitted_verbs(request.user)))
 
 

@@ -44,7 +44,7 @@ class WholeNumberField(forms.IntegerField):
 
 
 class TextField(forms.Field):
-    """The text unchanged; "" if missing."""
+    """The text as written, stripped or shortened only on demand; `initial` if missing."""
 
     def __init__(self, *, initial: str = "", longest: int | None = None, strip: bool = False):
         super().__init__(required=False, initial=initial)
@@ -172,7 +172,7 @@ class BulkPlanForm(Params):
 
 
 class BulkForm(Params):
-    """Parameters of a bulk plan."""
+    """The reason and the checkpoint that a person gives for a plan."""
 
     reason = TextField(strip=True)
     checkpoint = TextField(longest=500, strip=True)

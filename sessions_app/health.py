@@ -1,8 +1,8 @@
 """Late, lost, without progress: one table of limits, and all its implementations.
 
-Depends on stored values and a clock; nothing is stored. `health` is for one session, `condition_q`
-and `case_sql` are the same for the database, `held_since` is when a condition began by time alone,
-and `limits_of` are the limits that the browser compares.
+Computed from stored times and a clock; the result is not stored. `health` is for one session, `condition_q` and
+`case_sql` are the same for the database, `held_since` is when a condition began by time alone, and `limits_of` are the
+limits that the browser compares.
 """
 
 import json
@@ -62,8 +62,7 @@ def rule_for(agent_type: str, rules: Rules) -> Rule:
 class Limit:
     """A condition: in these states, `fact` is older than the rule's seconds of the same name.
 
-    `unknown` is whether a missing fact counts as older. `columns` hold the fact, the first one that
-    is not null.
+    `unknown` is whether a missing fact counts as older. The fact is the first of `columns` that is not null.
     """
 
     condition: Health
@@ -151,7 +150,7 @@ def held_since(
 
 
 def limits_of(facts: Facts, rules: Rules) -> str:
-    """For the browser, the worst first: condition, clock, seconds. Empty if it is not watched."""
+    """For the browser, the worst first: condition, clock, seconds. Empty if no limit applies."""
     rule = rule_for(facts.agent_type, rules)
     return ";".join(
         f"{limit.condition} {limit.fact.removeprefix('last_')} {getattr(rule, limit.condition)}"
@@ -163,7 +162,7 @@ def limits_of(facts: Facts, rules: Rules) -> str:
 def condition_q(condition: str, rules: Rules, now: Any = None) -> Q:
     """Sessions with the condition by the database's clock, or by `now`.
 
-    The query annotates `progressed`.
+    The query has to annotate `progressed`.
     """
     limit = BY_CONDITION[condition]
     found = Q(state__in=sorted(limit.states)) & _exceeded_q(limit, rules, now)

@@ -1,4 +1,4 @@
-"""Messages for the library's errors of input, by the error's code."""
+"""Messages for what the library refuses to store, by the error's code."""
 
 from __future__ import annotations
 

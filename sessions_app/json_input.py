@@ -19,7 +19,7 @@ class RepeatedKey(InvalidInput):
 
 
 def read(text: str | bytes) -> Any:
-    """Raises InvalidInput, also for a repeated key, of which JSON parsers silently keep one value."""
+    """Raises InvalidInput, also for a repeated key: JSON parsers silently keep one of its values."""
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except InvalidInput:

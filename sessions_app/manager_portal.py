@@ -1,7 +1,6 @@
 """The web process's manager on its own event loop, for synchronous views, admin and commands.
 
-A psycopg pool and a redis.asyncio client belong to the loop that made them; Django's threads come
-and go.
+A psycopg pool and a redis.asyncio client belong to the loop that made them; Django's threads come and go.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from agent_sessions import SessionManager, StorageUnavailable, tasks
 
 Result = TypeVar("Result")
 
-# The last resort: all parts have shorter time limits. It covers a PostgreSQL that never answers, or
-# a loop that died under its callers.
+# The last resort: the time limits of all parts together stay below it. It covers a PostgreSQL that never answers, or a
+# loop that died under its callers.
 CALL_TIMEOUT = 30.0
 SHUTDOWN_TIMEOUT = 5.0
 
@@ -32,7 +31,7 @@ class ManagerPortal:
         self._begin()
 
     def after_fork(self) -> None:
-        """A child has neither the thread nor its loop, so nothing of the parent is closed there."""
+        """A child has neither thread nor loop; it keeps the parent's objects, so that none is finalised there."""
         self._parents = vars(self).copy()
         self._begin()
 
@@ -58,7 +57,7 @@ class ManagerPortal:
         return self._wait(started)
 
     def at_close(self, closing: Callable[[], Awaitable[None]]) -> None:
-        """Registers a task for the end of the loop."""
+        """Registers what is awaited on the loop before it ends."""
         self._at_close.append(closing)
 
     def call(self, operation: Callable[[SessionManager], Awaitable[Result]]) -> Result:

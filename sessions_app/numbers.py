@@ -9,10 +9,7 @@ BIGINT = 2**63 - 1
 
 
 def whole(text: str, at_most: int = INTEGER) -> int | None:
-    """None if it is not a whole number, or above the limit.
-
-    `isdigit` alone accepts "²", which `int` refuses.
-    """
+    """None if it is not a whole number, or above the limit. `isdigit` alone accepts "²", which `int` refuses."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(at_most)):
         return None
     number = int(text)

@@ -41,7 +41,7 @@ def permitted_verbs(user: Person) -> list[Verb]:
 
 
 def ensure_groups() -> None:
-    """Also creates the permissions, which Django does not always do for unmanaged models."""
+    """Also creates the permissions: Django creates those of an unmanaged model only if a migration names it."""
     content_type, _ = ContentType.objects.get_or_create(
         app_label="sessions_app", model="agentsession"
     )

@@ -43,6 +43,6 @@ class HistoryQuerySet(OfSessionQuerySet[M]):
 
 class PastContextQuerySet(OfSessionQuerySet[M]):
     def context(self, context_version: int) -> Any:
-        """None if it is not stored any more."""
+        """None if it is not stored."""
         found = self.filter(context_version=context_version)
         return found.values_list("context", flat=True).first()

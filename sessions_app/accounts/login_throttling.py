@@ -58,7 +58,7 @@ def count(account: str, address: str) -> timedelta | None:
 
 
 def succeeded(account: str, address: str) -> None:
-    """Takes the attempt back, and ends counting for the account from this address."""
+    """After the right password: takes the attempt back, and forgets those for the account from this address."""
     with connection.cursor() as cursor:
         for kind, name in _keys(account, address):
             cursor.execute(_TAKE_BACK, {"kind": kind, "name": name})

@@ -1,4 +1,4 @@
-"""Labels of permissions and groups in the reader's language."""
+"""Labels of permissions and groups in the reader's language; the tables store Django's English names."""
 
 from __future__ import annotations
 

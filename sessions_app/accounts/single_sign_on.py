@@ -62,7 +62,7 @@ class ProviderBackend(PrefetchingModelBackend, OIDCAuthenticationBackend):  # ty
         return _known(issuer, subject) or _new(issuer, subject, {**payload, **claims})
 
     def _require_for_us(self, payload: Mapping[str, Any]) -> None:
-        """Refuses tokens that the provider issued for another program."""
+        """Refuses tokens that the provider issued for another program, or that never expire."""
         audience = payload.get("aud")
         given = audience if isinstance(audience, list) else [audience]
         if self.OIDC_RP_CLIENT_ID not in given:
@@ -117,7 +117,7 @@ def _verified_address(claims: Mapping[str, Any]) -> str:
 
 
 def _names(issuer: str, subject: str, claims: Mapping[str, Any]) -> list[str]:
-    """The provider's name of the person, and as a fallback the name with a unique suffix."""
+    """Names to try: the provider's, then with a suffix of this account; without a usable one `sso-` and the suffix."""
     own = hashlib.sha256(f"{issuer}\n{subject}".encode()).hexdigest()[:12]
     wanted = claims.get("preferred_username")
     if isinstance(wanted, str) and NAME.match(wanted):

@@ -1,4 +1,1 @@
-"""The API for programs: sessions and orders.
-
-OpenAPI at /api/openapi.json, described in docs/api.md.
-"""
+"""Sessions and orders for programs, with OpenAPI at /api/openapi.json; described in docs/api.md."""

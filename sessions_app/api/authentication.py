@@ -27,7 +27,7 @@ class Token(HttpBearer):
 
 
 class BrowserSession(APIKeyCookie):
-    """A dashboard log-in; CSRF is checked as on the pages, which a request with a token does not need."""
+    """A log-in to the dashboard, with the CSRF check of its pages; a request with a token needs none."""
 
     param_name: str = settings.SESSION_COOKIE_NAME
 

@@ -103,7 +103,7 @@ def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _where(location: Any) -> str:
-    """The path with `body.reason`, without ninja's names of parameters."""
+    """The path of a value, such as `body.reason`, without ninja's names of parameters."""
     parts = [str(part) for part in location]
     return ".".join(parts[:1] + [part for part in parts[1:] if part not in {"order", "asked"}])
 
@@ -120,7 +120,7 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, UnsupportedMediaType):
         return problem(415)
     text = str(error)
-    if text.startswith("Cannot parse request body"):  # text of ninja
+    if text.startswith("Cannot parse request body"):  # ninja's own text
         text = "The body cannot be read: a JSON object is needed."
     return problem(error.status_code, detail=text)
 

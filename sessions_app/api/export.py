@@ -30,7 +30,7 @@ COLUMNS = (
     "at", "session_id", "version", "kind", "verb", "from_state", "to_state", "actor", "reason", "source",
     "checkpoint_n", "checkpoint_name", "paths", "epoch", "change_id", "detail",
 )  # fmt: skip
-# Spreadsheets run a formula at the beginning of a cell, also after a separator that they recognise.
+# Spreadsheets run a formula at the beginning of a cell; with another separator a cell begins inside of ours, too.
 FORMULA = re.compile(r"(\A|[;\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠]|[\t\r])")
 BOM = "\ufeff"  # without it Excel does not read the file as UTF-8
 
@@ -147,7 +147,7 @@ def _line(cells: Iterable[object], separator: str) -> str:
 
 
 def _cell(value: Any) -> object:
-    """Escapes texts that a spreadsheet would run as formulas: users write reasons and names."""
+    """Escapes texts that a spreadsheet would run as formulas: reasons and names are not trusted."""
     if value is None:
         return ""
     if isinstance(value, dict | list):

@@ -1,4 +1,4 @@
-"""Orders as nouns: a POST creates one, by `actions.perform`."""
+"""Orders as nouns: a POST creates one through `actions.perform`."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def request_id(actor: str, key: str | None) -> UUID | None:
 
 
 def seen_version(match: str | None) -> int | None:
-    """The version in `If-Match`; None for `*`."""
+    """The version in `If-Match`; None for `*` or no header."""
     text = (match or "").strip().removeprefix("W/").strip('"')
     if text in ("", "*"):
         return None

@@ -220,7 +220,7 @@ class EditIn(ReasonIn):
 
 
 class ActionOut(Schema):
-    """`changed` is false if the session was in that state already."""
+    """`changed` is false if there was nothing left to change."""
 
     changed: bool
     session: SessionDetail
@@ -237,7 +237,7 @@ class BlindnessItem(Schema):
 
 
 class WatchItem(Schema):
-    """Whether a watchdog runs, and since when it has received no heartbeats."""
+    """Whether a watchdog runs and receives heartbeats; if not, since when."""
 
     sees: bool
     runs: bool

@@ -1,4 +1,4 @@
-"""Reading sessions, with the filters, pages and permissions of the dashboard's pages."""
+"""Reading sessions, with the filters, pagination and permissions of the dashboard."""
 
 from __future__ import annotations
 

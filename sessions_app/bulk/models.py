@@ -56,7 +56,7 @@ class BulkJob(models.Model):
 
 
 class BulkItem(models.Model):
-    """`version` is the session's at planning time; sessions changed since are skipped."""
+    """`version` is the base of the plan: the item fails if an order or another state came since; saves do not count."""
 
     class Outcome(models.TextChoices):
         WAITING = "waiting", _("waiting")

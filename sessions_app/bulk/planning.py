@@ -55,7 +55,7 @@ def plan_matching(verb: str, query: str, user: User) -> BulkJob:
 
 
 def plan_undo(job: BulkJob, user: User) -> BulkJob:
-    """Plans to undo the job's changes, except where somebody has given another order since."""
+    """Plans to undo the job's changes; items fail where an order or another state has come since."""
     undo = BulkJob(verb=VERBS[job.verb].undo, origin=BulkJob.Origin.UNDO, follows=job, **_by(user))
     changed = dict(
         job.items.filter(outcome=Outcome.DONE).values_list("session_id", "result_version")
@@ -107,7 +107,7 @@ def _pinned(
 
 
 def checkpoint_names(job: BulkJob) -> Sequence[tuple[str, int]]:
-    """The names most frequent in the newest of these sessions."""
+    """Checkpoint names of the newest of these sessions, each with in how many it occurs, the most frequent first."""
     ids = list(job.items.order_by("n").values_list("session_id", flat=True)[:NAMES_FROM])
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, [ids, MOST_NAMES])

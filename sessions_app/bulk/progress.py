@@ -46,7 +46,7 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Confirmations:
-    """Sessions that got the order, by whether the agent confirmed it and why not."""
+    """Numbers of the sessions that got the order: confirmed, or why not."""
 
     confirmed: int = 0
     outstanding: int = 0
@@ -143,10 +143,7 @@ def progress(job: BulkJob) -> Progress:
 
 
 def confirmations(job: BulkJob, given_to: int) -> Confirmations:
-    """Confirmations of the sessions that got the order.
-
-    Superseded: another order came before the confirmation.
-    """
+    """For sessions that got the order; one that another order followed before it was confirmed is superseded."""
     confirmed = Q(acknowledged_version__gte=F("given"))
     superseded = ~confirmed & Q(order_version__gt=F("given"))
     silent = silent_q(settings.HEARTBEAT_RULES)
@@ -167,7 +164,7 @@ def confirmations(job: BulkJob, given_to: int) -> Confirmations:
 
 
 def reasons(job: BulkJob) -> list[Reason]:
-    """Reasons of the impossible sessions, the most frequent first."""
+    """Why the order is not possible for some sessions, the most frequent reason first."""
     not_possible = job.items.filter(outcome=Outcome.IMPOSSIBLE).order_by()
     counted = not_possible.values_list("problem", "detail").annotate(n=Count("id"))
     found = [Reason(n, why(job, problem, text)) for problem, text, n in counted]
@@ -175,7 +172,7 @@ def reasons(job: BulkJob) -> list[Reason]:
 
 
 def lines(job: BulkJob, outcome: str = "", after: int = 0) -> Sequence[JobLine]:
-    """Outcomes, one more than is shown if there are more."""
+    """Outcomes by number; one more than is shown if there are more."""
     items = job.items.filter(n__gt=after).order_by("n")
     if outcome:
         items = items.filter(outcome=outcome)

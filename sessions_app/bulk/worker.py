@@ -1,4 +1,4 @@
-"""Executes bulk jobs in a thread of the web process; another process takes over when it dies.
+"""Executes bulk jobs in a thread of the web process or the watchdog; another process takes over when it dies.
 
 Only the holder of a job's lease works on it. An order that a worker gave without recording it,
 because it died, is given again with the same request id, which changes nothing.

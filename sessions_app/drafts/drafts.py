@@ -27,7 +27,7 @@ LONGEST_NAME = 100
 
 
 def keep(user_id: int, form: str, fields: dict[str, list[str]]) -> None:
-    """Raises InvalidInput. Of more than MAX_DRAFTS of one person the oldest are deleted."""
+    """Stores a draft; of more than MAX_DRAFTS of one person the oldest are deleted. Raises InvalidInput."""
     if not 0 < len(form) <= LONGEST_NAME:
         raise InvalidInput("there is no such form")
     validation.json_object(fields, "draft", MAX_BYTES)

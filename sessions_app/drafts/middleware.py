@@ -23,7 +23,7 @@ AWAY = (DatabaseError, InterfaceError, StorageUnavailable)
 class DraftsMiddleware:
     """Needs `request.user`.
 
-    Only a form's author may submit it; for others its text is stored as a draft.
+    A form takes effect only for its author; sent by others, its text is stored as a draft of the author.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -12,8 +12,7 @@ WRITTEN = frozenset({"reason", "name", "text", "context", "metadata"})
 
 
 def form_to_send_again(request: HttpRequest) -> dict[str, Any] | None:
-    """URL and fields (name, text, whether a person wrote it) of a form. None for forms without
-    drafts.
+    """URL and fields (name, text, whether a person wrote it) of a form; None for forms without drafts.
 
     Reads only the request, because the database is unavailable.
     """

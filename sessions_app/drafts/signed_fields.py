@@ -1,8 +1,6 @@
-"""The hidden field of a form with drafts: its author, its name, and the URL at which it is opened
-again.
+"""The hidden field of a form with drafts: its author, its name, and the URL that opens it again.
 
-It is signed, so that text can be stored for its author if the request comes without a log-in or
-with another one.
+It is signed, so that text can be stored for its author if the request has no log-in or somebody else's.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ def sign(form: DraftForm) -> str:
 
 
 def read(token: str, max_age: timedelta | None = None) -> DraftForm | None:
-    """None without a valid signature of this application."""
+    """None without a signature of this application, or if it is older than `max_age`."""
     try:
         author, name, at = _signer.unsign_object(token, max_age=max_age)
     except (signing.BadSignature, ValueError, TypeError):
@@ -39,6 +37,6 @@ def read(token: str, max_age: timedelta | None = None) -> DraftForm | None:
 
 
 def fields_of(post: Any) -> dict[str, list[str]]:
-    """Fields that a person wrote, without those of the request."""
+    """All fields but the CSRF token and the signed field."""
     own = ("csrfmiddlewaretoken", FIELD)
     return {name: [str(t) for t in texts] for name, texts in post.lists() if name not in own}

@@ -1,4 +1,4 @@
-"""After a restore or a fail-over versions on pages are not comparable: the pages reload."""
+"""After a restore or a fail-over, versions on pages say nothing about the database's: the pages reload."""
 
 import logging
 from collections.abc import Callable
@@ -22,8 +22,7 @@ class TimelineWatch:
         self._known: str | None = None
 
     async def read(self, reader: DatabaseThread) -> str:
-        """On a new timeline every page is closed: it reconnects, gets the new timeline, and
-        reloads.
+        """On a new timeline every page's socket is closed: it reconnects, gets the new timeline, and reloads.
 
         Raises DatabaseUnavailable.
         """

@@ -39,7 +39,7 @@ def running_hub() -> Hub | None:
 
 
 def listen_parameters() -> dict[str, Any]:
-    """Parameters without pools: LISTEN does not survive a transaction pooler."""
+    """For a connection past every pool: LISTEN does not survive a transaction pooler."""
     alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     return {
         "conninfo": settings.LISTEN_DATABASE_URL or settings.DATABASE_URL,

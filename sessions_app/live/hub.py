@@ -191,7 +191,7 @@ class Hub:
         self.watch()
 
     async def _tick_loop(self) -> None:
-        """A change is sent at once unless another just was; otherwise, and for heartbeats, four times a second."""
+        """A change is sent at once unless another just was; else it waits, like heartbeats, for the next tick."""
         begun = self._monotonic()
         while True:
             woken, begun = await self._is_woken(begun + self.limits.tick), self._monotonic()

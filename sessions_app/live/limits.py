@@ -34,9 +34,8 @@ class FeedLimits:
 
 LIMITS = FeedLimits()
 
-# A page acknowledges a frame after this many frames, bytes, or seconds since its last
-# acknowledgement. An acknowledgement costs the server more than a frame, so it comes seldom, but
-# before half a window is used.
+# A page acknowledges a frame after this many frames, bytes, or seconds since its last acknowledgement. That costs the
+# server more than a frame, so it happens seldom, but before half a window is used.
 ACK_EVERY, ACK_BYTES, ACK_AFTER = 48, 32 * 1024, 5.0
-# A page that has received nothing for so long pings, and then connects anew: longer than `keepalive` and a lost frame.
+# Seconds without a frame: after more than one `keepalive` a page pings, after more than two it reconnects.
 PING_AFTER, SILENT_AFTER = 7.0, 12.0

@@ -21,7 +21,7 @@ Close = Callable[[SocketConnection, int, str], None]
 
 
 class IdleTimeouts:
-    """Closes pages that stop acknowledging; sends a keepalive to idle ones."""
+    """Closes pages that stop acknowledging or never say hello; sends a keepalive to idle ones."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Reconciliation:
 async def compare(
     registry: SubscriptionRegistry, reader: DatabaseThread, batch: Batch, at: float
 ) -> None:
-    """Adds everything newer than the pages to the batch."""
+    """Adds to the batch what is newer in the database than on pages."""
     for ids in list(registry.chunks(CHUNK)):
         found: Versions = await reader.read(versions, ids)
         for session_id, shown in registry.watched(ids).items():

@@ -1,4 +1,4 @@
-"""The feed's status on every page: live only while that is verified."""
+"""The feed's status on every page: live only while notifications are proven to arrive."""
 
 import json
 from collections.abc import Callable

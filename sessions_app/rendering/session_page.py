@@ -44,7 +44,7 @@ class SessionPageParams:
 
 
 class SessionPageContent:
-    """Data for the templates. The view reads it by `read_conversation` or `read_panels`."""
+    """Data for the templates, which make no queries: the view calls `read_conversation` or `read_panels` first."""
 
     past: PointInTime | None = None
     conversation: Conversation | None = None
@@ -110,10 +110,9 @@ class SessionPageContent:
         self.older_history = self.history[-1].version if more else None
 
     def _read_failure(self, newest: list[ShownCheckpoint]) -> None:
-        """`last_good` is the most likely target of a rollback: the newest checkpoint of the agent's
-        own work.
+        """`last_good` is the most likely target of a rollback: the newest checkpoint of the agent's own work.
 
-        After a repeated error it is before those to which the session was rolled back in vain.
+        After a repeated error it is older than those to which the session was rolled back in vain.
         """
         if self.row.state == SessionState.FAILED:
             self.repeated = detail.read_repeated_failure(self.session.id)
@@ -186,7 +185,7 @@ class SessionPageContent:
 
     @property
     def primary_action(self) -> Action | None:
-        """The order that this state most likely needs, or the first that this person may give."""
+        """The order that this state most likely needs, or the first possible one of this person's."""
         wanted = primary_verb(self.row.state)
         return next(
             (action for action in self.actions if action.verb is wanted),

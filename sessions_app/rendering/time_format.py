@@ -1,4 +1,4 @@
-"""Times and durations in words, the same as in `static/js/core/clock.js`."""
+"""Times and durations in words; a test holds the durations equal to those of `static/js/core/spans.js`."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -72,7 +72,7 @@ def format_time(moment: datetime, now: datetime) -> str:
 
 @lru_cache(maxsize=8)
 def day_of(moment: datetime) -> datetime:
-    """The begin of the local day, the only thing about now that `format_time` depends on."""
+    """When the local day began: all that `format_time` needs of `now`."""
     return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

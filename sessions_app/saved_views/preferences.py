@@ -47,7 +47,7 @@ def save_preferences(user: User, *, shown: list[str], density: str) -> ListStyle
 
 
 def toggle_default(user: User, view: SavedView) -> ListStyle:
-    """Makes the view the list's default, or no longer."""
+    """Makes the view the list's default; if it is that already, the list has none."""
     is_it = preferences_for(user).default_view_id == view.pk
     return _chosen(user, {"default_view": None if is_it else view})
 

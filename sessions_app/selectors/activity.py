@@ -41,10 +41,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`slots` are the first seconds of the slots since the epoch.
-
-    `beats` is None without Valkey.
-    """
+    """`slots` are their starts in seconds since the epoch. `beats` is None while Valkey is unavailable."""
 
     slots: Sequence[int]
     series: Sequence[Series]

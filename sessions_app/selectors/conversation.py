@@ -143,7 +143,7 @@ def _number(turns: Sequence[Turn], first: int) -> None:
 
 
 def _of_item(item: dict[str, Any]) -> list[Turn]:
-    """An item is a turn or an exchange: question and answer, maybe with a tutor's reply."""
+    """An item is a turn or an exchange: a question and its answer, or a tutor's question, the answer and the reply."""
     at = next((parse_moment(item[k]) for k in TIMES if isinstance(item.get(k), str)), None)
     text = {key: value for key, value in item.items() if isinstance(value, str)}
     rest = {
@@ -167,7 +167,7 @@ def _of_item(item: dict[str, Any]) -> list[Turn]:
 
 
 def _date(turns: Sequence[Turn], session_id: UUID, version: int | None) -> None:
-    """Sets the time of each exchange to that of the version that stored it, newest first."""
+    """Sets the time of each exchange to that of the version that stored it, counted back from the newest."""
     if not any(turn.at for turn in turns):
         newest = turns[-1].exchange
         stored_at = _stored_at(session_id, version, newest + 1)

@@ -79,7 +79,7 @@ def conversation_id_of(session_id: UUID, *parts: Any) -> str:
 
 
 def live_page(limit: int, after: str | None) -> tuple[ConversationPage, dict[str, Any]]:
-    """A page of live conversations, latest first, and statistics.
+    """A page of live conversations, latest first, and this process's statistics.
 
     Raises InvalidInput for an invalid cursor.
     """

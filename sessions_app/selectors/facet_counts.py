@@ -1,4 +1,4 @@
-"""Counts of sessions by all facets, with one query independent of the filter."""
+"""Counts of sessions by all facets: one query, the same for every filter."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from ..health import CONDITIONS, case_sql, rules_parameter, rules_sql
 from ..listed_states import LISTED_STATES, PAUSED, PAUSING, pause_verbs, states_sql
 from .filters import ListFilter
 
-# Ended sessions come from the counters; the few live ones are counted by time.
+# Counters have the ended sessions; the few live ones are counted, because their condition depends on time.
 _SQL = f"""
 WITH rules AS (SELECT * FROM {rules_sql("r")}),
 live AS (

@@ -81,9 +81,8 @@ class ListFilter:
     def matches(self, row: "Row", *, shown: bool = False) -> bool:
         """Whether a row belongs to this list now.
 
-        `shown` is for a row that the page shows already: a match by free text, by a checkpoint's
-        name or inside the context stays, because the row alone has neither older checkpoints nor
-        the context.
+        `shown` is for a row that the page shows already: a match by free text, by a checkpoint's name or inside the
+        context stays, because the row alone has neither older checkpoints nor the context.
         """
         if self.errors or (row.state == SessionState.DELETED and not self.shows_deleted):
             return False
@@ -102,9 +101,7 @@ class ListFilter:
     def beyond(
         self, sessions: SessionQuerySet[AgentSession], newest: int
     ) -> QuerySet[AgentSession, Any]:
-        """The start time of the first session that a search inside the `newest` does not reach; no
-        row if it reaches all.
-        """
+        """The start of the first session beyond the `newest`, which a search leaves out; no row if it reaches all."""
         return _beyond(self._by_index(sessions), newest)
 
     def since(

@@ -34,7 +34,7 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True)
 class PageOfRows:
-    """`newer` and `older` are the keys of the neighbouring pages, if any."""
+    """`previous` and `next` are the keys of the neighbouring pages in the list's order, if any."""
 
     rows: Sequence[Row]
     previous: PageKey | None = None

@@ -176,9 +176,9 @@ def rows_by_id(ids: Collection[str]) -> dict[str, Row]:
 
 @cache
 def _by_ids() -> tuple[str, tuple[Any, ...], tuple[str, ...]]:
-    """The query's text; its last parameter are the ids.
+    """The query's text, its parameters but the last, which are the ids, and the names of its columns.
 
-    Composed once: 0.35 ms of processor time a row instead of 3.7.
+    Composed once: a row takes 0.35 ms of processor time instead of 3.7.
     """
     among = RawSQL("agent_sessions.id = ANY(%s)", [None], output_field=BooleanField())
     query = with_row_columns(AgentSession.objects.filter(among)).query

@@ -24,7 +24,7 @@ _ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 # Scripts read these two as well: no more than what Python and JavaScript have in common.
 LOOKS_LIKE_ID = r"(?=[a-fA-F-]*[0-9])[0-9a-fA-F-]{4,36}"
 LAST_WORD = r'(?:[^\s":]+:"[^"]*|\S*)$'
-"""Of a search that is being written: a quoted value with spaces belongs to its key."""
+"""The last word of a search that is being typed; a quoted value with spaces belongs to its key."""
 
 
 class SearchGroup(NamedTuple):

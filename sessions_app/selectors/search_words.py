@@ -82,7 +82,7 @@ def value_of(word: str) -> str | None:
 
 
 def as_condition(value: str) -> str | None:
-    """As in URLs, in no language."""
+    """The condition by its name in URLs, which is the same in every language."""
     name = value.lower().replace("-", "_")
     return name if name in CONDITIONS else None
 

@@ -34,7 +34,7 @@ AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 @dataclass(frozen=True, slots=True)
 class ShownCheckpoint:
-    """A checkpoint in the list."""
+    """The shown part of a checkpoint."""
 
     n: int
     name: str
@@ -103,7 +103,7 @@ class Action:
 
 
 def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
-    """The page's facts and its row, in one query each."""
+    """The session with the columns that its page shows, and its row, in one query each."""
     session = AgentSession.objects.only(*SHOWN).filter(id=session_id).first()
     if session is None:
         return None
@@ -194,7 +194,7 @@ def action(verb: Verb, state: str) -> Action:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedFailure:
-    """The same error `times` in a row, with a rollback before each but the first; `earliest` is the lowest target of those."""
+    """The same error `times` in a row, with a rollback before each but the first; `earliest` is their lowest target."""
 
     times: int
     earliest: int

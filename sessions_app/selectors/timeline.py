@@ -79,7 +79,7 @@ def axis(row: Row) -> Json:
 
 
 def _moments(session_id: UUID) -> tuple[list[list[int]], list[Json]]:
-    """Each: version, the first whole millisecond at which it was in force, and whether it was the agent's (1), with a turn (2).
+    """Each: version, its first whole millisecond in force, and whether it was the agent's (1), with a turn (2).
 
     And, with its words, each that may have changed the state or is marked; the first one always.
     """
@@ -96,7 +96,7 @@ def _moments(session_id: UUID) -> tuple[list[list[int]], list[Json]]:
 
 
 def _confirmed_at(row: Row) -> datetime | None:
-    """When the pause that is in force was confirmed. One of today's agents confirms it without an entry that says so."""
+    """When the pause that is in force was confirmed. An old agent confirms it without an entry that says so."""
     if row.state != PAUSED or row.order_verb not in pause_verbs() or row.order_open:
         return None
     found = AgentSession.objects.filter(id=row.id)

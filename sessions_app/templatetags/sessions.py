@@ -77,7 +77,7 @@ def addresses() -> dict[str, Any]:
 
 @register.simple_tag(takes_context=True)
 def draft_field(context: template.Context, name: str, at: str) -> SafeString:
-    """Marks a form whose text is stored as a draft. `at` is its URL."""
+    """Marks a form whose text is stored as a draft. `at` is the URL that opens it again."""
     form = signed_fields.DraftForm(context["request"].user.pk, name, at)
     return format_html(
         '<input type="hidden" name="{}" value="{}">', signed_fields.FIELD, signed_fields.sign(form)
@@ -86,7 +86,7 @@ def draft_field(context: template.Context, name: str, at: str) -> SafeString:
 
 @register.simple_block_tag
 def notice(content: SafeString, name: str, icon_name: str, tone: str = "") -> SafeString:
-    """What a session's page says above its panels."""
+    """A message above the panels of a session page."""
     classes = f"notice {tone}".rstrip()
     return format_html(
         '<div class="{}" id="banner-{}">{}<p>{}</p></div>', classes, name, icon(icon_name), content
@@ -134,7 +134,7 @@ def dots(places: Iterable[int]) -> SafeString:
 
 @register.filter
 def sign_of(row: Row) -> Badge:
-    """The confirmed state: an unconfirmed order is shown as such."""
+    """The badge of the state; one that the agent has not confirmed is shown as unconfirmed."""
     if row.pausing:
         return choices.STATES["pausing"]
     verb = choices.VERBS.get(row.order_verb or "") if row.order_open else None
@@ -159,7 +159,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> SafeString | st
 
 @register.simple_tag
 def age(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """The duration since then, updated: `12 s`."""
+    """The duration since then, which the page updates: `12 s`."""
     if moment is None:
         return "–"
     return _time(
@@ -171,7 +171,7 @@ def age(moment: datetime | None, now: datetime | None = None) -> SafeString | st
 
 @register.simple_tag
 def running(moment: datetime | None, now: datetime | None = None) -> SafeString | str:
-    """The duration since then in two units, updated: `3 min 12 s`."""
+    """The duration since then in two units, which the page updates: `3 min 12 s`."""
     if moment is None:
         return "–"
     return _time(

@@ -1,4 +1,4 @@
-"""Stores a form's current text, and returns it when the form is opened again."""
+"""Stores the current text of a form, which shows it when it is opened again."""
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST

@@ -189,7 +189,7 @@ def _fresh(session: AgentSession, version: int, part: str) -> Draft:
 
 
 def text_of(value: Any) -> str:
-    """Indented, unless that would exceed the limit of a request body."""
+    """Indented, unless that alone would make the text too large to be sent back."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return text if len(text) <= INDENTED_AT_MOST else _compact(value)
 

@@ -111,7 +111,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
 @operators_only
 @require_GET
 def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
-    """The preview: what would change, what is removed, and whether the context was captured."""
+    """The preview: what would change, which checkpoints come after it, and whether the context was captured."""
     row = _row_or_404(id)
     checkpoint = OrderForm.read(request.GET)["checkpoint"]
     if checkpoint is None:
@@ -179,7 +179,7 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
 
 def _status_of(error: SessionError) -> int:
     if isinstance(error, StorageUnavailable):
-        return 503  # the database is read-only
+        return 503  # the database can be read but takes no writes
     return 422 if isinstance(error, InvalidInput) else 409
 
 

@@ -55,7 +55,7 @@ def act(request: HttpRequest, id: int, act: str) -> HttpResponse:
 
 
 def _default(request: HttpRequest, view: SavedView) -> HttpResponse:
-    """Makes the view the list's default, or no longer."""
+    """Makes the view the list's default; if it is that already, the list has none."""
     preferences.toggle_default(user_of(request), view)
     return _open(view)
 

@@ -19,8 +19,7 @@ PAGES = 5
 NEVER = float("-inf")
 NOWHERE = "00000000-0000-0000-0000-000000000000"
 
-# Uses the partial index of active sessions; last_heartbeat has no index, which keeps heartbeats
-# cheap.
+# Uses the partial index of active sessions; last_heartbeat has no index, which keeps heartbeats cheap.
 _PAGE = """
 SELECT s.id::text, s.agent_type, extract(epoch FROM coalesce(s.last_heartbeat, s.created_at, s.updated_at))::float8
 FROM agent_sessions s WHERE s.state = 'active' AND s.id > %s ORDER BY s.id LIMIT %s

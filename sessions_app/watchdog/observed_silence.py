@@ -1,4 +1,4 @@
-"""The observed part of a silence, in seconds since the epoch by the database's clock."""
+"""How much of a silence was observed. Times are seconds since the epoch by the database's clock."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class Moment(NamedTuple):
 
 
 def cutoff(now: float, seconds: float, blind: Iterable[Outage], *, began_at: float) -> float | None:
-    """A session whose last heartbeat came before this time has been silent for `seconds` outside of
-    outages.
+    """A session whose last heartbeat came before this time has been silent for `seconds` outside of outages.
 
-    None if the watchdog has not observed that much yet.
+    None if the watchdog has not observed that much since `began_at`.
     """
     left, seen_until = seconds, now
     for since, until in _newest_first(blind, now):

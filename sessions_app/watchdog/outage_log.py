@@ -1,4 +1,4 @@
-"""Stores the watchdog's checks and its outages."""
+"""Stores when the watchdog last checked, and its outages."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def strays(before: datetime) -> int:
 def purge(
     days: int, *, actor: str = "sweeper", source: str = "sweeper", reason: str = ""
 ) -> Purged:
-    """Removes sessions that have been in the trash for longer, and unreferenced past contexts."""
+    """Removes sessions that have been in the trash for more than `days`, and past contexts that nothing refers to."""
     if days < 1:
         raise Refused(_("At least one day must be kept."))
     with connection.cursor() as cursor:

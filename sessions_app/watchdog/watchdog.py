@@ -119,7 +119,7 @@ class Watchdog:
         return Moment(wall, asked_at + took / 2)
 
     async def _begin(self) -> OutageTracker:
-        """The time since the last check of any process is an outage."""
+        """The time since the last check of any process is an outage, unless it was short."""
         now = self._now.wall
         self._began_at, looked_at, self._before = await self._outage_log.open(now)
         outages = OutageTracker(

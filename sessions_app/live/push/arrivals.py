@@ -1,4 +1,4 @@
-"""The count of new sessions of a list: they entered its filter after the page was rendered."""
+"""The count of new sessions of a list: they entered its filter after the page was rendered and are not on it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -26,7 +26,7 @@ class ArrivalCandidates(dict[str, FirstSeen]):
 
 
 def by_row(rows: Mapping[str, Row]) -> Belongs:
-    """By the rows alone."""
+    """Decides membership by the rows alone."""
 
     def belongs(subscription: Subscription, session_id: str) -> bool:
         row = rows.get(session_id)
@@ -36,14 +36,14 @@ def by_row(rows: Mapping[str, Row]) -> Belongs:
 
 
 def by_verdict(verdicts: Mapping[str, bool]) -> Belongs:
-    """By the database's answer."""
+    """Decides membership as the database has answered."""
     return lambda _, session_id: verdicts[session_id]
 
 
 def announce(
     lists: Sequence[Subscription], found: Arrivals, candidates: Mapping[str, FirstSeen], most: int
 ) -> None:
-    """Plain filters check rows; for searches inside sessions the database has checked."""
+    """Plain filters are applied to rows; for searches inside sessions the database has answered already."""
     arrivals = {session_id: candidates[session_id].at for session_id in found.ids}
     plain = [each for each in lists if not each.filter.is_deep]
     push(update(plain, arrivals, by_row(found.rows), most) if arrivals else ())

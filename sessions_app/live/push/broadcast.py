@@ -105,8 +105,9 @@ def _push_row(
 def _push_to_list(
     outbox: Outbox, subscription: Subscription, row: Row, shown: WatchedSession, found: RowSnapshot
 ) -> None:
-    """Does not send parts again that the pages have. A page that joined meanwhile gets nothing
-    here: its hello is answered later.
+    """Parts that the pages have are not sent again.
+
+    A page that joined while this was read gets nothing: the answer to its hello is read after this.
     """
     session_id, language = str(row.id), subscription.key.language
     rendered = found.rendered[session_id].get(language)

@@ -24,8 +24,7 @@ class Outbox:
             connection.push(update)
 
     async def flush_changes_first(self, changes_sent: Callable[[], Awaitable[None]]) -> None:
-        """Hands over changes first, and the rest when they are sent: 1,000 slots take longer than a
-        few frames.
+        """Hands over changes, and the rest when they are sent: filling 1,000 slots takes longer than a few frames.
 
         Changes start at a varying page, so that none is always the last. The rest keeps its order,
         so that each page gets its heartbeats at equal intervals.

@@ -45,10 +45,7 @@ class Resync:
         self.waiting: Hellos = {}
 
     async def answer(self, batch: Batch) -> None:
-        """Answers all waiting pages with two queries for rows and one for arrivals.
-
-        Raises DatabaseUnavailable.
-        """
+        """Answers all waiting pages together, with the same few queries. Raises DatabaseUnavailable."""
         hellos = dict(self.waiting)
         timeline = await self._timeline.read(self._reader)
         ids = {session_id for hello in hellos.values() for session_id in hello.rows}

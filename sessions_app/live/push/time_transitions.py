@@ -1,7 +1,7 @@
 """Sessions that enter or leave lists without a change: by silence, a new heartbeat, or age.
 
-There is no notification. For each filter that depends on time, two queries every few seconds find
-the shown rows that belong to it, and the sessions that have entered it, for all its pages.
+No notification comes for them. For each filter that depends on time, two queries every few seconds find the shown rows
+that belong to it now, and the sessions that time alone brought into it, for all its pages.
 """
 
 import logging

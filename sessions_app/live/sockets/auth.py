@@ -75,7 +75,7 @@ def supported(language: str) -> str | None:
 
 
 def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
-    """Viewers without a log-in or permission, with the code to close with. Two queries for all."""
+    """Viewers who have lost log-in or permission, each with the code to close with. Two queries for all."""
     asked = set(viewers)
     sessions = _living({viewer.session_key for viewer in asked})
     users = _who_may_look().filter(pk__in={viewer.user_id for viewer in asked})

@@ -1,6 +1,6 @@
 """Codes with which the server closes a socket; the browser decides by them whether to reconnect.
 
-All from 4000 up: daphne refuses to send the standard's codes (1009, 1013) for an application.
+Those that the application sends are from 4000 up: daphne refuses the standard's codes (1009, 1013).
 """
 
 MALFORMED = 4400

@@ -125,7 +125,7 @@ class SocketConnection:
 
     @property
     def _has_change(self) -> bool:
-        """The answer to a hello is not a change, so that a thousand reconnects delay none."""
+        """The answer to a hello is not a change, so that a thousand reconnects delay no changes."""
         return self.update is not None and self.update.is_change and self.hello_seq is None
 
     def write(self, header: str, now: float) -> int:

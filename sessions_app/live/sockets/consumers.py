@@ -16,9 +16,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 async def feed(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Reads messages directly: Channels' dispatch costs a thread and a task for each.
 
-    Accepts before the log-in is read: a browser cannot read the status of a refused handshake, and
-    a thousand reconnects at once would exceed the server's time limit for it. Nothing is sent
-    before.
+    Accepts before the log-in is read: a browser cannot read the status of a refused handshake, and a thousand
+    reconnects at once would exceed the server's time limit for it. Nothing is sent until the log-in is read.
     """
     await receive()
     if not origin.is_ours(scope):

@@ -57,7 +57,7 @@ class Gateway:
         self._forget(socket)
 
     def admit(self, socket: SocketConnection, scope: dict[str, Any]) -> None:
-        """Reads the socket's user; nothing is sent before."""
+        """Starts reading the socket's user; nothing is sent until that is known."""
         self._keep(asyncio.create_task(self._identify(socket, scope)))
 
     async def _identify(self, socket: SocketConnection, scope: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class Gateway:
     def _subscribe(
         self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
     ) -> None:
-        """Subscribes first; the tick then reads what is newer, so that no change is missed between."""
+        """Subscribes first; the tick then reads what is newer, so that no change is missed in between."""
         language = auth.supported(hello.language) or viewer.language
         key = SubscriptionKey(
             hello.page, hello.query, language, frozenset(hello.rows), hello.conversation

@@ -1,7 +1,6 @@
 """Chooses the page to write to: those with changes before those with heartbeats or counts.
 
-A few at a time, then the event loop continues: updates that arrive meanwhile merge with waiting
-ones.
+A few at a time, then the event loop continues: updates that arrive meanwhile merge with waiting ones.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from .. import metrics
 
 
 class Writable(Protocol):
-    """A connection; `queue` is the one it waits in."""
+    """A connection to write to; `queue` is the one it waits in."""
 
     queue: "Queue | None"
 
@@ -25,9 +24,9 @@ class Writable(Protocol):
 
 Queue = deque[Writable]
 FEW_CHANGES, CHANGES, OTHERS = 8, 64, 16
-"""Frames for one turn; the server sends them when it has ended. Where few pages wait for a change the first are sent soon, and
-many pages are written to in fewer turns. The others get a share of every turn, so that changes do not starve them."""
-BESIDE = 16  # changes sent for each update of the other queue, at least one
+"""Frames for one turn; the server sends them when it has ended. Few pages get small turns, so that the first are sent
+soon; many get fewer and larger ones. The others have a share of every turn, so that changes do not starve them."""
+BESIDE = 16  # changes for one frame of the others, of which each turn has at least one
 
 
 class SendScheduler:
@@ -62,7 +61,7 @@ class SendScheduler:
                     self._are_many = False
                 await asyncio.sleep(0)
                 if not self._are_many:
-                    await asyncio.sleep(0)  # daphne sends here
+                    await asyncio.sleep(0)  # daphne sends here, before the next are written
         finally:
             self._task = None
             self._sent.set()
@@ -81,7 +80,7 @@ class SendScheduler:
         metrics.BYTES.inc(sum(sizes))
 
     async def changes_sent(self) -> None:
-        """Waits until no page has an unsent change: a newer one would only be merged repeatedly before."""
+        """Waits until no page has an unsent change: until then newer ones would only be merged, again and again."""
         await self._sent.wait()
 
     async def idle(self) -> None:

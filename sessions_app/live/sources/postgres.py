@@ -1,4 +1,4 @@
-"""The process's one LISTEN connection, which receives every commit and is verified continuously."""
+"""The process's one LISTEN connection, which is notified of every commit; a test notification a second verifies it."""
 
 import asyncio
 import json

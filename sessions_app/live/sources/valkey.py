@@ -39,7 +39,7 @@ async def client(url: str) -> Any:
 
 
 class DeferredClient:
-    """Connects with its first command, which detects whether the server is a node of a cluster."""
+    """Connects with its first command, because finding out whether the server is a node of a cluster needs the loop."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -99,7 +99,7 @@ class ValkeySource:
                     await pubsub.subscribe(*self._others, self._keys.beats)
                     await self._read(pubsub)
             finally:
-                # its own `async with` shields this: a task would survive a cancellation
+                # its own `async with` would shield this, and the task outlive a cancellation
                 await own.aclose()
         finally:
             gone, self._client = self._client, None
@@ -126,7 +126,7 @@ class ValkeySource:
                 self._on_message(parse(message["data"]))
 
     async def newest(self, ids: Sequence[str]) -> dict[str, int]:
-        """The last heartbeats in Valkey, in milliseconds."""
+        """Last heartbeats in milliseconds, without those that Valkey does not have or cannot answer now."""
         if self._client is None or not self.live:
             return {}
         found: dict[str, int] = {}

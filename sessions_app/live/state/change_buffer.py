@@ -16,7 +16,7 @@ class FirstSeen(NamedTuple):
 class Batch:
     """Input of one tick: the newest of each session, and `first` for possible arrivals.
 
-    `gap` numbers the last time that notifications may have been missed, `gap_since` is its begin.
+    `gap` numbers the last time that notifications may have been missed, `gap_since` is since when they may be missing.
     `oldest` is when the oldest change came, by the monotonic clock.
     """
 
@@ -52,7 +52,7 @@ class Batch:
 
 
 class ChangeBuffer:
-    """Includes sessions that no page shows, because they may enter a list.
+    """Changes of sessions that no page shows are kept, too: they may enter a list.
 
     `received` collects for the next tick.
     """
@@ -92,7 +92,7 @@ class ChangeBuffer:
         self._in_hand = None
 
     def requeue(self, batch: Batch) -> None:
-        """After a tick that could not read the database: the next one gets everything again."""
+        """After a failed tick: the next one gets everything again."""
         newer = self.received
         for session_id, version in batch.changes.items():
             newer.changes[session_id] = max(version, newer.changes.get(session_id, 0))

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class DatabaseUnavailable(Exception):
-    """The database could not be read; the caller has to repeat it."""
+    """The database could not be read; the caller has to read again."""
 
 
 def _prepare_thread() -> None:
@@ -50,7 +50,7 @@ class DatabaseThread:
     async def read(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs it in the thread.
 
-        Raises DatabaseUnavailable for errors of the driver, and closes the connection.
+        Raises DatabaseUnavailable for an error of the driver, which ends the connection, and after the time limit.
         """
 
         def ask() -> T:

@@ -20,7 +20,7 @@ from .change_buffer import FirstSeen
 
 Versions = dict[str, tuple[int, int]]
 
-# A checkpoint brings no session into a list; its creation or another state may.
+# A new session or another state may enter a list; a checkpoint brings no session into one.
 _ARRIVED = """
 SELECT DISTINCT h.session_id::text
 FROM unnest(%s::uuid[], %s::bigint[]) AS c(id, first)
@@ -37,8 +37,8 @@ _VERSIONS = """
 SELECT id::text, version, coalesce(floor(extract(epoch FROM last_heartbeat) * 1000), 0)::bigint
 FROM agent_sessions WHERE id = ANY(%s)
 """
-# Changes that may bring a session into a search inside it: its creation, another state, the
-# searched part, or its first checkpoint of that name.
+# Changes that may bring a session into a search inside it: its creation, another state, a change of the searched part,
+# or its first checkpoint of that name.
 _TOUCHED = """
 SELECT DISTINCT h.session_id::text
 FROM unnest(%(ids)s::uuid[], %(first)s::bigint[]) AS c(id, first)
@@ -102,13 +102,13 @@ def find_arrivals(candidates: Mapping[str, FirstSeen], deep: Collection[ListFilt
 
 
 def members(wanted: ListFilter, ids: Collection[str]) -> set[str]:
-    """Those that belong to the list now."""
+    """Those of the ids that belong to the list now."""
     of_these = AgentSession.objects.filter(id__in=[UUID(i) for i in ids])
     return {str(i) for i in wanted.queryset(of_these).values_list("id", flat=True)}
 
 
 def found_inside(wanted: ListFilter, candidates: Mapping[str, FirstSeen]) -> dict[str, bool]:
-    """Whether changed sessions belong to a list with a search inside sessions."""
+    """Whether sessions, whose change may matter to a search inside them, belong to its list now."""
     touched = _touched(wanted, candidates)
     inside = members(wanted, touched) if touched else set()
     return {session_id: session_id in inside for session_id in touched}

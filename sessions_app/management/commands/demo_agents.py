@@ -70,7 +70,7 @@ def check_table() -> None:
 
 
 def environment(graders: int, pace: float | None) -> dict[str, str]:
-    """The environment of the agents, without Django's settings."""
+    """This process's environment, with the log-ins and settings of the agents, which do not read Django's."""
     given = settings.ENVIRONMENT
     added = {
         "DATABASE_URL": database_url(given, LogIn.AGENTS),

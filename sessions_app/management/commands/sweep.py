@@ -1,4 +1,4 @@
-"""`manage.py sweep`: runs the watchdog. Any number may run; one of them is the leader."""
+"""`manage.py sweep`: runs the watchdog until it is stopped. Any number may run; one of them is the leader."""
 
 from __future__ import annotations
 
