@@ -91,7 +91,7 @@ async def seed(count: int) -> None:
 
 @contextmanager
 def role(*words: str) -> Iterator[None]:
-    """Runs a role in another process within the block; counts its work a second."""
+    """Runs a role in another process within the block; prints at the end how much it did a second."""
     command = [sys.executable, "-m", "tools.bench.browser_list_load", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
