@@ -187,7 +187,7 @@ def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def empty_database(started: Servers) -> Iterator[dict[str, str]]:
-    """A new database: its addresses for the dashboard's log-in and for the owner."""
+    """A new database: its address for each log-in."""
     owner = postgres.url(started.data_dir)
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("CREATE DATABASE another")

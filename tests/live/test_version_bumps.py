@@ -100,7 +100,7 @@ async def test_a_page_with_another_version_gets_the_whole_row(hub: Hub, database
 async def test_a_page_that_joins_with_the_current_version_gets_bumps_too(
     hub: Hub, database_url: str
 ) -> None:
-    """A page that joins with the current version does not end the saving."""
+    """For a page that joins with the version that all others show, no row has to be sent whole."""
     (session_id,) = await created(hub, database_url)
     there, newcomer = Screen(hub), Screen(hub)
     await there.shows([session_id])
