@@ -38,7 +38,7 @@ def contexts(browser: Browser) -> Contexts:
 def open_page(
     transactional_db: None, contexts: Contexts, dashboard: LiveDashboard, operator: Any, viewer: Any
 ) -> Iterator[Open]:
-    """`open_page("/", viewer=True, width=360)`: a page of a logged-in user."""
+    """`open_page("/", as_viewer=True, width=360)`: a page of a logged-in user."""
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:

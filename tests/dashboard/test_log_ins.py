@@ -44,7 +44,7 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Servers]:
-    """Servers that the owner has migrated."""
+    """Servers on which the owner has migrated the database."""
     with tempfile.TemporaryDirectory(prefix="dash-") as folder:
         Path(folder).chmod(0o711)
         with running(Servers(Path(folder) / "data", durable=False)) as servers:

@@ -57,7 +57,7 @@ class LossyWay:
         self._delays = True
 
     async def deliver(self) -> None:
-        """Returns when PostgreSQL has answered the delayed message."""
+        """Delivers the delayed message; returns when PostgreSQL has answered it."""
         assert self._late is not None
         await self._late()
         self._late = None

@@ -34,7 +34,7 @@ async def changed(hub: Hub, database_url: str, session_id: str, how: str) -> int
 async def told(
     hub: Hub, database_url: str, session_id: str, how: str, *screens: Screen
 ) -> list[tuple[Any, Any]]:
-    """Makes a change and ticks; returns each screen's last row and bump of the session."""
+    """Makes a change and ticks; returns the session's row and bump in each screen's last frame."""
     await changed(hub, database_url, session_id, how)
     await hub.tick()
     for screen in screens:

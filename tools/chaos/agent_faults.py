@@ -31,7 +31,7 @@ def wait(condition: Callable[[], bool], words: str, seconds: float = PATIENCE) -
 
 
 def terminate(world: World, crew: Crew) -> None:
-    """Each agent ends at its next safe point and hands its session back."""
+    """Sends SIGTERM: each agent must end at its next safe point and hand its session back."""
     for agent in crew.agents:
         if agent.child is not None:
             agent.child.process.send_signal(signal.SIGTERM)

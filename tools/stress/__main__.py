@@ -79,7 +79,7 @@ class Runs:
         self.violations: list[Violation] = []
 
     async def at(self, place: StressServers) -> None:
-        """Runs seeds until none is left."""
+        """Runs one seed after the other on these servers, until none is left."""
         await place.start_workers()
         try:
             while self._waiting:
