@@ -89,10 +89,7 @@ def in_browser(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Runs browser tests last.
-
-    Playwright leaves a loop running, in which async tests cannot start theirs.
-    """
+    """Runs browser tests last: Playwright leaves a loop running, in which async tests cannot start theirs."""
     for item in filter(in_browser, items):
         item.add_marker("browser")  # what -m chooses by
     items.sort(key=in_browser)
@@ -104,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown() -> None:
-    """Stops the thread for bulk jobs, which would run in later tests."""
+    """Stops the thread that a page started, which would look for bulk jobs in the database of later tests."""
     from sessions_app.bulk.worker import background
 
     background.stop()

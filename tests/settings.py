@@ -23,8 +23,8 @@ os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 
 from dashboard.embedded import postgres, valkey  # noqa: E402
 
-# Tests empty tables and read past permissions: they log in as the owner, and so do programs that
-# they start.
+# Tests empty tables and read past permissions, so they log in as the owner; programs that they start
+# do the same.
 os.environ["DATABASE_URL"] = postgres.url(Path(_folder))
 os.environ["VALKEY_URL"] = valkey.url(Path(_folder))
 

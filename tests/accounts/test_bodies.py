@@ -1,4 +1,4 @@
-"""Too large bodies are refused by their length, and not written to disk."""
+"""Bodies that are too large are refused by their length, and nothing of them is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wire(live_dashboard: LiveDashboard) -> Iterator[socket.socket]:
 
 
 def kept_files(live: LiveDashboard) -> list[str]:
-    """Open files without a name: bodies that the server stores for the application."""
+    """Open files without a name: bodies that the server keeps for the application."""
     folder = Path(f"/proc/{live.child.process.pid}/fd")
     links = [str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()]
     return [link for link in links if link.endswith("(deleted)") and "/tmp" in link]

@@ -1,4 +1,4 @@
-"""Limits of wrong passwords, by account and address, before hashing and for all web processes."""
+"""Wrong passwords are limited by account and address before hashing, counted for all web processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def attempt(
 
 @cache
 def browser_of(_thread: int) -> Client:
-    """A client without a new middleware stack, which would be loaded for each one."""
+    """One client for each thread, because a new one loads all middleware again."""
     return Client()
 
 

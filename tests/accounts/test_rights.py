@@ -1,4 +1,4 @@
-"""Users without a permission get the same answer everywhere."""
+"""What users without a permission are told, the same everywhere."""
 
 from __future__ import annotations
 

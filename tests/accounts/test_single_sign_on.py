@@ -28,10 +28,7 @@ urlpatterns = [path("oidc/", include("mozilla_django_oidc.urls")), *dashboard_ur
 
 
 class Provider:
-    """The provider's claims about a person.
-
-    `token` in the signed id token, `info` about the user.
-    """
+    """A provider; its claims about the person who logs in are `token`, in the signed id token, and `info`."""
 
     def __init__(self) -> None:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

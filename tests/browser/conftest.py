@@ -1,4 +1,4 @@
-"""Real sessions, the real server, Chromium; every console error of a page fails the test."""
+"""Real sessions, the real server, Chromium; errors and warnings in a page's console fail the test."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,7 +38,7 @@ def contexts(browser: Browser) -> Contexts:
 def open_page(
     transactional_db: None, contexts: Contexts, dashboard: LiveDashboard, operator: Any, viewer: Any
 ) -> Iterator[Open]:
-    """`open_page("/", viewer=True, width=360)`: a page of a logged-in user."""
+    """`open_page("/", as_viewer=True, width=360)`: a page of a logged-in user."""
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -64,7 +64,7 @@ def open_page(
     expected = (
         "409", "422", "403", "404", "503", "WebSocket", "ERR_CONNECTION", "ERR_FAILED",
         "ERR_INTERNET_DISCONNECTED",
-        # A warning on busy machines; test_policy checks that the font is used.
+        # On busy machines, which take seconds for the layout. test_policy checks that the font is used.
         "was preloaded using link preload but not used within a few seconds",
     )  # fmt: skip
     assert [text for text in complaints if not any(word in text for word in expected)] == []

@@ -1,6 +1,6 @@
-"""Browser contexts that are used again: a page of a new one would fetch and compile every script anew.
+"""Browser contexts that are reused, because a page of a new one fetches and compiles every script again.
 
-That took about half of a test's processor time. What a test leaves behind is removed: cookies, stored data, pages.
+That took about half of a test's processor time. Cookies, stored data and pages of a test are removed after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STORED = "local_storage,indexeddb,cache_storage,service_workers"  # not the cach
 
 
 class Contexts:
-    """Free contexts of one browser, by the options that they were made with."""
+    """Free contexts of one browser, by the options with which they were created."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -35,7 +35,7 @@ class Contexts:
         return context
 
     def give_back(self, origins: Iterable[str]) -> None:
-        """Clears what was taken."""
+        """Clears the contexts that were taken, or closes those with options that cannot be compared."""
         for key, context in self._taken:
             if key:
                 _clear(context, origins)

@@ -1,4 +1,4 @@
-"""The dashboard's settings; browsers keep static files, as they do in production."""
+"""The dashboard's settings, but browsers may cache static files, as in production."""
 
 from dashboard.settings import *  # noqa: F403
 

@@ -30,7 +30,7 @@ ERROR_PAGES = ("400", "403", "403_csrf", "404", "500", "503")
 def violations(page: Page, theme: str, within: str, options: dict[str, Any]) -> list[str]:
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)  # by the debugger, because the page's policy forbids scripts
+        page.evaluate(AXE_SCRIPT)  # by the debugger: the page's policy would refuse it
     run = "async ([where, how]) => (await axe.run(where, how)).violations"
     found = page.evaluate(run, [within, options])
     return [
@@ -75,7 +75,7 @@ class Walk:
         self.page, self.found = page, list[str]()
 
     def look(self, sight: str, within: str = "html") -> None:
-        """Checks an open menu only, because it covers what is below."""
+        """Records axe's findings. Of an open menu only the menu is checked, because it covers what is below."""
         self.found += [f"{sight}: {what}" for what in complaints(self.page, within)]
 
     def is_clean(self) -> None:

@@ -1,4 +1,4 @@
-"""While a page receives no heartbeats no row becomes late or lost, and the page says since when."""
+"""While a page receives no heartbeats no row becomes late or lost; it says since when, later from when to when."""
 
 from __future__ import annotations
 

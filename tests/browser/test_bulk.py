@@ -1,4 +1,4 @@
-"""Bulk orders in a browser continue after the tab is closed and the web process is killed."""
+"""Bulk orders in a browser survive the tab and the web process that began them."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -34,7 +34,7 @@ COUNT_FETCHES = """() => {
 
 @pytest.fixture
 def tutor(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """A demo tutor in its own process; returns the id of its session."""
+    """A demo tutor in its own process: a function that returns the id of its newest session."""
     environment = own_environment(
         {"DEMO_PACE": "0.1", "DEMO_BEAT": "0.5", "DEMO_DIR": str(tmp_path / "demo")}
     )
@@ -43,7 +43,7 @@ def tutor(database_url: str, tmp_path: Path) -> Iterator[Callable[[], str]]:
     )
 
     def held() -> str:
-        """The newest session of the tutor, whose quiz lasts longest."""
+        """The id of the tutor's newest session, whose quiz still lasts for a while."""
         with psycopg.connect(database_url) as connection:
             row = connection.execute(
                 "SELECT id::text FROM agent_sessions WHERE agent_type = 'tutor' ORDER BY created_at DESC"

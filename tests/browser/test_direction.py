@@ -19,8 +19,7 @@ from .test_widths import DRAWN
 Make = Callable[..., AgentSession]
 TURN = "\u202e"
 
-# Every text with such a character must be the only content of an isolating element, or follow an
-# isolate.
+# Each such character must be in an isolating element of its own, or follow an isolating character.
 LEAKS = """() => {
   const turn = "\\u202e", leaks = [];
   const closed = (text) => [...text.matchAll(turn)].every(({ index }) => {

@@ -303,7 +303,7 @@ ADMIN = "/admin/sessions_app/agentsession/"
 
 @pytest.fixture
 def fresh(start_dashboard: Callable[..., LiveDashboard]) -> LiveDashboard:
-    """Clears Django's cache of content types, whose ids change when the tables are emptied."""
+    """A newly started server: a running one caches ids of content types, which emptied tables assign again."""
     return start_dashboard()
 
 

@@ -41,7 +41,7 @@ RULES = {
     # forbidden by the settings; the implementations agree nevertheless
     "hasty": {"late": 50, "lost": 40},
 }
-# Ages around each limit, in the milliseconds of browsers.
+# Each limit, and a millisecond before and after it, because browsers count milliseconds.
 EDGES = [s * 1000 + d for s in (2, 5, 30, 40, 50, 60, 90, 120, 600) for d in (-1, 0, 1)]
 KNOWN = st.sampled_from([-5000, 0, 10**8, *EDGES]) | st.integers(-10_000, 700_000)
 AGES = st.none() | KNOWN
@@ -123,7 +123,7 @@ def test_all_forms_agree_on_every_session(db: None, page: Page, sessions: list[S
 
 @contextmanager
 def stored(sessions: list[Stored]) -> Iterator[list[UUID]]:
-    """Stores the row without triggers, and removes it afterwards."""
+    """Stores the rows as they are, without triggers, and removes them afterwards."""
     ids = [UUID(int=n) for n in range(1, len(sessions) + 1)]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -161,7 +161,7 @@ def by_case(ids: list[UUID]) -> list[str]:
 
 
 def in_the_browser(page: Page, sessions: list[Stored]) -> list[str]:
-    """Conditions by the browser: limits of the row, times as the template writes them."""
+    """The conditions according to the browser, from a row's limits and times as the template writes them."""
     rows = [
         {
             "limits": limits_of(session, RULES),
@@ -175,7 +175,7 @@ def in_the_browser(page: Page, sessions: list[Stored]) -> list[str]:
 
 
 def begins_when_it_is_said_to(session: Stored) -> None:
-    """Asserts that the session has one of the conditions at that time, and none just before."""
+    """Asserts that the session has one of the conditions when `held_since` says, and none of them just before."""
     now = health(session, RULES, NOW)
     for wanted in ({"late"}, {"lost"}, {"late", "lost"}, {"no_progress"}):
         since = held_since(wanted, session, RULES, NOW)

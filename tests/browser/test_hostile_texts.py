@@ -1,4 +1,4 @@
-"""Markup in texts creates no elements in a real browser, live patches included."""
+"""Markup in texts of agents and people creates no elements in a real browser, also after live patches."""
 
 from __future__ import annotations
 

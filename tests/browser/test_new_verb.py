@@ -39,7 +39,7 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def holder(transactional_db: None, operator: User) -> User:
-    """A user with every permission and that of the new verb."""
+    """A user who may give every order, the new one included."""
     content_type = ContentType.objects.get_for_model(models.AgentSession)
     right, _ = Permission.objects.get_or_create(
         codename=PERMISSION, content_type=content_type, defaults={"name": "Can hold agent sessions"}
@@ -77,7 +77,7 @@ def row_of(session: AgentSession) -> models.AgentSession:
 def is_ordered_and_obeyed(session: AgentSession, agent: Agent, actor: str) -> None:
     row = row_of(session)
     assert (row.state, row.order_verb, row.order_actor) == ("paused", HOLD, actor)
-    assert row.order_version > row.acknowledged_version  # a part of the run is at work
+    assert row.order_version > row.acknowledged_version  # the agent's part is at work
     agent.let_a_part_go_on()
     until(lambda: row_of(session).acknowledged_version == row.order_version)
     checkpoints = models.Checkpoint.objects.filter(session_id=session.session_id)

@@ -27,7 +27,7 @@ ERROR_PAGES = ("400", "403", "403_csrf", "404", "500", "503")
 
 
 class Inline(HTMLParser):
-    """Collects inline scripts and styles."""
+    """Collects inline scripts, styles, event handlers and javascript: addresses."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -21,8 +21,7 @@ def test_chromium_understands_every_declaration(browser: Browser, sheet: Path) -
     declared = []
     for one in declarations_of(sheet.read_text()):
         value = tinycss2.serialize(one.value).strip()
-        # Values of custom properties are known only where they are used, so only the names are
-        # checked.
+        # The value of var() is known only where it is used, so only the property's name is checked.
         declared.append([one.name, "initial" if "var(" in value else value])
     page = browser.new_page()
 

@@ -77,7 +77,7 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def strips() -> bool:
-    """Whether the proxy removes the prefix. Pages cannot see how it arrives, so some tests try one way."""
+    """Whether the proxy removes the prefix. Pages look the same either way, so some tests try only one."""
     return False
 
 

@@ -91,7 +91,7 @@ class Grading:
 
 
 def _in_a_loop(work: Callable[[], Any]) -> Any:
-    """Playwright's loop runs in this thread."""
+    """Runs in another thread, because Playwright's loop runs in this one."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(lambda: asyncio.run(work())).result()
 
@@ -185,7 +185,7 @@ def until_beaten_twice(grading: Grading) -> None:
 
 
 def until_next_look(grading: Grading) -> None:
-    """Waits until the process has left the session, when it takes up another one."""
+    """Waits until the process works on another session, so that it has left this one."""
     other = _in_a_loop(grading._create)
 
     def taken() -> object:

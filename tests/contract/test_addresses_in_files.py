@@ -1,4 +1,4 @@
-"""No file contains an absolute URL path of the dashboard, which would be wrong below a path prefix."""
+"""No file contains an absolute URL path of the dashboard, which would lead elsewhere below a path prefix."""
 
 from __future__ import annotations
 

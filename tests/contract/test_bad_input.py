@@ -62,7 +62,7 @@ def test_a_bad_input_gets_its_message_and_loses_nothing(place: Place, case: Case
 
 
 def without_order(stored: Stored, session_id: str) -> list[dict[str, Any]]:
-    """All rows of other sessions; of this session those of the agent."""
+    """The rows of all sessions; of this one only the columns that an order does not change."""
     own = ("id", "agent_type", "user_id", "context", "metadata", "created_at", "last_heartbeat")
     return [
         {name: row[name] for name in own} if str(row["id"]) == session_id else row

@@ -21,7 +21,7 @@ NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./-]+)`")
 
 
 def headings(document: Path) -> set[str]:
-    """Headings as GitHub's anchors."""
+    """The document's headings, as GitHub makes anchors of them."""
     lines = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", line.lower()) for line in lines)
     return {line.replace(" ", "-") for line in plain}

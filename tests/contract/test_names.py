@@ -1,4 +1,4 @@
-"""A class has one meaning, and a module's name stands twice only for the same kind of thing."""
+"""A class has one meaning, and two modules have the same name only for the same kind of thing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def duplicate_classes(sources: dict[str, str]) -> dict[str, list[str]]:
 
 
 def aliases_in(source: str) -> dict[str, str]:
-    """Types that are named without a class, with their definition. `State = Job.State` is no name of its own."""
+    """Types that are named without a class, with their definition; not `State = Job.State`, which is no new name."""
     return {
         target.id: ast.unparse(node.value)
         for node in ast.parse(source).body
@@ -70,7 +70,7 @@ def aliases_in(source: str) -> dict[str, str]:
 
 
 def duplicate_aliases(sources: dict[str, str]) -> dict[str, list[str]]:
-    """Those that stand twice, or are called as a class is."""
+    """Aliases that are defined twice, or have the name of a class."""
     found = defaultdict(list)
     for file, source in sources.items():
         for name in aliases_in(source):

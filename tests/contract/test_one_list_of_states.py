@@ -1,4 +1,4 @@
-"""States are listed only in agent_sessions/states.py; their labels are the only exception."""
+"""States are listed only in agent_sessions/states.py, and named for people in choices.py and the search."""
 
 from __future__ import annotations
 

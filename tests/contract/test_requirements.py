@@ -108,7 +108,7 @@ def test_an_export_has_what_its_group_asks_for(group: str) -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_what_came_along_says_with_what(group: str) -> None:
-    """Detects an export that is older than the group."""
+    """Detects an export that was not repeated after a package left its group."""
     text = export(group).read_text()
     source = "agent-sessions (pyproject.toml"
     named = {

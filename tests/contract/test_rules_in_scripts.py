@@ -25,7 +25,7 @@ NAMES = {*LISTED_STATES, *CONDITIONS, *VERBS, *THEMES}
 
 # A word of another meaning.
 OWN_NAMES = {"list/complete.js": ["completions"]}  # the element that lists them
-# Numbers that are a page's own affair: how often it asks, how long it waits, how it draws.
+# Numbers that only the page needs: how often it fetches, how long it waits, how it draws.
 OWN_NUMBERS = {
     "core/blind_gaps.js": {"WORTH_SAYING", "SAID_FOR"},
     "core/clock.js": {"SLICES"},
@@ -48,7 +48,7 @@ OWN_NUMBERS = {
     "session/tree_tools.js": {"WAIT", "NEAR_END"},
     "wall/wall.js": {"SOON", "AT_LEAST_EVERY"},
 }  # fmt: skip
-# Patterns of what scripts themselves wrote, or of any text at all.
+# Patterns for what scripts themselves have written, or for any text.
 OWN_PATTERNS = {
     r"/^\?/",  # the query of an address
     r"/\s+/", r"/\s+/g", r"/\D/g",
@@ -65,13 +65,13 @@ PATTERN = re.compile(
 
 
 def code_of(script: str) -> str:
-    """Without comments and imports."""
+    """The script without comments and imports."""
     lines = (re.sub(r"(?:^|\s)//.*", "", line) for line in script.splitlines())
     return re.sub(r"^(?:import|\} from) .*$", "", "\n".join(lines), flags=re.MULTILINE)
 
 
 def names_in(script: str) -> Iterator[str]:
-    """Words of the server's, in texts that are no sentences and as keys of objects."""
+    """The server's names in strings that are not sentences, and as keys of objects."""
     code = code_of(script)
     for found in TEXT.finditer(code):
         text = found[1] or found[2] or ""

@@ -1,4 +1,4 @@
-"""Script tags in every shown field are shown as text, on every page."""
+"""A script tag in any field is shown as text, on every page that shows the field."""
 
 from __future__ import annotations
 

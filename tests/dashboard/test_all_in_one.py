@@ -147,7 +147,7 @@ def test_pages_and_watchdog_log_in_as_the_dashboard_and_demo_agents_as_agents(st
 
 
 def users_of(client: redis.Redis) -> set[str]:
-    """Users of the connections. A connection that has not authenticated yet is `default`."""
+    """The users that are logged in. A connection that has not authenticated yet is of `default`."""
     return {line["user"] for line in client.client_list()} - {"default"}
 
 
@@ -200,7 +200,7 @@ def environment_of(each: psutil.Process) -> str:
 
 
 def until_there(run: Run, part: str, dead: psutil.Process) -> None:
-    """Waits: /healthz caches for a second, and may still report the server that died."""
+    """Waits for a new process of this part: /healthz is a second old at most, and may still report the dead one."""
     until(
         lambda: any(part in command_of(each) and each != dead for each in run.everything()),
         seconds=60,

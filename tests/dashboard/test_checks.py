@@ -31,7 +31,7 @@ def data_dir() -> Iterator[Path]:
 
 
 def check(url: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Texts are German, as in the commands."""
+    """Runs the check. Its texts are German, as those of the commands."""
     settings = {"BEHIND_HTTPS": "1", "ALLOWED_HOSTS": "dashboard.example.org", "DATABASE_URL": url}
     return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

@@ -1,4 +1,4 @@
-"""The dashboard on a cluster of three masters."""
+"""The dashboard with a cluster of three masters as its Valkey."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from dashboard.errors import SetupError
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """Not below pytest's folder, which other accounts cannot enter."""
+    """A data folder that is not below pytest's, which only its owner may enter."""
     with tempfile.TemporaryDirectory(prefix="dash-") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "data"

@@ -44,7 +44,7 @@ def data_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Servers]:
-    """Servers that the owner has migrated."""
+    """Servers on which the owner has migrated the database."""
     with tempfile.TemporaryDirectory(prefix="dash-") as folder:
         Path(folder).chmod(0o711)
         with running(Servers(Path(folder) / "data", durable=False)) as servers:
@@ -187,7 +187,7 @@ def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def empty_database(started: Servers) -> Iterator[dict[str, str]]:
-    """A new database: its addresses for the dashboard's log-in and for the owner."""
+    """A new database: its address for each log-in."""
     owner = postgres.url(started.data_dir)
     with psycopg.connect(owner, autocommit=True) as connection:
         connection.execute("CREATE DATABASE another")

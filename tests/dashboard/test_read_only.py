@@ -24,7 +24,7 @@ Make = Callable[..., AgentSession]
 
 @pytest.fixture(scope="module")
 def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveDashboard]:
-    """A dashboard whose connections have default_transaction_read_only."""
+    """A dashboard whose connections are read-only, as after `ALTER DATABASE … SET default_transaction_read_only`."""
     url = make_conninfo(migrated, options="-c default_transaction_read_only=on")
     log = tmp_path_factory.mktemp("dashboard") / "daphne.log"
     # /healthz answers 503 here, so readiness is checked on another page.

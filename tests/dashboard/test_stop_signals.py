@@ -52,7 +52,7 @@ def test_a_second_signal_does_not_disturb_the_stopping(stop: StopSignals) -> Non
 
 
 class SignalledLock:
-    """Sends a signal as soon as the lock is acquired."""
+    """A lock that raises SIGTERM when it is acquired for the first time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Restarts of child processes, with increasing delays."""
+"""Processes that end are restarted after growing waits, which shrink again after a long life."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timestamps are read from PostgreSQL as by Django's own loader."""
+"""Timestamps are read from PostgreSQL as Django itself reads them."""
 
 from __future__ import annotations
 

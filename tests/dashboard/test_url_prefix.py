@@ -41,10 +41,7 @@ def dashboard(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(params=[PREFIX, ""], ids=["the prefix passed on", "the prefix taken away"])
 def ask(request: pytest.FixtureRequest, dashboard: LiveDashboard) -> Iterator[Ask]:
-    """Sends a request as the proxy does.
-
-    `ask("GET", "/login/")` for /agents/login/ in a browser.
-    """
+    """Sends a request as the proxy does: `ask("GET", "/login/")` is a browser's /agents/login/."""
     with requests.Session() as session:
 
         def ask(method: str, path: str, **options: Any) -> requests.Response:

@@ -40,7 +40,7 @@ class Users:
         return redis.Redis.from_url(self.url(user))
 
     def refused(self) -> list[Any]:
-        """Refused commands since the last call, except CLIENT SETINFO, which drivers send."""
+        """Commands refused since the last call, except CLIENT, which drivers send and Redis 6.2 refuses."""
         with self.client("root") as client:
             log = client.acl_log()
             client.acl_log_reset()

@@ -254,7 +254,7 @@ def test_a_killed_program_stays_away_long_enough_to_count_as_lost():
 
 
 def test_an_agent_ends_when_its_pipe_is_cut(environ):
-    """Where the kernel sends no signal when the parent dies, the pipe is what ends an agent."""
+    """Where the kernel sends no signal when the parent dies, the closed pipe ends an agent."""
     boss, _ = supervisor(Clock(), next(p for p in crew(1, 1) if p.worker == "grader-1"))
     boss.environ = environ
     boss.tick(1000.0)
@@ -266,7 +266,7 @@ def test_an_agent_ends_when_its_pipe_is_cut(environ):
 
 
 def test_a_process_that_has_ended_is_not_killed_by_its_number_again(monkeypatch):
-    """Another process may have the number by then."""
+    """Another process may have its id by then."""
     killed: list[int] = []
     monkeypatch.setattr("dashboard.embedded.process.end_group", killed.append)
     child = Child("short", subprocess.Popen([sys.executable, "-c", ""], start_new_session=True))

@@ -1,4 +1,4 @@
-"""Modules of static/js without a page, tested in Node: each file here that ends in .test.js."""
+"""Modules of static/js that need no page, tested in Node: each file here that ends in .test.js."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION refuse_all();
 
 @dataclass
 class Servers:
-    """A database on the shared server of `admin`, and a Valkey of the test."""
+    """A database of the test on the shared server of `admin`, and a Valkey of the test."""
 
     admin: psycopg.AsyncConnection[Any]
     database: str
@@ -39,7 +39,7 @@ class Servers:
     blocker: psycopg.AsyncConnection[Any] | None = None
 
     async def settings(self, **values: str) -> None:
-        """Changes settings for new connections; disconnects the current ones."""
+        """Changes the database's settings for new connections; disconnects the current ones."""
         for name, value in values.items():
             await self._alter(
                 pgsql.SQL("SET {} = {}").format(pgsql.Identifier(name), pgsql.Literal(value))
@@ -73,7 +73,7 @@ class Servers:
             await connection.execute(statement.encode())
 
     async def lock(self) -> None:
-        """Locks the session's row."""
+        """Locks the table of sessions, so that every read and write waits."""
         self.blocker = await psycopg.AsyncConnection.connect(self.database_url)
         await self.blocker.execute("LOCK TABLE agent_sessions IN ACCESS EXCLUSIVE MODE")
 

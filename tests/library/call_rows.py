@@ -19,7 +19,7 @@ WHO: dict[str, Any] = {"actor": "olga", "reason": "a test"}
 
 @dataclass
 class Scene:
-    """State shared by the rows of one fault. `stack` is closed after the fault."""
+    """What the rows of one fault share. `stack` is closed after the fault has ended."""
 
     manager: SessionManager
     conversations: ConversationManager
@@ -289,8 +289,8 @@ of_checkpoints("import_checkpoints", lambda c: c.import_checkpoints(c.export()))
 of_checkpoints("on_checkpoint", lambda c: c.on_checkpoint(lambda _: None))
 of_checkpoints("rollback_to", lambda c: c.rollback_to(c.get_all()[0].id))
 
-# `connect`, `close` and `stop` begin and end a manager and are tested separately. `attach` is
-# covered by Run.
+# `connect`, `close` and `stop` begin and end a manager: the test calls them separately. `attach` calls
+# `leave` at the end of a run.
 APART = {
     (Run, "leave"),
     (SessionManager, "connect"),

@@ -51,7 +51,7 @@ async def served(manager: SessionManager, session_id: str) -> AgentSession:
 async def words_of(
     client: redis.asyncio.Redis | redis.asyncio.RedisCluster, session_id: str
 ) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
-    """The announcements about a session."""
+    """A function that returns the next announcement about the session."""
 
     async def next_word() -> dict[str, Any]:
         message = await pubsub.get_message(timeout=SOON)

@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that loses one answer or delays one message."""
+"""A proxy before PostgreSQL that loses one answer, or delays one message until its sender is disconnected."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import suppress
 from functools import partial
 from urllib.parse import parse_qs, unquote, urlsplit
 
-READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery outside of a transaction: it is committed
+READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery outside of a transaction: all is committed
 
 
 class LossyWay:
-    """`lose(marker)` drops the next answer to a message that contains `marker`, and disconnects.
+    """`lose(marker)` forwards the next message that contains `marker`, drops its answer, and disconnects.
 
     `delay(marker)` holds such a message, disconnects its sender, and `deliver()` sends it to
     PostgreSQL.
@@ -57,13 +57,13 @@ class LossyWay:
         self._delays = True
 
     async def deliver(self) -> None:
-        """Returns when PostgreSQL has answered the delayed message."""
+        """Delivers the delayed message; returns when PostgreSQL has answered it."""
         assert self._late is not None
         await self._late()
         self._late = None
 
     def stay_closed(self, closed: bool) -> None:
-        """After the lost answer all connections are refused."""
+        """Whether all connections are refused once an answer is lost."""
         self._closed = closed
 
     def _cut(self) -> None:

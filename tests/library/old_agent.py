@@ -27,7 +27,7 @@ CREATE TABLE agent_sessions (
 
 
 class OldAgent:
-    """`clock_ahead`: their machines' clocks may be wrong."""
+    """`clock_ahead` is how far its machine's clock is ahead; those of production differ from ours."""
 
     def __init__(
         self,

@@ -26,11 +26,11 @@ class OwnCluster:
         self.url = self.url_of(self.masters[0])
 
     def url_of(self, port: int, user: str = "") -> str:
-        """The URL with `name:password` of a user."""
+        """The URL of a node; `user` is `name:password`."""
         return f"redis://{user and user + '@'}127.0.0.1:{port}/0"
 
     async def start(self, **more: str) -> None:
-        """Waits up to `START_SECONDS`. `more` are additional server options."""
+        """Starts the nodes within `START_SECONDS`, or raises. `more` are additional server options."""
         async with asyncio.timeout(START_SECONDS):
             for port, node in self.nodes.items():
                 own = {"port": str(port), "cluster-port": str(self._bus_ports[port])}
@@ -69,7 +69,7 @@ class OwnCluster:
         return True
 
     def client(self, port: int) -> redis.Redis:
-        """A client of one node without authentication."""
+        """A client of one node over its socket, as the user that may do everything."""
         return redis.Redis.from_url(self.nodes[port].as_user, decode_responses=True)
 
     async def empty(self) -> None:

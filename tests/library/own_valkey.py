@@ -23,7 +23,7 @@ class OwnValkey:
         self._socket = self.folder / "s"
         self._child: process.Child | None = None
         self.url = f"unix://{self._socket}"
-        self.as_user = self.url  # the URL with which readiness is checked on a server with users
+        self.as_user = self.url  # a server with users needs one here that may do everything
 
     async def start(self, **more: str) -> None:
         """`more` are additional server options."""

@@ -45,7 +45,7 @@ class Scene:
         assert (found.parts, found.parts_at_work) == (None, None)
 
     async def quick(self, run: Run) -> None:
-        """Calls safe points all the time."""
+        """Stores a checkpoint, which is a safe point, all the time."""
         while not self.go.is_set():
             await asyncio.sleep(0.01)
             await run.checkpoint("quick")

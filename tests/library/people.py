@@ -1,4 +1,4 @@
-"""Actors of these tests, and helpers that read the stored data."""
+"""Actors of these tests, and functions that read stored data."""
 
 from __future__ import annotations
 

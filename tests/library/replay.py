@@ -16,10 +16,7 @@ AGENTS_MAY = {
 
 
 def replayed(entries: Sequence[dict[str, Any]]) -> tuple[int, str, int]:
-    """(version, state, epoch) after all entries.
-
-    Asserts one entry a version, each continuing the one before.
-    """
+    """(version, state, epoch) after all entries. Asserts one entry a version, each continuing the one before."""
     assert [e["version"] for e in entries] == list(range(1, len(entries) + 1)), "no gap, none twice"
     assert entries[0]["from_state"] is None
     for before, entry in pairwise(entries):

@@ -118,7 +118,7 @@ async def test_an_adopted_session_goes_on_with_both_kinds_of_agents(
 
 
 async def test_new_sessions_are_created_where_there_was_no_table(database_url: str) -> None:
-    """The test database itself is created without one."""
+    """The test database itself was migrated without such a table."""
     async with await SessionManager.connect(database_url) as manager:
         session = await manager.create_session("tutor")
         assert await manager.read(session.session_id) is not None

@@ -37,13 +37,13 @@ def manager_of(run: Run) -> SessionManager:
 
 
 async def hears(run: Run) -> None:
-    """Waits for the announcement; without Valkey, sends a heartbeat."""
+    """Sends a heartbeat without Valkey, which brings an order; with Valkey its announcement arrives by itself."""
     if not manager_of(run)._cache.trusted:
         await run.tick()
 
 
 async def next_safe_point(run: Run) -> None:
-    """The next safe point after the order has arrived."""
+    """Calls a safe point after the order has arrived: with Valkey that takes a moment."""
     known, head = manager_of(run)._cache, None
     while known.trusted and not (head and head.order_open):
         await asyncio.sleep(0.005)

@@ -56,10 +56,8 @@ async def test_a_change_in_another_process_is_served_at_once(another: Make) -> N
         await one.update_session(session)
         assert (await served(two, session.session_id)).context == {"n": n}
     await one.pause(session.session_id, **OLGA)
-    assert (await two.head(session.session_id)).state in (
-        "active",
-        "paused",
-    )  # published, but maybe not received yet
+    # published, but maybe not received yet
+    assert (await two.head(session.session_id)).state in ("active", "paused")
     assert (await served(two, session.session_id)).state == "paused"
 
 
@@ -89,7 +87,7 @@ async def test_a_first_read_shows_no_less_than_what_was_stored_when_it_began(ano
 
 
 async def test_a_session_without_subscription_is_not_served_from_the_cache(another: Make) -> None:
-    """Giving an order does not make this process aware of later ones."""
+    """A process that gives an order learns of later orders only with a subscription."""
     one, two = await another(), await another()
     session, other = await one.create_session("grader"), await one.create_session("grader")
     await live(one, other.session_id)

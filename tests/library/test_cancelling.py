@@ -1,4 +1,4 @@
-"""A cancelled task ends, at any await: the Redis client swallows cancellations while it connects."""
+"""A cancelled task ends, at whichever await, although the Redis client swallows cancellations while it connects."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sessions_app.live.sources.valkey import ValkeySource
 from tests.support.waiting import HANGS
 
 End = Callable[[int], Awaitable[None]]
-# Exceptions: `cancel_and_wait` itself, and a page's writer, which checks `closed`. An interruption
-# cancels the agent's own block, which cannot be awaited there.
+# Calls of a bare `cancel()`: `cancel_and_wait` itself, a page's writer, which checks `closed`, and an
+# interruption, which cancels the agent's own block and cannot await it.
 BARE = {
     "agent_sessions/interruption.py": 1,
     "agent_sessions/tasks.py": 1,

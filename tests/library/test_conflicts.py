@@ -24,7 +24,7 @@ async def copy_of(manager: SessionManager, session_id: str) -> AgentSession:
 
 
 async def is_marked(manager: SessionManager, session_id: str, **context: Any) -> None:
-    """The agent writes last, to another path."""
+    """The agent writes after the others, and to another path."""
     copy = await copy_of(manager, session_id)
     copy.context.update(context)
     copy.checkpoint("essay_marked")

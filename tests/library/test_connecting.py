@@ -13,7 +13,7 @@ from agent_sessions import SessionManager, StorageUnavailable
 
 @pytest.fixture
 def nowhere() -> str:
-    """A port without a server."""
+    """The address of a port without a server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"postgresql://nobody@127.0.0.1:{server.getsockname()[1]}/nowhere"
 

@@ -196,7 +196,7 @@ async def test_the_history_names_the_paths_that_were_changed(
 async def test_what_was_loaded_and_is_not_kept_any_more_is_said(
     durable: SessionManager, sql: Sql, seen: int
 ) -> None:
-    """Retention removes past contexts; an earlier one must not be used instead."""
+    """Retention removes past contexts; one from before must not be taken for the one that was loaded."""
     made = await durable.create_session("tutor", context={"skill": "a"})
     for skill in ("b", "c", "d"):
         session = await stored(durable, made)

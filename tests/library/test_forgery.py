@@ -1,4 +1,4 @@
-"""Raw statements of the agents' log-in that the library would not send are refused without effect."""
+"""Raw statements of the agents' log-in that the library would not send are refused and leave no trace."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ NEVER = 3600.0  # no automatic heartbeats in these tests
 
 @pytest.fixture
 async def mute_url(redis_client: redis.asyncio.Redis, valkey_url: str) -> AsyncIterator[str]:
-    """A Valkey user that may do everything except publish."""
+    """The URL of a Valkey user that may do everything except publish."""
     await redis_client.acl_setuser(
         "mute", enabled=True, passwords=["+mute"], keys=["*"], channels=["*"], categories=["+@all"],
         commands=["-publish"],

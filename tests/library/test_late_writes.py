@@ -1,4 +1,4 @@
-"""Which writes after an order count as late: not the step that meets the order."""
+"""Which writes after an order count as late: those of an agent that knows it, not the step that meets it."""
 
 from __future__ import annotations
 

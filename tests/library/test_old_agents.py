@@ -55,9 +55,8 @@ async def test_its_stale_active_does_not_undo_an_order(
     given: dict[str, list[Any]] = {"fail": ["why"], "rollback": [1]}
     arguments = given.get(verb, [])
     if verb == "rollback":
-        await manager.pause(
-            session_id, **OLGA
-        )  # otherwise its `active` would be what the rollback orders
+        # otherwise its `active` would be what the rollback orders
+        await manager.pause(session_id, **OLGA)
     ordered = await getattr(manager, verb)(session_id, *arguments, **OLGA)
     before = await row(sql, session_id)
     old.cache["context"]["a"] = 2

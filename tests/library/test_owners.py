@@ -32,7 +32,7 @@ async def read(manager: SessionManager, session_id: str) -> AgentSession:
 
 
 async def owned_elsewhere(sql: Sql, session_id: str, seconds: int) -> None:
-    """The lease of an agent on another machine, with `seconds` left."""
+    """Gives the session to an agent on another machine, whose lease has `seconds` left."""
     await sql.execute(
         "UPDATE agent_sessions SET owner_id = %s, owner_name = 'other, process 7', owner_since = now(),"
         " owner_timeline = agent_session_timeline(), lease_until = now() + make_interval(secs => %s) WHERE id = %s",
@@ -44,7 +44,7 @@ async def owned_elsewhere(sql: Sql, session_id: str, seconds: int) -> None:
 async def second_comer(
     manager: SessionManager, session_id: str
 ) -> AsyncIterator[asyncio.Task[int]]:
-    """Waits for the session like `attach`; returns the context that it then finds."""
+    """A task that waits for the session in `attach`; its result is the context's `n` once it has the session."""
 
     async def work() -> int:
         async with manager.attach(session_id, complete=False) as run:

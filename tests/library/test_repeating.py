@@ -105,7 +105,7 @@ async def way(database_url: str) -> AsyncIterator[LossyWay]:
 
 @pytest.fixture(params=["autocommit", "transactions"])
 async def manager(request: pytest.FixtureRequest, way: LossyWay) -> AsyncIterator[SessionManager]:
-    """A manager behind the lossy proxy, with its own pool and with a caller's."""
+    """A manager behind the lossy proxy, over a pool as the library opens it, and over one without autocommit."""
     async with AsyncConnectionPool(
         way.url,
         min_size=1,

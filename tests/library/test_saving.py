@@ -14,7 +14,7 @@ from tests.library.people import Sql, names, row
 async def test_what_returned_is_committed_whatever_the_pool_is(
     manager: SessionManager, sql: Sql
 ) -> None:
-    """The pool has no autocommit; writers keep its connection from batch to batch."""
+    """The pool has no autocommit, and writers keep its connection from batch to batch."""
     session = await manager.create_session("grader")
     assert (await row(sql, session.session_id))["version"] == 1
     for version in range(2, 5):

@@ -19,7 +19,7 @@ NEW_ENOUGH = [("redis", "7.0.0"), ("redis", "10.1.0"), ("valkey", "7.2.5"), ("va
 
 @pytest.fixture
 async def old_redis(tmp_path: Path) -> AsyncIterator[str]:
-    """A server that answers HELLO like Redis 6.2."""
+    """The URL of a server that answers HELLO like Redis 6.2."""
     facts = {"server": "redis", "version": "6.2.14", "proto": "2", "mode": "standalone"}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

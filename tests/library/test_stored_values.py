@@ -1,4 +1,4 @@
-"""JSON in PostgreSQL that Python cannot hold: read as far as possible, and never written back."""
+"""JSON in PostgreSQL that Python cannot hold: read as far as possible, and refused when written back."""
 
 from __future__ import annotations
 

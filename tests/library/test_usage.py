@@ -90,7 +90,7 @@ async def main():
 
 asyncio.run(main())
 """
-# Ends without the rest of asyncio.run, which would cancel tasks of the parent on shared sockets.
+# The child skips the rest of asyncio.run, which would cancel the parent's tasks on sockets that both have.
 LEFT = """
 import asyncio, os, sys
 from agent_sessions import SessionManager

@@ -68,7 +68,7 @@ async def test_a_copy_that_shows_everything_meets_no_conflict(anywhere: SessionM
 async def test_after_a_change_that_conflicts_an_edit_of_what_the_copy_does_not_show_is_refused(
     anywhere: SessionManager,
 ) -> None:
-    """A copy with a change of its own waits during a pause; another writer changes the same path."""
+    """The agent changes its copy while it waits in a pause; another writer changes the same path."""
     made = await anywhere.create_session("grader", context=START)
     async with anywhere.attach(made.session_id, complete=False) as run:
         await anywhere.pause(made.session_id, **OLGA)

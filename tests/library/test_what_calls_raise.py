@@ -63,8 +63,8 @@ def unheard(event_loop_exceptions: list[str]) -> list[str]:
 
 @pytest.fixture
 async def event_loop_exceptions() -> list[str]:
-    """Errors that asyncio reports instead of raising: those of tasks that are never awaited."""
-    gc.collect()  # reports of earlier tests
+    """Errors that asyncio reports instead of raising, as of tasks that are never awaited."""
+    gc.collect()  # what earlier tests left behind is reported before, and not here
     found: list[str] = []
 
     def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ async def event_loop_exceptions() -> list[str]:
 
 
 async def failure_of(name: str, call: Any) -> str | None:
-    """The problem with a call's error; empty if there is none."""
+    """What is wrong with the error that the call raised; None if nothing is."""
     try:
         async with asyncio.timeout(ENDLESS):
             await call()

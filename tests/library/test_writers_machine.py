@@ -1,5 +1,4 @@
-"""Managers of several processes, an old agent, an administrator and psql on one session, in any
-order.
+"""Managers of several processes, an old agent, an administrator and psql on one session, in any order.
 
 No acknowledged write is lost, no illegal transition happens, an administrator's order is never
 undone by an agent, and the history explains the row.

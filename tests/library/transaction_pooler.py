@@ -1,4 +1,4 @@
-"""A pooler in transaction mode, like pgbouncer: each transaction may use another server connection."""
+"""A pooler in transaction mode, like pgbouncer: each transaction of a client may use another server connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A process that writes to a shared session: `python -m tests.library.writer_process …`.
 
-Prints "ready", waits for a line, writes, and prints its conflicts as JSON.
+Prints "ready", waits for a line, writes, and prints the number of its conflicts as JSON.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ async def own_parts(manager: SessionManager, session_id: str, name: str, times: 
 
 
 async def one_counter(manager: SessionManager, session_id: str, name: str, times: int) -> int:
-    """Writes the same path as others; loads and repeats after a conflict.
-
-    Returns the number of conflicts.
-    """
+    """Writes the same path as others, and again after each conflict. Returns the number of conflicts."""
     conflicts = 0
     for n in range(times):
         while True:

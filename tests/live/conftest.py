@@ -1,4 +1,4 @@
-"""A hub without its loops: tests call their steps."""
+"""A hub without its loops: tests call what the loops would call."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def hub(start_hub: Callable[..., Awaitable[Hub]]) -> Hub:
 
 @pytest.fixture
 async def clocked(start_hub: Callable[..., Awaitable[Hub]], clock: Clock) -> Hub:
-    """A hub that uses the test's clock."""
+    """A hub that uses the test's clock, which stands still until the test advances it."""
     return await start_hub(clock=lambda: clock.wall, monotonic=lambda: clock.steady)
 
 
@@ -97,7 +97,7 @@ def time_passes(hub: Hub, clock: Clock, seconds: float) -> None:
 
 
 async def created(hub: Hub, database_url: str, n: int = 1) -> list[str]:
-    """Sessions whose creation has been processed."""
+    """Creates sessions, and ticks until the hub has processed their creation."""
     ids = writers.create(database_url, n)
     for session_id in ids:
         await heard(hub, session_id, 1)

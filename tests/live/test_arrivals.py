@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock() -> Clock:
-    """Follows the database's clock, which decides when a session entered."""
+    """Starts at the real time, because the database's clock decides when a session entered."""
     import time
 
     clock = Clock()

@@ -20,7 +20,7 @@ WRITERS = 16
 
 
 def assert_it_looks_as_stored(page: Page) -> None:
-    """Compares versions and everything that does not depend on heartbeats and the clock."""
+    """Compares the version, and all of a row that does not depend on heartbeats and the clock."""
     for row in load_rows([UUID(session_id) for session_id in page.versions]):
         html, looks = page.html[str(row.id)], row_parts_in(row, language="de")
         assert f'data-version="{row.version}"' in html

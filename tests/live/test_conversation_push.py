@@ -87,7 +87,7 @@ async def versions(database_url: str, *ids: str) -> set[int]:
 async def test_a_page_that_leaves_or_comes_takes_the_turns_of_no_other(
     talking: Hub, agents: ConversationManager, database_url: str
 ) -> None:
-    """Several pages of one session, of several sessions, and one that opens with existing turns."""
+    """Several pages of one session, of several sessions, and one that opens when there are turns already."""
     one, other, later = await created(talking, database_url, 3)
     leaving, staying = [await looks(talking, one, "shared") for _ in range(2)]
     screens = [staying, await looks(talking, other, "shared")]

@@ -1,4 +1,4 @@
-"""The watchdog records times without heartbeats."""
+"""OutageTracker knows since when something is away, and when it was."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock() -> Clock:
-    """Follows the database's clock, which decides when a session entered."""
+    """Starts at the real time, because the database's clock decides when a session entered."""
     clock = Clock()
     clock.wall = time.time()
     return clock

@@ -34,7 +34,7 @@ async def changed(hub: Hub, database_url: str, session_id: str, how: str) -> int
 async def told(
     hub: Hub, database_url: str, session_id: str, how: str, *screens: Screen
 ) -> list[tuple[Any, Any]]:
-    """Makes a change and ticks; returns each screen's last row and bump of the session."""
+    """Makes a change and ticks; returns the session's row and bump in each screen's last frame."""
     await changed(hub, database_url, session_id, how)
     await hub.tick()
     for screen in screens:
@@ -100,7 +100,7 @@ async def test_a_page_with_another_version_gets_the_whole_row(hub: Hub, database
 async def test_a_page_that_joins_with_the_current_version_gets_bumps_too(
     hub: Hub, database_url: str
 ) -> None:
-    """A page that joins with the current version does not end the saving."""
+    """For a page that joins with the version that all others show, no row has to be sent whole."""
     (session_id,) = await created(hub, database_url)
     there, newcomer = Screen(hub), Screen(hub)
     await there.shows([session_id])

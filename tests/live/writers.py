@@ -54,10 +54,7 @@ def versions(database_url: str, ids: list[str]) -> dict[str, int]:
 
 
 def write_at_random(database_url: str, ids: list[str], writes: int, seed: int) -> None:
-    """Transactions of random duration, so that commits overtake each other.
-
-    Half of the changes are visible in the row.
-    """
+    """Transactions of random length, so that commits overtake each other; half of the changes show in the row."""
     chance = random.Random(seed)
     with psycopg.connect(database_url) as connection:
         for n in range(writes):

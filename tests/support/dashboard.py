@@ -43,7 +43,7 @@ def answers_well(path: str = "/healthz") -> Ready:
 
 
 def answers(url: str) -> bool:
-    """Any status counts: /healthz fails while a database is unavailable."""
+    """Whether /healthz answers, with any status: it answers 503 while a database is away."""
     return _status(f"{url}/healthz") is not None
 
 
@@ -79,10 +79,7 @@ class LiveDashboard:
         port: int | None = None,
         patience: float = 15.0,
     ) -> LiveDashboard:
-        """Returns once it is `ready`.
-
-        Raises RuntimeError with the end of its log if it ends before.
-        """
+        """Returns once it is `ready`. Raises RuntimeError with the end of its log if it ends before."""
         port = port or free_port()
         words = [word.format(port=port) for word in command]
         child = process.start(
@@ -149,7 +146,7 @@ def everything(**env: str) -> Iterator[Everything]:
 
 
 def own_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """As in production, without the tests' settings."""
+    """The environment as in production: without what only the tests set."""
     inherited = {name: value for name, value in os.environ.items() if name != ASYNC_UNSAFE}
     return {**inherited, "DJANGO_SETTINGS_MODULE": "dashboard.settings", **env}
 
@@ -161,7 +158,7 @@ def free_port() -> int:
 
 
 def give_password(user: User, password: str) -> None:
-    """Sets a password with a hasher that a separate dashboard knows, not the tests' fast one."""
+    """Sets a password by a hasher that other dashboards know, which do not accept the tests' fast one."""
     user.password = PBKDF2PasswordHasher().encode(password, "salt", iterations=1)
     user.save(update_fields=["password"])
 

@@ -48,7 +48,7 @@ def open_socket(url: str, cookie: str, origin: str | None = None) -> connect:
 
 
 def hello(seq: int, rows: Mapping[str, int], query: str = "") -> dict[str, Any]:
-    """The hello of a list: the versions that it shows."""
+    """What a list sends first, and whenever it misses something: the versions that it shows."""
     return {"type": "hello", "page": "list", "query": query, "rows": rows, "seq": seq}
 
 

@@ -84,7 +84,7 @@ def _for_one_request(headers: Iterable[bytes]) -> list[bytes]:
 
 
 def _pass_body(handler: StreamRequestHandler, there: socket.socket) -> None:
-    """Forwards until the browser disconnects, then closes the connection to the dashboard."""
+    """Forwards until the browser has sent all, then tells the dashboard so."""
     with suppress(OSError, ValueError):
         while data := handler.rfile.read1(65536):
             there.sendall(data)

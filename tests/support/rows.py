@@ -1,4 +1,4 @@
-"""A rendered row of the list in a given language."""
+"""A row of the list, rendered in a given language."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def block(containing: str) -> str:
-    """The block of commands that contains this text."""
+    """The one block of commands in "Backup and restore" that contains this text."""
     section = OPERATIONS.read_text("utf-8").split("## Backup and restore")[1].split("\n## ")[0]
     [found] = [
         b
@@ -29,7 +29,7 @@ def block(containing: str) -> str:
 
 
 def run(lines: str, folder: Path, server: str, **environment: str) -> str:
-    """Their output; each has to exit with 0. `server` is the address for `createdb`."""
+    """Runs the lines; returns their output. Each must exit with 0. `createdb` and others use the server of `server`."""
     at = conninfo_to_dict(server)
     place = {
         f"PG{name.upper()}": str(at[name])

@@ -25,7 +25,7 @@ REFUSED = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """Commands, with words separated by single spaces, for the user of an address."""
+    """Commands with single spaces between words; {user} and {secret} stand for those of the address."""
 
     name: str
     begin: tuple[str, ...]

@@ -10,10 +10,7 @@ HANGS = 180.0
 def until(
     condition: Callable[[], object], seconds: float = HANGS, said: Callable[[], str] = str
 ) -> None:
-    """Waits until the condition holds.
-
-    `said` explains a failure, for example with a program's output.
-    """
+    """Waits until the condition holds. `said` explains a failure, for example with a program's output."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"it did not happen: {said()}"

@@ -41,7 +41,7 @@ class Clock:
 
 @dataclass
 class Watched:
-    """A watchdog with the test's clock: a check every five seconds."""
+    """A watchdog on the test's clock, which checks when the test says so."""
 
     sweeper: Watchdog
     clock: Clock
@@ -79,7 +79,7 @@ class Database:
         )  # fmt: skip
 
     async def watched_for(self, seconds: float, clock: Clock) -> None:
-        """Records uninterrupted checks for this long until now."""
+        """Stores what a watchdog leaves behind that has checked without a gap for this long, until now."""
         await self.rows(
             "INSERT INTO agent_session_monitors (source, began_at, looked_at)"
             " VALUES ('sweeper', to_timestamp(%s), to_timestamp(%s))",

@@ -75,7 +75,7 @@ async def test_an_uncommitted_difference_is_counted_when_it_is_there(
 
 @pytest.fixture
 async def emptied_months(database: Database):
-    """Months far in the past, removed after the test."""
+    """Removes the tables of two months of 2031, which the test creates."""
     yield
     for month in ("2031_01", "2031_02"):
         await database.rows(f"DROP TABLE IF EXISTS agent_session_history_{month}")

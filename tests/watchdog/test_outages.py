@@ -86,7 +86,7 @@ async def test_without_valkey_no_session_is_failed_and_the_outage_is_recorded(
 
 
 class FrozenFor:
-    """A monotonic clock on which some queries take many seconds. It is first read at the start."""
+    """A monotonic clock on which the n-th query takes the n-th number of seconds. The first reading is of no query."""
 
     def __init__(self, *seconds: float) -> None:
         self.now, self._left, self._readings = 1_000.0, list(seconds), 0

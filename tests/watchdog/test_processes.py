@@ -1,4 +1,4 @@
-"""`manage.py sweep` beside the dashboard: real processes that are killed."""
+"""`manage.py sweep` as it runs beside the dashboard: real processes, which the tests also kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What retention removes, when, and its output."""
+"""What retention removes, when, and what it says of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,1 @@
-"""Runs `make run` and restarts its programs when files change.
-
-`python -m tools.autoreload`, or `make dev`.
-"""
+"""`make dev`: runs what `make run` starts, and restarts its programs when files change."""

@@ -45,7 +45,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 @contextmanager
 def servers() -> Iterator[None]:
-    """Sets the environment for modules that are imported later."""
+    """Runs the servers; modules that are imported later find them in the environment."""
     os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="dashboard.settings")
     with running(Servers(DATA_DIR)):
         os.environ["DATABASE_URL"] = postgres.url(DATA_DIR)
@@ -91,7 +91,7 @@ async def seed(count: int) -> None:
 
 @contextmanager
 def role(*words: str) -> Iterator[None]:
-    """Runs a role in another process within the block; counts its work a second."""
+    """Runs a role in another process within the block; prints at the end how much it did a second."""
     command = [sys.executable, "-m", "tools.bench.browser_list_load", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -122,7 +122,7 @@ class Load:
 
 
 def heap(page: CDPSession) -> dict[str, float]:
-    """Bytes after a garbage collection."""
+    """The page's metrics after a garbage collection."""
     page.send("HeapProfiler.collectGarbage")
     metrics = page.send("Performance.getMetrics")["metrics"]
     return {one["name"]: one["value"] for one in metrics}
@@ -157,7 +157,7 @@ def tell(found: MainThread, web: float) -> None:
 
 
 def oldest_beat(page: Page) -> float:
-    """Seconds; shows that the measured heartbeats arrive."""
+    """The age in seconds of the oldest heartbeat on the page, which shows that the measured ones arrive."""
     oldest = page.evaluate(
         "Math.min(...[...document.querySelectorAll('#rows > .row')].map((r) => r.dataset.heartbeat))"
     )

@@ -56,7 +56,7 @@ def main_thread(trace: bytes, seconds: float) -> MainThread:
 
 
 def _of_the_page(events: list[Event]) -> list[Event]:
-    """The renderer whose main thread ran most; there is only one page."""
+    """The events of the renderer whose main thread ran most, because there is only one page."""
     mains = {
         (e["pid"], e["tid"])
         for e in events

@@ -13,7 +13,7 @@ Arm = Callable[[], Awaitable[Measured]]
 
 
 class NotRight(Exception):
-    """An arm finished, but its data is not stored."""
+    """An arm finished, but its result is wrong: data is missing, or pages differ from it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms that run once a pair in alternating order, on a warm system.
+    """Arms that run once a pair in alternating order; with `warm` each runs once before. `theirs` is optional.
 
     An arm must finish all its work before it returns.
     """

@@ -1,4 +1,4 @@
-"""Many coroutines that repeat one call, with counts."""
+"""Many coroutines that repeat one call, and the number of their calls."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ class Done:
 async def until(
     seconds: float, ids: Sequence[str], act: ConcurrentCall, *, most: int | None = None
 ) -> Done:
-    """Every session calls `act` repeatedly, for `seconds` or `most` times.
-
-    An exception ends the bench.
-    """
+    """Calls `act` for each session again and again, for `seconds` or at most `most` times; its errors are raised."""
     deadline = time.perf_counter() + seconds
     done = Done()
 

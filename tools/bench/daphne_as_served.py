@@ -1,7 +1,6 @@
-"""daphne as in production: without `click`, with which autobahn colours the log lines of each
-frame.
+"""daphne as in production: without `click`, which is installed for development only.
 
-`click` is installed for development only.
+Where autobahn finds `click`, it colours log lines of every frame.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The dashboard's pages, requested in this process: middleware, view and template, each over a
-database of its own.
+"""The dashboard's pages, requested in this process and over any database: middleware, view and template.
 
 Django needs a thread without an event loop, and always the same one.
 """
@@ -28,7 +27,7 @@ class Dashboard:
     thread: ThreadPoolExecutor
 
     async def over(self, database: str, ask: Callable[[Any], Answer]) -> Answer:
-        """`ask(client)` of a logged-in client, with this as the dashboard's database."""
+        """The result of `ask(client)` for a logged-in client, with `database` as the dashboard's database."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.thread, self._ask, database, ask)
 
@@ -91,7 +90,7 @@ def _end() -> None:
 
 
 def timed(client: Any, path: str, times: int) -> float:
-    """Milliseconds of one response: the mean of the faster half, which excludes disturbances."""
+    """Milliseconds of one response: the mean of the faster half, because disturbances only add time."""
 
     def get() -> None:
         response = client.get(path)
@@ -112,7 +111,7 @@ def milliseconds(act: Callable[[], object], times: int) -> float:
 
 
 def queries(client: Any, path: str) -> int:
-    """The number of queries of this page, including those of the log-in."""
+    """The number of queries of this page, including those that load the user."""
     from django.db import connection
 
     count = 0
@@ -128,7 +127,7 @@ def queries(client: Any, path: str) -> int:
 
 
 def again(read: Callable[[], object]) -> Callable[[], object]:
-    """The last query of `read`, to be repeated."""
+    """Calls `read` once; returns a function that repeats its last query."""
     from django.db import connection
 
     sent: list[tuple[str, Any]] = []

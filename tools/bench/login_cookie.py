@@ -1,4 +1,4 @@
-"""`python -m tools.bench.login_cookie`: migrates the database; prints a user's cookie."""
+"""`python -m tools.bench.login_cookie`: migrates the database; prints a superuser's session cookie."""
 
 from __future__ import annotations
 

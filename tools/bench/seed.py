@@ -86,9 +86,8 @@ def empty(connection: psycopg.Connection[Any], database: str) -> None:
     tables = "agent_sessions"
     if database != OLD:
         tables += ", agent_session_checkpoints, agent_session_contexts, agent_session_history, agent_session_counts"
-    connection.execute(
-        "SET session_replication_role = replica"
-    )  # the history's trigger refuses TRUNCATE
+    # the history's trigger refuses TRUNCATE
+    connection.execute("SET session_replication_role = replica")
     connection.execute(f"TRUNCATE {tables}")
     connection.execute("RESET session_replication_role")
 

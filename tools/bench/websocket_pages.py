@@ -1,9 +1,9 @@
 """`python -m tools.bench.websocket_pages`: many open pages in a process of their own, which count what reaches them.
 
-Bare asyncio: a frame costs a page 42 µs of processor time, 67 with the parts of tests.support.page on the websockets
-package, and 76 as its Page (200 pages, 60,000 frames of 600 bytes). With those, a row of a
-thousand pages would measure the pages, not the server. tests.support.page decides here too when to acknowledge.
-Commands come as lines of JSON; each is answered with one line.
+On bare asyncio a frame costs a page 42 µs of processor time; with the parts of tests.support.page on the websockets
+package 67 µs, as its Page 76 µs (200 pages, 60,000 frames of 600 bytes). With those, a row of a thousand pages would
+measure the pages, not the server. When to acknowledge is decided by tests.support.page here, too. Commands are lines
+of JSON; each is answered with one line.
 """
 
 from __future__ import annotations

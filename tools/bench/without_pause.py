@@ -1,5 +1,4 @@
-"""The dashboard with hub ticks of 10 ms instead of its usual pause, to measure its maximum
-throughput.
+"""The dashboard with a hub tick every 10 ms, to measure its maximum throughput.
 
 A tick for 1,000 pages takes longer than that. Without any pause an idle hub would use a sixth of a
 core, which the other arm would lack.

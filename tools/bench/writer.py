@@ -23,7 +23,7 @@ Committed = dict[str, dict[str, float]]
 async def writing(
     stage: Stage, database: str, ids: list[str], pause: float
 ) -> AsyncIterator[Committed]:
-    """Changes all sessions again and again within the block. Times are taken before COMMIT."""
+    """Changes all sessions, one statement after the other, within the block. Times are those before COMMIT."""
     committed: Committed = defaultdict(dict)
     ended = asyncio.Event()
 

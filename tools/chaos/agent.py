@@ -1,5 +1,4 @@
-"""A writing agent that logs what was acknowledged: `python -m tools.chaos.agent SESSION LEDGER
-KIND`.
+"""`python -m tools.chaos.agent SESSION LEDGER KIND`: an agent that writes, and logs what was acknowledged.
 
 After a restart it continues from what is stored. It follows docs/agents.md: on StorageUnavailable
 it repeats the same call with the same values until that succeeds.

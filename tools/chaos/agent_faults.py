@@ -31,7 +31,7 @@ def wait(condition: Callable[[], bool], words: str, seconds: float = PATIENCE) -
 
 
 def terminate(world: World, crew: Crew) -> None:
-    """Each agent ends at its next safe point and hands its session back."""
+    """Sends SIGTERM: each agent must end at its next safe point and hand its session back."""
     for agent in crew.agents:
         if agent.child is not None:
             agent.child.process.send_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ def start_again(world: World, crew: Crew) -> None:
 
 
 def start_seconds(world: World, crew: Crew) -> None:
-    """One second process waits for the owner, the others take the session over."""
+    """Starts a second process for each session: one waits for the owner, the others take their sessions over."""
     waiting, *others = crew.agents
     waiting.start(world)
     for agent in others:
@@ -114,7 +114,7 @@ def children_had_nothing_of_it(world: World, crew: Crew) -> list[str]:
 
 
 def roll_back_all(world: World, crew: Crew) -> list[str]:
-    """Rolls back sessions of agents that wrap errors: no work may follow the confirmation."""
+    """Rolls back sessions of agents that wrap errors: after its confirmation none may work until it attaches anew."""
     return asyncio.run(_roll_back(world, crew.ordered))
 
 

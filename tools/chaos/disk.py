@@ -31,7 +31,7 @@ def small_folder() -> Iterator[Path]:
     finally:
         if mounted:
             subprocess.run(["umount", "-l", folder], check=False)  # noqa: S607
-        shutil.rmtree(folder, ignore_errors=True)  # the world in it too
+        shutil.rmtree(folder, ignore_errors=True)  # the world in it removes its files, too
 
 
 def _mount(folder: Path) -> bool:
@@ -77,7 +77,7 @@ def empty(world: World, _crew: Crew) -> None:
 
 
 def _forbid_writing(world: World) -> None:
-    """Raises if it had no effect: the drill would prove nothing."""
+    """Raises if the limit has no effect, because the drill would then prove nothing."""
     _limit(world, 0)
     try:
         world.sql(USE_LOG)

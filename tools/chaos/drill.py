@@ -114,7 +114,7 @@ class Drill:
         return self._result(moments, said, resumed_at)
 
     async def _go_wrong(self, forms: dict[str, dict[str, str]]) -> Moments:
-        """The fault with orders in the middle of it; returns after the recovery."""
+        """Causes the fault, gives orders during it, and ends it; returns after the recovery."""
         began = time.time()
         await self._by_hand(self.fault.begin)
         gone = time.time()
@@ -156,7 +156,7 @@ class Drill:
             await asyncio.sleep(0.25)
 
     async def _everything_is_right(self, over: float) -> float:
-        """The time at which agents write, pages are complete and the order is confirmed."""
+        """The time at which agents write, pages follow, the list opens, /healthz is well and orders are confirmed."""
         paused = {agent.session_id for agent in self.crew.ordered}
         conditions: list[Awaitable[float]] = [
             *(until(lambda a=agent: a.stored_after(over), 60) for agent in self.crew.steady),  # type: ignore[misc]
@@ -168,7 +168,7 @@ class Drill:
         return max(await asyncio.gather(*conditions))
 
     async def _pages_follow(self, over: float) -> float:
-        """When every page is live and shows at least what was stored at the end of the fault."""
+        """The time at which every page is live and shows at least what was stored at the end of the fault."""
         wanted: dict[str, int] = {}
 
         def read() -> bool:

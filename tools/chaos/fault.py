@@ -28,11 +28,10 @@ def no_note(_world: World) -> str:
 
 @dataclass(frozen=True)
 class Fault:
-    """`away` is unreachable during the fault, `unwell` is what /healthz must not call ok; `at_most`
-    bounds the recovery.
+    """`away` is unreachable during the fault, and `unwell` is what /healthz must not call ok.
 
-    `steady` and `ordered` are the kinds of the agents; `last` runs while they still write, `judge`
-    afterwards.
+    `at_most` bounds the recovery. `steady` and `ordered` are the kinds of the agents; `last` runs
+    while they still write, `judge` afterwards.
     """
 
     name: str

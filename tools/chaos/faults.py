@@ -1,4 +1,4 @@
-"""All faults. Their ends only restart servers; agents and pages have to recover by themselves."""
+"""All faults. The end of one restores what it stopped or changed; running agents and pages recover by themselves."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ WHERE backend_type = 'client backend' AND application_name <> 'hog'
 
 
 class Hog:
-    """Takes all connections, including those of others."""
+    """Takes all connections of PostgreSQL, including those that others had."""
 
     def __init__(self) -> None:
         self._held: list[psycopg.Connection[object]] = []
 
     def take_all(self, world: World, _crew: Crew) -> None:
-        """Repeats, because terminated clients reconnect at once."""
+        """Repeats until no other client is connected, because terminated ones reconnect at once."""
         self._take(world)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:

@@ -32,7 +32,7 @@ class Forking(ChaosWriter):
         await super().step(run)
 
     async def _fork(self, run: Run) -> None:
-        """Forks by os.fork, by multiprocessing, and with a child that leaves the block normally."""
+        """Forks by os.fork, by multiprocessing, and with a child that leaves the block by sys.exit."""
         if (child := os.fork()) == 0:
             self._in_child(run, "os.fork")
             os._exit(0)
@@ -78,7 +78,7 @@ class Forking(ChaosWriter):
 
 
 async def refusal(call: Callable[[], Awaitable[Any]]) -> str:
-    """The error's text; empty if it says what is wrong."""
+    """Empty after a UsageError; otherwise what happened instead."""
     try:
         await asyncio.wait_for(call(), 3)
     except UsageError:

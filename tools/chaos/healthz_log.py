@@ -33,7 +33,7 @@ class HealthzLog:
         )
 
     def wrong(self, unwell: str, since: float, until: float) -> list[str]:
-        """One entry for each time that something was wrongly called ok."""
+        """One entry for each time that `unwell` was called ok between `since` and `until`."""
         wrongly = {"": lambda _: False, "valkey": _of_valkey, "database": _of_database}[unwell]
         return [
             f"/healthz: {unwell} is ok"

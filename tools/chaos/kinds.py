@@ -9,7 +9,7 @@ from tools.chaos.agent import PACE, ChaosWriter, short
 from tools.chaos.forking import Forking
 from tools.chaos.ledger import Ledger
 
-PATIENCE = 10  # errors that one block ignores before it gives up
+PATIENCE = 10  # errors in a row that one block ignores before it gives up
 
 
 class HandingBack(ChaosWriter):
@@ -17,7 +17,7 @@ class HandingBack(ChaosWriter):
 
 
 class TakingOver(ChaosWriter):
-    """Takes over once; a later owner is not taken over again."""
+    """Takes the session over once, and then does not take it back from a later owner."""
 
     def __init__(self, session_id: str, ledger: Ledger) -> None:
         super().__init__(session_id, ledger)
@@ -45,7 +45,7 @@ class TwoTasks(ChaosWriter):
 
 
 class Wrapping(ChaosWriter):
-    """Ignores errors, a limited number in a row."""
+    """Ignores errors, up to `PATIENCE` in a row."""
 
     async def go(self, run: Run) -> None:
         swallowed = 0

@@ -67,7 +67,7 @@ async def roll_back(world: World, agent: AgentProcess) -> None:
 
 
 def delay_no_more(world: World, _crew: Crew) -> None:
-    """Returns when the last delayed commit has arrived."""
+    """Ends the delays; returns when the last delayed commit has arrived."""
     wire = wire_of(world)
     wire.hold_every = 0
     time.sleep(wire.hold_seconds)

@@ -75,7 +75,7 @@ def serve_no_slot(world: World, _crew: Crew) -> None:
 
 
 def _must_say(client: redis.Redis, word: str) -> None:
-    """Raises unless Valkey answers with this error: the drill would prove nothing."""
+    """Raises unless Valkey answers with this error, because the drill would then prove nothing."""
     said = valkey_refusals.answer(client)
     if said == valkey_refusals.STORED or word not in said:
         raise RuntimeError(f"Valkey does not refuse with {word or 'anything'}: {said}")

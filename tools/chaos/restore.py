@@ -28,7 +28,7 @@ def in_place(world: World, _crew: Crew) -> None:
 
 
 def anew(world: World, _crew: Crew) -> None:
-    """Restores under the former name, as a moved database would have."""
+    """Restores into a new database of the former name, as when a database is moved."""
     began = _dump(world)
     server = make_conninfo(world.direct_url, dbname="postgres")
     with psycopg.connect(server, autocommit=True) as connection:

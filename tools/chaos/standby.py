@@ -30,9 +30,8 @@ def add(world: World) -> None:
     cluster = folder / "postgres"
     account = server_account()
     own_folder(cluster, account)
-    shutil.copy2(
-        world.folder / credentials.FILE, folder / credentials.FILE
-    )  # the copy includes its roles
+    # the standby has the roles of the primary, and so their passwords
+    shutil.copy2(world.folder / credentials.FILE, folder / credentials.FILE)
     done = process.run(
         [
             *(_programs() / "pg_basebackup", "-D", cluster, "-R", "-X", "stream"),

@@ -185,7 +185,7 @@ def _writes_of_crew(crew: Crew) -> Callable[[str, float, float], bool]:
     }
 
     def works(session_id: str, since: float, until: float) -> bool:
-        """Whether the agent began to write within 0.1 s, and before its resume."""
+        """Whether the agent began a write within 0.1 s after `since`, and before `until`."""
         times = begun[session_id]
         return bisect_left(times, min(since + 0.1, until)) > bisect_right(times, since)
 

@@ -48,7 +48,7 @@ class Shown:
             (self.confirmed_paused.add if says else self.confirmed_paused.discard)(session_id)
 
     def touch(self, touches: dict[str, dict[str, Any]]) -> bool:
-        """Whether one of them builds on a version that is missing here."""
+        """Takes what it can; returns whether one of them builds on a version that is missing here."""
         taken = [self.versions.takes_touch(*touch) for touch in touches.items()]
         return None in taken
 
@@ -172,6 +172,6 @@ class ClaimingPage:
         return "live" if complete and self._told.get("status") == "live" else "catching-up"
 
     def said(self, since: float, until: float) -> list[str]:
-        """The states in order, without repetitions."""
+        """The states in order; one that lasts is listed once."""
         states = (claim.state for claim in self.claims if since <= claim.at <= until)
         return [state for state, _ in groupby(states)]

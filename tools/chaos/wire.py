@@ -14,8 +14,8 @@ WRITES = (b"UPDATE agent_sessions s SET", b"INSERT INTO agent_sessions (")
 class Wire:
     """Runs in a thread of its own.
 
-    `cut_every` loses the answer of every n-th commit. `hold_every` disconnects its sender and
-    delivers the commit `hold_seconds` later. `keeps_notifications` drops all notifications.
+    `cut_every` loses the answer of every n-th commit. `hold_every` disconnects the sender of every
+    n-th commit, and delivers it `hold_seconds` later. `keeps_notifications` drops all notifications.
     """
 
     def __init__(self, target: Path) -> None:
@@ -71,7 +71,7 @@ class Wire:
             line.cut()
 
     def fate(self) -> str:
-        """Called for every commit: "", "lost" or "held"."""
+        """What happens to this commit, counted here: "", "lost" or "held"."""
         self._commits += 1
         if self.cut_every and self._commits % self.cut_every == 0:
             return "lost"
@@ -113,7 +113,7 @@ class WireConnection:
     async def _deliver_late(
         self, message: tuple[bytes, bytes], client: asyncio.StreamReader
     ) -> None:
-        """Holds the whole statement with its Sync; the sender is disconnected."""
+        """Disconnects the sender, and delivers the whole statement with its Sync later."""
         held = [message]
         while held[-1][0] not in (b"Q", b"S"):
             if (more := await _message(client)) is None:
@@ -128,7 +128,7 @@ class WireConnection:
         await self._answered.wait()
 
     async def answer(self, server: asyncio.StreamReader) -> None:
-        """Forwards answers; cuts the connection at ReadyForQuery, which follows the commit."""
+        """Forwards answers; of a lost or held commit none, and cuts at ReadyForQuery, which follows the commit."""
         try:
             while message := await _message(server):
                 if message[0] == b"A" and self._wire.keeps_notifications:
@@ -146,10 +146,7 @@ class WireConnection:
         self.cut()
 
     def _commits(self, kind: bytes, body: bytes) -> bool:
-        """Whether it commits: a COMMIT, or a write outside of a transaction.
-
-        Prepared writes are known by name.
-        """
+        """Whether it commits: a COMMIT, or a prepared write, known by its name, outside of a transaction."""
         if kind == b"P":
             name, _, rest = body.partition(b"\0")
             (self._writers.add if _is_write(rest) else self._writers.discard)(name)

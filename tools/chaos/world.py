@@ -48,8 +48,7 @@ class World:
         self.web: Child | None = None
         # commits between these times were lost by a restore
         self.lost: tuple[float, float] | None = None
-        # The kernel kills children when the *thread* that started them ends, so one thread starts
-        # all.
+        # The kernel kills children when the *thread* that started them ends: one thread starts all.
         self.hands = ThreadPoolExecutor(1, "hands")
 
     @staticmethod
@@ -174,7 +173,7 @@ class World:
 
 
 def processes_of(child: Child | None) -> list[psutil.Process]:
-    """PostgreSQL and its children, which a signal to the process group would miss (setsid)."""
+    """The process and its children: a signal to the group misses PostgreSQL's, which lead sessions of their own."""
     if child is None:
         return []
     try:

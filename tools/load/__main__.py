@@ -1,5 +1,4 @@
-"""`make load AGENTS=200 PAGES=200 SECONDS=30`: real agents and pages with live figures, for a
-limited time.
+"""`make load AGENTS=200 PAGES=200 SECONDS=30`: real agents and pages with live figures; ends by itself.
 
 With URL= it loads a running dashboard; the agents then need its DATABASE_URL and VALKEY_URL.
 LOAD_USER (admin) and LOAD_PASSWORD log the pages in.
@@ -72,7 +71,7 @@ async def listen(child: ChildProcess, board: Board) -> None:
 
 
 def shares(number: int, most: int) -> list[int]:
-    """Distributes evenly over processes of at most `most` each."""
+    """Distributes `number` evenly over processes of at most `most` each."""
     processes = -(-number // most)
     return [number // processes + (n < number % processes) for n in range(processes)]
 

@@ -62,7 +62,7 @@ class Board:
         return time.monotonic() - self._begun
 
     def recent(self, what: str) -> tuple[float, Latencies]:
-        """The recent rate a second, and the latencies."""
+        """The rate a second of the last `LIVE` seconds, and their latencies."""
         now = time.monotonic()
         while self._recent and now - self._recent[0][0] > LIVE:
             self._recent.popleft()

@@ -1,7 +1,4 @@
-"""`python -m tools.load.load_pages URL COOKIE PAGES`: open lists in one process.
-
-Reads their ids from stdin.
-"""
+"""`python -m tools.load.load_pages URL COOKIE PAGES`: open lists of the sessions whose ids stdin gives."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 from tools.mutants.mutant import Mutant
 
 FAILED_TESTS = 1
-BROKEN = (2, 4)  # exit codes of pytest for failed collection
-SLOWEST = 900.0  # seconds; a longer run counts as a hanging mutant
+BROKEN = (2, 4)  # exit codes of pytest if collection fails or a conftest does not load
+SLOWEST = 900.0  # seconds; a mutant whose tests take longer counts as noticed
 
 
 class MutantOutcome(StrEnum):
@@ -45,7 +45,7 @@ def copy_of(root: Path) -> Iterator[Path]:
 
 
 async def outcome(copy: Path, mutant: Mutant, tests: Sequence[str]) -> MutantOutcome:
-    """`not run` if pytest ended with neither success nor failure."""
+    """`NOT_RUN` if pytest ended with neither success nor a failure."""
     place = copy / mutant.path
     text = place.read_text("utf-8")
     place.write_text(mutant.of(text), "utf-8")

@@ -1,4 +1,1 @@
-"""Screenshots of every page with real data.
-
-`python -m tools.screenshots`, or `make screenshots`.
-"""
+"""Screenshots of every page with real data: `python -m tools.screenshots`, or `make screenshots`."""

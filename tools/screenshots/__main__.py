@@ -51,7 +51,7 @@ def main(wanted: set[str]) -> None:
                 work(browser, served)
                 take(browser, served, chosen(SCENES))
                 if scenes := chosen(ON_A_CROWD):
-                    # Playwright runs an event loop in this thread
+                    # in another thread, because Playwright runs an event loop in this one
                     with ThreadPoolExecutor(1) as thread:
                         thread.submit(asyncio.run, served.add_crowd()).result()
                     take(browser, served, scenes)

@@ -175,7 +175,7 @@ def empty(page: Page) -> None:
 
 
 def bulk_running(page: Page) -> None:
-    """One picture pauses, the next resumes after the order before has ended."""
+    """Pauses, or resumes what the picture before has paused, after the former order has ended."""
     go(page, "/bulk/")
     if (before := page.locator("main a[href*='/bulk/']")).count():
         before.first.click()

@@ -1,8 +1,7 @@
-"""`make stress SEEDS=20 SECONDS=20`: runs each seed on servers of its own; exit code 1 for a
-violation.
+"""`make stress SEEDS=20 SECONDS=20`: one run for each seed; exit code 1 for a violation.
 
-SEEDS is a number (from 1 on) or a list: 7,9 or 5-8. JOBS is the number of parallel runs. Violations
-are printed, and saved with the log of every call in the folder REPORT (.data/stress).
+SEEDS is a number (from 1 on) or a list: 7,9 or 5-8. JOBS is the number of parallel runs, each on servers of its own.
+Violations are printed, and saved with the log of every call in the folder REPORT (.data/stress).
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ class Runs:
         self.violations: list[Violation] = []
 
     async def at(self, place: StressServers) -> None:
-        """Runs seeds until none is left."""
+        """Runs one seed after the other on these servers, until none is left."""
         await place.start_workers()
         try:
             while self._waiting:

@@ -39,7 +39,7 @@ class Administrator(ActorTask):
     async def _until_answered(
         self, verb: str, work: Callable[[], Awaitable[AgentSession]], facts: dict[str, Any]
     ) -> None:
-        """Repeats the same request while its outcome is unknown."""
+        """Repeats the same request while its outcome is unknown, up to `TRIES` times."""
         for _ in range(TRIES):
             try:
                 await self.call(verb, work, lambda session: session, **facts)

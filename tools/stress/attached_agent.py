@@ -82,7 +82,7 @@ async def _nothing() -> None:
 
 
 async def _first_error(tasks: list[asyncio.Task[None]]) -> None:
-    """Runs until one task raises or all end; raises the first error itself, not a group."""
+    """Waits until one task raises or all end, cancels the others, and raises the error itself, not a group."""
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:

@@ -70,7 +70,7 @@ class ActorTask:
 
 
 class WriterTask(ActorTask):
-    """Reads a session, changes it and stores it with update_session or edit; reuses its copy."""
+    """Reads a session, and changes its copy several times with update_session, now and then with edit."""
 
     async def work(self) -> None:
         while not self.ending.is_set():
@@ -109,7 +109,7 @@ class WriterTask(ActorTask):
         return session
 
     def _change(self, session: AgentSession) -> dict[str, Any]:
-        """Adds checkpoints and changes a path, mostly its own, rarely the one all writers share."""
+        """Adds checkpoints, changes a path, or both; the path is its own, rarely the one that all writers share."""
         wants, seen, tokens = {}, {}, []
         for _ in range(self.random.choice([0, 1, 1, 1, 2, 3])):
             tokens.append(self.value())

@@ -51,10 +51,7 @@ class Call:
 
     @property
     def refused(self) -> bool:
-        """Whether the error says that nothing was stored.
-
-        Attached runs may store before raising.
-        """
+        """Whether the error says that nothing was stored. An attached run may store before it raises."""
         return self.name in ONE_WRITE and self.error in REFUSALS
 
 
@@ -121,7 +118,7 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def read(folder: Path) -> list[Call]:
-    """All calls of all processes, ordered by their begin."""
+    """All calls of all processes, ordered by their start."""
     calls: dict[str, Call] = {}
     for path in sorted(folder.glob("*.jsonl")):
         for text in path.read_text("utf-8").split("\n")[:-1]:

@@ -1,4 +1,4 @@
-"""Changes of a context were requested, acknowledged ones took effect, copies are correct."""
+"""Each change of a context was requested, each acknowledged one took effect, each copy is correct."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _is_within(entry: RecordedEntry, call: Call, value: Any, key: str) -> bool:
 
 
 def _under_way(entry: RecordedEntry, calls: Sequence[Call]) -> list[Call]:
-    """Acknowledged writes at that time, which explain most violations."""
+    """Acknowledged writes that ran at that time, which explain most violations."""
     return [
         c for c in calls if "wants" in c.facts and c.acknowledged and c.start <= entry.at <= c.end
     ]
@@ -145,7 +145,7 @@ def _took_effect(record: StressRecord, key: str, value: Any, since: float, until
 
 
 def _was_refused(record: StressRecord, call: Call) -> bool:
-    """Whether the trigger refused it: repeated refusals of an old agent share one history entry."""
+    """Whether a refusal or an end was the newest entry during the call. Repeated refusals share one entry."""
     entries = record.history
     for i, entry in enumerate(entries):
         replaced = entries[i + 1].at if i + 1 < len(entries) else float("inf")

@@ -81,7 +81,7 @@ def asking(entry: RecordedEntry, calls: Sequence[Call]) -> list[Call]:
 
 
 def during(entry: RecordedEntry, calls: Sequence[Call]) -> list[Call]:
-    """The writes of new agents at that time."""
+    """The writes that ran at that time."""
     return [
         call
         for call in calls

@@ -1,7 +1,4 @@
-"""Compares what calls returned with what PostgreSQL holds.
-
-The rules are pure functions of records and calls.
-"""
+"""Compares what calls returned with what PostgreSQL holds. The rules are pure functions of records and calls."""
 
 from __future__ import annotations
 

@@ -56,11 +56,7 @@ def undone(record: StressRecord, calls: Sequence[Call]) -> Findings:
 
 
 def not_met(record: StressRecord, calls: Sequence[Call]) -> Findings:
-    """Work after an acknowledgement.
-
-    From an acknowledged pause until its end no task of an attached run may work; after another
-    order none of that run.
-    """
+    """Steps after an acknowledged order: of any run until a pause ends, after other orders of a run that they end."""
     steps = [call for call in calls if call.name == "step"]
     for i, entry in enumerate(record.history):
         order = _newest_order(record, i)
@@ -85,13 +81,13 @@ def not_met(record: StressRecord, calls: Sequence[Call]) -> Findings:
 
 
 def _newest_order(record: StressRecord, i: int) -> RecordedEntry | None:
-    """The newest order. A writer's later entry may have another state, so the order's own entry counts."""
+    """The newest order before entry `i`; a later entry of a writer may have another state than the order."""
     orders = (e for e in reversed(record.history[:i]) if e.kind == "order")
     return next(orders, None)
 
 
 def _end(step: Call) -> float:
-    """The end of the step; of a step whose process was killed only the begin is known."""
+    """The end of the step; of a step whose process was killed only the start is known."""
     return step.start if step.end == float("inf") else step.end
 
 

@@ -45,8 +45,9 @@ class Actor:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """`kind` is kill, stop, cut, delay or lose; `target` a process or a server; `server` the one
-    whose connection is disturbed.
+    """`kind` is kill, stop, cut, delay or lose. `target` is a process or a server.
+
+    A cut or a delay is between the process and `server`.
     """
 
     at: float
@@ -81,7 +82,7 @@ NEXT: Following = {
 }  # fmt: skip
 
 
-# Without pauses, so that the agent is at work when an order ends its work.
+# Without pauses, so that the agent is working when an order ends its work.
 ENDINGS: Following = {
     "begin": [("rollback", 1)],
     "rollback": [("rollback", 6), ("fail", 1), ("complete", 1)],
@@ -96,7 +97,7 @@ SESSIONS = range(KINDS * TIMES)
 
 
 def plan(seed: int, seconds: float) -> Plan:
-    """Each session has an attached agent and an administrator; some also have other writers."""
+    """Each session has an attached agent and an administrator; some also have direct writers and old agents."""
     random = Random(seed)  # noqa: S311
     actors = [
         actor
@@ -133,7 +134,7 @@ def _old_agents(random: Random, session: int) -> Iterator[Actor]:
 
 
 def _administrator(random: Random, session: int, seconds: float) -> Actor:
-    """An administrator with frequent pauses or rollbacks, or slower with all orders; with old agents mostly edits."""
+    """Often pauses or rolls back, or gives all orders more slowly; beside old agents, mostly edits."""
     name, kind = f"administrator-{session}", session % KINDS
     pace = 0.25 if kind in (PAUSED_OFTEN, ENDED_OFTEN) else random.uniform(0.4, 1.2)
     if kind == OLD_AGENTS:

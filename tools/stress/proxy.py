@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-DELAYED = 0.2  # share of messages that are delayed
+DELAYED = 0.2  # share of the messages that are held back while `longest_delay` is set
 CHUNK = 65536
 
 

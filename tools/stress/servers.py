@@ -44,10 +44,7 @@ class WorkerProcess:
         return cls(name, proxies, data_dir, await _process(), spare)
 
     async def kill(self, folder: Path) -> None:
-        """Kills the process and replaces it at once.
-
-        Overlapping kills would leave a process running.
-        """
+        """Kills the process and replaces it at once. The lock is needed: overlapping kills would leave one running."""
         async with self._starting:
             await self.start_again()
             self.begin(self.command, folder)
@@ -87,10 +84,7 @@ class WorkerProcess:
             await proxy.stop()
 
     async def answer(self, expected: str) -> None:
-        """The process's answer.
-
-        Raises TimeoutError without one, RuntimeError if the process has ended.
-        """
+        """Waits for this answer. Raises TimeoutError if it does not come, RuntimeError if the process ends."""
         if (answers := self.process.stdout) is None:
             return
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -127,7 +127,7 @@ def _record(
 
 
 def wrong_counts(database_url: str, agent_type: str) -> dict[str, int]:
-    """The differences between agent_session_counts and the real counts, by state."""
+    """How far agent_session_counts is from the real counts, by state; only states that differ."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         found = connection.execute(COUNTS.encode(), {"type": agent_type}).fetchall()
     return dict(found)

@@ -1,4 +1,4 @@
-"""Records which functions of ours a piece of work passes, in which order."""
+"""Records which of the repository's functions a call passes, in which order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Figures:
 
 @dataclass
 class Recorder:
-    """The calls of all tasks in the threads that it is installed in. A coroutine that goes on is no further call."""
+    """Calls of all tasks in the threads in which it is installed. A resumed coroutine is not a further call."""
 
     packages: tuple[str, ...] = LIBRARY
     calls: list[CodeType] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Recorder:
         self._folders = tuple(f"{ROOT}/{package}" for package in self.packages)
 
     def install(self) -> None:
-        """In this thread."""
+        """Starts recording in this thread."""
         sys.setprofile(self._note)
 
     @staticmethod

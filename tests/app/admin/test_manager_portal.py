@@ -44,7 +44,7 @@ def orders(session: AgentSession) -> list[tuple[str | None, str | None]]:
 
 
 def at_once(times: int, act: Callable[[int], Any]) -> list[Any]:
-    """Runs the calls in one thread each; returns results and exceptions."""
+    """Runs each call in a thread of its own; returns results and exceptions."""
 
     def caught(n: int) -> Any:
         try:
@@ -195,7 +195,7 @@ def server() -> Iterator[FragilePostgres]:
 
 @pytest.fixture
 def there(server: FragilePostgres, settings: Any, monkeypatch: Any) -> Iterator[ManagerPortal]:
-    """The process's portal, connected to the fragile server."""
+    """The process's portal, connected to the server that can be stopped."""
     settings.DATABASE_URL = server.url
     own = ManagerPortal()
     monkeypatch.setattr(manager_portal, "call", own.call)

@@ -48,17 +48,17 @@ class Api:
 
 @pytest.fixture
 def olga(operator: User) -> Api:
-    """A user who may look and give orders."""
+    """A client whose user may look and give orders."""
     return Api(tokens.make(operator, "test"))
 
 
 @pytest.fixture
 def viktor(viewer: User) -> Api:
-    """A user who may look."""
+    """A client whose user may look."""
     return Api(tokens.make(viewer, "test"))
 
 
 @pytest.fixture
 def nora(nobody: User) -> Api:
-    """A user without permissions."""
+    """A client whose user has no permissions."""
     return Api(tokens.make(nobody, "test"))

@@ -297,7 +297,7 @@ def test_a_body_that_is_too_large_is_refused(olga, create, where, size):
 
 def test_a_context_that_may_be_stored_can_be_edited(olga, create):
     session = create()
-    context = {"text": "ä" * 2_000_000}  # six bytes each when escaped
+    context = {"text": "ä" * 2_000_000}  # six bytes each as a client escapes them
     response = olga.post(
         f"/sessions/{session.session_id}/edits", {"reason": "x", "context": context}
     )

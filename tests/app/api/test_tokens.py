@@ -1,4 +1,4 @@
-"""A token has its user's permissions, as long as both are valid."""
+"""A token has its user's permissions, as long as the token and the user are valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms sent without JavaScript after a log-out, by another user, or refused: the text is stored for its author."""
+"""Forms sent without JavaScript after the log-in ended, by another user, or refused: the author keeps the text."""
 
 from __future__ import annotations
 
@@ -42,10 +42,7 @@ class Case:
 
 
 def token_in(html: str, action: str) -> str:
-    """The signed field of the form.
-
-    The admin's forms have no action: they are sent to their page.
-    """
+    """The signed field of the form for `action`, else of the first form: the admin's forms have no action."""
     forms = re.findall(r"<form[^>]*>.*?</form>", html, re.DOTALL)
     found = [form for form in forms if f'name="{signed_fields.FIELD}"' in form]
     exact = [form for form in found if f'action="{action}"' in form] or found

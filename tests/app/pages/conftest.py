@@ -11,7 +11,7 @@ from sessions_app import manager_portal
 
 @pytest.fixture
 def make_session(db: None) -> Callable[..., AgentSession]:
-    """Creates a session with checkpoints; an SQL statement makes it older."""
+    """Creates a session with checkpoints; `silent` and `stuck` are seconds since its heartbeat and progress."""
 
     def make(
         agent_type: str = "grader",
@@ -52,7 +52,7 @@ def age(session_id: str, silent: float, stuck: float) -> None:
 
 @pytest.fixture(autouse=True)
 def _a_manager_of_its_own(request: pytest.FixtureRequest) -> Any:
-    """Replaces the portal's manager, whose caches would outlive the emptied tables."""
+    """Closes the portal after each test, because its manager's caches would outlive the emptied tables."""
     yield
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
         manager_portal.portal.close()

@@ -1,4 +1,4 @@
-"""Rows that PostgreSQL can hold: written by hand, or from before the migration with checks."""
+"""Rows that PostgreSQL can hold: written by hand, or before the migration that adds the checks."""
 
 from __future__ import annotations
 

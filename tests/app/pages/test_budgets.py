@@ -19,8 +19,8 @@ Grow = Callable[[int], str]
 LITTLE, MUCH = 2, 14
 CHANGELIST = "/admin/sessions_app/agentsession/"
 
-# Two of each load the user and the permissions; "searched inside" includes the savepoint of a test,
-# twice.
+# Two of each load the user and the permissions; two of "searched inside" are the savepoint's, which
+# only a test needs.
 BUDGETS = {
     "list": 5,
     "list, searched inside": 9,

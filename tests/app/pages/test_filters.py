@@ -1,4 +1,4 @@
-"""SQL, the rule for a single row and the counts find the same sessions."""
+"""SQL and the rule for a single row find the same sessions, and the counts agree with both."""
 
 from collections.abc import Callable
 from uuid import UUID

@@ -27,7 +27,7 @@ Make = Callable[..., AgentSession]
 
 
 def by_agent(work: Callable[[Any], Any]) -> None:
-    """A manager of its own, as in an agent's process."""
+    """Does the work with a manager of its own, as in an agent's process."""
 
     async def run() -> None:
         async with await SessionManager.connect(
@@ -130,7 +130,7 @@ def test_the_axis_shows_a_pause_only_from_when_the_agent_confirmed_it(
 
 
 def is_refused(made: AgentSession) -> None:
-    """An old agent that has not seen the pause requests a forbidden transition."""
+    """Stores the history's entry of an old agent whose write was refused, because it had not seen the pause."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO agent_session_history (session_id, version, at, kind, epoch, actor, source, from_state,"
@@ -181,7 +181,7 @@ def test_a_late_confirmation_of_an_earlier_pause_confirms_no_later_one(
 def test_a_pause_that_an_old_agent_was_seen_to_know_is_drawn_as_paused(
     look: Client, make_session: Make
 ) -> None:
-    """Its array holds the pause, which confirms it: there is no history entry."""
+    """That its array holds the pause confirms it; no entry of the history does."""
     made = make_session()
     actions.perform("pause", made.session_id, actor="olga")
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as old_agent:

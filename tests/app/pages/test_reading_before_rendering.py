@@ -21,7 +21,7 @@ NAMES = ("essay_marked", "rubric", "essay_marked", "summary")
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Records the rendered templates, and fails if one of them sends a query."""
+    """The rendered templates; one that queries PostgreSQL or Valkey while it renders fails."""
     found: list[str] = []
     render = Template.render
 

@@ -54,7 +54,7 @@ def stored(made: AgentSession) -> Stored:
 
 @pytest.fixture
 def read_only(db: None) -> Iterator[Callable[[], None]]:
-    """Makes new connections read-only, which those of the manager are."""
+    """Calling it makes new connections read-only, and the manager open new ones."""
 
     def change(what: str) -> None:
         manager_portal.portal.close()

@@ -50,7 +50,7 @@ def faults(client: Client, pages: tuple[str, ...], id: UUID) -> dict[str, str]:
 
 
 def steer(id: UUID) -> None:
-    """Gives every possible order, and deletes the session at the end."""
+    """Gives every order that the session's state allows, and deletes it at the end."""
     for verb in ("pause", "resume", "fail", "delete", "restore", "delete"):
         state = AgentSession.objects.get(id=id).state
         if state in ("active", "paused", "deleted") or verb in ("delete", "restore"):

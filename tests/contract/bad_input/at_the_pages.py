@@ -33,7 +33,7 @@ EXPIRED = (
 
 
 def heard(answer: Any, client: Client) -> str:
-    """The status, and the text of the page that it leads to."""
+    """The status, and the alerts and messages of the page to which the answer leads."""
     landed = answer
     if answer.status_code == 302:
         landed = client.get(answer.url, headers=ENGLISH)
@@ -51,7 +51,7 @@ def gets(path: str, /, **query: Any) -> Give:
 
 
 def gets_raw(path: str, **headers: str) -> Give:
-    """A GET with a raw URL that no form would produce."""
+    """A GET of a URL that no form would produce."""
     return sends(path, b"", "text/plain", "GET", **headers)
 
 
@@ -73,7 +73,7 @@ def sends(path: str, body: bytes | str, kind: str, method: str = "POST", **heade
 
 
 def strictly(path: str, **headers: str) -> Give:
-    """A request of another site: with the cookies, without the CSRF token."""
+    """A POST as another site makes a browser send it: with the cookies, without the CSRF token."""
 
     def give(place: Place) -> str:
         strict = Client(enforce_csrf_checks=True)

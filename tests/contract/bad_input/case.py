@@ -69,7 +69,7 @@ class Case:
 
 
 def manager(call: Callable[[SessionManager, AgentSession], Any]) -> Give:
-    """Calls the library; returns the error that it raises."""
+    """Calls the library; the answer is the error that it raises."""
 
     def give(place: Place) -> str:
         try:

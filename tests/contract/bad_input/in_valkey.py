@@ -15,7 +15,7 @@ NAMESPACE = "elsewhere"
 
 
 def holds(text: bytes) -> Give:
-    """The session's key holds this value; returns the error of a reader."""
+    """Stores the value under the session's key; the answer is the error of who reads it."""
     return lambda place: manager_portal.portal.run(lambda: _read(place, text))
 
 

@@ -1,4 +1,4 @@
-"""Faults of the former system for conversations, which must not return."""
+"""Faults of the former system with conversations, which must not return."""
 
 from __future__ import annotations
 

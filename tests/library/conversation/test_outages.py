@@ -374,7 +374,7 @@ async def test_a_call_that_is_cancelled_keeps_its_turns_whole_and_in_order(make,
 
 @pytest.mark.parametrize("found_by", ["the loop", "a call for another conversation"])
 async def test_the_loop_sends_what_waits_without_being_asked(fragile, found_by):
-    """The only test in real time: it needs the background task's own clock."""
+    """The only test in real time, because the loop is the manager's own and not called by the test."""
     config = ConversationConfig(
         valkey_url=fragile.url, retry_first_seconds=0.02, retry_longest_seconds=0.05
     )

@@ -30,7 +30,7 @@ def test_without_a_small_disk_nothing_can_be_written_or_the_drill_says_it_was_no
 ) -> None:
     try:
         disk.fill(world, NOBODY)
-    except RuntimeError as error:  # not even a limit can be set here
+    except RuntimeError as error:  # the limit has no effect here
         assert str(error).startswith("not tried")
         world.sql("CREATE TABLE more (x int)")
         return

@@ -1,4 +1,4 @@
-"""The judge of the drills finds what it should."""
+"""The judge of the drills finds lost and double writes and wrong claims."""
 
 from __future__ import annotations
 

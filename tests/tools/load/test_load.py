@@ -22,9 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_three_agents_are_seen_on_three_pages_and_the_summary_says_so(
     live_dashboard: LiveDashboard, operator: User, database_url: str
 ) -> None:
-    operator.password = PBKDF2PasswordHasher().encode(
-        "olga", "salt"
-    )  # the dashboard's password, not the tests'
+    # with the dashboard's hasher, not the tests'
+    operator.password = PBKDF2PasswordHasher().encode("olga", "salt")
     operator.save()
     given = {
         "AGENTS": "3",

@@ -85,7 +85,7 @@ def test_plans_have_every_order_and_every_disturbance() -> None:
 
 @pytest.fixture
 async def received(tmp_path: Path) -> AsyncIterator[asyncio.Queue[bytes]]:
-    """What a server behind a proxy receives; it echoes it."""
+    """What a server behind a proxy receives, and sends back."""
     queue: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

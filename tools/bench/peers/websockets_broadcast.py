@@ -1,4 +1,7 @@
-"""`python -m tools.bench.peers.websockets_broadcast PORT`: the websockets library alone."""
+"""The websockets library alone, which sends one text to all pages.
+
+`python -m tools.bench.peers.websockets_broadcast PORT`.
+"""
 
 from __future__ import annotations
 

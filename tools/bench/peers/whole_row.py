@@ -1,7 +1,6 @@
-"""The replaced system: a local cache that is never invalidated, and whole-row writes for every
-heartbeat and change.
+"""The replaced system: a local cache that is never invalidated, and whole-row writes.
 
-Each write stores the session in Valkey with SETEX and in PostgreSQL with an upsert.
+Each heartbeat and each change stores the whole session in Valkey with SETEX and in PostgreSQL with an upsert.
 """
 
 from __future__ import annotations

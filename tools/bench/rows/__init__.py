@@ -1,7 +1,4 @@
-"""One file a row of the table.
-
-Each is an async generator that prepares, yields comparisons and cleans up.
-"""
+"""One file a row of the table: an async generator that prepares, yields comparisons and cleans up."""
 
 from __future__ import annotations
 

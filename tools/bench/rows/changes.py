@@ -78,7 +78,7 @@ async def shown(
     pause: float,
     meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[dict[str, float], float]:
-    """The number and age of changes that the pages received in `seconds`."""
+    """The number and age of the changes that the pages received, and the seconds that it took."""
     committed: Committed
     async with writing(stage, DATABASE, busy, pause) as committed:
         await asyncio.sleep(1)

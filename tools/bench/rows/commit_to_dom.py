@@ -1,5 +1,4 @@
-"""From COMMIT to the patched row in Chromium, while 1,000 agents beat and 1,000 other sockets are
-open.
+"""From COMMIT to the patched row in Chromium, while 1,000 agents beat and 1,000 other sockets are open.
 
 The sockets are spread over the twenty pages of the list, or all show what Chromium shows. The floor
 has the same commits, heartbeats and sockets, and only forwards notifications to the pages that show

@@ -1,7 +1,7 @@
-"""Heartbeats of many agents in one process. A session's beats count when PostgreSQL has its newest
-one at the end.
+"""Heartbeats of many agents in one process.
 
-Ours reach it in batches; none counts if PostgreSQL was ever more than five seconds behind.
+A session's heartbeats count when PostgreSQL has its newest one at the end. Ours reach it in
+batches; none counts if PostgreSQL was ever more than five seconds behind.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _beside_offset(stage: Stage, pages: Dashboard, rows: int, offset: int) -> Co
 
 
 def _query(pages: Dashboard, read: Callable[[], Ids], other: Callable[[], Ids]) -> Arm:
-    """Time in PostgreSQL and on the connection, without Django."""
+    """The query alone, in PostgreSQL and on the connection: the Python before it is the same for both."""
 
     def both(client: Any) -> float:
         if read() != other() or len(read()) != PAGE:

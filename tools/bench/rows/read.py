@@ -1,7 +1,6 @@
-"""Reading sessions with 20 checkpoints: repeatedly in one process, and for the first time in a
-process.
+"""Reading sessions with 20 checkpoints: repeatedly in one process, and for the first time in a process.
 
-With copies in Valkey and without. A read counts when it returns what PostgreSQL has.
+The latter with copies in Valkey and without. A read counts when it returns what PostgreSQL has.
 """
 
 from __future__ import annotations

@@ -29,10 +29,9 @@ from tools.bench.web_processes import (
 )
 from tools.bench.writer import writing
 
-# Seconds between two commits: one always waits when all pages are served. More of them would cost
-# only ours.
+# Seconds between two commits: one always waits when all pages are served. More would cost only ours.
 COMMITS = 0.01
-LONGER = 3  # the slowest peer delivers one or two messages a second to all pages
+LONGER = 3  # times as long as other arms: the slowest peer delivers one or two messages a second to all pages
 CHANNELS = "tools.bench.peers.group_send:application"
 
 
@@ -97,7 +96,7 @@ def _theirs(stage: Stage, peer: Web, others: PagesProcess) -> Arm:
 
 
 async def _counted(stage: Stage, web: Web, opened: PagesProcess) -> Measured:
-    """Cost per frame, because the number of frames depends on the machine's other load."""
+    """Also counts the cost of a frame, which depends less on other load than the number of frames."""
     before = web.busy
     found = await opened.ask("count", seconds=LONGER * stage.seconds)
     frames = found["frames"]

@@ -56,7 +56,7 @@ async def row(stage: Stage) -> AsyncIterator[Comparison]:
 
 
 def _already(grown: dict[int, list[float]], few: int) -> Arm:
-    """Memory growth without stalled pages, to be subtracted."""
+    """KiB a stalled page: the growth with stalled pages, less that of the same server without any."""
 
     async def arm() -> Measured:
         return {"growth": (median(grown[few]) - median(grown[0])) / 1024 / few}

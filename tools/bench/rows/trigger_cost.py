@@ -1,5 +1,4 @@
-"""Cost of history, version, guard and feed for writers: our manager's checkpoints with the triggers
-and without.
+"""Cost of history, version, guard and feed for writers: checkpoints with the triggers and without.
 
 With them every version must have its history entry, and the newest of every session must have been
 announced.
