@@ -65,7 +65,7 @@ class ConversationManager:
             self._store = ConversationStore(self.config.valkey_url, self.config, clock)
             self._write_behind = WriteBehind(self._store, *shared)
         else:
-            self._write_behind = MemoryOnly(*shared)
+            self._write_behind = MemoryOnly(self.config, *shared)
         self._maintenance = ConversationMaintenance(
             self.config, self._local, self._counts, clock, self._store, self._write_behind
         )
@@ -256,10 +256,10 @@ class ConversationManager:
 
     async def _append(self, session_id: str, addition: Addition) -> CachedConversation:
         """Returns after the addition is stored, or queued while Valkey is unavailable."""
-        self._find_live(session_id)
-        entry = self._local.open(session_id, self._clock())
-        if entry.size + addition.size > self.config.max_bytes:
+        known = self._find_live(session_id)
+        if (known.size if known else 0) + addition.size > self.config.max_bytes:
             raise full(session_id, self.config)
+        entry = self._local.open(session_id, self._clock())
         addition.number = next(self._numbers)
         entry.size += addition.size
         entry.pending.append(addition)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 
+from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.local_cache import CachedConversation, LocalConversations
 from agent_sessions.conversation.snapshot import Snapshot
 from agent_sessions.conversation.stats import Counts
+from agent_sessions.conversation.store import check_size
 
 
 class MemoryOnly:
-    def __init__(self, local: LocalConversations, counts: Counts, language: str) -> None:
+    def __init__(
+        self, config: ConversationConfig, local: LocalConversations, counts: Counts, language: str
+    ) -> None:
+        self._config = config
         self._local = local
         self._counts = counts
         self._language = language
@@ -33,6 +38,7 @@ class MemoryOnly:
     ) -> str | None:
         if expected and entry.known and entry.known.stamp != expected:
             return None
+        check_size(entry.id, snapshot.to_text(), self._config)
         self._counts.created += entry.known is None
         entry.known = snapshot.copy()
         entry.known.stamp = self._stamp()

@@ -149,8 +149,7 @@ class ConversationStore:
     async def replace(self, conversation_id: str, snapshot: Snapshot, expected: str) -> str | None:
         """The new stamp; None if the stored version is not the `expected` one ("" for any)."""
         text = snapshot.to_text()
-        if len(text.encode()) > self._config.max_bytes:
-            raise full(conversation_id, self._config)
+        check_size(conversation_id, text, self._config)
         question = last_question(snapshot.turns) or ""
         reply = await self._run(
             "replace", conversation_id, expected, text, len(snapshot.turns), question, snapshot.language
@@ -246,6 +245,12 @@ def _is_about_the_server(error: Exception) -> bool:
     return any(word in message for word in CANNOT_WRITE) or (
         code is not None and code[0] != "WRONGTYPE "
     )
+
+
+def check_size(conversation_id: str, text: str, config: ConversationConfig) -> None:
+    """Raises InvalidInput if the conversation's text is too long to be stored."""
+    if len(text.encode()) > config.max_bytes:
+        raise full(conversation_id, config)
 
 
 def full(conversation_id: str, config: ConversationConfig) -> InvalidInput:

@@ -196,13 +196,38 @@ async def test_a_refused_turn_leaves_no_trace(conversations):
     assert await conversations.get("c") is None
 
 
-@pytest.mark.parametrize("url", [None, "valkey"])
-async def test_a_conversation_cannot_grow_without_end(make, url, request):
-    manager = make(request.getfixturevalue("valkey_url") if url else None, max_bytes=10_000)
+@pytest.fixture(params=["in memory", "in Valkey"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    return None if request.param == "in memory" else str(request.getfixturevalue("valkey_url"))
+
+
+async def test_a_conversation_cannot_grow_without_end(make, url):
+    manager = make(url, max_bytes=10_000)
     with pytest.raises(InvalidInput, match="is full"):
         for _ in range(100):
             await manager.add_turn_to_session("c", "x" * 200, "y" * 200)
     assert 20 < len((await manager.get("c")).turns) < 60
+
+
+async def test_a_state_that_is_too_long_is_not_stored(make, url):
+    manager = make(url, max_bytes=2_000)
+    await manager.add_turn_to_session("c", "?", "!")
+    state = await manager.get("c")
+    state.add_turn(ConversationTurn("user", "x" * 5_000))
+    with pytest.raises(InvalidInput, match="is full"):
+        await manager.update("c", state)
+    assert len((await manager.get("c")).turns) == 2
+
+
+async def test_a_turn_that_is_too_long_begins_no_conversation_and_evicts_none(make, url):
+    """Not even in memory, where it would count and take another one's place."""
+    manager = make(url, max_bytes=2_000, max_sessions=1)
+    await manager.add_turn_to_session("here", "?", "!")
+    with pytest.raises(InvalidInput, match="is full"):
+        await manager.add_turn_to_session("new", "x" * 5_000, "!")
+    stats = manager.get_stats()
+    assert (stats["active_sessions"], stats["sessions_evicted"]) == (1, 0)
+    assert await manager.get("new") is None
 
 
 async def test_the_statistics_have_the_names_of_the_contract(conversations):
