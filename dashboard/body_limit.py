@@ -29,12 +29,19 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        length = request.META.get("CONTENT_LENGTH") or "0"
         small = settings.SHORT_BODY_BYTES
-        size = int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else 0
+        size = _size(request)
         if size > small and size > _limit(request, small):
             return too_large(request)
         return self.get_response(request)
+
+
+def _size(request: HttpRequest) -> int:
+    """A chunked body has no length; the server has received it whole by now."""
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return len(request.body)
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else 0
 
 
 def _limit(request: HttpRequest, small: int) -> int:

@@ -87,9 +87,10 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
-# The short limit is for all forms but edits, see BodyLimitMiddleware.
+# The short limit is for all forms but edits, see BodyLimitMiddleware. The largest edit: a context and metadata of 4 MiB
+# each, both as typed and as loaded, in a form with three characters for a byte.
 SHORT_BODY_BYTES = 2_621_440
-DATA_UPLOAD_MAX_MEMORY_SIZE = 40 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 50 * 1024 * 1024
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"
 TEMPLATES = [

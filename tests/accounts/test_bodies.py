@@ -9,11 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.test import AsyncRequestFactory
 
-from dashboard.bodies import LONGEST, limited
+from dashboard.bodies import limited
 from tests.support.dashboard import LiveDashboard
 from tests.support.waiting import HANGS
 
+LONGEST = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 HEAD = "POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
@@ -91,3 +95,33 @@ async def test_another_server_refuses_it_too(length: bytes, status: int) -> None
     scope = {"type": "http", "headers": [(b"content-length", length)]}
     await limited(pages)(scope, receive, send)
     assert sent[0]["status"] == status
+
+
+async def test_another_server_refuses_chunks_as_soon_as_they_are_too_much() -> None:
+    chunk = b"x" * (10 * 1024 * 1024)
+    received, sent = 0, []
+
+    async def receive() -> Any:
+        nonlocal received
+        received += len(chunk)
+        return {"type": "http.request", "body": chunk, "more_body": received < 2 * LONGEST}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        **AsyncRequestFactory().post("/login/").scope,
+        "headers": [(b"transfer-encoding", b"chunked")],
+    }
+    await limited(get_asgi_application())(scope, receive, send)
+    assert sent[0]["status"] == 413
+    assert received == LONGEST + len(chunk)
+
+
+@pytest.mark.parametrize(("length", "status"), [(1_000_000, "403"), (3_000_000, "413")])
+def test_a_form_in_chunks_has_the_limit_of_other_forms(
+    live_dashboard: LiveDashboard, wire: socket.socket, length: int, status: str
+) -> None:
+    wire.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+    wire.sendall(f"{length:x}\r\n".encode() + b"x" * length + b"\r\n0\r\n\r\n")
+    assert answer(wire).split(" ")[1] == status
