@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -85,7 +86,12 @@ class Watchdog:
             await manager.close()
 
     async def tick(self, now: Moment | None = None) -> None:
-        """One check. `now` is for tests; the default is the database's clock."""
+        """One check of those that follow each other: while PostgreSQL is unavailable, the next one tries again."""
+        with contextlib.suppress(*LOST):
+            await self.check(now)
+
+    async def check(self, now: Moment | None = None) -> None:
+        """Raises one of LOST if PostgreSQL does not answer. `now` is for tests; the default is the database's clock."""
         try:
             async with asyncio.timeout(ROUND_TIMEOUT):
                 outages = await self._lead(now)
@@ -97,6 +103,7 @@ class Watchdog:
         except LOST as error:
             metrics.LOOKS_FAILED.inc()
             await self._lose(error)
+            raise
         finally:
             metrics.LEADS.set(self.is_watching)
 

@@ -112,6 +112,14 @@ async def test_a_failed_sweep_once_ends_with_an_error(
     assert once.returncode == 1
 
 
+async def test_sweep_once_without_its_connection_ends_with_an_error(processes: Processes) -> None:
+    once = processes.start("--once", LISTEN_DATABASE_URL=f"postgresql://127.0.0.1:{free_port()}/x")
+    _, said = await asyncio.to_thread(once.communicate, timeout=PATIENCE)
+    assert once.returncode == 1
+    assert b"CommandError: PostgreSQL" in said
+    assert b"Traceback" not in said
+
+
 async def test_the_watchdog_serves_metrics_on_a_port_of_its_own(
     database: Database, processes: Processes
 ) -> None:

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from prometheus_client import start_http_server
@@ -15,6 +15,7 @@ from prometheus_client import start_http_server
 from agent_sessions.tasks import cancel_and_wait
 from dashboard.preflight import check_migrations
 from sessions_app.watchdog.factory import watchdog
+from sessions_app.watchdog.leader import LOST
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
 
 async def watch(once: bool) -> None:
     watching = watchdog()
-    task = asyncio.create_task(watching.tick() if once else watching.run(), name="sweeper")
+    task = asyncio.create_task(watching.check() if once else watching.run(), name="sweeper")
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
@@ -42,6 +43,8 @@ async def watch(once: bool) -> None:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()  # raises: a failed check must not end `--once` with success
+    except LOST as error:
+        raise CommandError(_("PostgreSQL does not answer: {error}").format(error=error)) from error
     finally:
-        await cancel_and_wait(stop, task)
+        await cancel_and_wait(*(each for each in (stop, task) if not each.done()))
         await watching.close()
