@@ -95,7 +95,7 @@ def test_comparing_editing_and_single_branches(start: Start, make_session: Make)
     walk.look("edit in conflict")
     page.locator("textarea.json").fill("{")
     page.locator("button[value=preview]").click()
-    expect(page.locator("[role=alert]")).to_have_count(2)
+    expect(page.locator("[role=alert]:visible")).to_have_count(2)
     walk.look("no JSON, after the conflict")
     walk.is_clean()
 

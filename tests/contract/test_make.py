@@ -36,8 +36,10 @@ def test_make_test_checks_everything() -> None:
         *("oxfmt --check static/js", "oxlint --deny-warnings static/js"),
     ):
         assert each in commands
-    for chosen in ('-n 4 -m "not browser"', "-n 2 -m browser"):  # together: every test
-        assert f"-m pytest {chosen}" in commands
+    assert '-m pytest -n 4 -m "not browser"; failed=$?;' in commands
+    assert commands.rstrip().endswith(
+        "-m pytest -n 2 -m browser && exit $failed"
+    )  # with those before: every test
 
 
 @pytest.mark.parametrize("target", ["test", "cover"])

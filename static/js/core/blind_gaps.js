@@ -21,7 +21,7 @@ export function tell({ state, since, beatsSince }, now) {
     after(WORTH_SAYING, () =>
       say(
         gettext(
-          "No heartbeats have been received here since %(since)s. Until they arrive again, no session is shown as late or lost.",
+          "No heartbeats have been received here since %(since)s. Until they arrive again, no further session is shown as late or lost.",
         ),
         gaps.last,
       ),
