@@ -49,6 +49,7 @@ def open_page(
         width, height = options.pop("width", 1440), options.pop("height", 900)
         size = ViewportSize(width=width, height=height)
         options.setdefault("locale", "de-DE")
+        options.setdefault("reduced_motion", "reduce")
         context = contexts.take(timezone_id="Europe/Berlin", **options)
         person = viewer if as_viewer else operator
         context.add_cookies([session_cookie(dashboard.url, person)])  # type: ignore[list-item]

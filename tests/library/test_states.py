@@ -17,6 +17,7 @@ from agent_sessions import (
     SessionState,
     UsageError,
 )
+from agent_sessions.states import result
 from tests.library.people import OLGA, Sql, rows
 
 VERBS = ("pause", "resume", "complete", "fail")
@@ -48,6 +49,25 @@ def test_the_states_are_the_strings_that_are_stored() -> None:
 def test_the_table_is_the_one_of_the_specification() -> None:
     table = {(str(a), verb): str(b) for verb, row in TRANSITIONS.items() for a, b in row.items()}
     assert table == FROM_SPECIFICATION
+
+
+def test_a_verb_has_a_result_if_it_leads_to_one_state_that_it_does_not_begin_in() -> None:
+    results = {verb: result(verb) for verb in (*TRANSITIONS, "restore", "unknown")}
+    assert {verb: state for verb, state in results.items() if state} == {
+        "pause": "paused",
+        "resume": "active",
+        "complete": "completed",
+        "fail": "failed",
+        "delete": "deleted",
+    }
+
+
+def test_a_verb_of_an_application_with_two_ends_has_no_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two = {SessionState.ACTIVE: SessionState.COMPLETED, SessionState.PAUSED: SessionState.FAILED}
+    monkeypatch.setitem(TRANSITIONS, "settle", two)
+    assert result("settle") is None
 
 
 async def test_sql_and_python_have_the_same_table(sql: Sql) -> None:

@@ -39,7 +39,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "agent_sessions/session_writer.py": (*_SAVING, f"{LIBRARY}/test_late_delivery.py"),
     "agent_sessions/stores/document_rules.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
     # acknowledgement
-    "agent_sessions/reports.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
+    "agent_sessions/reports.py": (
+        f"{LIBRARY}/test_valkey_alone.py",
+        f"{LIBRARY}/test_attempts.py",
+        *_ORDERS,
+    ),
     "agent_sessions/order_handling.py": (
         f"{LIBRARY}/test_attach_orders.py",
         f"{LIBRARY}/test_pauses.py",

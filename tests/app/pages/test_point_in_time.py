@@ -225,6 +225,26 @@ def test_the_axis_has_flags_moments_and_turns_in_order_of_time(
     assert axis["start"] <= axis["moments"][0][1] <= axis["now"] + 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "stands_where"), [(2, "it was stored"), (3600, "its agent put it")]
+)
+def test_a_checkpoint_that_was_taken_over_much_later_stands_at_its_agents_time(
+    look: Client, make_session: Make, seconds: int, stands_where: str
+) -> None:
+    made = make_session(checkpoints=("a",))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE agent_session_checkpoints SET at = at - make_interval(secs => %s)"
+            " WHERE session_id = %s AND name = 'a' RETURNING (extract(epoch FROM at) * 1000)::bigint",
+            (seconds, made.session_id),
+        )
+        (claimed,) = cursor.fetchone()
+    axis = axis_of(look, made)
+    (shown,) = (at for _, name, at, _ in axis["flags"] if name == "a")
+    stored = axis["moments"][-1][1]
+    assert shown == pytest.approx(stored if stands_where == "it was stored" else claimed, abs=2)
+
+
 def test_a_silence_that_ended_a_session_is_on_the_axis(look: Client, make_session: Make) -> None:
     made = make_session()
     data = {"error": "heartbeat_timeout", "details": {"silent_seconds": 3 * 24 * 3600}}
