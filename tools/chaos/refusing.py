@@ -69,7 +69,9 @@ def restart(world: World, _crew: Crew) -> None:
 def serve_no_slot(world: World, _crew: Crew) -> None:
     """A cluster node without slots, which refuses every key."""
     world.stop_valkey()
-    world.launch_valkey(**{"cluster-enabled": "yes", "port": str(free_port()), "bind": "127.0.0.1"})
+    # By default the bus port is this one plus 10,000, which may be more than there are ports.
+    ports = {"port": str(free_port()), "cluster-port": str(free_port())}
+    world.launch_valkey(**{"cluster-enabled": "yes", "bind": "127.0.0.1", **ports})
     with redis.Redis.from_url(world.valkey_url) as client:
         _must_say(client, "CLUSTERDOWN")
 
