@@ -14,7 +14,15 @@ LIBRARY = "tests/library"
 
 _SAVING = tuple(
     f"{LIBRARY}/test_{name}.py"
-    for name in ("unseen_changes", "saving", "conflicts", "shapes", "shared_copy", "attach_leaving")
+    for name in (
+        "unseen_changes",
+        "saving",
+        "conflicts",
+        "shapes",
+        "shared_copy",
+        "attach_leaving",
+        "late_delivery",
+    )
 )
 _ORDERS = tuple(
     f"{LIBRARY}/test_{name}.py"
@@ -36,7 +44,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         f"{LIBRARY}/test_edits.py",
         *_SAVING,
     ),
-    "agent_sessions/session_writer.py": (*_SAVING, f"{LIBRARY}/test_late_delivery.py"),
+    "agent_sessions/session_writer.py": _SAVING,
     "agent_sessions/stores/document_rules.py": (f"{LIBRARY}/test_valkey_alone.py", *_ORDERS),
     # acknowledgement
     "agent_sessions/reports.py": (
@@ -72,7 +80,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "sessions_app/health.py": ("tests/app/pages/test_health.py",),
     # the same in SQL
     f"{MIGRATIONS}/0002_functions.sql": (f"{LIBRARY}/test_states.py", *_HISTORY, *_OLD),
-    f"{MIGRATIONS}/0003_guard.sql": (f"{LIBRARY}/test_states.py", *_OLD, *_HISTORY),
+    f"{MIGRATIONS}/0003_guard.sql": (
+        f"{LIBRARY}/test_states.py",
+        f"{LIBRARY}/test_states_by_sql.py",
+        *_OLD,
+        *_HISTORY,
+    ),
     f"{MIGRATIONS}/0004_history.sql": _HISTORY,
     f"{MIGRATIONS}/0010_old_writers.sql": (*_OLD, *_HISTORY),
     f"{MIGRATIONS}/0012_parts.sql": (f"{LIBRARY}/test_parts.py",),
