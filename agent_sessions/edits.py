@@ -48,13 +48,16 @@ class PathConflict:
 
 @dataclass(frozen=True)
 class Writer:
-    """The author of an entry of the history, and the paths that it changed; None if the entry does not name them."""
+    """The author of an entry of the history, and the paths that it changed; None if the entry does not name them.
+
+    `context_restored`: a rollback, which replaced the whole context.
+    """
 
     actor: str | None
     source: str
     at: datetime
     paths: Sequence[str] | None
-    everything: bool
+    context_restored: bool
 
 
 @dataclass(frozen=True)
@@ -145,13 +148,24 @@ def signed(conflicts: Iterable[PathConflict], writers: Sequence[Writer]) -> list
 
 
 def _signed(conflict: PathConflict, writers: Sequence[Writer]) -> PathConflict:
-    sure = (one for one in writers if one.everything or _names(one.paths, conflict.name))
+    in_context = conflict.part == "context"  # a rollback leaves metadata as it is
+    sure = (
+        one
+        for one in writers
+        if (one.context_restored and in_context) or _names(one.paths, conflict.name)
+    )
     # an entry of the history names fifty paths at most, and none for a change of metadata by an agent
-    possible = (one for one in writers if one.paths is None or len(one.paths) >= MAX_PATHS)
+    possible = (one for one in writers if _may_name(one))
     found = next(sure, None) or next(possible, None)
     if found is None:
         return conflict
     return replace(conflict, actor=found.actor, source=found.source, at=found.at)
+
+
+def _may_name(writer: Writer) -> bool:
+    if writer.paths is None:
+        return not writer.context_restored
+    return len(writer.paths) >= MAX_PATHS
 
 
 def _names(paths: Sequence[str] | None, name: str) -> bool:

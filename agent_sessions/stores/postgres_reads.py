@@ -108,7 +108,7 @@ class PostgresReads(PostgresAccess):
         """Who wrote after a version, the newest first."""
         rows = await self._rows("read_writers_since", {"id": session_id, "version": version})
         return [
-            Writer(row["actor"], row["source"], row["at"], row["paths"], row["everything"])
+            Writer(row["actor"], row["source"], row["at"], row["paths"], row["context_restored"])
             for row in rows
         ]
 

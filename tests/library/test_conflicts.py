@@ -106,6 +106,32 @@ async def test_a_context_that_a_rollback_put_back_names_who_rolled_back(
         )
 
 
+async def test_a_rollback_is_not_named_for_metadata_which_it_does_not_put_back(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader", metadata={"class": "7b"})
+    await is_marked(anywhere, session.session_id, tries=2)
+    before = await copy_of(anywhere, session.session_id)
+    await anywhere.edit(session.session_id, metadata={"class": "8b"}, **OLGA)
+    await anywhere.rollback(session.session_id, 1, **OTTO)
+    with pytest.raises(Conflict, match=r"metadata.class \(by olga\)"):
+        await anywhere.edit(
+            session.session_id,
+            metadata={"class": "9b"},
+            seen_metadata=before.metadata,
+            seen_version=before.version,
+            **OTTO,
+        )
+
+
+async def test_orders_up_to_the_seen_version_are_no_conflict(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    paused = await anywhere.pause(session.session_id, **OLGA)
+    await is_marked(anywhere, session.session_id, c=2)
+    resumed = await anywhere.resume(session.session_id, seen_version=paused.version, **OTTO)
+    assert (resumed.state, resumed.version) == ("active", paused.version + 2)
+
+
 async def test_a_transition_names_who_ordered_the_other_one(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     mine = await copy_of(anywhere, session.session_id)

@@ -60,3 +60,16 @@ async def test_each_write_of_who_is_not_the_owner_is_counted(anywhere: SessionMa
             with pytest.raises(WriteRefused):
                 await anywhere.update_session(late)
     assert (await read(anywhere, session.session_id)).refused_writes == 1
+
+
+async def test_a_late_write_is_counted_at_its_session_alone(anywhere: SessionManager) -> None:
+    other = await anywhere.create_session("grader")
+    session = await anywhere.create_session("grader")
+    late = await read(anywhere, session.session_id)
+    await anywhere.rollback(session.session_id, 1, **OLGA)
+    late.checkpoint("essay_marked")
+    with pytest.raises(WriteRefused):
+        await anywhere.update_session(late)
+    untouched = await read(anywhere, other.session_id)
+    assert (untouched.refused_writes, untouched.version) == (0, 1)
+    assert (await read(anywhere, session.session_id)).refused_writes == 1

@@ -20,7 +20,8 @@ from agent_sessions import (
 )
 from tests.library import owner_process
 from tests.library.conftest import Make
-from tests.library.people import OLGA, Sql, history, row
+from tests.library.people import OLGA, Sql, history, row, rows
+from tests.support.waiting import HANGS
 
 ELSEWHERE = "another machine:7:1:a run"
 
@@ -71,6 +72,32 @@ async def test_the_owner_is_known_by_process_and_host_since_when_and_until_when(
     left = await read(anywhere, session.session_id)
     assert (left.owner_id, left.owner_name, left.owner_since, left.lease_until) == (None,) * 4
     assert left.handed_back_at is not None
+
+
+async def test_heartbeats_renew_the_lease_of_the_owner_and_of_nobody_else(
+    durable: SessionManager, sql: Sql
+) -> None:
+    session = await durable.create_session("grader")
+    async with asyncio.timeout(HANGS), durable.attach(session.session_id, complete=False):
+        await sql.execute("UPDATE agent_sessions SET lease_until = now() + interval '1 s'")
+        while await _seconds_of_lease(sql, session.session_id) < 20:
+            await durable.heartbeat(session.session_id)
+            await asyncio.sleep(0)
+        await owned_elsewhere(sql, session.session_id, 7)
+        before = (await row(sql, session.session_id))["last_heartbeat"]
+        while (await row(sql, session.session_id))["last_heartbeat"] == before:
+            await durable.heartbeat(session.session_id)
+            await asyncio.sleep(0)
+        assert await _seconds_of_lease(sql, session.session_id) <= 7
+
+
+async def _seconds_of_lease(sql: Sql, session_id: str) -> float:
+    [found] = await rows(
+        sql,
+        "SELECT extract(epoch FROM lease_until - now())::float8 AS left FROM agent_sessions WHERE id = %s",
+        session_id,
+    )
+    return float(found["left"])
 
 
 async def test_a_second_process_ends_with_an_error_and_the_first_works_on(

@@ -51,6 +51,18 @@ async def test_fifty_parallel_repeats_have_one_effect_and_one_entry(
     assert len(await names(managers[0], session.session_id)) == (3 if verb == "rollback" else 2)
 
 
+async def test_a_repeated_acknowledgement_has_no_effect(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    paused = await anywhere.pause(session.session_id, **OLGA)
+    versions = []
+    for _ in range(2):
+        await anywhere.acknowledge(session.session_id, paused.order_version)
+        found = await anywhere.read(session.session_id)
+        assert found is not None
+        versions.append(found.version)
+    assert versions == [3, 3]
+
+
 async def test_a_repeated_request_stays_without_effect_after_the_session_went_on(
     anywhere: SessionManager,
 ) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 from typing import Any
 
 import pytest
 
 from agent_sessions import SessionManager
-from tests.library.people import Sql, names, row
+from tests.library.people import OLGA, Sql, history, names, row
 
 
 async def test_what_returned_is_committed_whatever_the_pool_is(
@@ -33,6 +34,32 @@ async def test_what_was_changed_after_it_was_checked_is_stored_as_it_then_was(
     [_, stored] = await manager.get_checkpoints(session.session_id)
     assert stored.data == {"passed": True}
     assert stored.data["passed"] is True
+
+
+async def test_an_agents_save_is_a_heartbeat_and_progress_and_an_edit_is_neither(
+    manager: SessionManager, sql: Sql
+) -> None:
+    session = await manager.create_session("grader")
+    created = await row(sql, session.session_id)
+    session.metadata["class"] = "7b"
+    await manager.update_session(session)
+    saved = await row(sql, session.session_id)
+    await manager.edit(session.session_id, metadata={"class": "8b"}, **OLGA)
+    edited = await row(sql, session.session_id)
+    for each in ("last_heartbeat", "last_progress"):
+        assert created[each] < saved[each] == edited[each], each
+
+
+async def test_the_history_says_what_a_save_without_a_checkpoint_changed(
+    manager: SessionManager, sql: Sql
+) -> None:
+    session = await manager.create_session("grader")
+    for kind, n in product(("context", "metadata"), (1, 2)):
+        if n == 2:  # the save is merged with an edit that came first
+            await manager.edit(session.session_id, context={**session.context, "room": kind}, **OLGA)
+        getattr(session, kind)["class"] = n
+        await manager.update_session(session)
+        assert (await history(sql, session.session_id))[-1]["kind"] == kind
 
 
 async def test_a_save_whose_caller_was_cancelled_goes_on_and_the_copy_knows(

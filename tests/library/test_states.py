@@ -17,7 +17,7 @@ from agent_sessions import (
     SessionState,
     UsageError,
 )
-from agent_sessions.states import result
+from agent_sessions.states import result, sources
 from tests.library.people import OLGA, Sql, rows
 
 VERBS = ("pause", "resume", "complete", "fail")
@@ -68,6 +68,15 @@ def test_a_verb_of_an_application_with_two_ends_has_no_result(
     two = {SessionState.ACTIVE: SessionState.COMPLETED, SessionState.PAUSED: SessionState.FAILED}
     monkeypatch.setitem(TRANSITIONS, "settle", two)
     assert result("settle") is None
+
+
+def test_each_verb_has_the_states_in_which_it_may_be_used() -> None:
+    found = {verb: sources(verb) for verb in (*TRANSITIONS, "restore")}
+    assert found.pop("restore") == ["deleted"]
+    wanted: dict[str, list[str]] = {}
+    for state, verb in FROM_SPECIFICATION:
+        wanted.setdefault(verb, []).append(state)
+    assert found == wanted
 
 
 async def test_sql_and_python_have_the_same_table(sql: Sql) -> None:

@@ -91,15 +91,19 @@ TARGETS: dict[str, tuple[str, ...]] = {
     f"{MIGRATIONS}/0012_parts.sql": (f"{LIBRARY}/test_parts.py",),
     f"{QUERIES}/append_checkpoints.sql": _SAVING,
     f"{QUERIES}/write_sessions.sql": (*_SAVING, *_ORDERS),
-    f"{QUERIES}/acknowledgement_writes.sql": _ORDERS,
+    f"{QUERIES}/acknowledgement_writes.sql": (*_ORDERS, f"{LIBRARY}/test_bad_input.py"),
     f"{QUERIES}/silent_writes.sql": (f"{LIBRARY}/test_sweeping.py",),
     f"{QUERIES}/read_stale.sql": (f"{LIBRARY}/test_sweeping.py",),
     f"{QUERIES}/find_changer.sql": (f"{LIBRARY}/test_conflicts.py",),
     f"{QUERIES}/find_orders_since.sql": (f"{LIBRARY}/test_conflicts.py",),
-    f"{QUERIES}/refuse_write.sql": (f"{LIBRARY}/test_attach_leaving.py",),
+    f"{QUERIES}/refuse_write.sql": (
+        f"{LIBRARY}/test_attach_leaving.py",
+        f"{LIBRARY}/test_late_writes.py",
+    ),
     f"{QUERIES}/flush_heartbeats.sql": (
         f"{LIBRARY}/test_attach_leaving.py",
         f"{LIBRARY}/test_gone.py",
+        f"{LIBRARY}/test_owners.py",
     ),
 }
 
