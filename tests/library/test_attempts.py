@@ -32,6 +32,18 @@ async def test_an_error_to_be_tried_again_leaves_the_session_open_and_is_counted
     assert found.context == {}
 
 
+async def test_an_error_after_the_work_was_completed_is_no_attempt(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(ConnectionError):
+        async with anywhere.attach(session.session_id, retry_on=(ConnectionError,)) as run:
+            await run.complete()
+            raise BUSY
+    found = await read(anywhere, session.session_id)
+    assert (found.state, found.failed_attempts) == ("completed", 0)
+
+
 async def test_the_last_attempt_fails_the_session_and_says_with_what(
     anywhere: SessionManager,
 ) -> None:

@@ -56,7 +56,9 @@ async def test_the_history_says_what_a_save_without_a_checkpoint_changed(
     session = await manager.create_session("grader")
     for kind, n in product(("context", "metadata"), (1, 2)):
         if n == 2:  # the save is merged with an edit that came first
-            await manager.edit(session.session_id, context={**session.context, "room": kind}, **OLGA)
+            await manager.edit(
+                session.session_id, context={**session.context, "room": kind}, **OLGA
+            )
         getattr(session, kind)["class"] = n
         await manager.update_session(session)
         assert (await history(sql, session.session_id))[-1]["kind"] == kind

@@ -39,6 +39,20 @@ async def test_it_has_the_verb_the_checkpoint_and_the_epoch_of_that_order(
 
 
 @pytest.mark.parametrize(
+    ("path", "confirmed"),
+    [(("completed",), False), (("completed", "deleted"), True), (("deleted", "active"), False)],
+)
+async def test_it_waits_for_a_confirmation_unless_it_met_an_ended_session(
+    durable: SessionManager, sql: Sql, path: tuple[str, ...], confirmed: bool
+) -> None:
+    made = await durable.create_session("grader")
+    for state in path:
+        await rows(sql, f"{SET} RETURNING id", state, made.session_id)
+    stored = await row(sql, made.session_id)
+    assert (stored["acknowledged_version"] == stored["order_version"]) is confirmed
+
+
+@pytest.mark.parametrize(
     ("state", "data"),
     [
         ("paused", {"previous_state": "active"}),

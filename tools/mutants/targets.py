@@ -22,6 +22,7 @@ _SAVING = tuple(
         "shared_copy",
         "attach_leaving",
         "late_delivery",
+        "timelines",
     )
 )
 _ORDERS = tuple(
@@ -73,7 +74,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "tests/accounts/test_rights.py",
         "tests/app/pages/test_session.py",
     ),
-    "sessions_app/bulk/worker.py": ("tests/app/bulk/test_bulk.py",),
+    "sessions_app/bulk/worker.py": (
+        "tests/app/bulk/test_bulk.py",
+        "tests/app/bulk/test_background.py",
+    ),
     # retention
     "sessions_app/watchdog/retention.py": ("tests/watchdog/test_retention.py",),
     # health
