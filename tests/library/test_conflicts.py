@@ -132,6 +132,13 @@ async def test_orders_up_to_the_seen_version_are_no_conflict(anywhere: SessionMa
     assert (resumed.state, resumed.version) == ("active", paused.version + 2)
 
 
+async def test_checkpoints_after_the_seen_version_are_no_conflict(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    await is_marked(anywhere, session.session_id, c=2)
+    paused = await anywhere.pause(session.session_id, seen_version=1, **OLGA)
+    assert (paused.state, paused.version) == ("paused", 3)
+
+
 async def test_a_transition_names_who_ordered_the_other_one(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
     mine = await copy_of(anywhere, session.session_id)

@@ -63,6 +63,18 @@ async def test_a_repeated_acknowledgement_has_no_effect(anywhere: SessionManager
     assert versions == [3, 3]
 
 
+async def test_an_acknowledgement_confirms_the_order_of_its_session_alone(
+    anywhere: SessionManager,
+) -> None:
+    one, other = [await anywhere.create_session("grader") for _ in range(2)]
+    for each in (one, other):
+        ordered = await anywhere.pause(each.session_id, **OLGA)
+    await anywhere.acknowledge(one.session_id, ordered.order_version)
+    found = await anywhere.read(other.session_id)
+    assert found is not None
+    assert (found.version, found.acknowledged_version) == (2, 0)
+
+
 async def test_a_repeated_request_stays_without_effect_after_the_session_went_on(
     anywhere: SessionManager,
 ) -> None:
