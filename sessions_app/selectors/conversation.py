@@ -186,7 +186,7 @@ def _stored_at(session_id: UUID, version: int | None, limit: int) -> list[dateti
     entries = HistoryEntry.objects.of(session_id).filter(source__in=AGENTS)
     if version is not None:
         entries = entries.filter(version__lte=version)
-    turns = entries.alias(turn=RawSQL(f"coalesce({TURNS}, false)", ())).filter(turn=True)  # noqa: S611
+    turns = entries.alias(turn=RawSQL(TURNS, ())).filter(turn=True)  # noqa: S611
     return list(turns.newest_first().values_list("at", flat=True)[:limit])
 
 

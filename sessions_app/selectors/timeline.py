@@ -30,7 +30,7 @@ BLIND = 100
 TAKEN_OVER = 10_000
 AGENTS = frozenset({"agent", "old-agent"})
 MARKED = frozenset({"order", "refused", "edit", "adopted"})
-TURNS = "EXISTS (SELECT FROM unnest(paths) AS path WHERE path = 'turns' OR path LIKE 'turns[.[]%%')"
+TURNS = "coalesce('turns' = ANY(paths), false)"
 # All moments as numbers alone; the words only of those that say more than "something changed".
 _MOMENTS = f"""
 WITH newest AS (
