@@ -29,7 +29,7 @@ async def test_an_error_to_be_tried_again_leaves_the_session_open_and_is_counted
     assert left.value.__notes__[-1].endswith("stays open: attach again to go on")
     found = await read(anywhere, session.session_id)
     assert (found.state, found.failed_attempts, found.owner_id) == ("active", 1, None)
-    assert found.context == {}
+    assert found.context == {"half done": True}
 
 
 async def test_the_last_attempt_fails_the_session_and_says_with_what(
