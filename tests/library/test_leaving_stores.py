@@ -1,13 +1,23 @@
-"""What is unsaved when a block is left that leaves its session open."""
+"""The last save of a block: what is unsaved when it is left, and what an error of that save does."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from agent_sessions import Conflict, HandedBack, RolledBack, Run, SessionManager, TakenOver
+from agent_sessions import (
+    Conflict,
+    HandedBack,
+    InvalidInput,
+    RolledBack,
+    Run,
+    SessionManager,
+    TakenOver,
+)
+from agent_sessions.validation import MAX_CONTEXT_BYTES
 from tests.library.conftest import Make
 from tests.library.people import OLGA, names
 from tests.library.test_owners import read
@@ -180,4 +190,54 @@ async def test_changes_that_an_error_cannot_store_as_it_fails_are_named_by_its_n
             run.context["marks"] = {1, 2}
             raise ZeroDivisionError("no essays")
     assert any("not stored" in note and "marks" in note for note in left.value.__notes__)
+    assert (await read(anywhere, session.session_id)).state == "failed"
+
+
+def not_json(run: Run) -> None:
+    run.context["marks"] = {1, 2}
+
+
+def too_large(run: Run) -> None:
+    run.session.metadata["essay"] = "a" * MAX_CONTEXT_BYTES
+
+
+def half_a_character(run: Run) -> None:
+    run.session.checkpoint("essay_marked").metadata["essay"] = "\ud800"
+
+
+@pytest.mark.parametrize("spoil", [not_json, too_large, half_a_character])
+@pytest.mark.parametrize("complete", [True, False])
+async def test_an_error_of_the_last_save_fails_the_session_as_any_other_does(
+    anywhere: SessionManager, spoil: Callable[[Run], None], complete: bool
+) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(InvalidInput) as left:
+        async with anywhere.attach(session.session_id, complete=complete) as run:
+            run.context["class"] = "7b"
+            await run.save()
+            spoil(run)
+    found = await read(anywhere, session.session_id)
+    assert found.state == "failed"
+    assert found.checkpoints[-1].data["error"] == f"InvalidInput: {left.value}"
+    assert (found.context, found.metadata) == ({"class": "7b"}, {})
+
+
+async def test_an_error_of_the_last_save_that_is_tried_again_is_counted(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(InvalidInput):
+        async with anywhere.attach(session.session_id, retry_on=InvalidInput) as run:
+            run.context["marks"] = {1, 2}
+    found = await read(anywhere, session.session_id)
+    assert (found.state, found.failed_attempts) == ("active", 1)
+
+
+async def test_an_error_of_handing_back_fails_the_session(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    with pytest.raises(InvalidInput):
+        async with anywhere.attach(session.session_id) as run:
+            run.stop()
+            run.context["marks"] = {1, 2}
+            await run.safe_point()
     assert (await read(anywhere, session.session_id)).state == "failed"
