@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import psycopg_pool
 
+from agent_sessions import argument_checks as check
 from agent_sessions import validation
 from agent_sessions.change_subscriber import ChangeSubscriber
 from agent_sessions.clock import utc_now
@@ -56,6 +57,10 @@ class ManagerBase:
             require_async_pool(db_pool)
         if redis_client is not None:
             require_async_client(redis_client)
+        check.number(session_ttl_hours, "session_ttl_hours", 0, check.CENTURY_HOURS, above=True)
+        check.number(flush_seconds, "flush_seconds", 0, check.DAY, above=True)
+        check.number(retry_seconds, "retry_seconds", 0, check.DAY)
+        check.whole(cache_size, "cache_size")
         self._binding = LoopBinding()
         ttl = timedelta(hours=session_ttl_hours)
         self.names = Keys(namespace)

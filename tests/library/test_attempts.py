@@ -119,7 +119,7 @@ async def test_failed_by_a_person_says_reason_and_error(anywhere: SessionManager
 
 async def test_a_bound_below_one_is_refused(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
-    with pytest.raises(InvalidInput, match="attempts must be 1 or more"):
+    with pytest.raises(InvalidInput, match="attempts must be a whole number, 1 or more"):
         anywhere.attach(session.session_id, attempts=0)
 
 
