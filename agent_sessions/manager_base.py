@@ -191,4 +191,5 @@ class ManagerBase:
         return Author(actor, source or self.source, reason)
 
     def _agent(self, session: AgentSession) -> Author:
-        return Author(session.agent_type, self.source)
+        owner_id = session.lease.owner_of_step if session.lease else None
+        return Author(session.agent_type, self.source, owner_id=owner_id)
