@@ -186,7 +186,7 @@ class ManagerBase:
         return validation.encoded(value, what, limit, self.encode)
 
     def _author(self, actor: str | None, reason: str | None, source: str | None) -> Author:
-        actor = None if actor is None else validation.text(actor, "actor", 320)
+        actor = None if actor is None else validation.text(actor, "actor", validation.MAX_USER)
         reason = None if reason is None else validation.text(reason, "reason")
         return Author(actor, source or self.source, reason)
 
