@@ -10,6 +10,7 @@ from agent_sessions import validation
 from agent_sessions.attach_options import AttachOptions, Kinds
 from agent_sessions.errors import (
     Conflict,
+    HandedBack,
     InvalidInput,
     OrderReceived,
     SessionNotFound,
@@ -32,20 +33,61 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
 
     The agent's code may have swallowed or wrapped the order, so it is raised again, from the exception of the block.
     """
-    if error is not None and not isinstance(error, Exception):
+    if run.lease.is_copy or not isinstance(error, Exception | None):
         return
     order = await _standing(run, error)
+    if order is None and error is not None:
+        await _leave_by(run, error, options)
+        return
+    if order is None or isinstance(order, HandedBack):
+        await _save_the_rest(run, options, complete=order is None and options.complete)
     if order is not None and not _is_same(order, error):
         raise order from error
-    if error is None:
-        if options.complete and run.session.state in LIVE_STATES:
-            await run.complete()
-    elif is_made_of(error, LEAVE_OPEN):
+
+
+async def _save_the_rest(run: Run, options: AttachOptions, *, complete: bool) -> None:
+    """The last save of the block. Its error leaves the block, and ends the session as any other one does."""
+    if run.session.state not in LIVE_STATES:
+        return
+    try:
+        await (run.complete() if complete else run.store_changes())
+    except Exception as failed:
+        if is_made_of(failed, LEAVE_OPEN):
+            _say_that_it_stays_open(run, failed)
+        else:
+            await _leave_by(run, failed, options)
+        raise
+
+
+async def _leave_by(run: Run, error: Exception, options: AttachOptions) -> None:
+    if is_made_of(error, LEAVE_OPEN):
+        if not is_made_of(error, StorageUnavailable):  # which would be waited for once more
+            await _store_beside(run, error)
         _say_that_it_stays_open(run, error)
     elif is_made_of(error, (*LEAVE_OPEN, *_each(options.retry_on))):
         await _fail_or_count(run, error, options.attempts)
     else:
         await _fail_with(run, error)
+
+
+async def _store_beside(run: Run, error: Exception) -> None:
+    """Stores what is unsaved while `error` leaves the block and the session open."""
+    if run.session.state not in LIVE_STATES:
+        return
+    try:
+        await run.store_changes()
+    except OrderReceived as order:
+        raise order from error
+    except Exception as failed:  # the agent's own error must leave the block
+        _say_what_was_not_stored(run, error, failed)
+
+
+def _say_what_was_not_stored(run: Run, error: Exception, failed: Exception) -> None:
+    if str(failed) == str(error):
+        return
+    said = f"changes since the last save were not stored: {_told(failed)}"
+    error.add_note(said)
+    logger.warning("session %s: %s", run.session.session_id, said)
 
 
 def is_made_of(
@@ -79,6 +121,7 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
     if n >= attempts:
         await _fail_with(run, error, {"attempts": n})
         return
+    await _store_beside(run, error)
     try:
         await run.count_attempt(_told(error), attempts)
     except Exception:
@@ -129,8 +172,9 @@ async def _fail_with(run: Run, error: Exception, facts: dict[str, Any] | None = 
     try:
         try:
             await run.fail(told, details)
-        except (Conflict, InvalidInput):
+        except (Conflict, InvalidInput) as failed:
             # the failure is stored without the changes that could not be stored
+            _say_what_was_not_stored(run, error, failed)
             _forget_changes(run.session)
             await run.fail(told, details)
     except OrderReceived as order:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from agent_sessions import argument_checks as check
 from agent_sessions import validation
 from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.clock import utc_now
@@ -87,8 +88,8 @@ class CheckpointManager:
         clock: Callable[[], datetime] = utc_now,
         encode: Encode | None = None,
     ) -> None:
-        if max_checkpoints < 1:
-            raise InvalidInput("max_checkpoints must be at least 1")
+        check.whole(max_checkpoints, "max_checkpoints", 1)
+        check.whole(compress_after, "compress_after")
         self.session_id = session_id
         self.max_checkpoints = max_checkpoints
         self.compress_after = compress_after

@@ -186,6 +186,15 @@ class TimelineChanged(WriteRefused):
         self.session_id = session_id
 
 
+_DONE = {
+    "rollback": "was rolled back",
+    "restore": "was restored",
+    "fail": "was failed",
+    "complete": "was completed",
+    "delete": "was deleted",
+}
+
+
 class OrderReceived(SessionError):
     """An order that ends the agent's work. `actor` and `reason` are None if the agent ended the session itself."""
 
@@ -193,13 +202,18 @@ class OrderReceived(SessionError):
     verb: ClassVar[str | None] = None
 
     def __init__(self, session: AgentSession) -> None:
-        ordered = session.order_verb == self.verb or self.verb is None
+        verb = self._verb_of(session)
+        ordered = session.order_verb == verb or verb is None
         self.actor = session.order_actor if ordered else None
         self.reason = session.order_reason if ordered else None
         who = f" by {self.actor}" if self.actor else ""
         why = f": {self.reason}" if self.reason else ""
-        super().__init__(f"session {session.session_id} is {session.state.value}{who}{why}")
+        done = _DONE.get(verb or "", "has an order")
+        super().__init__(f"session {session.session_id} {done}{who}{why}")
         self.session = session
+
+    def _verb_of(self, session: AgentSession) -> str | None:
+        return self.verb
 
     def again(self) -> OrderReceived:
         """The same order as a new exception: wrappers may hold a reference to the first one."""
@@ -215,6 +229,12 @@ class RolledBack(OrderReceived):
         super().__init__(session)
         self.checkpoint = checkpoint
         self.data: dict[str, Any] = dict(checkpoint.data) if checkpoint else {}
+
+    def _verb_of(self, session: AgentSession) -> str:
+        """A deletion that was taken back ends the work as a rollback does. Other orders may have followed it."""
+        marks = {CHECKPOINT_NAMES[verb]: verb for verb in ("rollback", "restore")}
+        found = (marks[c.name] for c in reversed(session.checkpoints) if c.name in marks)
+        return next(found, "rollback")
 
     def again(self) -> RolledBack:
         return type(self)(self.session, self.checkpoint)
@@ -243,8 +263,7 @@ class Failed(OrderReceived):
         error = last.data.get("error") if last else None
         self.error: str | None = error if isinstance(error, str) else None
         if self.error:
-            named = f"session {session.session_id}"
-            self.args = (self.args[0].replace(named, f"{named} (error: {self.error})", 1),)
+            self.args = (f"{self.args[0]} (error: {self.error})",)
 
 
 class Completed(OrderReceived):

@@ -77,11 +77,9 @@ def _value_error(
 ) -> str | None:
     """The error of a single value. The result of `encode` is appended to `waiting`, to be checked next."""
     if isinstance(item, int):
-        return (
-            None
-            if fits(item)
-            else f"{path_of(place)} is a whole number of more than {DIGITS} digits"
-        )
+        if fits(item):
+            return None
+        return f"{path_of(place)} is a whole number beyond ±{sys.float_info.max}, the largest float"
     if item is None or isinstance(item, str):
         return None
     if isinstance(item, float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import socket
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 INTERVALS = 3  # of heartbeats: without one for this long an owner loses its lease
 SHORTEST = 10.0  # seconds: longer than several flush intervals of heartbeats
@@ -23,6 +26,17 @@ class Lease:
     owner_name: str
     seconds: float
     process: int = field(default_factory=os.getpid, compare=False)
+    # Tasks in which the order that ended the work was raised: what they still write is late.
+    informed: WeakSet[asyncio.Task[Any]] = field(default_factory=WeakSet, compare=False, repr=False)
+
+    @property
+    def owner_of_step(self) -> str | None:
+        """The owner, for a write of the current task; None once the order was raised in that task."""
+        return None if asyncio.current_task() in self.informed else self.owner_id
+
+    def inform(self) -> None:
+        if task := asyncio.current_task():
+            self.informed.add(task)
 
     @property
     def is_copy(self) -> bool:

@@ -9,9 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
+from agent_sessions import argument_checks as check
 from agent_sessions import reports, transitions, validation
 from agent_sessions.attach import attach
-from agent_sessions.attach_options import AttachOptions
+from agent_sessions.attach_options import MAX_ATTEMPTS, AttachOptions
 from agent_sessions.errors import SessionNotFound
 from agent_sessions.models import AgentSession, Head, SessionCheckpoint
 from agent_sessions.new_session import new_session
@@ -103,6 +104,7 @@ class SessionManager(OperatorVerbs):
     ) -> list[AgentSession]:
         """At most `limit` active sessions, each with its last checkpoint only; `iterate_active_sessions` has all."""
         self._binding.check()
+        check.whole(limit, "limit")
         return await self._active(agent_type, user_id, NOWHERE, limit)
 
     async def iterate_active_sessions(
@@ -129,6 +131,7 @@ class SessionManager(OperatorVerbs):
     async def cleanup_stale_sessions(self, max_age: timedelta = timedelta(hours=48)) -> int:
         """Fail active sessions without a heartbeat for `max_age`; returns how many. Raises StorageUnavailable."""
         self._binding.check()
+        check.age(max_age, "max_age")
         return await self._stale_sweeper.fail_stale(max_age)
 
     # --- heartbeats and orders --------------------------------------------------------------------
@@ -171,6 +174,8 @@ class SessionManager(OperatorVerbs):
         A slot is named by its first second since the epoch; a day and an hour are kept.
         """
         self._binding.check()
+        for slot in slots:
+            check.whole(slot, "a slot")
         if self._valkey is None:
             return None
         try:
@@ -182,6 +187,7 @@ class SessionManager(OperatorVerbs):
         """The agent has obeyed the order of this version. Raises SessionNotFound, StorageUnavailable; repeating it has no effect."""
         self._binding.check()
         session_id = validation.session_id(session_id)
+        check.whole(order_version, "order_version")
         head = await self._store.acknowledge(session_id, order_version, self.source)
         await self._publisher.publish(head)
 
@@ -190,6 +196,7 @@ class SessionManager(OperatorVerbs):
     ) -> None:
         """Record that `attempts` attempts of this session's work have failed and left it open. `detail` goes into the history."""
         self._binding.check()
+        check.whole(attempts, "attempts", 1, MAX_ATTEMPTS)
         decide = reports.failed_attempt(session.epoch, attempts, detail, self.source)
         await self._report(session.session_id, decide)
 
@@ -198,6 +205,9 @@ class SessionManager(OperatorVerbs):
     ) -> None:
         """Records how many parts a run has, and how many of them delay confirming the order of `order_version`."""
         self._binding.check()
+        check.whole(order_version, "order_version")
+        check.whole(parts, "parts")
+        check.whole(at_work, "at_work")
         decide = reports.parts_at_work(order_version, (parts, at_work), self.source)
         await self._report(session_id, decide)
 
@@ -212,11 +222,15 @@ class SessionManager(OperatorVerbs):
     ) -> list[SessionCheckpoint]:
         """At most `limit` checkpoints after number `after`, in order, including those that compression dropped."""
         self._binding.check()
-        return await self._store.checkpoints(validation.session_id(session_id), after, limit)
+        session_id = validation.session_id(session_id)
+        check.whole(after, "after")
+        check.whole(limit, "limit")
+        return await self._store.checkpoints(session_id, after, limit)
 
     async def get_context_at(self, session_id: str, context_version: int) -> dict[str, Any] | None:
         self._binding.check()
         session_id = validation.session_id(session_id)
+        check.whole(context_version, "context_version")
         past = await self._store.past_context(session_id, context_version)
         if past is not None:
             return past

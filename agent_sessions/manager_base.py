@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import psycopg_pool
 
+from agent_sessions import argument_checks as check
 from agent_sessions import validation
 from agent_sessions.change_subscriber import ChangeSubscriber
 from agent_sessions.clock import utc_now
@@ -56,6 +57,10 @@ class ManagerBase:
             require_async_pool(db_pool)
         if redis_client is not None:
             require_async_client(redis_client)
+        check.number(session_ttl_hours, "session_ttl_hours", 0, check.CENTURY_HOURS, above=True)
+        check.number(flush_seconds, "flush_seconds", 0, check.DAY, above=True)
+        check.number(retry_seconds, "retry_seconds", 0, check.DAY)
+        check.whole(cache_size, "cache_size")
         self._binding = LoopBinding()
         ttl = timedelta(hours=session_ttl_hours)
         self.names = Keys(namespace)
@@ -181,9 +186,10 @@ class ManagerBase:
         return validation.encoded(value, what, limit, self.encode)
 
     def _author(self, actor: str | None, reason: str | None, source: str | None) -> Author:
-        actor = None if actor is None else validation.text(actor, "actor", 320)
+        actor = None if actor is None else validation.text(actor, "actor", validation.MAX_USER)
         reason = None if reason is None else validation.text(reason, "reason")
         return Author(actor, source or self.source, reason)
 
     def _agent(self, session: AgentSession) -> Author:
-        return Author(session.agent_type, self.source)
+        owner_id = session.lease.owner_of_step if session.lease else None
+        return Author(session.agent_type, self.source, owner_id=owner_id)

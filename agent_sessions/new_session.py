@@ -25,7 +25,7 @@ def new_session(
     now = clock()
     session = AgentSession(
         agent_type=validation.agent_type(agent_type),
-        user_id=validation.text(user_id, "user_id", 320),
+        user_id=validation.text(user_id, "user_id", validation.MAX_USER),
         context=copied(context or {}),
         metadata=copied(metadata or {}),
         created_at=now,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from agent_sessions import argument_checks as check
 from agent_sessions import stale, transitions, validation
 from agent_sessions.edits import EditPreview
 from agent_sessions.errors import (
@@ -199,6 +200,7 @@ class OperatorVerbs(ManagerBase):
 
     async def fail_silent(self, session_id: str, max_age: timedelta) -> bool:
         """Fails one active session unless it sent a heartbeat within `max_age` after all."""
+        check.age(max_age, "max_age")
         decision = transitions.heartbeat_timeout(stale.AUTHOR, self.clock(), max_age)
         await self._operate(session_id, decision, None, None)
         return decision.wrote

@@ -216,6 +216,7 @@ class SafePoints:
         return session
 
     async def _order_received(self, session: AgentSession) -> OrderReceived:
+        self.lease.inform()
         end = _ENDS.get(session.state)
         others = session.owner_id not in (None, self.lease.owner_id)
         if end is not None:

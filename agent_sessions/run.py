@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from agent_sessions import validation
+from agent_sessions import save_rules, validation
 from agent_sessions.checkpoints import effective
 from agent_sessions.errors import (
     InvalidTransition,
@@ -113,6 +113,11 @@ class Run(SafePoints):
             if order is None:
                 raise
             raise order from refusal
+
+    async def store_changes(self) -> None:
+        """Stores what is unsaved, if anything, without a safe point: for the end of the block."""
+        if save_rules.is_changed(self.session):
+            await self._store()
 
     async def safe_point(self) -> None:
         """Obeys orders: waits while paused, raises when rolled back, ended or deleted."""

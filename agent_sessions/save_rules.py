@@ -55,6 +55,19 @@ def to_write(
     )
 
 
+def is_changed(session: AgentSession) -> bool:
+    """Whether a save of the copy would write anything, or has to find out whether the last one was stored."""
+    base = session.loaded
+    return (
+        base is None
+        or session.attempt is not None
+        or session.state != base.state
+        or bool(session.new_checkpoints)
+        or not same(session.context, base.context)
+        or not same(session.metadata, base.metadata)
+    )
+
+
 def change_set_of(session: AgentSession, base: AgentSession) -> ChangeSet | None:
     """The encoded differences between copy and base; None if there are none. Raises InvalidInput.
 

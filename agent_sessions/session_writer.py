@@ -249,8 +249,7 @@ class SessionWriter:
             wanted["state"] = session.state.value
         if session.context != base.context:
             wanted["paths"] = [c.name for c in diff(base.context, session.context)][:50]
-        owner = session.lease.owner_id if session.lease else None
-        await self._store.refuse(session.session_id, author, {"refused": wanted}, owner)
+        await self._store.refuse(session.session_id, author, {"refused": wanted}, author.owner_id)
 
 
 def _pass_on(

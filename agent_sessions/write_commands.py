@@ -18,11 +18,15 @@ LIVE = tuple(sorted(state.value for state in LIVE_STATES))
 
 @dataclass(frozen=True)
 class Author:
-    """The author of a write, through what it came, and why. `source` is one of agent, page, bulk, admin, api, command, sweeper."""
+    """The author of a write, through what it came, and why. `source` is one of agent, page, bulk, admin, api, command, sweeper.
+
+    `owner_id`: of the run whose step this is, unless an order had reached it before; such a step is no late write.
+    """
 
     actor: str | None
     source: str
     reason: str | None = None
+    owner_id: str | None = None
 
 
 @dataclass(frozen=True)

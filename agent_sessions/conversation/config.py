@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent_sessions import argument_checks as check
 from agent_sessions.basic_errors import InvalidInput
 from agent_sessions.keys import CONVERSATIONS
+
+CENTURY = check.CENTURY_HOURS * 3600
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,13 @@ class ConversationConfig:
 
     def __post_init__(self) -> None:
         positive = (
-            "ttl_seconds", "cleanup_interval_seconds", "max_sessions", "max_bytes",
-            "valkey_timeout_seconds", "retry_first_seconds", "retry_longest_seconds",
+            "ttl_seconds", "cleanup_interval_seconds", "valkey_timeout_seconds", "retry_first_seconds",
+            "retry_longest_seconds",
         )  # fmt: skip
         for name in positive:
-            if not getattr(self, name) > 0:
-                raise InvalidInput(f"{name} must be greater than 0, not {getattr(self, name)}")
+            check.number(getattr(self, name), name, 0, CENTURY, above=True)
+        check.whole(self.max_sessions, "max_sessions", 1)
+        check.whole(self.max_bytes, "max_bytes", 1)
+        check.whole(self.valkey_db, "valkey_db")
         if not self.valkey_prefix:
             raise InvalidInput("valkey_prefix is missing: the keys need a name of their own")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from agent_sessions import argument_checks as check
 from agent_sessions.conversation.config import ConversationConfig
 from agent_sessions.conversation.encoding import addition_of, snapshot_of, state_of
 from agent_sessions.conversation.ids import check_id as check_id  # re-exported
@@ -34,7 +35,7 @@ from agent_sessions.conversation.store import (
     full,
 )
 from agent_sessions.conversation.write_behind import WriteBehind
-from agent_sessions.errors import Conflict, InvalidInput, StorageUnavailable
+from agent_sessions.errors import Conflict, StorageUnavailable
 from agent_sessions.keys import ConversationKeys
 
 logger = logging.getLogger(__name__)
@@ -180,8 +181,7 @@ class ConversationManager:
         self, limit: int = 50, after: str | None = None
     ) -> ConversationPage:
         """Live conversations, most recently used first. Does not extend their time to live."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidInput(f"limit must be 1 to {MAX_PAGE}, not {limit}")
+        check.whole(limit, "limit", 1, MAX_PAGE)
         after_at, after_id = parse_cursor(after)
         if self._store:
             try:

@@ -29,7 +29,7 @@ async def test_an_error_to_be_tried_again_leaves_the_session_open_and_is_counted
     assert left.value.__notes__[-1].endswith("stays open: attach again to go on")
     found = await read(anywhere, session.session_id)
     assert (found.state, found.failed_attempts, found.owner_id) == ("active", 1, None)
-    assert found.context == {}
+    assert found.context == {"half done": True}
 
 
 async def test_an_error_after_the_work_was_completed_is_no_attempt(
@@ -131,7 +131,7 @@ async def test_failed_by_a_person_says_reason_and_error(anywhere: SessionManager
 
 async def test_a_bound_below_one_is_refused(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
-    with pytest.raises(InvalidInput, match="attempts must be 1 or more"):
+    with pytest.raises(InvalidInput, match="attempts must be a whole number, 1 or more"):
         anywhere.attach(session.session_id, attempts=0)
 
 

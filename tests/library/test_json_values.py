@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import enum
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -405,6 +406,17 @@ async def test_a_whole_number_that_could_not_be_read_again_is_named_with_its_pat
     for number in (10**309, -(10**400), 10**4000, 10**5000):
         with pytest.raises(InvalidInput, match=r"sums\.0"):
             await anywhere.create_session("grader", context={"sums": [number]})
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+async def test_the_error_of_a_number_that_is_too_large_names_the_bound_that_holds(
+    anywhere: SessionManager, sign: int
+) -> None:
+    await anywhere.create_session("grader", context={"n": sign * int(LARGEST)})
+    with pytest.raises(InvalidInput) as refused:
+        await anywhere.create_session("grader", context={"n": sign * (int(LARGEST) + 1)})
+    bound = re.search(r"beyond ±([0-9.e+]+)", str(refused.value))
+    assert bound is not None and float(bound[1]) == LARGEST
 
 
 class Level(enum.IntEnum):

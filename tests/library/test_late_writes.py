@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -73,3 +74,34 @@ async def test_a_late_write_is_counted_at_its_session_alone(anywhere: SessionMan
     untouched = await read(anywhere, other.session_id)
     assert (untouched.refused_writes, untouched.version) == (0, 1)
     assert (await read(anywhere, session.session_id)).refused_writes == 1
+
+
+async def test_with_several_parts_each_meets_the_order_once_and_the_rest_is_counted(
+    anywhere: SessionManager,
+) -> None:
+    session = await anywhere.create_session("grader")
+    both_work, ordered, first_wrote = asyncio.Barrier(3), asyncio.Event(), asyncio.Event()
+
+    async def first(run: Run) -> None:
+        await run.safe_point()
+        await both_work.wait()
+        await ordered.wait()
+        for _ in range(3):
+            await _write(run)
+        first_wrote.set()
+
+    async def second(run: Run) -> None:
+        await run.safe_point()
+        await both_work.wait()
+        await first_wrote.wait()  # at work, so that the order has not been met by all parts
+        for _ in range(2):
+            await _write(run)
+
+    with pytest.raises(OrderReceived):
+        async with anywhere.attach(session.session_id) as run, asyncio.TaskGroup() as parts:
+            parts.create_task(first(run))
+            parts.create_task(second(run))
+            await both_work.wait()
+            await anywhere.fail(session.session_id, "why", **OLGA)
+            ordered.set()
+    assert (await read(anywhere, session.session_id)).refused_writes == 3

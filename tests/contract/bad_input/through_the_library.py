@@ -161,5 +161,5 @@ CASES = [
     Case("local import 10,000 deep", local(lambda c: c.import_checkpoints("[" * 10_000)), "InvalidInput: these are no exported checkpoints: it is nested too deeply"),
     Case("local import of a NUL", local(lambda c: c.import_checkpoints(json.dumps([stored("a\x00")]))), "InvalidInput: these are no exported checkpoints: the checkpoint's name contains a NUL character: remove it"),
     Case("local since no time", local(lambda c: c.get_since("soon")), "InvalidInput: timestamp 'soon' is no ISO 8601 time"),  # type: ignore[arg-type]
-    Case("local limit of none", local(lambda c: CheckpointManager("s", 0)), "InvalidInput: max_checkpoints must be at least 1"),
+    Case("local limit of none", local(lambda c: CheckpointManager("s", 0)), "InvalidInput: max_checkpoints must be a whole number, 1 or more, not 0"),
 ]  # fmt: skip
