@@ -22,6 +22,8 @@ from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
 from .redirects import back
 
+MAX_QUERY = 4000
+
 
 def user_of(request: HttpRequest) -> User:
     return cast(User, request.user)
@@ -85,6 +87,10 @@ ACTS: dict[str, Callable[[HttpRequest, SavedView], HttpResponse]] = {
 
 
 def _stored(request: HttpRequest, view: SavedView) -> HttpResponse:
+    if len(view.query) > MAX_QUERY:  # a shortened filter would match more
+        drafts.keep_sent(request)
+        messages.warning(request, _("This filter is too long for a view."))
+        return HttpResponseRedirect(back(request))
     draft = queries.draft_name(view)
     try:
         with transaction.atomic():

@@ -68,6 +68,12 @@ def test_an_order_says_how_many_parts_keep_it_from_being_confirmed(viktor, creat
     "query",
     [
         "state=sleeping",
+        "state=",
+        "type=%00",
+        "user=%00",
+        "user=",
+        "q=%00",
+        "q=state:%22%22",
         "q=colour:red",
         "q=id:xyz",
         "sort=user",

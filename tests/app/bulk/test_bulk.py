@@ -417,3 +417,13 @@ def test_an_order_that_another_one_followed_is_superseded(act: Client, make_sess
     look(job)
     actions.perform("resume", session.session_id, actor="x")
     assert progress(job).confirmations == Confirmations(superseded=1)
+
+
+def test_a_value_that_is_not_understood_selects_nobody(act: Client, make_session: Make) -> None:
+    made = make_session("tutor")
+    for query in ("state=nope", "state=active&state=nope", "type=%00", "user=%00", "q=%00"):
+        act.post("/bulk/", {"verb": "pause", "all": "yes", "query": query}, headers=FETCH)
+        assert BulkItem.objects.count() == 0, query
+    job = plan(act, "pause", made)
+    page = text(act.get(f"/bulk/{job.id}/?outcome=nope", headers=ENGLISH))
+    assert made.session_id not in page
