@@ -57,7 +57,7 @@ class OrderResult:
 def check_reason(verb: str, reason: str) -> None:
     """Raises InvalidInput if the reason is missing although required, or cannot be stored."""
     needed = verb == EDIT or VERBS[verb].reason_required
-    if needed and not reason.strip():
+    if needed and not validation.has_visible(reason):
         raise InvalidInput(_("Please give a reason: it is stored with the action."))
     validation.text(reason, "reason")
 
@@ -92,7 +92,7 @@ def perform(
                 verb,
                 str(session_id),
                 actor=actor,
-                reason=reason.strip() or None,
+                reason=reason.strip() if validation.has_visible(reason) else None,
                 source=source,
                 request_id=request_id,
                 seen_version=seen_version,

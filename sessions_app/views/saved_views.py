@@ -13,6 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from agent_sessions.validation import has_visible
+
 from ..bidi import isolated
 from ..decorators import viewers_only
 from ..drafts import drafts
@@ -33,7 +35,7 @@ def user_of(request: HttpRequest) -> User:
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
     sent = SavedViewForm.read(request.POST)
-    if not sent["name"]:
+    if not has_visible(sent["name"]):
         drafts.keep_sent(request)
         messages.warning(request, _("Please give the view a name."))
         return HttpResponseRedirect(back(request))
@@ -69,7 +71,10 @@ def _change(request: HttpRequest, view: SavedView) -> HttpResponse:
 
 def _rename(request: HttpRequest, view: SavedView) -> HttpResponse:
     sent = SavedViewForm.read(request.POST)
-    view.name, view.shared = sent["name"] or view.name, bool(sent["shared"])
+    view.name, view.shared = (
+        sent["name"] if has_visible(sent["name"]) else view.name,
+        bool(sent["shared"]),
+    )
     return _stored(request, view)
 
 
