@@ -93,7 +93,10 @@ def test_rolling_back_brings_the_context_back(olga, create, checkpoint):
 )
 def test_who_may_only_look_may_not_order(viktor, create, noun):
     session = create()
-    body = {"reason": "x", "checkpoint": 1, "context": {}}
+    body = {
+        "reason": "x",
+        **{"rollbacks": {"checkpoint": 1}, "edits": {"context": {}}}.get(noun, {}),
+    }
     response = viktor.post(f"/sessions/{session.session_id}/{noun}", body)
     assert response.status_code == 403
     assert "not change" in response.json()["detail"]
@@ -394,3 +397,27 @@ def test_a_key_that_stands_twice_is_refused_and_named(olga, create, where, body)
     assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
     assert '"mark"' in response.json()["detail"]
     assert models.AgentSession.objects.get(pk=session.session_id).version == 1
+
+
+@pytest.mark.parametrize(
+    ("noun", "body"),
+    [
+        *(("rollbacks", {"checkpoint": n}) for n in (True, False, 1.0, 2.0, None, [1], {"n": 1})),
+        ("rollbacks", {}),
+        *(("pauses", {"reason": reason}) for reason in (True, 1, None, ["x"])),
+        *(("edits", {part: value}) for part in ("context", "metadata", "seen_metadata")
+          for value in (True, 1, 1.0, "{}", [["a", 1]])),
+        ("pauses", {"reasn": "lunch"}),
+        ("resumes", {"checkpoint": 1}),
+        ("edits", {"contxt": {"step": 5}, "context": {}}),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_or_field_is_refused_and_not_converted(
+    olga, create, checkpoint, noun, body
+):
+    session = create(step=0)
+    checkpoint(session, "first", step=1)
+    response = olga.post(f"/sessions/{session.session_id}/{noun}", {"reason": "x", **body})
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+    assert response.json()["errors"]
+    assert not orders(session).exists()
