@@ -134,6 +134,11 @@ def explain(error: SessionError) -> str:
         }
     if isinstance(error, EditConflict):
         return _explain_edit(error)
+    if isinstance(error, Conflict) and error.about == "version":
+        return _(
+            "This session does not have the version that you saw; perhaps the database was restored. "
+            "Look at it again, then decide."
+        )
     if isinstance(error, Conflict):
         return _("%(actor)s changed this session meanwhile. Look at it again, then decide.") % {
             "actor": isolated(error.actor) if error.actor else _("Someone else")

@@ -421,3 +421,57 @@ def test_a_value_of_another_type_or_field_is_refused_and_not_converted(
     assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
     assert response.json()["errors"]
     assert not orders(session).exists()
+
+
+@pytest.mark.parametrize("version", ["99999", str(2**63 - 1)])
+def test_a_version_that_the_session_does_not_have_blames_nobody(olga, create, version):
+    session = create(step=0)
+    for noun, body in (
+        ("failures", {"reason": "x"}),
+        ("pauses", {}),
+        ("edits", {"reason": "x", "context": {"step": 1}}),
+        ("edits", {"reason": "x", "metadata": {"note": 1}}),
+    ):
+        path = f"/sessions/{session.session_id}/{noun}"
+        response = olga.post(path, body, If_Match=f'"{version}"')
+        found = response.json()
+        assert (response.status_code, found["title"], found["actor"]) == (412, "conflict", None)
+        assert "meanwhile" not in found["detail"]
+        assert found["version"] == 1
+    assert not orders(session).exists()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_page_says_so_too(client, operator, create, language):
+    session = create()
+    client.force_login(operator)
+    response = client.post(
+        f"/sessions/{session.session_id}/pauses/",
+        {"seen_version": "99999", "request_id": str(uuid.uuid4())},
+        headers={"Accept-Language": language, "X-Requested-With": "fetch"},
+    )
+    said = {
+        "en": "This session does not have the version that you saw",
+        "de": "Die Version, die Sie gesehen haben, gibt es bei dieser Sitzung nicht",
+    }
+    assert said[language] in response.content.decode()
+    assert state(session) == "active"
+
+
+@pytest.mark.parametrize(
+    "tag", ['W/"1"', 'W/"9999"', "W/1", '""', '"0"', '"1', '1"', '""1""', '"1", "2"', '"-1"', '"1.0"', '"٣"', '"*"', " "],
+)  # fmt: skip
+def test_a_condition_that_cannot_be_read_is_refused_and_not_dropped(olga, create, tag):
+    session = create()
+    response = olga.post(
+        f"/sessions/{session.session_id}/pauses", If_Match=tag.encode().decode("latin-1")
+    )
+    assert (response.status_code, response.json()["title"]) == (400, "malformed")
+    assert ("strong" in response.json()["detail"]) is tag.startswith("W/")
+    assert state(session) == "active"
+
+
+def test_an_empty_idempotency_key_is_refused(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/pauses", Idempotency_Key="")
+    assert (response.status_code, state(session)) == (400, "active")
