@@ -258,7 +258,7 @@ def test_an_edit_of_a_context_that_changed_meanwhile_is_refused(olga, create, ch
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ("{", 400), ("[]", 400), ("[1]", 400), ("1", 400), ("", 422), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
+        ("{", 400), ("[]", 400), ("[1]", 400), ("1", 400), ("", 400), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
         ('{"reason": "a\\u0000b"}', 422), ('{"reason": "\\ud800"}', 422), (b"\xff\xfe", 400),
         ("[" * 20_000, 400),
     ],
@@ -475,3 +475,24 @@ def test_an_empty_idempotency_key_is_refused(olga, create):
     session = create()
     response = olga.post(f"/sessions/{session.session_id}/pauses", Idempotency_Key="")
     assert (response.status_code, state(session)) == (400, "active")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("", "The body is empty: a JSON object is needed, at least {}."),
+        ("[" * 100_000, "Invalid JSON: nested too deeply."),
+        ('{"reason": ' + "[" * 100_000 + "]" * 100_000 + "}", "Invalid JSON: nested too deeply."),
+        ('{"result": ' + "9" * 1_000_000 + "}", "Invalid JSON: a number or a character cannot be read."),
+        ('{"reason": ', "Invalid JSON: the error is in line 1, column 12."),
+        (b'{"reason": "\x80"}', "Invalid JSON: a number or a character cannot be read."),
+        ("[1]", "The body cannot be read: a JSON object is needed."),
+    ],
+    ids=["empty", "list", "deep", "number", "cut", "bytes", "no object"],
+)  # fmt: skip
+def test_the_answer_says_what_is_wrong_with_a_body(olga, create, body, sentence):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/completions", body)
+    assert (response.status_code, response.json()["title"]) == (400, "malformed")
+    assert response.json()["detail"] == sentence
+    assert state(session) == "active"
