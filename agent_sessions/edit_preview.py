@@ -47,7 +47,7 @@ class Editing:
     async def _unchanged_metadata(self, session_id: str, version: int) -> dict[str, Any] | None:
         """Past metadata is not stored: only that of the newest version is known."""
         session = await self._store.read(session_id)
-        newest = session is not None and session.version <= version
+        newest = session is not None and session.version == version
         return session.metadata if session is not None and newest else None
 
     async def preview(

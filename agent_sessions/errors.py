@@ -77,14 +77,15 @@ __all__ = [
 class Conflict(SessionError):
     """Someone else (`actor`) changed the same thing first. `current` is the current session.
 
-    `about` says what the paths name: parts of context and metadata, the context as a whole, or the state.
+    `about` says what the paths name: parts of context and metadata, the context as a whole, or the state. It is
+    "version" if nobody changed anything: the session never had the version that was seen, or lost it in a restore.
     """
 
     def __init__(
         self,
         current: AgentSession | None,
         paths: Sequence[str] = (),
-        about: Literal["paths", "context", "state"] = "paths",
+        about: Literal["paths", "context", "state", "version"] = "paths",
     ) -> None:
         super().__init__()
         self.current = current
@@ -94,6 +95,10 @@ class Conflict(SessionError):
 
     def name(self, actor: str | None) -> Self:
         """Sets the author of these paths, as found in the history: the last writer may have changed others."""
+        if self.about == "version":
+            self.actor = None
+            self.args = ("the session has no such version, perhaps after a restore: load it again",)
+            return self
         self.actor = actor
         what = ", ".join(self.paths) or "the session"
         self.args = (f"{what} was changed meanwhile by {actor or 'someone else'}: load it again",)
@@ -112,6 +117,7 @@ class EditConflict(Conflict):
         self.conflicts = list(conflicts)
         self.loaded_known = preview.loaded_known
         if not self.loaded_known:
+            self.actor = None
             self.args = ("what the edit was made from is not known any more: load it again",)
             return
         writers = {c.actor for c in conflicts if c.actor}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import marshal
 import re
+import unicodedata
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,8 @@ MAX_USER = 320
 OMITTED = "⟪…⟫"  # begins a text that stands for a stored value which cannot be read in full
 
 _USUAL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Letters and unassigned characters that Unicode shows as nothing (Default_Ignorable_Code_Point), and the empty Braille cell.
+_FILLER = re.compile("[\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 # Refuses every key that is no text, in a tenth of the time that encoding takes.
 _TEXT_KEYS = msgspec.json.Encoder(order="deterministic")
@@ -48,7 +51,7 @@ def text(value: object, what: str, limit: int = MAX_TEXT, *, required: bool = Fa
     if not isinstance(value, str):
         kind = type(value).__name__
         raise InvalidInput(f"{what} must be text, not {kind}", "no_text", what=what)
-    if required and not value.strip():
+    if required and not has_visible(value):
         raise InvalidInput(f"{what} is missing: write a few words", "missing", what=what)
     if len(value) > limit:
         size = len(value)
@@ -61,6 +64,16 @@ def text(value: object, what: str, limit: int = MAX_TEXT, *, required: bool = Fa
     except UnicodeEncodeError:
         raise _contains_surrogate(what) from None
     return value
+
+
+def has_visible(text: str) -> bool:
+    """Whether a reader sees anything: white space, controls, marks alone and fillers are invisible."""
+    return any(
+        unicodedata.category(sign)[0] not in "ZM"
+        and unicodedata.category(sign) not in ("Cc", "Cf", "Cs")
+        and not _FILLER.match(sign)
+        for sign in text
+    )
 
 
 def _contains_nul(what: str) -> InvalidInput:

@@ -57,7 +57,7 @@ class OrderResult:
 def check_reason(verb: str, reason: str) -> None:
     """Raises InvalidInput if the reason is missing although required, or cannot be stored."""
     needed = verb == EDIT or VERBS[verb].reason_required
-    if needed and not reason.strip():
+    if needed and not validation.has_visible(reason):
         raise InvalidInput(_("Please give a reason: it is stored with the action."))
     validation.text(reason, "reason")
 
@@ -92,7 +92,7 @@ def perform(
                 verb,
                 str(session_id),
                 actor=actor,
-                reason=reason.strip() or None,
+                reason=reason.strip() if validation.has_visible(reason) else None,
                 source=source,
                 request_id=request_id,
                 seen_version=seen_version,
@@ -134,6 +134,11 @@ def explain(error: SessionError) -> str:
         }
     if isinstance(error, EditConflict):
         return _explain_edit(error)
+    if isinstance(error, Conflict) and error.about == "version":
+        return _(
+            "This session does not have the version that you saw; perhaps the database was restored. "
+            "Look at it again, then decide."
+        )
     if isinstance(error, Conflict):
         return _("%(actor)s changed this session meanwhile. Look at it again, then decide.") % {
             "actor": isolated(error.actor) if error.actor else _("Someone else")

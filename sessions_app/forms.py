@@ -23,6 +23,7 @@ from .selectors.timeline import parse_moment
 from .templatetags.sessions import THEMES
 
 NOW: Final = "now"
+UNKNOWN: Final = "unknown"
 YES = [("yes", "yes")]
 PARTS = [("context", "context"), ("metadata", "metadata")]
 
@@ -70,10 +71,11 @@ class PlaceField(forms.Field):
 
 
 class KindsField(forms.Field):
-    """Kinds of history entries, separated by commas."""
+    """Kinds of history entries, separated by commas; an unknown one finds nothing."""
 
     def to_python(self, value: str | None) -> tuple[str, ...]:
-        return tuple(kind for kind in (value or "").split(",") if kind in KINDS)
+        given = filter(None, (value or "").split(","))
+        return tuple(dict.fromkeys(kind if kind in KINDS else UNKNOWN for kind in given))
 
 
 class TickedField(forms.Field):
@@ -185,7 +187,7 @@ class BulkLinesQuery(Params):
 
 class SavedViewForm(Params):
     name = TextField(longest=80, strip=True)
-    query = TextField(longest=4000)
+    query = TextField()
     shared = forms.ChoiceField(required=False, choices=YES)
 
 

@@ -36,6 +36,8 @@ NAMES: dict[str, Promise] = {
     "error": _("Reason"),
     "draft": _("Draft"),
     "actor": _("Account"),
+    "user": _("Account"),
+    "name": _("Name"),
 }
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 INTEGER = 2**31 - 1
 BIGINT = 2**63 - 1
+MAX_DAYS = 36_500  # a hundred years: no time is beyond what PostgreSQL and Python can hold
 
 
 def whole(text: str, at_most: int = INTEGER) -> int | None:

@@ -139,7 +139,7 @@ def require_seen(record: Record, seen_version: int | None) -> None:
     if seen_version is None:
         return
     if seen_version > record.session.version:
-        raise Conflict(record.session)
+        raise Conflict(record.session, about="version")
     later = [e for e in record.history if e["version"] > seen_version]
     if any(e["kind"] == "order" or e["from_state"] != e["to_state"] for e in later):
         raise Conflict(record.session, about="state")

@@ -65,7 +65,7 @@ class PostgresTransactions(PostgresAccess):
         if seen_version is None or seen_version == session.version:
             return
         if seen_version > session.version:  # seen before the database was restored
-            raise Conflict(session)
+            raise Conflict(session, about="version")
         seen = {"id": session.session_id, "version": seen_version}
         if await fetch(connection, "find_orders_since", seen):
             raise Conflict(session, about="state")

@@ -12,12 +12,15 @@ from django.views.decorators.http import require_safe
 from ninja.errors import AuthenticationError
 from ninja.parser import Parser
 
+from agent_sessions import InvalidInput
+
 from .. import json_input
 from . import errors
 from .authentication import AUTH, Token
 from .export import router as export
 from .openapi import DescribedAPI
 from .orders import router as orders
+from .parameters import refuse_others, require_known
 from .sessions import router as reading
 
 JSON = re.compile(r"application/(\S+\+)?json")
@@ -47,6 +50,10 @@ def for_who_is_known(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
         sent = "Authorization" in request.headers
         if not (Token()(request) if sent else request.user.is_authenticated):
             return errors.unknown_caller(request, AuthenticationError())
+        try:
+            require_known(request.GET, ())
+        except InvalidInput as error:
+            return errors.refused(request, error)
         return view(request, *args, **kwargs)
 
     return require_safe(guarded)
@@ -64,4 +71,4 @@ api = DescribedAPI(
 )
 errors.install(api)
 for router in (export, reading, orders):
-    api.add_router("", router)
+    api.add_router("", refuse_others(router))

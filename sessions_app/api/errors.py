@@ -96,6 +96,8 @@ def _conflict(found: PathConflict) -> dict[str, Any]:
 
 
 def unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    if request.method == "POST" and not request.body:
+        return problem(400, detail="The body is empty: a JSON object is needed, at least {}.")
     errors = [{"where": _where(e["loc"]), "what": str(e["msg"])} for e in error.errors[:20]]
     return problem(
         422, "invalid-input", "The request cannot be understood; see errors.", errors=errors
@@ -119,6 +121,10 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
         return refused(request, error.__cause__)
     if isinstance(error.__cause__, UnsupportedMediaType):
         return problem(415)
+    if isinstance(
+        error.__cause__, InvalidInput
+    ):  # of json_input: what is wrong with the JSON, and where
+        return problem(error.status_code, detail=explain(error.__cause__))
     text = str(error)
     if text.startswith("Cannot parse request body"):  # ninja's own text
         text = "The body cannot be read: a JSON object is needed."

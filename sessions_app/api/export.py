@@ -19,8 +19,10 @@ from ninja import Field, Path, Router, Schema
 
 from agent_sessions import InvalidInput
 
+from ..choices import KINDS
 from ..models import HistoryEntry
 from .authentication import FromQuery, require_look
+from .parameters import Moment
 from .schemas import HistoryItem
 
 router = Router(tags=["export"])
@@ -52,10 +54,10 @@ FILES = {
 
 
 class HistoryQuery(Schema):
-    since: datetime = Field(description="ISO 8601 with an offset")
-    until: datetime | None = Field(None, description="up to; without it until now")
-    actor: str = ""
-    kind: list[str] = Field([], description="order, state, refused, …")
+    since: Moment = Field(description="ISO 8601 with an offset")
+    until: Moment | None = Field(None, description="up to; without it until now")
+    actor: str | None = Field(None, min_length=1)
+    kind: list[str] = Field([], description=", ".join(KINDS))
 
 
 @router.get(
@@ -85,11 +87,18 @@ def whole_history(
     entries = HistoryEntry.objects.filter(at__gte=_aware(asked.since))
     if asked.until is not None:
         entries = entries.filter(at__lt=_aware(asked.until))
-    if asked.actor:
-        entries = entries.filter(actor=asked.actor.replace("\x00", ""))
+    if asked.actor is not None:
+        entries = entries.filter(actor=asked.actor)
     if asked.kind:
-        entries = entries.filter(kind__in=[kind.replace("\x00", "") for kind in asked.kind])
+        entries = entries.filter(kind__in=_known(asked.kind))
     return _file(entries.order_by("at", "session_id", "version"), format, "history")
+
+
+def _known(kinds: list[str]) -> list[str]:
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InvalidInput(f"There is no kind “{kind[:60]}”. Kinds: {', '.join(KINDS)}.")
+    return kinds
 
 
 def _aware(moment: datetime) -> datetime:

@@ -9,7 +9,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from dashboard.problems import CONTENT_TYPE, PROBLEMS
 
-ALWAYS = {400, 401, 403, 413, 429, 500, 503}
+ALWAYS = {400, 401, 403, 413, 422, 429, 500, 503}
 REFERENCE = {"$ref": "#/components/schemas/Problem"}
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 PROBLEM_SCHEMA = {
@@ -55,10 +55,8 @@ def _problems_of(path: str, operation: dict[str, Any]) -> set[int]:
     found = set(ALWAYS)
     if "{" in path:
         found.add(404)
-    if any(parameter["in"] != "path" for parameter in operation.get("parameters", [])):
-        found.add(422)
     if "requestBody" in operation:
-        found |= {409, 412, 415, 422}
+        found |= {409, 412, 415}
     return found
 
 

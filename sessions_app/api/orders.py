@@ -113,8 +113,10 @@ def _order(
 
 def request_id(actor: str, key: str | None) -> UUID | None:
     """A UUID is used as it is; other keys are hashed with the actor, so that callers cannot collide."""
-    if not key:
+    if key is None:
         return None
+    if not key.strip():
+        raise HttpError(400, "Idempotency-Key is empty.")
     try:
         return UUID(key)
     except ValueError:
@@ -122,11 +124,16 @@ def request_id(actor: str, key: str | None) -> UUID | None:
 
 
 def seen_version(match: str | None) -> int | None:
-    """The version in `If-Match`; None for `*` or no header."""
-    text = (match or "").strip().removeprefix("W/").strip('"')
-    if text in ("", "*"):
+    """The version in `If-Match`; None for `*` or no header. An unreadable one must not drop the condition."""
+    if match is None or match.strip() == "*":
         return None
-    version = whole(text, BIGINT)
-    if version is None:
-        raise HttpError(400, "If-Match must be a version, as ETag gave it.")
+    text = match.strip()
+    if text.startswith("W/"):
+        raise HttpError(
+            400, 'If-Match compares strong tags only: send the version without W/, like "17".'
+        )
+    bare = text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
+    version = whole(bare, BIGINT)
+    if not version:
+        raise HttpError(400, 'If-Match must be a version, as ETag gave it, like "17".')
     return version

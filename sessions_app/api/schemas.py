@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from ninja import Field, Schema
+from pydantic import ConfigDict
 
 from ..models import AgentSession, Blindness, Checkpoint, HistoryEntry
 from ..selectors.rows import Row
@@ -182,7 +183,13 @@ class CheckpointPage(Schema):
     next: int | None = Field(description="give it as `before` for what is older")
 
 
-class ReasonIn(Schema):
+class RequestBody(Schema):
+    """A body: no conversions (true is not 1, 2.0 is not 2), and no fields that nobody reads."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class ReasonIn(RequestBody):
     reason: str = Field(
         "", max_length=2000, description="stored with the order; some orders require it"
     )

@@ -10,21 +10,36 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from agent_sessions import InvalidInput, validation
 from dashboard.database_errors import is_read_only
 
 from ..models import ApiToken
+from ..numbers import MAX_DAYS
 
 PREFIX = "ags_"
+MAX_NAME = 100
 NOTED_EVERY = timedelta(minutes=1)
 
 
 def make(user: User, name: str, days: int | None = None) -> str:
-    """Creates a token and returns it; only its hash is stored."""
+    """Creates a token and returns it; only its hash is stored. Raises InvalidInput.
+
+    Without `days` it has no end.
+    """
+    check_name(name)
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        raise InvalidInput(_("Days: 1 to %(high)d are possible.") % {"high": MAX_DAYS})
     token = PREFIX + secrets.token_urlsafe(32)
-    expires_at = timezone.now() + timedelta(days=days) if days else None
+    expires_at = None if days is None else timezone.now() + timedelta(days=days)
     ApiToken.objects.create(user=user, name=name, digest=_digest(token), expires_at=expires_at)
     return token
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidInput for a name that cannot be stored or seen."""
+    validation.text(name, "name", MAX_NAME, required=True)
 
 
 def user_of(token: str) -> User | None:

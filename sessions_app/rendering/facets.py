@@ -53,7 +53,7 @@ def build_facets(query: QueryDict, wanted: ListFilter, facets: Facets) -> list[F
 
 def _all(query: QueryDict, wanted: ListFilter, facets: Facets) -> FacetLink:
     href = address(_without(query, "state"))
-    plain = not wanted.states and not wanted.conditions
+    plain = not query.getlist("state")
     return FacetLink(
         _("All"), href, facets.total, "state:all", plain, "rail", hint=_("All but the trash")
     )

@@ -89,7 +89,7 @@ def canonical(query: QueryDict | str) -> str:
     given = QueryDict(query.lstrip("?")) if isinstance(query, str) else query
     kept = QueryDict(mutable=True)
     for key in PARTS:
-        for value in sorted({value for value in given.getlist(key) if value}):
+        for value in sorted({value for value in given.getlist(key) if value or key != "q"}):
             kept.appendlist(key, value)
     return kept.urlencode()
 

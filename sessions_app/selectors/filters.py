@@ -21,18 +21,21 @@ from .json_lookups import json_contains_q, json_path_q
 from .search import SearchGroup, is_deep, looks_like_id, parse, seconds
 from .search_words import INSIDE, as_condition
 from .time_dependent import TimedRow, depends_on_time, entered_at
+from .url_values import SORTS, errors_of
 
 if TYPE_CHECKING:
     from .rows import Row
 
-SORTS = ("-created", "created")
 SEARCHED = 20_000
 BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """`states`, `conditions` and `types` come from the sidebar, `terms` from the search box."""
+    """`states`, `conditions` and `types` come from the sidebar, `terms` from the search box.
+
+    A filter with `errors` matches nothing: without the values that are not understood it would match more.
+    """
 
     states: frozenset[str] = frozenset()
     conditions: frozenset[str] = frozenset()
@@ -47,17 +50,17 @@ class ListFilter:
         if isinstance(query, str):
             query = QueryDict(query.lstrip("?"))
         wanted = {name.lower() for name in query.getlist("state")}
-        text = query.get("q", "")[:2000].strip()
+        text = " ".join(query.getlist("q"))[:2000].strip()
         search = parse(text)
-        users = tuple(SearchGroup("user", frozenset({user})) for user in _plain(query, "user"))
+        users = tuple(SearchGroup("user", frozenset({user})) for user in query.getlist("user"))
         sort = query.get("sort", "")
         return cls(
             states=frozenset(wanted & set(LISTED_STATES)),
             conditions=frozenset(filter(None, map(as_condition, wanted))),
-            types=frozenset(_plain(query, "type")),
+            types=frozenset(query.getlist("type")),
             text=text,
             terms=search.groups + users,
-            errors=search.errors,
+            errors=errors_of(query) + search.errors,
             sort=sort if sort in SORTS else SORTS[0],
         )
 
@@ -108,6 +111,8 @@ class ListFilter:
         self, sessions: SessionQuerySet[AgentSession], begun: datetime
     ) -> SessionQuerySet[AgentSession]:
         """Like `queryset`, for sessions that started later."""
+        if self.errors:
+            return sessions.none()
         return self._inside(self._by_index(sessions).filter(created_at__gt=begun))
 
     def _inside(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
@@ -157,10 +162,6 @@ def _beyond(sessions: SessionQuerySet[AgentSession], newest: int) -> QuerySet[Ag
 def _not_beyond(sessions: SessionQuerySet[AgentSession]) -> Q:
     """A range for the index; with "or without a start" every row would be read."""
     return Q(created_at__gt=Coalesce(Subquery(_beyond(sessions, SEARCHED)), Value(BEGINNING)))
-
-
-def _plain(query: QueryDict, key: str) -> list[str]:
-    return [value for value in query.getlist(key) if value and "\x00" not in value]
 
 
 def _any(conditions: Iterable[Q]) -> Q:

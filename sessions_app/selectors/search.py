@@ -49,6 +49,8 @@ def parse(text: str) -> Search:
     for key, quoted, plain in _TOKEN.findall(text):
         value = (quoted or plain).strip()
         if not value:
+            if key:
+                errors.append(_("“%(key)s” has no value.") % {"key": key})
             continue
         found = _term(key, value, quoted=bool(quoted))
         if isinstance(found, str):
@@ -90,6 +92,10 @@ def _state(value: str) -> tuple[str, str] | str:
         return "state", name
     if name is not None:
         return "condition", name
+    return no_such_state(value)
+
+
+def no_such_state(value: str) -> str:
     return _("There is no state “%(value)s”. States: %(known)s.") % {
         "value": value,
         "known": _listed(search_words.VALUES[search_words.language()].values()),

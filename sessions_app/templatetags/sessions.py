@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 
 from agent_sessions.states import SessionState
-from sessions_app import bidi, checkpoint_words, choices
+from sessions_app import bidi, checkpoint_words, choices, owner_words
 from sessions_app.choices import Badge
 from sessions_app.drafts import signed_fields
 from sessions_app.live.sockets.path import FEED
@@ -34,6 +34,7 @@ THEMES = ("system", "light", "dark")
 register.filter("isolate", bidi.isolate)
 register.filter("isolated", bidi.isolated)
 register.filter("closed", bidi.closed)
+register.filter("owner_words", owner_words.owner_words)
 register.filter("checkpoint_text", checkpoint_words.checkpoint_text)
 register.filter("checkpoint_word", checkpoint_words.checkpoint_word)
 register.simple_tag(checkpoint_words.checkpoint_name)

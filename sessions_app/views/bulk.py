@@ -203,10 +203,10 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
 def _outcomes(request: HttpRequest, job: BulkJob) -> dict[str, Any]:
     """In the dialog the outcomes that need attention; on the page all, paginated."""
     asked = BulkLinesQuery.read(request.GET)
-    outcome = asked["outcome"] or ""
+    outcome = asked["outcome"]  # None if unknown
     if is_fetch(request) and "full" not in request.GET:
         outcome = "failed"
-    found = lines(job, outcome, asked["after"] or 0)
+    found = [] if outcome is None else lines(job, outcome, asked["after"] or 0)
     more = found[SHOWN - 1].n if len(found) > SHOWN else None
     return {
         "lines": found[:SHOWN],

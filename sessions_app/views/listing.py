@@ -118,7 +118,7 @@ def _searched(query: QueryDict, wanted: ListFilter) -> tuple[ListFilter, PageOfR
     The last value says whether there are more sessions than were searched.
     """
     all_of_them = AgentSession.objects.all()
-    if not wanted.is_deep:
+    if wanted.errors or not wanted.is_deep:
         return wanted, _page(query, wanted, wanted.queryset(all_of_them)), False
     try:
         with transaction.atomic():

@@ -13,6 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from agent_sessions.validation import has_visible
+
 from ..bidi import isolated
 from ..decorators import viewers_only
 from ..drafts import drafts
@@ -21,6 +23,8 @@ from ..saved_views import preferences, queries
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
 from .redirects import back
+
+MAX_QUERY = 4000
 
 
 def user_of(request: HttpRequest) -> User:
@@ -31,7 +35,7 @@ def user_of(request: HttpRequest) -> User:
 @require_POST
 def create(request: HttpRequest) -> HttpResponse:
     sent = SavedViewForm.read(request.POST)
-    if not sent["name"]:
+    if not has_visible(sent["name"]):
         drafts.keep_sent(request)
         messages.warning(request, _("Please give the view a name."))
         return HttpResponseRedirect(back(request))
@@ -67,7 +71,10 @@ def _change(request: HttpRequest, view: SavedView) -> HttpResponse:
 
 def _rename(request: HttpRequest, view: SavedView) -> HttpResponse:
     sent = SavedViewForm.read(request.POST)
-    view.name, view.shared = sent["name"] or view.name, bool(sent["shared"])
+    view.name, view.shared = (
+        sent["name"] if has_visible(sent["name"]) else view.name,
+        bool(sent["shared"]),
+    )
     return _stored(request, view)
 
 
@@ -85,6 +92,10 @@ ACTS: dict[str, Callable[[HttpRequest, SavedView], HttpResponse]] = {
 
 
 def _stored(request: HttpRequest, view: SavedView) -> HttpResponse:
+    if len(view.query) > MAX_QUERY:  # a shortened filter would match more
+        drafts.keep_sent(request)
+        messages.warning(request, _("This filter is too long for a view."))
+        return HttpResponseRedirect(back(request))
     draft = queries.draft_name(view)
     try:
         with transaction.atomic():

@@ -12,6 +12,8 @@ from django.db.models import Case, DateTimeField, F, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from ..numbers import MAX_DAYS
+
 BATCH = 500
 
 # The time of deletion: that of the order, for old agents that of the last change.
@@ -114,8 +116,8 @@ def purge(
     days: int, *, actor: str = "sweeper", source: str = "sweeper", reason: str = ""
 ) -> Purged:
     """Removes sessions that have been in the trash for more than `days`, and past contexts that nothing refers to."""
-    if days < 1:
-        raise Refused(_("At least one day must be kept."))
+    if not 1 <= days <= MAX_DAYS:
+        raise Refused(_("Days: 1 to %(high)d are possible.") % {"high": MAX_DAYS})
     with connection.cursor() as cursor:
         cursor.execute(_PURGE_BLINDNESS)
     return Purged(sum(_sessions(days, actor, source, reason)), sum(_contexts(days)))

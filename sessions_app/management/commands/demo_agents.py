@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,17 +16,27 @@ from django.utils.translation import gettext_lazy
 from dashboard.embedded import database_url, valkey_url
 from dashboard.embedded.credentials import LogIn
 from demo.supervisor import Supervisor, crew
+from sessions_app.management.arguments import factor, whole_number
+from sessions_app.management.terminal import TerminalCommand
+
+MAX_AGENTS = 100
+MAX_PACE = 1000
 
 
-class Command(BaseCommand):
-    help = str(gettext_lazy("Starts demo agents as processes of their own, until Ctrl-C."))
+class Command(TerminalCommand):
+    help_text = gettext_lazy("Starts demo agents as processes of their own, until Ctrl-C.")
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--graders", type=int, default=3, help=_("how many grader processes"))
-        parser.add_argument("--tutors", type=int, default=2, help=_("how many tutor processes"))
+        several = whole_number(0, MAX_AGENTS)
         parser.add_argument(
-            "--pace", type=float, help=_("multiplies every pause of the agents (DEMO_PACE)")
+            "--graders", type=several, default=3, help=_("how many grader processes")
+        )
+        parser.add_argument("--tutors", type=several, default=2, help=_("how many tutor processes"))
+        parser.add_argument(
+            "--pace",
+            type=factor(MAX_PACE),
+            help=_("multiplies every pause of the agents (DEMO_PACE)"),
         )
         parser.add_argument(
             "--no-kills", action="store_true", help=_("kill no agent process now and then")

@@ -6,18 +6,19 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from sessions_app.management.terminal import TerminalCommand
 from sessions_app.watchdog import retention
 
 
-class Command(BaseCommand):
-    help = str(
-        gettext_lazy("Drops the history of sessions in whole months, all before a given one.")
+class Command(TerminalCommand):
+    help_text = gettext_lazy(
+        "Drops the history of sessions in whole months, all before a given one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -66,10 +67,10 @@ class Command(BaseCommand):
 
 def parse_month(text: str) -> datetime:
     try:
-        if not re.fullmatch(r"\d{4}-\d\d", text):
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):
             raise ValueError
         return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
         raise CommandError(
-            _("“%(text)s” is no month: write it like 2026-01.") % {"text": text}
+            _("“%(text)s” is no month: write it like 2026-01.") % {"text": text[:60]}
         ) from None

@@ -5,24 +5,25 @@ from __future__ import annotations
 import getpass
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from sessions_app.management.arguments import whole_number
+from sessions_app.management.terminal import TerminalCommand
+from sessions_app.numbers import MAX_DAYS
 from sessions_app.watchdog import retention
 
 
-class Command(BaseCommand):
-    help = str(
-        gettext_lazy(
-            "Removes for good what was deleted long ago, and past contexts nobody refers to."
-        )
+class Command(TerminalCommand):
+    help_text = gettext_lazy(
+        "Removes for good what was deleted long ago, and past contexts nobody refers to."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--days",
-            type=int,
+            type=whole_number(1, MAX_DAYS),
             default=retention.trash_days(),
             help=_("how long deleted sessions are kept (default: TRASH_DAYS)"),
         )

@@ -7,19 +7,20 @@ import signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from prometheus_client import start_http_server
 
 from agent_sessions.tasks import cancel_and_wait
 from dashboard.preflight import check_migrations
+from sessions_app.management.terminal import TerminalCommand
 from sessions_app.watchdog.factory import watchdog
 from sessions_app.watchdog.leader import LOST
 
 
-class Command(BaseCommand):
-    help = str(gettext_lazy("Watches over silent sessions and fails what is lost, until Ctrl-C."))
+class Command(TerminalCommand):
+    help_text = gettext_lazy("Watches over silent sessions and fails what is lost, until Ctrl-C.")
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -93,7 +93,10 @@ def test_rolling_back_brings_the_context_back(olga, create, checkpoint):
 )
 def test_who_may_only_look_may_not_order(viktor, create, noun):
     session = create()
-    body = {"reason": "x", "checkpoint": 1, "context": {}}
+    body = {
+        "reason": "x",
+        **{"rollbacks": {"checkpoint": 1}, "edits": {"context": {}}}.get(noun, {}),
+    }
     response = viktor.post(f"/sessions/{session.session_id}/{noun}", body)
     assert response.status_code == 403
     assert "not change" in response.json()["detail"]
@@ -255,7 +258,7 @@ def test_an_edit_of_a_context_that_changed_meanwhile_is_refused(olga, create, ch
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ("{", 400), ("[]", 400), ("[1]", 400), ("1", 400), ("", 422), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
+        ("{", 400), ("[]", 400), ("[1]", 400), ("1", 400), ("", 400), ('{"reason": 5}', 422), ('{"reason": "' + "x" * 2001 + '"}', 422),
         ('{"reason": "a\\u0000b"}', 422), ('{"reason": "\\ud800"}', 422), (b"\xff\xfe", 400),
         ("[" * 20_000, 400),
     ],
@@ -394,3 +397,102 @@ def test_a_key_that_stands_twice_is_refused_and_named(olga, create, where, body)
     assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
     assert '"mark"' in response.json()["detail"]
     assert models.AgentSession.objects.get(pk=session.session_id).version == 1
+
+
+@pytest.mark.parametrize(
+    ("noun", "body"),
+    [
+        *(("rollbacks", {"checkpoint": n}) for n in (True, False, 1.0, 2.0, None, [1], {"n": 1})),
+        ("rollbacks", {}),
+        *(("pauses", {"reason": reason}) for reason in (True, 1, None, ["x"])),
+        *(("edits", {part: value}) for part in ("context", "metadata", "seen_metadata")
+          for value in (True, 1, 1.0, "{}", [["a", 1]])),
+        ("pauses", {"reasn": "lunch"}),
+        ("resumes", {"checkpoint": 1}),
+        ("edits", {"contxt": {"step": 5}, "context": {}}),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_or_field_is_refused_and_not_converted(
+    olga, create, checkpoint, noun, body
+):
+    session = create(step=0)
+    checkpoint(session, "first", step=1)
+    response = olga.post(f"/sessions/{session.session_id}/{noun}", {"reason": "x", **body})
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+    assert response.json()["errors"]
+    assert not orders(session).exists()
+
+
+@pytest.mark.parametrize("version", ["99999", str(2**63 - 1)])
+def test_a_version_that_the_session_does_not_have_blames_nobody(olga, create, version):
+    session = create(step=0)
+    for noun, body in (
+        ("failures", {"reason": "x"}),
+        ("pauses", {}),
+        ("edits", {"reason": "x", "context": {"step": 1}}),
+        ("edits", {"reason": "x", "metadata": {"note": 1}}),
+    ):
+        path = f"/sessions/{session.session_id}/{noun}"
+        response = olga.post(path, body, If_Match=f'"{version}"')
+        found = response.json()
+        assert (response.status_code, found["title"], found["actor"]) == (412, "conflict", None)
+        assert "meanwhile" not in found["detail"]
+        assert found["version"] == 1
+    assert not orders(session).exists()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_page_says_so_too(client, operator, create, language):
+    session = create()
+    client.force_login(operator)
+    response = client.post(
+        f"/sessions/{session.session_id}/pauses/",
+        {"seen_version": "99999", "request_id": str(uuid.uuid4())},
+        headers={"Accept-Language": language, "X-Requested-With": "fetch"},
+    )
+    said = {
+        "en": "This session does not have the version that you saw",
+        "de": "Die Version, die Sie gesehen haben, gibt es bei dieser Sitzung nicht",
+    }
+    assert said[language] in response.content.decode()
+    assert state(session) == "active"
+
+
+@pytest.mark.parametrize(
+    "tag", ['W/"1"', 'W/"9999"', "W/1", '""', '"0"', '"1', '1"', '""1""', '"1", "2"', '"-1"', '"1.0"', '"٣"', '"*"', " "],
+)  # fmt: skip
+def test_a_condition_that_cannot_be_read_is_refused_and_not_dropped(olga, create, tag):
+    session = create()
+    response = olga.post(
+        f"/sessions/{session.session_id}/pauses", If_Match=tag.encode().decode("latin-1")
+    )
+    assert (response.status_code, response.json()["title"]) == (400, "malformed")
+    assert ("strong" in response.json()["detail"]) is tag.startswith("W/")
+    assert state(session) == "active"
+
+
+def test_an_empty_idempotency_key_is_refused(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/pauses", Idempotency_Key="")
+    assert (response.status_code, state(session)) == (400, "active")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("", "The body is empty: a JSON object is needed, at least {}."),
+        ("[" * 100_000, "Invalid JSON: nested too deeply."),
+        ('{"reason": ' + "[" * 100_000 + "]" * 100_000 + "}", "Invalid JSON: nested too deeply."),
+        ('{"result": ' + "9" * 1_000_000 + "}", "Invalid JSON: a number or a character cannot be read."),
+        ('{"reason": ', "Invalid JSON: the error is in line 1, column 12."),
+        (b'{"reason": "\x80"}', "Invalid JSON: a number or a character cannot be read."),
+        ("[1]", "The body cannot be read: a JSON object is needed."),
+    ],
+    ids=["empty", "list", "deep", "number", "cut", "bytes", "no object"],
+)  # fmt: skip
+def test_the_answer_says_what_is_wrong_with_a_body(olga, create, body, sentence):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/completions", body)
+    assert (response.status_code, response.json()["title"]) == (400, "malformed")
+    assert response.json()["detail"] == sentence
+    assert state(session) == "active"

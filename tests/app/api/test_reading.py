@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from sessions_app import actions, manager_portal
+from sessions_app import actions, manager_portal, models
+from sessions_app.choices import KINDS
 
 
 def ids(response: Any) -> list[str]:
@@ -68,6 +69,12 @@ def test_an_order_says_how_many_parts_keep_it_from_being_confirmed(viktor, creat
     "query",
     [
         "state=sleeping",
+        "state=",
+        "type=%00",
+        "user=%00",
+        "user=",
+        "q=%00",
+        "q=state:%22%22",
         "q=colour:red",
         "q=id:xyz",
         "sort=user",
@@ -193,3 +200,74 @@ async def _entered(manager: Any, session_id: str) -> Any:
     context = manager.attach(session_id, complete=False)
     await context.__aenter__()
     return context
+
+
+EVERY = (
+    "/sessions", "/sessions/{id}", "/sessions/{id}/history", "/sessions/{id}/checkpoints", "/watch", "/openapi.json",
+    "/sessions/{id}/history.json", "/history.json?since=2026-01-01T00:00:00Z",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", EVERY)
+@pytest.mark.parametrize(
+    "unknown", ["stat=active", "kinds=order", "Limit=1", "view=7", "=x", "%00=1"]
+)
+def test_an_unknown_parameter_is_refused_wherever_it_is_given(viktor, create, path, unknown):
+    address = path.format(id=create().session_id)
+    response = viktor.get(f"{address}{'&' if '?' in address else '?'}{unknown}")
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+    assert "There is no parameter" in response.json()["detail"]
+
+
+def test_an_unknown_parameter_of_an_order_is_refused_too(olga, create):
+    session = create()
+    response = olga.post(f"/sessions/{session.session_id}/pauses?reason=lunch")
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+    assert models.AgentSession.objects.get(pk=session.session_id).state == "active"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/sessions?limit=1&limit=2",
+        "/sessions?limit=1&limit=1",
+        "/sessions?q=late&q=lost",
+        "/sessions?sort=created&sort=-created",
+        "/sessions/{id}/history?before=2&before=3",
+        "/sessions/{id}/checkpoints?limit=1&limit=2",
+        "/history.json?since=2026-01-01T00:00:00Z&since=2020-01-01T00:00:00Z",
+        "/history.json?since=2026-01-01T00:00:00Z&actor=a&actor=b",
+        "/sessions?limit=2.0",
+        "/sessions?limit=1_0",
+        "/sessions?limit=%D9%A3",
+        "/sessions?limit=+5",
+        "/sessions?limit=",
+        "/sessions/{id}/history?before=2.0",
+        "/sessions/{id}/history?before=",
+        "/history.json?since=5",
+        "/history.json?since=1767225600",
+        "/history.json?since=2026-01-01",
+        "/history.json?since=2026-01-01T00:00:00Z&until=1767225600",
+        "/history.json?since=2026-01-01T00:00:00Z&kind=nope",
+        "/history.json?since=2026-01-01T00:00:00Z&kind=order&kind=",
+        "/history.csv?since=2026-01-01T00:00:00Z&kind=Order",
+        "/history.json?since=2026-01-01T00:00:00Z&actor=",
+        "/history.json?since=2026-01-01T00:00:00Z&actor=ol%00ga",
+    ],
+)
+def test_a_parameter_that_is_repeated_or_converted_or_empty_is_refused(viktor, create, query):
+    response = viktor.get(query.format(id=create().session_id))
+    assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
+
+
+def test_what_may_come_several_times_still_may(viktor, create):
+    create()
+    for query in ("state=active&state=late", "type=grader&type=tutor", "user=a&user=b"):
+        assert viktor.get(f"/sessions?{query}").status_code == 200
+
+
+def test_every_kind_that_a_page_knows_can_be_exported(viktor, create):
+    create()
+    kinds = "&".join(f"kind={kind}" for kind in KINDS)
+    response = viktor.get(f"/history.csv?since=2026-01-01T00:00:00Z&{kinds}")
+    assert response.status_code == 200

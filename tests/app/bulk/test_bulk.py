@@ -417,3 +417,47 @@ def test_an_order_that_another_one_followed_is_superseded(act: Client, make_sess
     look(job)
     actions.perform("resume", session.session_id, actor="x")
     assert progress(job).confirmations == Confirmations(superseded=1)
+
+
+def test_a_value_that_is_not_understood_selects_nobody(act: Client, make_session: Make) -> None:
+    made = make_session("tutor")
+    for query in ("state=nope", "state=active&state=nope", "type=%00", "user=%00", "q=%00"):
+        act.post("/bulk/", {"verb": "pause", "all": "yes", "query": query}, headers=FETCH)
+        assert BulkItem.objects.count() == 0, query
+    job = plan(act, "pause", made)
+    page = text(act.get(f"/bulk/{job.id}/?outcome=nope", headers=ENGLISH))
+    assert made.session_id not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "said"),
+    [
+        ("en", 1, "Ordered; 1 session has no agent that could confirm it."),
+        ("en", 2, "Ordered; 2 sessions have no agent that could confirm it."),
+        ("de", 1, "Veranlasst; bei 1 Sitzung läuft kein Agent, der das bestätigen könnte."),
+        ("de", 2, "Veranlasst; bei 2 Sitzungen läuft kein Agent, der das bestätigen könnte."),
+    ],
+)
+def test_a_bulk_order_counts_the_sessions_without_an_agent(
+    act: Client, make_session: Make, language: str, count: int, said: str
+) -> None:
+    job = plan(act, "pause", *(make_session(silent=5000) for _ in range(count)))
+    start(act, job)
+    look(job)
+    page = act.get(f"/bulk/{job.id}/", headers={**FETCH, "Accept-Language": language})
+    assert said in text(page)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Finished, without success."), ("de", "Fertig, ohne Erfolg.")]
+)
+def test_a_bulk_order_of_one_session_that_failed_is_not_half_done(
+    act: Client, make_session: Make, language: str, said: str
+) -> None:
+    made = make_session()
+    job = plan(act, "fail", made)
+    actions.perform("pause", made.session_id, actor="otto")
+    start(act, job)
+    look(job)
+    page = act.get(f"/bulk/{job.id}/", headers={**FETCH, "Accept-Language": language})
+    assert said in text(page)

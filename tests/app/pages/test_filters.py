@@ -12,7 +12,7 @@ from sessions_app.listed_states import LISTED_STATES
 from sessions_app.manager_portal import call
 from sessions_app.models import AgentSession as Stored
 from sessions_app.selectors.facet_counts import counts
-from sessions_app.selectors.filters import ListFilter
+from sessions_app.selectors.filters import BEGINNING, ListFilter
 from sessions_app.selectors.rows import load_rows
 
 Make = Callable[..., AgentSession]
@@ -126,6 +126,44 @@ def test_ids_are_found_by_how_they_begin(sessions: list[str]) -> None:
     wanted = ListFilter.from_query(QueryDict(f"q=id:{sessions[0][:10]}"))
     found = wanted.queryset(Stored.objects.all()).values_list("id", flat=True)
     assert [str(id) for id in found] == [sessions[0]]
+
+
+NOT_UNDERSTOOD = [
+    "state=nope",
+    "state=",
+    "state=active&state=nope",
+    "state=act%00ive",
+    "state=nope&q=maria",
+    "state=nope&q=checkpoint:rub",
+    "type=%00",
+    "type=grader&type=%00",
+    "type=",
+    "user=%00",
+    "user=",
+    "user=&user=maria",
+    "q=%00",
+    "q=grader%00",
+    "q=state:%22%22",
+    "q=maria+agent:%22+%22",
+    "q=state:nope&q=maria",
+    "sort=name",
+    "sort=",
+]
+
+
+@pytest.mark.parametrize("query", NOT_UNDERSTOOD)
+def test_a_value_that_is_not_understood_never_widens_the_list(
+    sessions: list[str], query: str
+) -> None:
+    wanted = ListFilter.from_query(query)
+    stored = Stored.objects.all()
+    assert not wanted.queryset(stored).exists()
+    assert not wanted.since(stored, BEGINNING).exists()
+    assert not any(wanted.matches(row) for row in load_rows([UUID(id) for id in sessions]))
+
+
+def test_two_searches_in_one_address_both_count(sessions: list[str]) -> None:
+    assert ids_in("q=agent:grader&q=user:maria") == {sessions[0]}
 
 
 def test_a_percent_sign_is_a_sign_and_no_wildcard(sessions: list[str]) -> None:

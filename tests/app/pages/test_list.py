@@ -1,6 +1,7 @@
 """The list page: contents, permissions, number of queries."""
 
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
@@ -213,3 +214,47 @@ def test_pages_that_do_not_exist_say_what_next(look: Client, path: str, status: 
     response = look.get(path)
     assert response.status_code == status
     assert "Zur Liste der Sitzungen" in text(response)
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "sentence"),
+    [
+        ("en", "state=nope", "There is no state “nope”. States: active,"),
+        ("de", "state=nope", "Den Status „nope“ gibt es nicht. Möglich sind: aktiv,"),
+        ("en", "type=%00", "The search contains an unusable character (NUL). Please remove it."),
+        (
+            "de",
+            "q=a%00",
+            "Die Suche enthält ein unzulässiges Zeichen (NUL). Bitte entfernen Sie es.",
+        ),
+        ("en", "user=", "“user” has no value."),
+        ("de", "q=konto:%22%22", "„konto“ hat keinen Wert."),
+        ("en", "sort=name", "The list cannot be sorted by “\u2068name\u2069”."),
+        ("de", "sort=name", "Die Liste kann nicht nach „\u2068name\u2069“ sortiert werden."),
+        ("en", "state=nope&q=maria", "There is no state “nope”."),
+    ],
+)
+def test_the_page_names_a_value_that_it_does_not_understand_and_shows_no_row(
+    look: Client, make_session: Make, language: str, query: str, sentence: str
+) -> None:
+    make_session("grader")
+    page = text(look.get(f"/?{query}", headers={"Accept-Language": language}))
+    assert sentence in unescape(page)
+    assert Rows(page).ids == []
+    assert look.get(f"/bulk/matching/?{query}").json() == {"n": 0, "more": False}
+
+
+def test_no_state_is_marked_as_chosen_where_it_is_not_understood(
+    look: Client, make_session: Make
+) -> None:
+    make_session("grader")
+    rail = text(look.get("/?state=nope")).split('id="rail"')[1].split("</nav>")[0]
+    assert 'aria-current="true"' not in rail.split("type=grader")[0]
+
+
+def test_an_unknown_kind_of_history_finds_no_entry(look: Client, make_session: Make) -> None:
+    address = f"/sessions/{make_session('grader').session_id}/"
+    entries = '<ol class="events"'
+    assert entries in text(look.get(f"{address}?kind=created"))
+    assert entries not in text(look.get(f"{address}?kind=nope"))
+    assert entries not in text(look.get(f"{address}?kind=nope,%00"))

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from agent_sessions import AgentSession, HandedBack, SessionManager
 from sessions_app import manager_portal
+from sessions_app.owner_words import owner_words
 
 ENGLISH, GERMAN = {"Accept-Language": "en"}, {"Accept-Language": "de"}
 
@@ -46,6 +48,7 @@ def test_the_page_says_who_works_on_it_and_that_it_was_handed_back(
     english, german = look(made, ENGLISH), look(made, GERMAN)
     assert "Worked on by" in english and run.lease.owner_name in english
     assert "extended with each heartbeat" in english
+    assert run.lease.owner_name.replace(", process ", ", Prozess ") in german
     assert "In Arbeit bei" in german and "mit jedem Lebenszeichen verlängert" in german
     manager_portal.call(stopped)
     english, german = look(made, ENGLISH), look(made, GERMAN)
@@ -66,3 +69,21 @@ def test_it_says_which_attempt_failed_and_with_what(look: Any, make_session: Any
     english, german = look(made, ENGLISH), look(made, GERMAN)
     assert "Attempt 1 of 5 failed:" in english and "Versuch 1 von 5 fehlgeschlagen:" in german
     assert "ConnectionError: &lt;b&gt;529&lt;/b&gt;" in english
+
+
+@pytest.mark.parametrize(
+    ("name", "german"),
+    [
+        ("vm, process 7", "vm, Prozess 7"),
+        ("a, process 1, process 2", "a, process 1, Prozess 2"),
+        ("grader, process x", "grader, process x"),
+        ("%(pid)s, process 7", "%(pid)s, Prozess 7"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_an_owner_is_named_in_the_readers_language(name: str | None, german: str) -> None:
+    with translation.override("de"):
+        assert owner_words(name) == german
+    with translation.override("en"):
+        assert owner_words(name) == (name or "")

@@ -205,3 +205,19 @@ def test_the_palette_and_completion_need_no_inline_anything(olga: Client) -> Non
     save(olga, "<b>x", "state=paused")
     for path in ("/", "/?state=paused", "/wall/", "/bulk/"):
         assert Rows(text(olga.get(path))).inline == []
+
+
+def test_a_filter_that_is_too_long_is_refused_rather_than_shortened(olga: Client) -> None:
+    query = "&".join(f"type={'x' * 40}{n}" for n in range(200))
+    olga.post("/views/", {"name": "Long", "query": query}, headers=ENGLISH)
+    assert not SavedView.objects.exists()
+    page = text(olga.get("/", headers=ENGLISH))
+    assert "This filter is too long for a view." in page
+
+
+def test_a_view_with_a_value_that_is_not_understood_counts_nothing(
+    olga: Client, make_session: Make
+) -> None:
+    make_session("grader")
+    view = save(olga, "Old", "state=asleep&q=maria")
+    assert olga.get("/views/counts/").json()[str(view.pk)]["n"] == 0
