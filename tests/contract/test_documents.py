@@ -12,7 +12,7 @@ from dashboard.environment import BASE_DIR
 
 DECISIONS = BASE_DIR / "docs" / "decisions"
 PAGES = sorted(path for path in DECISIONS.glob("0*.md"))
-SECTIONS = ["Context", "Decision", "Refused", "Consequences"]
+SECTIONS = ["Context", "Decision", "Rejected alternatives", "Consequences"]
 DOCUMENTS = sorted([*BASE_DIR.glob("*.md"), *(BASE_DIR / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 FOLDERS = "agent_sessions|dashboard|demo|docs|locale|sessions_app|static|templates|tests|tools"
