@@ -57,6 +57,7 @@ class ManagerBase:
             require_async_pool(db_pool)
         if redis_client is not None:
             require_async_client(redis_client)
+        validation.text(namespace, "namespace", validation.MAX_NAMESPACE, required=True)
         check.number(session_ttl_hours, "session_ttl_hours", 0, check.CENTURY_HOURS, above=True)
         check.number(flush_seconds, "flush_seconds", 0, check.DAY, above=True)
         check.number(retry_seconds, "retry_seconds", 0, check.DAY)

@@ -22,6 +22,7 @@ MAX_NAME = 200
 MAX_TEXT = 2_000
 MAX_AGENT_TYPE = 50
 MAX_USER = 320
+MAX_NAMESPACE = 100
 OMITTED = "⟪…⟫"  # begins a text that stands for a stored value which cannot be read in full
 
 _USUAL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

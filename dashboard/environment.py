@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from environs import EnvError, FileAwareEnv
 
+from agent_sessions.keys import NAMESPACE
+from agent_sessions.validation import MAX_NAMESPACE
 from dashboard.database import address
 from dashboard.errors import BadSetting, SetupError
 from dashboard.misspelled import refuse_misspelled
@@ -37,6 +39,9 @@ OIDC_REQUIRED = (
 HOST = re.compile(r"[^\s/:@]+|\[[0-9a-fA-F:.]+\]")
 PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 ORIGIN = re.compile(r"https?://(?:[^\s/:@?#]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
+
+NAMESPACE_FORM = re.compile(rf"[^\s*?\[\]\\^]{{1,{MAX_NAMESPACE}}}")
+FLAGS = {"1": True, "0": False, "true": True, "false": False}
 
 YEAR = 365 * 24 * 3600
 
@@ -115,7 +120,7 @@ def _read_all() -> Environment:
         ),
         behind_https=_flag("BEHIND_HTTPS", default=False),
         hsts=_hsts(),
-        namespace=_text("SESSION_NAMESPACE", "breakpilot"),
+        namespace=_prefix_of_keys("SESSION_NAMESPACE", NAMESPACE),
         heartbeat_rules=_heartbeat_rules(),
         trash_days=_number("TRASH_DAYS", 30, 1, 3650),
         startup_wait=_number("STARTUP_WAIT", 0, 0, 3600),
@@ -142,7 +147,22 @@ def _text(name: str, default: str) -> str:
 
 
 def _flag(name: str, *, default: bool) -> bool:
-    return _read(name, "give 1 or 0", lambda: env.bool(name, default))
+    value = _read(name, "give 1 or 0", lambda: env.str(name, str(int(default))))
+    if (flag := FLAGS.get(value.strip().lower())) is None:
+        raise BadSetting(name, value, "give 1 or 0")
+    return flag
+
+
+def _prefix_of_keys(name: str, default: str) -> str:
+    """It also stands in the patterns of Valkey's rights, where a space or `*` would mean something else."""
+    expected = (
+        f"give a prefix of keys such as {default}, of at most {MAX_NAMESPACE} characters, without spaces"
+        f" and * ? [ ] \\ ^, or leave {name} unset"
+    )
+    given = _read(name, expected, lambda: env.str(name, default))
+    if not NAMESPACE_FORM.fullmatch(given) or not given.isprintable():
+        raise BadSetting(name, given, expected)
+    return given
 
 
 def _list(name: str, allowed: re.Pattern[str], expected: str) -> list[str]:

@@ -5,7 +5,7 @@ import re
 from dashboard.environment import BASE_DIR, OIDC_REQUIRED
 
 OPERATIONS = (BASE_DIR / "docs" / "operations.md").read_text()
-READ = re.compile(r'_(?:text|flag|list|number|url|choice|database)\(\s*"([A-Z_]+)"')
+READ = re.compile(r'_(?:text|flag|list|number|url|choice|database|prefix_of_keys)\(\s*"([A-Z_]+)"')
 
 
 def test_every_setting_is_documented_and_nothing_else_is() -> None:

@@ -11,6 +11,12 @@ BAD_PREFIXES = (
     *("agents", "//agents", "/a//b", "/a b", "/..", "/a/../b", "/.hidden", "https://host/agents"),
     *("/agents?x", "/agents#x", "/ümlaut", "/%2e", "/a;b", "/agents//", "/a\\b", '/"><script>'),
 )
+FLAGS = ("DEBUG", "DEMO", "BEHIND_HTTPS", "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD")
+BAD_FLAGS = ("yes", "no", "on", "off", "y", "t", "2", "-1", "01", "١", "")
+BAD_NAMESPACES = (
+    *("a b*", "a b", "a*", "a?", "[x]", "a\\b", "^a", "", "  ", "a\tb", "a\x1bb", "a\u2028b"),
+    *("a\u202eb", "x" * 101),
+)
 KEY = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"
 EVERY_NAME = (
     *("DATABASE_URL", "VALKEY_URL", "DATA_DIR", "HOST", "PORT", "DEBUG", "DEMO", "SECRET_KEY"),
@@ -42,6 +48,9 @@ def test_with_nothing_set_everything_has_a_value() -> None:
         ("PORT", "70000", "from 1 to 65535"),
         ("DEBUG", "perhaps", "DEBUG=perhaps cannot be used: give 1 or 0"),
         ("DEMO", "some", "give 1 or 0"),
+        *(("DEMO", bad, f"DEMO={bad} cannot be used: give 1 or 0") for bad in BAD_FLAGS),
+        *((name, "yes", "give 1 or 0") for name in FLAGS),
+        *(("SESSION_NAMESPACE", bad, "cannot be used: give a prefix") for bad in BAD_NAMESPACES),
         ("DATABASE_URL", "nonsense", "give an address like postgresql://"),
         ("DATABASE_URL", "mysql://host/name", "give an address like postgresql://"),
         ("DATABASE_URL", "postgresql://host:port/name", "give an address like postgresql://"),
@@ -262,3 +271,15 @@ def test_a_prefix_is_taken_with_or_without_a_slash_at_its_end(
 ) -> None:
     monkeypatch.setenv("URL_PREFIX", given)
     assert environment.read().url_prefix == (given if read is None else read)
+
+
+@pytest.mark.parametrize("given", ["1", "0", "true", "False", " 1 "])
+def test_a_switch_is_one_or_zero(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("DEMO", given)
+    assert environment.read().demo == (given.strip().lower() in ("1", "true"))
+
+
+@pytest.mark.parametrize("given", ["school", "school:7b", "school-7.b_", "{school}", "schüler"])
+def test_a_namespace_is_a_prefix_of_keys(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("SESSION_NAMESPACE", given)
+    assert environment.read().namespace == given

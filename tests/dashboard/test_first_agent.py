@@ -129,6 +129,18 @@ async def test_after_a_failure_it_ends_and_says_who_ordered_it_and_why(
     assert grader.facts()[0] == "failed"
 
 
+LINES = """```
+python3 -m venv ~/grader && ~/grader/bin/pip install .
+eval "$(make env)"
+~/grader/bin/python grader.py
+```"""
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/agents.md"])
+def test_the_documented_lines_install_the_package_where_the_program_is_run(document: str) -> None:
+    assert LINES in (BASE_DIR / document).read_text()
+
+
 CALLS = """
 from agent_sessions import SessionManager
 

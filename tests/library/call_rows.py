@@ -222,6 +222,11 @@ async def _watched(run: Run) -> None:
             await run.until_over()
 
 
+async def _left_unsaved(run: Run) -> None:
+    run.context["unsaved"] = 1
+    await run.store_changes()
+
+
 async def _stepped(run: Run) -> None:
     async with run.step("marking"):
         await run.save()
@@ -242,6 +247,7 @@ of_run("known_order", lambda run: run.known_order())
 of_run("stored_order", lambda run: run.stored_order())
 of_run("raise_if_ended", lambda run: run.raise_if_ended())
 of_run("safe_point", lambda run: run.safe_point())
+of_run("store_changes", _left_unsaved)
 of_run("save", lambda run: run.save())
 of_run("step", _stepped)
 of_run("stop", lambda run: run.stop())

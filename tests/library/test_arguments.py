@@ -52,12 +52,16 @@ SETTINGS = [
     *((n, v) for n in ("session_ttl_hours", "flush_seconds") for v in [*NO_NUMBERS, 0, 1e9]),
     *(("retry_seconds", value) for value in [*NO_NUMBERS, 1e9]),
     *(("cache_size", value) for value in NO_WHOLE_NUMBERS),
+    *(
+        ("namespace", value)
+        for value in (None, "", " ", 5, b"school", "a\x00", "\ud800", "x" * 101)
+    ),
 ]
 
 
 @pytest.mark.parametrize(("name", "value"), SETTINGS, ids=repr)
 def test_a_manager_refuses_settings(name: str, value: Any) -> None:
-    with pytest.raises(InvalidInput, match=rf"^{name} must be .*, not "):
+    with pytest.raises(InvalidInput, match=rf"^{name} "):
         SessionManager(**{name: value})
 
 
