@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -93,10 +94,8 @@ def test_rolling_back_brings_the_context_back(olga, create, checkpoint):
 )
 def test_who_may_only_look_may_not_order(viktor, create, noun):
     session = create()
-    body = {
-        "reason": "x",
-        **{"rollbacks": {"checkpoint": 1}, "edits": {"context": {}}}.get(noun, {}),
-    }
+    more: dict[str, Any] = {"rollbacks": {"checkpoint": 1}, "edits": {"context": {}}}
+    body = {"reason": "x", **more.get(noun, {})}
     response = viktor.post(f"/sessions/{session.session_id}/{noun}", body)
     assert response.status_code == 403
     assert "not change" in response.json()["detail"]
