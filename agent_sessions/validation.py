@@ -71,7 +71,7 @@ def has_visible(text: str) -> bool:
     """Whether a reader sees anything: white space, controls, marks alone and fillers are invisible."""
     return any(
         unicodedata.category(sign)[0] not in "ZM"
-        and unicodedata.category(sign) not in ("Cc", "Cf", "Cs")
+        and unicodedata.category(sign) not in ("Cc", "Cf")
         and not _FILLER.match(sign)
         for sign in text
     )

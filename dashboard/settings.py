@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 from agent_sessions.keys import Keys
 from dashboard import environment
 from dashboard.database import address
+from dashboard.database.bounded import BoundedConnection
 from dashboard.embedded import database_url, valkey_url
 from dashboard.embedded.credentials import LogIn
 from dashboard.logging import logging_config
@@ -131,6 +132,7 @@ DATABASES["default"]["OPTIONS"] = {
     # Under ASGI every request has a thread of its own: connections are shared through a pool.
     # By default the pool doubles its waits: after an outage of a minute it could wait another minute.
     "pool": {
+        "connection_class": BoundedConnection,
         "min_size": 1,
         "max_size": 16,
         "timeout": 5,

@@ -1,9 +1,12 @@
-"""Django's PostgreSQL backend with two differences.
+"""Django's PostgreSQL backend with three differences.
 
 No request gets a connection that died in an outage. The pool's own check (`CONN_HEALTH_CHECKS`)
 discards one dead connection at a time and waits 1, 2, 4 s between them: after a restart of
 PostgreSQL with ten idle connections the first requests all reach the pool's timeout. Here the first
 dead connection causes a check of all idle ones.
+
+No request begins on a server that is stopped: it keeps its connections open without answering, and a request would
+wait for as long. The check at the start of each request is bounded; what was begun before waits.
 
 Timestamps outside of Python's range are read as the nearest valid one. The loader is based on
 psycopg's compiled one, which takes a seventh of the time of Django's Python loader. A list page
@@ -19,9 +22,11 @@ from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 from psycopg import OperationalError as Broken
 from psycopg.adapt import AdaptersMap
-from psycopg_pool import ConnectionPool
 
 from agent_sessions.stored_values import TimeLoader
+
+from . import bounded
+from .bounded import NoAnswer
 
 ATTEMPTS = 3  # another one may die during the check; a third one means a new outage
 
@@ -44,9 +49,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         for _ in range(ATTEMPTS):
             connection = super().get_new_connection(conn_params)
             try:
-                ConnectionPool.check_connection(connection)
-            except Broken:
+                bounded.check(connection)
+            except Broken as error:
                 self.pool.putconn(connection)
+                if isinstance(error, NoAnswer):
+                    raise OperationalError("PostgreSQL does not answer") from error
                 self.pool.check()
             else:
                 return connection

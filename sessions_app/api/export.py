@@ -22,7 +22,7 @@ from agent_sessions import InvalidInput
 from ..choices import KINDS
 from ..models import HistoryEntry
 from .authentication import FromQuery, require_look
-from .parameters import Moment
+from .parameters import UrlMoment
 from .schemas import HistoryItem
 
 router = Router(tags=["export"])
@@ -54,8 +54,8 @@ FILES = {
 
 
 class HistoryQuery(Schema):
-    since: Moment = Field(description="ISO 8601 with an offset")
-    until: Moment | None = Field(None, description="up to; without it until now")
+    since: UrlMoment = Field(description="ISO 8601 with an offset")
+    until: UrlMoment | None = Field(None, description="up to; without it until now")
     actor: str | None = Field(None, min_length=1)
     kind: list[str] = Field([], description=", ".join(KINDS))
 

@@ -36,8 +36,8 @@ def _moment(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+UrlNumber = Annotated[int, BeforeValidator(_whole)]
+UrlMoment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 def require_known(query: QueryDict, single: Collection[str], several: Collection[str] = ()) -> None:

@@ -17,7 +17,7 @@ from ..selectors.pagination import PageKey, read_page
 from ..selectors.url_values import SORTS
 from ..selectors.watchdog_status import read_watchdog_status
 from .authentication import FromQuery, require_look
-from .parameters import Whole
+from .parameters import UrlNumber
 from .schemas import (
     CheckpointItem,
     CheckpointPage,
@@ -40,12 +40,12 @@ class SessionListQuery(Schema):
     sort: str = Field(SORTS[0], description="-created or created")
     after: str = Field("", description="`next` of the page before")
     before: str = Field("", description="`previous` of the page after")
-    limit: Whole = Field(50, ge=1, le=200)
+    limit: UrlNumber = Field(50, ge=1, le=200)
 
 
 class PageQuery(Schema):
-    before: Whole | None = Field(None, ge=1, le=2**62, description="`next` of the page before")
-    limit: Whole = Field(100, ge=1, le=1000)
+    before: UrlNumber | None = Field(None, ge=1, le=2**62, description="`next` of the page before")
+    limit: UrlNumber = Field(100, ge=1, le=1000)
 
 
 @router.get("/sessions", response=SessionPage, summary="Sessions, newest first")

@@ -94,7 +94,7 @@ def test_rolling_back_brings_the_context_back(olga, create, checkpoint):
 )
 def test_who_may_only_look_may_not_order(viktor, create, noun):
     session = create()
-    more: dict[str, dict[str, Any]] = {"rollbacks": {"checkpoint": 1}, "edits": {"context": {}}}
+    more: dict[str, Any] = {"rollbacks": {"checkpoint": 1}, "edits": {"context": {}}}
     body = {"reason": "x", **more.get(noun, {})}
     response = viktor.post(f"/sessions/{session.session_id}/{noun}", body)
     assert response.status_code == 403
@@ -289,7 +289,7 @@ def test_a_context_nobody_can_store(olga, create, context):
     assert models.AgentSession.objects.get(pk=session.session_id).context == {"step": 1}
 
 
-@pytest.mark.parametrize(("where", "size"), [("edits", 41 * 1024 * 1024), ("pauses", 3_000_000)])
+@pytest.mark.parametrize(("where", "size"), [("edits", 51 * 1024 * 1024), ("pauses", 3_000_000)])
 def test_a_body_that_is_too_large_is_refused(olga, create, where, size):
     session = create()
     body = {"reason": "x", "context": {"text": "x" * size}}
