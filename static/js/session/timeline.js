@@ -2,6 +2,7 @@
 
 import { isolated } from "../bidi.js";
 import { serverNow } from "../core/clock.js";
+import { request } from "../core/requests.js";
 import { ago } from "../core/spans.js";
 import { HEIGHT, draw, element } from "./timeline_draw.js";
 import { idleStretches, makeScale } from "./timeline_scale.js";
@@ -50,7 +51,7 @@ export function beat(ms) {
 
 async function load() {
   try {
-    const response = await fetch(box.dataset.href);
+    const response = await request(box.dataset.href);
     if (!response.ok) return;
     data = await response.json();
     redraw();
