@@ -72,6 +72,7 @@ class SessionPageContent:
         self.session = session
         self.row = row
         self.now = row.read_at
+        self.checkpoint_count = row.checkpoint_count
         self.asked = asked
         self.permitted = permitted
 
@@ -95,6 +96,8 @@ class SessionPageContent:
             self.session.id, before=before, past=self.past
         )
         self.older_checkpoints = self.checkpoints[-1].n if more else None
+        if self.past is not None:
+            self.checkpoint_count = detail.count_checkpoints(self.session.id, self.past)
         at = self.past.at if self.past else None
         self.groups = read_step_durations(self.session.id, at) if self.checkpoints else []
         if self.is_newest_checkpoints:
