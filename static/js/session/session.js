@@ -112,10 +112,13 @@ async function load() {
   }
 }
 
+// The time is passed on as it is written: only the server reads it.
 function panelsAddress() {
   const query = new URLSearchParams(location.search);
-  if (!query.has("at")) return address + location.search;
-  query.set("t", query.get("at"));
+  const written = query.getAll("at").at(-1);
+  query.delete("at");
+  if (timeline.moment() === null) return `${address}?${query}`;
+  query.set("t", written);
   return `${pastAddress}?${query}`;
 }
 

@@ -35,10 +35,10 @@ let fetching = null;
 
 export const moment = () => at;
 
-// The time in the URL, or null.
+// The time of the page, which the server has read from the URL, or null.
 function asked() {
-  const found = Date.parse(new URLSearchParams(location.search).get("at") ?? "");
-  return Number.isNaN(found) ? null : found;
+  const { moment: shown } = document.body.dataset;
+  return shown === undefined ? null : Number(shown);
 }
 
 export function refresh() {
