@@ -19,7 +19,7 @@ from agent_sessions.states import LIVE_STATES, SessionState
 from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
 from ..health import Health
 from ..listed_states import PAUSED, pause_verbs
-from ..models import AgentSession
+from ..models import AgentSession, HistoryEntry
 from ..selectors import conversation as turns
 from ..selectors import session as detail
 from ..selectors.conversation import Conversation
@@ -60,6 +60,8 @@ class SessionPageContent:
     order_author = ""
     order_target: ShownCheckpoint | None = None
     undo_checkpoint: int | None = None
+    saves_after_order = False
+    """Whether an agent tried to save after the open order, although it sends no heartbeats."""
 
     def __init__(
         self,
@@ -138,6 +140,9 @@ class SessionPageContent:
             self.order_target = detail.find_checkpoint(
                 session.id, session.order_checkpoint, among=newest
             )
+        if self.row.order_open and self.row.without_agent and self.row.refused_writes:
+            later = HistoryEntry.objects.of(session.id).late_saves(self.row.order_version)
+            self.saves_after_order = later.exists()
         if self.rolled_back and self.permitted:
             self.undo_checkpoint = detail.read_undo_checkpoint(session.id)
 
