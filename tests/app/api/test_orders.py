@@ -12,7 +12,10 @@ from django.test import Client
 
 from agent_sessions import AgentSession, StorageUnavailable
 from sessions_app import actions, manager_portal, models
+from sessions_app.api import tokens
 from sessions_app.models import HistoryEntry
+
+from .conftest import Api
 
 
 def state(session: AgentSession) -> str | None:
@@ -200,6 +203,7 @@ def test_the_same_key_with_another_body_is_refused(olga, create, checkpoint, nou
     assert olga.post(path, first, Idempotency_Key="k").json()["changed"] is True
     refused = olga.post(path, second, Idempotency_Key="k")
     assert (refused.status_code, refused.json()["title"]) == (422, "request-reused")
+    assert refused.json()["detail"] == "This Idempotency-Key was used before for another request."
     assert orders(session).count() == 1
 
 
@@ -394,3 +398,13 @@ def test_a_key_that_stands_twice_is_refused_and_named(olga, create, where, body)
     assert (response.status_code, response.json()["title"]) == (422, "invalid-input")
     assert '"mark"' in response.json()["detail"]
     assert models.AgentSession.objects.get(pk=session.session_id).version == 1
+
+
+@pytest.mark.parametrize("noun", ["", "/pauses", "/edits"])
+def test_a_refusal_claims_no_right_that_is_missing(create, django_user_model, noun):
+    nobody = Api(tokens.make(django_user_model.objects.create_user("nobody"), "test"))
+    path = f"/sessions/{create().session_id}{noun}"
+    body = {"reason": "x", "context": {}}
+    answer = nobody.post(path, body) if noun else nobody.get(path)
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "You may not look at sessions."
