@@ -147,7 +147,7 @@ def confirmations(job: BulkJob, given_to: int) -> Confirmations:
     confirmed = Q(acknowledged_version__gte=F("given"))
     superseded = ~confirmed & Q(order_version__gt=F("given"))
     late = HistoryEntry.objects.of(OuterRef("id")).late_saves(OuterRef("order_version"))
-    works_on = Q(refused_writes__gt=0) & Exists(late)
+    works_on = Q(Exists(late), refused_writes__gt=0)
     silent = silent_q(settings.HEARTBEAT_RULES) & ~works_on
     found = (
         AgentSession.objects.filter(bulk_items__job=job, bulk_items__outcome=Outcome.DONE)
