@@ -21,6 +21,8 @@ from agent_sessions.manager_base import ManagerBase
 from agent_sessions.models import AgentSession, SessionCheckpoint
 from agent_sessions.states import CHECKPOINT_NAMES
 
+LATER_SHOWN = 1000
+
 
 class OperatorVerbs(ManagerBase):
     """Each verb takes the same facts about itself: `actor` (who gives the order), `reason`, `source` (through what, as page or api),
@@ -179,13 +181,14 @@ class OperatorVerbs(ManagerBase):
         session = await self._store.read(session_id)
         if session is None:
             raise SessionNotFound(session_id)
-        later = await self._store.checkpoints(session_id, to.n or 0, 1000)
+        target = to.n or 0
         return transitions.RollbackPreview(
             checkpoint=to,
             context_captured=version is not None,
             before=session.context,
             after=session.context if past is None else past,
-            later=later,
+            later=await self._store.checkpoints(session_id, target, LATER_SHOWN),
+            later_count=await self._store.count_checkpoints(session_id, target),
         )
 
     async def delete_session(self, session_id: str, *, actor: str = "", reason: str = "") -> bool:

@@ -181,6 +181,9 @@ class RollbackPreview:
     before: dict[str, Any]
     after: dict[str, Any]
     later: list[SessionCheckpoint]
+    """The first 1,000 checkpoints after the target."""
+    later_count: int
+    """All of them."""
 
 
 def heartbeat_timeout(author: Author, now: datetime, max_age: timedelta) -> Transition:

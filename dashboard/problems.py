@@ -48,15 +48,17 @@ PROBLEMS = (
 )
 
 
-def of_status(status: int) -> Problem:
-    """The problem of this status, else that of its class."""
+def known_problem(status: int, title: str = "") -> Problem:
+    """The problem of this status and title, else the first of the status, else that of its class."""
+    if named := [one for one in PROBLEMS if (one.status, one.title) == (status, title)]:
+        return named[0]
     other = Problem("internal-error", 500, "") if status >= 500 else Problem("refused", 409, "")
     found = next((problem for problem in PROBLEMS if problem.status == status), other)
     return Problem(found.title, status, found.detail or "The request was refused.")
 
 
 def document(status: int, title: str = "", detail: str = "", **more: Any) -> dict[str, Any]:
-    known = of_status(status)
+    known = known_problem(status, title)
     title = title or known.title
     return {
         "type": f"urn:agent-sessions:{title}",

@@ -40,6 +40,10 @@ class HistoryQuerySet(OfSessionQuerySet[M]):
     def oldest_first(self) -> Self:
         return self.order_by("version", "at")
 
+    def late_saves(self, after: int | models.OuterRef) -> Self:
+        """Refused after that version. Their first entry alone has a time; later ones are only counted."""
+        return self.filter(kind="refused", version__gt=after)
+
 
 class PastContextQuerySet(OfSessionQuerySet[M]):
     def context(self, context_version: int) -> Any:

@@ -215,6 +215,10 @@ class DocumentStore:
         record = await self._documents.load(session_id)
         return [c for c, _ in (record.checkpoints if record else [])][after : after + limit]
 
+    async def count_checkpoints(self, session_id: str, after: int) -> int:
+        record = await self._documents.load(session_id)
+        return max(len(record.checkpoints) - after, 0) if record else 0
+
     async def checkpoint(
         self, session_id: str, n: int
     ) -> tuple[SessionCheckpoint, int | None] | None:

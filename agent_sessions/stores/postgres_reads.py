@@ -85,6 +85,10 @@ class PostgresReads(PostgresAccess):
         )
         return [checkpoint_from_row(row) for row in rows]
 
+    async def count_checkpoints(self, session_id: str, after: int) -> int:
+        rows = await self._rows("count_checkpoints", {"id": session_id, "after": after})
+        return int(rows[0]["n"])
+
     async def checkpoint(
         self, session_id: str, n: int
     ) -> tuple[SessionCheckpoint, int | None] | None:

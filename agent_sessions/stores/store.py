@@ -94,6 +94,8 @@ class Store(Protocol):
         self, session_id: str, after: int, limit: int
     ) -> list[SessionCheckpoint]: ...
 
+    async def count_checkpoints(self, session_id: str, after: int) -> int: ...
+
     async def checkpoint(
         self, session_id: str, n: int
     ) -> tuple[SessionCheckpoint, int | None] | None:

@@ -53,10 +53,12 @@ def require_look(request: HttpRequest) -> None:
 
 def require_permission(request: HttpRequest, verb: Verb) -> None:
     if not may_perform(request.user, verb):
+        require_look(request)
         others = "give this order" if permitted_verbs(request.user) else "change them"
         raise HttpError(403, f"You may look at sessions, but not {others}.")
 
 
 def require_operate(request: HttpRequest) -> None:
     if not may_operate(request.user):
+        require_look(request)
         raise HttpError(403, "You may look at sessions, but not change them.")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ..bidi import isolated
 from ..choices import VERBS, Text, Verb
 from ..health import silent_q
-from ..models import AgentSession
+from ..models import AgentSession, HistoryEntry
 from ..selectors import session
 from .models import BulkItem, BulkJob
 
@@ -146,7 +146,9 @@ def confirmations(job: BulkJob, given_to: int) -> Confirmations:
     """For sessions that got the order; one that another order followed before it was confirmed is superseded."""
     confirmed = Q(acknowledged_version__gte=F("given"))
     superseded = ~confirmed & Q(order_version__gt=F("given"))
-    silent = silent_q(settings.HEARTBEAT_RULES)
+    late = HistoryEntry.objects.of(OuterRef("id")).late_saves(OuterRef("order_version"))
+    works_on = Q(Exists(late), refused_writes__gt=0)
+    silent = silent_q(settings.HEARTBEAT_RULES) & ~works_on
     found = (
         AgentSession.objects.filter(bulk_items__job=job, bulk_items__outcome=Outcome.DONE)
         .annotate(given=F("bulk_items__result_version"))

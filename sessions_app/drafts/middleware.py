@@ -42,11 +42,9 @@ class DraftsMiddleware:
         form = _sent_form(request)
         if form is None or form.author == request.user.pk:
             return None
-        kept = keep_sent(request)
-        if request.user.is_authenticated:
-            return render(request, "409_draft.html", {"kept": kept}, status=409)
-        query = urlencode({"next": form.at, "draft": "kept" if kept else "lost"})
-        return HttpResponseRedirect(f"{reverse('login')}?{query}")
+        if not request.user.is_authenticated:
+            return _keep_for_log_in(request, form)
+        return render(request, "409_draft.html", {"kept": keep_sent(request)}, status=409)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> None:
         if not isinstance(error, AWAY):
@@ -54,9 +52,20 @@ class DraftsMiddleware:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Stores the draft: logging in again invalidates the CSRF token of every open form."""
+    """Stores the draft: logging in again invalidates the CSRF token of every open form.
+
+    Without any cookie there is neither token nor log-in, and only logging in helps.
+    """
+    form = _sent_form(request)
+    if form is not None and not request.user.is_authenticated:
+        return _keep_for_log_in(request, form)
     _note_kept(request)
     return without_draft(request, reason)
+
+
+def _keep_for_log_in(request: HttpRequest, form: signed_fields.DraftForm) -> HttpResponse:
+    query = urlencode({"next": form.at, "draft": "kept" if keep_sent(request) else "lost"})
+    return HttpResponseRedirect(f"{reverse('login')}?{query}")
 
 
 def _redirected(request: HttpRequest, response: HttpResponseRedirect) -> HttpResponse:

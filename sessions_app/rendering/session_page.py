@@ -19,7 +19,7 @@ from agent_sessions.states import LIVE_STATES, SessionState
 from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
 from ..health import Health
 from ..listed_states import PAUSED, pause_verbs
-from ..models import AgentSession
+from ..models import AgentSession, HistoryEntry
 from ..selectors import conversation as turns
 from ..selectors import session as detail
 from ..selectors.conversation import Conversation
@@ -60,6 +60,8 @@ class SessionPageContent:
     order_author = ""
     order_target: ShownCheckpoint | None = None
     undo_checkpoint: int | None = None
+    saves_after_order = False
+    """Whether an agent tried to save after the open order, although it sends no heartbeats."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class SessionPageContent:
         self.session = session
         self.row = row
         self.now = row.read_at
+        self.checkpoint_count = row.checkpoint_count
         self.asked = asked
         self.permitted = permitted
 
@@ -95,6 +98,8 @@ class SessionPageContent:
             self.session.id, before=before, past=self.past
         )
         self.older_checkpoints = self.checkpoints[-1].n if more else None
+        if self.past is not None:
+            self.checkpoint_count = detail.count_checkpoints(self.session.id, self.past)
         at = self.past.at if self.past else None
         self.groups = read_step_durations(self.session.id, at) if self.checkpoints else []
         if self.is_newest_checkpoints:
@@ -135,6 +140,9 @@ class SessionPageContent:
             self.order_target = detail.find_checkpoint(
                 session.id, session.order_checkpoint, among=newest
             )
+        if self.row.order_open and self.row.without_agent and self.row.refused_writes:
+            later = HistoryEntry.objects.of(session.id).late_saves(self.row.order_version)
+            self.saves_after_order = later.exists()
         if self.rolled_back and self.permitted:
             self.undo_checkpoint = detail.read_undo_checkpoint(session.id)
 

@@ -16,6 +16,7 @@ from agent_sessions.states import CHECKPOINT_NAMES, CREATED
 
 from ..choices import Text, Verb, as_text
 from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..querysets import CheckpointQuerySet
 from .point_in_time import PointInTime
 from .rows import Row, from_values, with_row_columns
 
@@ -111,18 +112,29 @@ def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
     return None if values is None else (session, from_values(values))
 
 
+def _known_checkpoints(
+    session_id: UUID, past: PointInTime | None
+) -> CheckpointQuerySet[Checkpoint]:
+    known = Checkpoint.objects.of(session_id)
+    if past is None:
+        return known
+    known = known.filter(at__lte=past.at)
+    return known if past.version is None else known.filter(version__lte=past.version)
+
+
+def count_checkpoints(session_id: UUID, past: PointInTime) -> int:
+    """How many there were at a past time."""
+    return _known_checkpoints(session_id, past).count()
+
+
 def read_checkpoints(
     session_id: UUID, *, before: int | None = None, past: PointInTime | None = None
 ) -> tuple[list[ShownCheckpoint], bool]:
     """Newest first, as of a past time, and whether there are older ones."""
     text = Cast("data", TextField())
-    known = Checkpoint.objects.of(session_id)
+    known = _known_checkpoints(session_id, past)
     if before is not None:
         known = known.filter(n__lt=before)
-    if past is not None:
-        known = known.filter(at__lte=past.at)
-    if past is not None and past.version is not None:
-        known = known.filter(version__lte=past.version)
     entry = HistoryEntry.objects.filter(
         session_id=OuterRef("session_id"), version=OuterRef("version")
     )

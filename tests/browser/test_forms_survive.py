@@ -192,6 +192,19 @@ def test_a_reason_survives_a_session_that_expired(
     is_paused(page, made)
 
 
+def test_a_reason_survives_the_loss_of_all_cookies(
+    open_page: Open, made: AgentSession, dashboard: LiveDashboard, operator: Any
+) -> None:
+    page = open_dialog(open_page, made)
+    page.context.clear_cookies()
+    for _ in range(2):
+        confirm(page)
+        expect(said(page)).to_contain_text("Melden Sie sich in einem anderen Tab an")
+    log_in_again(page, dashboard, operator)
+    confirm(page)
+    is_paused(page, made)
+
+
 def test_a_reason_survives_the_network_and_a_page_that_was_closed(
     open_page: Open, made: AgentSession
 ) -> None:

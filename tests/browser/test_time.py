@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from agent_sessions import AgentSession
@@ -109,6 +110,37 @@ def test_idle_time_is_folded_and_can_be_unfolded(open_page: Open, make_session: 
     fold.click()
     expect(fold).to_have_attribute("aria-pressed", "false")
     expect(page.locator("#axis .fold")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "written", ["5", "2020", "20010101", "20260131T080000Z", "2026-W05-6", "2001-01-01T00:00:00"]
+)
+def test_the_axis_stands_at_the_time_of_the_banner_however_it_is_written(
+    open_page: Open, make_session: Make, written: str
+) -> None:
+    made = make_session(checkpoints=("first",))
+    page = open_page(f"/sessions/{made.session_id}/?at={written}")
+    wait_until_live(page)
+    shown = page.locator("#past-bar time").get_attribute("datetime")
+    when = page.locator("#axis [data-axis=when]")
+    expect(when).not_to_have_text("")
+    to_clock = """iso => new Date(iso).toLocaleTimeString(
+        "de", {timeZone: document.getElementById("axis").dataset.timeZone})"""
+    expect(when).to_contain_text(page.evaluate(to_clock, shown))
+
+
+@pytest.mark.parametrize("written", ["May 1 2001", "2001/01/01", "2999-01-01T00:00:00Z"])
+def test_what_the_server_takes_for_now_is_now_at_the_axis(
+    open_page: Open, make_session: Make, written: str
+) -> None:
+    made = make_session(checkpoints=("first",))
+    page = open_page(f"/sessions/{made.session_id}/?at={written}")
+    wait_until_live(page)
+    expect(page.locator("#axis .axis-bands rect").first).to_be_attached()
+    expect(page.locator("#axis [data-axis=live]")).to_have_attribute("aria-pressed", "true")
+    checkpoint(made, "second")
+    expect(page.locator("#checkpoints")).to_contain_text("second")
+    expect(page.locator("#past-bar")).to_have_count(0)
 
 
 def test_without_scripting_there_is_no_axis_and_the_address_still_works(

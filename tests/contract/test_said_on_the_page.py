@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from agent_sessions import AgentSession, SessionManager, WriteRefused
+from agent_sessions import AgentSession, SessionError, SessionManager, WriteRefused
 from sessions_app import actions, manager_portal
 from tests.app.pages.conftest import _a_manager_of_its_own, make_session
 
@@ -93,6 +93,24 @@ def test_an_end_that_no_agent_can_confirm_says_so(look: Client, make_session: An
     made = make_session(silent=5000)
     actions.perform("fail", made.session_id, actor="olga", reason="gone")
     assert "No agent is there to confirm it" in said(look, made)
+
+
+def test_an_agent_that_still_saves_after_the_end_is_not_called_absent(
+    look: Client, make_session: Any
+) -> None:
+    made = make_session(silent=5000)
+    actions.perform("fail", made.session_id, actor="olga", reason="stop")
+    made.checkpoint("late", {})
+
+    async def save(manager: Any) -> None:
+        with pytest.raises(SessionError):
+            await manager.update_session(made)
+
+    manager_portal.call(save)
+    page = said(look, made)
+    assert "1 late save rejected" in page
+    assert "an agent still tried to save after it" in page
+    assert "No agent is there" not in page
 
 
 def test_an_order_without_a_name_says_through_what_it_came(look: Client, make_session: Any) -> None:

@@ -69,3 +69,15 @@ async def test_returning_to_where_a_long_session_was(anywhere: SessionManager) -
         assert run.restarted_from and run.restarted_from.data == {"essay": 130}
         last = run.last_checkpoint("essay_marked")
         assert last is not None and last.data == {"essay": 130}
+
+
+async def test_a_preview_counts_all_checkpoints_after_the_target(anywhere: SessionManager) -> None:
+    session = await anywhere.create_session("grader")
+    for essay in range(1, 1102):
+        session.checkpoint("essay_marked", {"essay": essay})
+    await anywhere.update_session(session)
+    for target, after in ((1, 1101), (51, 1051), (102, 1000), (1102, 0)):
+        preview = await anywhere.preview_rollback(session.session_id, target)
+        assert preview.later_count == after
+        assert len(preview.later) == min(after, 1000)
+        assert [c.n for c in preview.later[:1]] == [target + 1][:after]

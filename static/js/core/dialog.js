@@ -1,9 +1,9 @@
 // Shows the order pages as dialogs. Without JavaScript they are plain pages.
 
-import { leadsToLogin } from "./addresses.js";
 import { tick } from "./clock.js";
 import { isJson, sayRefused, submitOnce } from "../drafts.js";
 import { follow } from "./job.js";
+import { request, sayUnreachable } from "./requests.js";
 import { toast } from "./toast.js";
 
 const dialog = document.getElementById("dialog");
@@ -14,11 +14,10 @@ let afterwards = () => {};
 export async function ask(address, options, done) {
   afterwards = done;
   try {
-    const response = await fetch(address, { headers: HEADERS, ...options });
-    if (leadsToLogin(response)) return location.reload();
+    const response = await request(address, { headers: HEADERS, ...options });
     await show(response);
-  } catch {
-    toast(gettext("The server cannot be reached. Nothing was done."), { error: true });
+  } catch (error) {
+    sayUnreachable(error, gettext("The server cannot be reached. Nothing was done."));
   }
 }
 

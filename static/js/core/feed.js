@@ -8,8 +8,8 @@
 //   feed.hello()     after the page shows other rows; feed.close() for good
 
 import { addresses } from "./addresses.js";
-import { keepsThePage } from "../drafts.js";
 import { KnownVersions } from "./known_versions.js";
+import { openLogIn } from "./requests.js";
 import { listed, rules } from "./rules.js";
 
 const FIRST_WAIT = 250;
@@ -33,8 +33,8 @@ export function connect(options) {
 }
 
 class Feed {
-  constructor({ hello, onFrame, onStatus, url = addresses.feed, login = addresses.login }) {
-    Object.assign(this, { describe: hello, onFrame, onStatus, url, login });
+  constructor({ hello, onFrame, onStatus, url = addresses.feed }) {
+    Object.assign(this, { describe: hello, onFrame, onStatus, url });
     this.socket = null;
     this.failures = 0;
     this.seq = 0;
@@ -152,19 +152,15 @@ class Feed {
 
   closed(code) {
     this.drop();
-    if (LOG_IN.has(String(code)) && ++this.refusals > 1) return this.logIn(code);
+    if (LOG_IN.has(String(code)) && ++this.refusals > 1) {
+      this.close(code);
+      return openLogIn();
+    }
     if (STAY_AWAY.has(String(code))) return this.close(code);
     if (WAIT_LONGER.has(String(code))) this.failures = Math.max(this.failures, 5);
     const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures++);
     this.retry = setTimeout(() => this.open(), ceiling * (0.25 + 0.75 * Math.random()));
     this.tell();
-  }
-
-  logIn(code) {
-    this.close(code);
-    if (keepsThePage()) return;
-    const back = encodeURIComponent(location.pathname + location.search);
-    location.assign(`${this.login}?next=${back}`);
   }
 
   retryNow() {

@@ -2,6 +2,7 @@
 
 import "../drafts.js";
 import { morph, parse } from "./patch.js";
+import { request } from "./requests.js";
 import * as shell from "./shell.js";
 
 const WHILE_RUNNING = 600;
@@ -20,7 +21,7 @@ export async function follow(panel, ended = () => {}) {
     await new Promise((wake) => setTimeout(wake, pause));
     if (!panel.isConnected) break;
     try {
-      const response = await fetch(panel.dataset.href, {
+      const response = await request(panel.dataset.href, {
         headers: { "X-Requested-With": "fetch" },
       });
       if (!response.ok) continue;

@@ -1,13 +1,14 @@
 // Shows a banner while the watchdog receives no heartbeats, and for a while afterwards.
 
 import { morph, parse } from "./patch.js";
+import { request } from "./requests.js";
 
 const EVERY = 30_000;
 
 async function look(place) {
   if (document.hidden) return;
   try {
-    const response = await fetch(place.dataset.href);
+    const response = await request(place.dataset.href);
     if (!response.ok) return;
     const fresh = place.cloneNode();
     fresh.replaceChildren(...parse(await response.text()).childNodes);

@@ -1,6 +1,7 @@
 // The chart: stacked bars of events and a line of received heartbeats, refreshed every ten seconds.
 
 import uPlot from "../../vendor/uplot/uPlot.esm.js";
+import { request } from "../core/requests.js";
 import { listed } from "../core/rules.js";
 
 const EVERY = 10_000;
@@ -57,7 +58,7 @@ function colourOf(series, i) {
 async function load() {
   if (!box.open || document.hidden) return;
   try {
-    const response = await fetch(
+    const response = await request(
       `${box.dataset.href}?${new URLSearchParams({ minutes: shown.minutes, by: shown.by })}`,
     );
     if (!response.ok) throw new Error(response.status);

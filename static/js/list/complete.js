@@ -2,6 +2,7 @@
 
 import { closed } from "../bidi.js";
 import { addresses } from "../core/addresses.js";
+import { request } from "../core/requests.js";
 import { rules } from "../core/rules.js";
 
 const WAIT = 90;
@@ -25,7 +26,7 @@ function word() {
 async function ask() {
   const mine = ++asked;
   const { text } = word();
-  const response = await fetch(
+  const response = await request(
     `${addresses.completions}?${new URLSearchParams({ word: text })}`,
   ).catch(() => null);
   const found = response?.ok ? (await response.json()).suggestions : [];

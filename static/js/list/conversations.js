@@ -1,6 +1,7 @@
 // Refreshes the list of conversations every few seconds while the page is visible.
 
 import { morph, parse } from "../core/patch.js";
+import { request } from "../core/requests.js";
 import * as shell from "../core/shell.js";
 
 const EVERY = 3000;
@@ -8,8 +9,8 @@ const EVERY = 3000;
 async function renew() {
   if (document.hidden) return;
   try {
-    const response = await fetch(location.href, { headers: { "X-Requested-With": "fetch" } });
-    if (response.ok && !response.redirected) {
+    const response = await request(location.href, { headers: { "X-Requested-With": "fetch" } });
+    if (response.ok) {
       morph(document.getElementById("conversations"), parse(await response.text()), {
         morphStyle: "innerHTML",
       });

@@ -15,7 +15,7 @@ import { morph, parse, patchRow } from "../core/patch.js";
 import * as selection from "./selection.js";
 import * as shell from "../core/shell.js";
 import * as blindGaps from "../core/blind_gaps.js";
-import { toast } from "../core/toast.js";
+import { request, sayUnreachable } from "../core/requests.js";
 import * as savedViews from "./saved_views.js";
 
 const by = (id) => document.getElementById(id);
@@ -133,10 +133,9 @@ function toggleHold() {
 async function refresh() {
   by("refresh").setAttribute("aria-busy", "true");
   try {
-    const response = await fetch(location.href);
+    const response = await request(location.href);
     if (!response.ok) throw new Error(response.status);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!page.getElementById("list")) return location.reload();
     document.body.dataset.now = page.body.dataset.now;
     clock.setServerTime(Number(page.body.dataset.now));
     morph(by("list"), page.getElementById("list"));
@@ -148,8 +147,8 @@ async function refresh() {
     selection.show();
     clock.tick();
     feed.hello();
-  } catch {
-    toast(gettext("The list could not be refreshed. What you see may be old."), { error: true });
+  } catch (error) {
+    sayUnreachable(error, gettext("The list could not be refreshed. What you see may be old."));
   } finally {
     by("refresh").removeAttribute("aria-busy");
   }
@@ -158,8 +157,8 @@ async function refresh() {
 // After an order of this page its rows are fetched at once, so that they are right without the feed, too.
 async function afterOrder({ ids = ticked }) {
   selection.clear();
-  const response = await fetch(location.href);
-  if (!response.ok) return;
+  const response = await request(location.href).catch(() => null);
+  if (!response?.ok) return;
   const page = parse(await response.text());
   for (const id of ids) {
     const fresh = page.getElementById(`row-${id}`);

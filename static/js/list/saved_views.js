@@ -1,6 +1,7 @@
 // Counts of saved views and the look of the list, updated without a reload.
 
 import { addresses } from "../core/addresses.js";
+import { request } from "../core/requests.js";
 
 const SOON = 2000;
 const EVERY = 20_000;
@@ -10,7 +11,7 @@ async function count() {
   clearTimeout(asked);
   asked = null;
   if (document.hidden || !document.querySelector("[data-view-count]")) return;
-  const response = await fetch(addresses.viewCounts).catch(() => null);
+  const response = await request(addresses.viewCounts).catch(() => null);
   if (!response?.ok) return;
   const counts = await response.json();
   for (const item of document.querySelectorAll("[data-view-count]")) {

@@ -1,6 +1,7 @@
 // Ticked rows and the bar of bulk actions.
 
 import { addresses } from "../core/addresses.js";
+import { request } from "../core/requests.js";
 
 const ticks = () => [...document.querySelectorAll("#rows .c-tick input")];
 const form = document.getElementById("bulk");
@@ -39,7 +40,7 @@ async function offerAll(offered) {
   if (!button.hidden) return;
   button.hidden = false;
   button.textContent = gettext("Select all that match");
-  const response = await fetch(addresses.matching + location.search).catch(() => null);
+  const response = await request(addresses.matching + location.search).catch(() => null);
   const found = response?.ok ? await response.json() : null;
   if (button.hidden || !found?.n) return;
   const n = found.n.toLocaleString(document.documentElement.lang) + (found.more ? "+" : "");

@@ -1,13 +1,13 @@
 // Parts of large contexts that are fetched on demand: branches, continued lists.
 
 import { parse, treeVersion } from "../core/patch.js";
+import { request, sayUnreachable } from "../core/requests.js";
 import { toast } from "../core/toast.js";
 
 const REST = ":scope > li > [data-lazy-rest]";
 const ask = (address, signal) =>
-  fetch(address, { headers: { "X-Requested-With": "fetch" }, signal });
+  request(address, { headers: { "X-Requested-With": "fetch" }, signal });
 const gone = () => toast(gettext("This part is no longer there."), { error: true });
-const away = () => toast(gettext("The server cannot be reached."), { error: true });
 
 export function start(panels) {
   panels.addEventListener("toggle", opened, true);
@@ -16,7 +16,7 @@ export function start(panels) {
 
 function opened({ target: branch }) {
   if (branch.open && branch.dataset.lazy && !branch.dataset.fetched) {
-    fetchBranch(branch).catch(away);
+    fetchBranch(branch).catch(sayUnreachable);
   }
 }
 
@@ -33,7 +33,7 @@ async function fetchBranch(branch) {
 // Open branches that a newer version has emptied.
 export function fill(panels) {
   for (const branch of panels.querySelectorAll("details[data-lazy][open]:not([data-fetched])")) {
-    fetchBranch(branch).catch(away);
+    fetchBranch(branch).catch(sayUnreachable);
   }
 }
 
@@ -41,7 +41,7 @@ function continued(event) {
   const link = event.target.closest("[data-lazy-rest]");
   if (!link) return;
   event.preventDefault();
-  goOn(link.closest("ul")).then((went) => went === false && gone(), away);
+  goOn(link.closest("ul")).then((went) => went === false && gone(), sayUnreachable);
 }
 
 // Whether the list got longer; undefined if another one replaced it meanwhile.

@@ -1,5 +1,7 @@
 // Who else has the session open: exchanged every few seconds, shown as avatars in the bar.
 
+import { request } from "../core/requests.js";
+
 const box = document.getElementById("presence");
 const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 let doing = "";
@@ -15,8 +17,8 @@ function body(values) {
 async function say() {
   if (document.hidden) return;
   try {
-    const response = await fetch(box.dataset.href, { method: "POST", body: body({ doing }) });
-    if (response.ok && !response.redirected) draw((await response.json()).people);
+    const response = await request(box.dataset.href, { method: "POST", body: body({ doing }) });
+    if (response.ok) draw((await response.json()).people);
   } catch {
     box.replaceChildren();
   }

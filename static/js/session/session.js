@@ -8,6 +8,7 @@ import * as dialog from "../core/dialog.js";
 import * as sessionPanels from "./tree_tools.js";
 import { morph, parse } from "../core/patch.js";
 import * as presence from "./presence.js";
+import { request, sayUnreachable } from "../core/requests.js";
 import * as shell from "../core/shell.js";
 import * as blindGaps from "../core/blind_gaps.js";
 import * as timeline from "./timeline.js";
@@ -68,7 +69,7 @@ async function renewTalk() {
 }
 
 async function loadTalk() {
-  const response = await fetch(talkAddress, { headers: { "X-Requested-With": "fetch" } });
+  const response = await request(talkAddress, { headers: { "X-Requested-With": "fetch" } });
   if (!response.ok) throw new Error(response.status);
   const fresh = parse(await response.text()).firstElementChild;
   const shown = document.getElementById("conversation");
@@ -105,16 +106,19 @@ async function load() {
   current?.abort();
   const mine = (current = new AbortController());
   try {
-    await place(await fetch(panelsAddress(), { signal: mine.signal }), mine.signal);
+    await place(await request(panelsAddress(), { signal: mine.signal }), mine.signal);
   } catch (error) {
     if (!mine.signal.aborted) throw error;
   }
 }
 
+// The time is passed on as it is written: only the server reads it.
 function panelsAddress() {
   const query = new URLSearchParams(location.search);
-  if (!query.has("at")) return address + location.search;
-  query.set("t", query.get("at"));
+  const written = query.getAll("at").at(-1);
+  query.delete("at");
+  if (timeline.moment() === null) return `${address}?${query}`;
+  query.set("t", written);
   return `${pastAddress}?${query}`;
 }
 
@@ -162,9 +166,7 @@ lazyTree.start(panels);
 presence.start();
 dialog.start();
 clock.start();
-timeline.start(() =>
-  load().catch(() => toast(gettext("The server cannot be reached."), { error: true })),
-);
+timeline.start(() => load().catch(sayUnreachable));
 document.addEventListener("keydown", backToNow);
 panels.addEventListener("click", (event) => {
   if (!event.target.closest("[data-live]")) return;

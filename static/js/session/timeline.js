@@ -2,6 +2,7 @@
 
 import { isolated } from "../bidi.js";
 import { serverNow } from "../core/clock.js";
+import { request } from "../core/requests.js";
 import { ago } from "../core/spans.js";
 import { HEIGHT, draw, element } from "./timeline_draw.js";
 import { idleStretches, makeScale } from "./timeline_scale.js";
@@ -34,10 +35,10 @@ let fetching = null;
 
 export const moment = () => at;
 
-// The time in the URL, or null.
+// The time of the page, which the server has read from the URL, or null.
 function asked() {
-  const found = Date.parse(new URLSearchParams(location.search).get("at") ?? "");
-  return Number.isNaN(found) ? null : found;
+  const { moment: shown } = document.body.dataset;
+  return shown === undefined ? null : Number(shown);
 }
 
 export function refresh() {
@@ -50,7 +51,7 @@ export function beat(ms) {
 
 async function load() {
   try {
-    const response = await fetch(box.dataset.href);
+    const response = await request(box.dataset.href);
     if (!response.ok) return;
     data = await response.json();
     redraw();

@@ -1,6 +1,7 @@
 // Tools for context and conversation: search, fold, copy, and a list that stays at its end.
 
 import { parse } from "../core/patch.js";
+import { request, sayUnreachable } from "../core/requests.js";
 import { copy } from "../core/toast.js";
 
 const WAIT = 200;
@@ -14,7 +15,7 @@ async function search(form) {
   const query = new URLSearchParams(new FormData(form));
   if (!query.get("find").trim()) return found.replaceChildren();
   try {
-    const response = await fetch(`${form.action}?${query}`, {
+    const response = await request(`${form.action}?${query}`, {
       headers: { "X-Requested-With": "fetch" },
     });
     if (mine === latest && response.ok) found.replaceChildren(parse(await response.text()));
@@ -49,13 +50,13 @@ function address(line) {
 }
 
 async function copyValue(line) {
-  const response = await fetch(address(line).value);
+  const response = await request(address(line).value);
   if (response.ok) copy(await response.text());
 }
 
 function act(line, name) {
   if (name === "path") copy(address(line).path);
-  else copyValue(line);
+  else copyValue(line).catch(sayUnreachable);
 }
 
 let reached = null; // the line that has the tools

@@ -4,6 +4,7 @@ import { showStatus } from "../core/connection_status.js";
 import * as clock from "../core/clock.js";
 import { connect } from "../core/feed.js";
 import { morph, patchRow } from "../core/patch.js";
+import { request } from "../core/requests.js";
 import * as blindGaps from "../core/blind_gaps.js";
 
 const SOON = 1500;
@@ -51,8 +52,7 @@ function onFrame(frame) {
 
 async function refresh() {
   try {
-    const response = await fetch(location.href);
-    if (response.redirected) return location.reload(); // logged out: shows the log-in page
+    const response = await request(location.href);
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     document.body.dataset.now = page.body.dataset.now;

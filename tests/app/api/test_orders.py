@@ -13,7 +13,10 @@ from django.test import Client
 
 from agent_sessions import AgentSession, StorageUnavailable
 from sessions_app import actions, manager_portal, models
+from sessions_app.api import tokens
 from sessions_app.models import HistoryEntry
+
+from .conftest import Api
 
 
 def state(session: AgentSession) -> str | None:
@@ -202,6 +205,7 @@ def test_the_same_key_with_another_body_is_refused(olga, create, checkpoint, nou
     assert olga.post(path, first, Idempotency_Key="k").json()["changed"] is True
     refused = olga.post(path, second, Idempotency_Key="k")
     assert (refused.status_code, refused.json()["title"]) == (422, "request-reused")
+    assert refused.json()["detail"] == "This Idempotency-Key was used before for another request."
     assert orders(session).count() == 1
 
 
@@ -495,3 +499,13 @@ def test_the_answer_says_what_is_wrong_with_a_body(olga, create, body, sentence)
     assert (response.status_code, response.json()["title"]) == (400, "malformed")
     assert response.json()["detail"] == sentence
     assert state(session) == "active"
+
+
+@pytest.mark.parametrize("noun", ["", "/pauses", "/edits"])
+def test_a_refusal_claims_no_right_that_is_missing(create, django_user_model, noun):
+    nobody = Api(tokens.make(django_user_model.objects.create_user("nobody"), "test"))
+    path = f"/sessions/{create().session_id}{noun}"
+    body = {"reason": "x", "context": {}}
+    answer = nobody.post(path, body) if noun else nobody.get(path)
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "You may not look at sessions."

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from agent_sessions import AgentSession
+from agent_sessions import AgentSession, SessionError
 from sessions_app import actions
 from sessions_app.bulk import planning, worker
 from sessions_app.bulk.housekeeping import prune_jobs
@@ -408,6 +408,24 @@ def test_sessions_without_a_living_agent_are_named_and_never_called_done(
     page = given(act, job)
     assert "no agent there" in page
     assert "Finished" not in page
+
+
+def test_a_session_on_which_an_agent_still_saves_is_not_counted_as_one_without_an_agent(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session(silent=5000)
+    job = plan(act, "fail", made, make_session(silent=5000))
+    start(act, job)
+    look(job)
+    assert progress(job).confirmations == Confirmations(without_agent=2)
+    made.checkpoint("late", {})
+
+    async def save(manager: Any) -> None:
+        with pytest.raises(SessionError):
+            await manager.update_session(made)
+
+    call(save)
+    assert progress(job).confirmations == Confirmations(outstanding=1, without_agent=1)
 
 
 def test_an_order_that_another_one_followed_is_superseded(act: Client, make_session: Make) -> None:

@@ -238,6 +238,25 @@ def test_with_an_expired_token_the_page_leads_back_to_the_filled_form(
     assert WORDS in text_of(client, one.page)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_without_any_cookie_it_is_in_the_form_after_logging_in(
+    case: Callable[..., Case], made: AgentSession, staff: User
+) -> None:
+    one, client = case(made, staff), client_of(staff)
+    shown = text_of(client, one.page)
+    stranger = Client(enforce_csrf_checks=True, headers={"Accept-Language": "en"})
+    answer = one.send(stranger, shown)
+    assert urlsplit(answer["Location"]).path == "/login/"
+    assert "nothing was done" in stranger.get(answer["Location"]).content.decode()
+    assert is_untouched(made)
+    assert WORDS in text_of(client, one.page)
+
+
+def test_a_form_of_the_log_in_without_a_token_is_refused_as_before(db: None) -> None:
+    answer = Client(enforce_csrf_checks=True).post("/login/", {"username": "a", "password": "b"})
+    assert answer.status_code == 403
+
+
 def test_a_name_of_a_view_that_is_taken_is_in_the_form_again(
     made: AgentSession, staff: User
 ) -> None:

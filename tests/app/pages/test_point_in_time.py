@@ -70,6 +70,22 @@ def test_the_context_of_then_is_shown_with_the_checkpoints_and_the_history_of_th
     assert Rows(then).inline == []
 
 
+def checkpoints_counted(page: str) -> str:
+    return page.split('id="checkpoints-title"')[1].split('class="count">')[1].split("<")[0]
+
+
+def test_the_number_of_checkpoints_is_that_of_then(look: Client, make_session: Make) -> None:
+    names = tuple(f"step{n}" for n in range(40))
+    made = make_session(context={"class": "7b"}, checkpoints=names)
+    assert checkpoints_counted(page_of(look, made)) == "41"
+    for version, count in ((2, "2"), (4, "4"), (35, "35")):
+        assert checkpoints_counted(as_of(look, made, version)) == count
+        older = page_of(look, made, f"at/?t={quote(just_after(made, version))}&checkpoints=2")
+        assert checkpoints_counted(older) == count
+    before = page_of(look, made, "at/?t=2001-01-01T00:00:00Z")
+    assert checkpoints_counted(before) == str(before.count('<li class="flag'))
+
+
 def test_every_moment_shows_the_context_that_was_in_force_then(
     look: Client, make_session: Make
 ) -> None:

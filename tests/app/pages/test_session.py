@@ -241,6 +241,23 @@ def test_the_rollback_page_shows_what_would_change_and_what_falls_after(
     assert "wrong rubric" in page
 
 
+def test_the_rollback_page_counts_every_checkpoint_that_falls_after(
+    act: Client, make_session: Make
+) -> None:
+    made = make_session()
+
+    async def store(manager: Any) -> None:
+        session = await manager.get_session(made.session_id)
+        for _ in range(1487):
+            session.checkpoint("marked", {})
+        await manager.update_session(session)
+
+    manager_portal.call(store)
+    for target, words in ((3, "1,485 checkpoints"), (300, "1,188 checkpoints")):
+        assert f"{words} fall after it" in page_of(act, made, f"rollbacks/new/?checkpoint={target}")
+    assert "1 checkpoint falls after it" in page_of(act, made, "rollbacks/new/?checkpoint=1487")
+
+
 def test_a_checkpoint_without_captured_context_says_that_the_context_stays(
     act: Client, make_session: Make
 ) -> None:
