@@ -18,6 +18,7 @@ class Keys:
         self.heartbeats = f"{namespace}:heartbeats"
         self.beats = f"{namespace}:beats"
         self.beat_counts = f"{namespace}:beats:count"
+        self.beats_counted_since = f"{self.beat_counts}:since"
         self.sessions = f"{namespace}:sessions"
         self.listening = f"{namespace}:listening"
         self.web = f"{namespace}:web"  # agents may not write there

@@ -168,10 +168,11 @@ class SessionManager(OperatorVerbs):
         self._cache.observe(head, keep=followed)
         return head
 
-    async def count_beats(self, slots: Sequence[int]) -> list[int] | None:
+    async def count_beats(self, slots: Sequence[int]) -> list[int | None] | None:
         """How many beats of all sessions Valkey took in each slot of ten seconds; None while it is away.
 
-        A slot is named by its first second since the epoch; a day and an hour are kept.
+        A slot is named by its first second since the epoch; a day and an hour are kept. It is None if Valkey has counted
+        only since a later one: it was empty or lost its data.
         """
         self._binding.check()
         for slot in slots:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -174,14 +175,23 @@ class ValkeyCache:
             pipeline.zadd(self._keys.heartbeats, scores, gt=True)
             publish(pipeline, self._keys.beats, json.dumps(list(scores.items())))
             slot = _slot(max(scores.values(), default=0) / 1000)
+            pipeline.set(self._keys.beats_counted_since, slot, nx=True)
             pipeline.incrby(self._keys.beat_count(slot), len(scores))
             pipeline.expire(self._keys.beat_count(slot), BEATS_COUNTED_FOR)
             await cancellable(pipeline.execute())
 
-    async def count_beats(self, slots: Sequence[int]) -> list[int]:
-        """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch."""
-        counts = await get_many(self._client, [self._keys.beat_count(slot) for slot in slots])
-        return [_count(count) for count in counts]
+    async def count_beats(self, slots: Sequence[int]) -> list[int | None]:
+        """How many beats came in each slot: `BEAT_SLOT` seconds, named by its first second since the epoch.
+
+        None for a slot before the first one that was counted, because a Valkey that lost its data counts anew.
+        """
+        keys = [self._keys.beat_count(slot) for slot in slots]
+        since, *counts = await get_many(self._client, [self._keys.beats_counted_since, *keys])
+        first = _count(since) or math.inf
+        return [
+            _count(count) if slot >= first else None
+            for slot, count in zip(slots, counts, strict=True)
+        ]
 
     async def last_beats(self, session_ids: Sequence[str]) -> list[float | None]:
         """Seconds since the epoch."""

@@ -41,11 +41,14 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`slots` are their starts in seconds since the epoch. `beats` is None while Valkey is unavailable."""
+    """`slots` are their starts in seconds since the epoch.
+
+    `beats` is None while Valkey is unavailable, and None in slots that it has not counted whole.
+    """
 
     slots: Sequence[int]
     series: Sequence[Series]
-    beats: Sequence[int] | None
+    beats: Sequence[int | None] | None
 
 
 def chart(minutes: int, grouping: str, now: datetime) -> Chart:
@@ -82,7 +85,7 @@ def _busiest(counted: Mapping[str, list[int]]) -> list[Series]:
     return [Series(name, name, counted[name]) for name in sorted(names)]
 
 
-def _beats(slots: Sequence[int], step: int) -> list[int] | None:
+def _beats(slots: Sequence[int], step: int) -> list[int | None] | None:
     asked = list(range(slots[0], slots[-1] + step, BEAT_SLOT))
     try:
         counts = manager_portal.call(lambda manager: manager.count_beats(asked))
@@ -91,4 +94,13 @@ def _beats(slots: Sequence[int], step: int) -> list[int] | None:
     if counts is None:
         return None
     each = step // BEAT_SLOT
-    return [sum(counts[i : i + each]) for i in range(0, len(counts), each)]
+    return [_sum(counts[i : i + each]) for i in range(0, len(counts), each)]
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total

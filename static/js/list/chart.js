@@ -165,7 +165,9 @@ function describe(i) {
     entry(one.label, value(one.values), colourOf(one, n), address(one.key)),
   );
   if (numbers.beats) {
-    entries.push(entry(gettext("Heartbeats"), value(numbers.beats), resolved("--ink-3"), null));
+    const counted =
+      i === null && numbers.beats.every((n) => n === null) ? null : value(numbers.beats);
+    entries.push(entry(beatsLabel(), counted, resolved("--ink-3"), null));
   }
   by("chart-legend").replaceChildren(...entries);
   by("chart-now").textContent = i === null ? "" : exact.format(numbers.slots[i] * 1000);
@@ -173,6 +175,14 @@ function describe(i) {
     const words = numbers.series.map((one) => `${one.label}: ${whole.format(value(one.values))}`);
     by("chart-words").textContent = words.join(", ") || gettext("Nothing happened in this period.");
   }
+}
+
+// Valkey counts heartbeats; after it lost its data it counts anew.
+function beatsLabel() {
+  const first = numbers.beats.findIndex((n) => n !== null);
+  if (first <= 0) return gettext("Heartbeats");
+  const since = clock.format(numbers.slots[first] * 1000);
+  return interpolate(gettext("Heartbeats, counted since %(since)s"), { since }, true);
 }
 
 function address(key) {
@@ -196,7 +206,7 @@ function entry(label, value, tint, href) {
   }
   square.append(shape);
   const number = document.createElement("b");
-  number.textContent = whole.format(value);
+  number.textContent = value === null ? "–" : whole.format(value);
   inner.append(square, ` ${label} `, number);
   item.append(inner);
   return item;

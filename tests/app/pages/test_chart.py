@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -49,11 +50,29 @@ def test_received_beats_are_counted_and_a_valkey_that_is_away_is_not_shown_as_si
     manager_portal.call(lambda manager: manager.heartbeat(session.session_id))
     drawn = chart(5, "state", datetime.now(UTC))
     assert drawn.beats is not None
-    assert sum(drawn.beats) >= 1
+    assert sum(n or 0 for n in drawn.beats) >= 1
     assert len(drawn.beats) == len(drawn.slots)
     manager_portal.portal.close()
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
     assert chart(5, "state", datetime.now(UTC)).beats is None
+
+
+@pytest.mark.parametrize("minutes", [5, 60])
+def test_what_valkey_lost_is_not_shown_as_silence(
+    make_session: Make, valkey_url: str, minutes: int
+) -> None:
+    session = make_session()
+    now = datetime.now(UTC)
+    with redis.Redis.from_url(valkey_url) as valkey:
+        valkey.flushdb()
+    assert chart(minutes, "state", now).beats == [None] * len(chart(minutes, "state", now).slots)
+    manager_portal.call(lambda manager: manager.heartbeat(session.session_id))
+    later = now + timedelta(minutes=minutes - 1)
+    drawn = chart(minutes, "state", later)
+    assert drawn.beats is not None
+    first = next(i for i, n in enumerate(drawn.beats) if n is not None)
+    assert first > 0
+    assert None not in drawn.beats[first:]
 
 
 def test_the_numbers_are_for_those_who_may_look(
