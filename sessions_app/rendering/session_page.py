@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.functional import cached_property
@@ -27,7 +27,7 @@ from ..selectors.conversation_client import conversation_id_of
 from ..selectors.point_in_time import PointInTime, state_at
 from ..selectors.rows import Row
 from ..selectors.session import Action, RepeatedFailure, ShownCheckpoint, ShownHistoryEntry
-from ..selectors.step_durations import StepDurations, read_step_durations
+from ..selectors.step_durations import MAX_CHECKPOINTS, StepDurations, read_step_durations
 from . import json_tree
 
 FILTERS = ("order", "checkpoint", "context", "state", "edit", "acknowledged", "refused")
@@ -162,6 +162,20 @@ class SessionPageContent:
     @property
     def kind_query(self) -> str:
         return f"&kind={','.join(self.asked.kinds)}" if self.asked.kinds else ""
+
+    @property
+    def moment_query(self) -> str:
+        """Keeps the past time that is shown."""
+        return (
+            f"&at={self.past.at.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
+            if self.past
+            else ""
+        )
+
+    @property
+    def measured_checkpoints(self) -> int | None:
+        """How many checkpoints the durations of steps are from; None for all."""
+        return MAX_CHECKPOINTS if self.checkpoint_count > MAX_CHECKPOINTS else None
 
     @property
     def is_newest_history(self) -> bool:

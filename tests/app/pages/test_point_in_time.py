@@ -1,11 +1,13 @@
 """The time axis, and the session at a past time."""
 
 import asyncio
+import html
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 from uuid import UUID
 
 import psycopg
@@ -101,6 +103,21 @@ def test_before_the_beginning_it_is_the_beginning(look: Client, make_session: Ma
     assert "7b" in then
     assert "The agent saves them automatically as it works" in then or "On creation" in then
     assert "step" not in then.split('id="tree-context"')[1].split("</section>")[0]
+
+
+def test_paging_and_filters_stay_at_the_moment_that_is_shown(
+    look: Client, make_session: Make
+) -> None:
+    made = make_session(checkpoints=[f"step {n}" for n in range(60)])
+    address = f"/sessions/{made.session_id}/"
+    asked = {"at": just_after(made, 55), "checkpoints": "50", "kind": "checkpoint"}
+    page = look.get(address, asked, headers=ENGLISH)
+    links = set(re.findall(r'href="(\?[^"]*)#(?:checkpoints|history)"', page.content.decode()))
+    queries = [parse_qs(html.unescape(link).lstrip("?")) for link in links]
+    assert {"checkpoints", "kind", "history"} <= {name for query in queries for name in query}
+    for query in queries:
+        shown = look.get(address, query, headers=ENGLISH).context["page"]
+        assert shown.past is not None and shown.past.version == 55, query
 
 
 def test_a_moment_that_is_not_over_is_now(look: Client, make_session: Make) -> None:

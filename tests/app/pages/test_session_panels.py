@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from agent_sessions import AgentSession
@@ -165,6 +166,25 @@ def test_repeated_names_are_grouped_with_their_durations(look: Client, make_sess
     page = page_of(look, made).split('id="rhythm"')[1].split("</details>")[0]
     assert "× 3" in page
     assert "once" not in page
+
+
+def test_durations_say_when_they_leave_older_checkpoints_out(
+    look: Client, make_session: Make
+) -> None:
+    made = make_session(checkpoints=("marked", "marked", "marked"))
+    assert "in the newest" not in page_of(look, made)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agent_session_checkpoints (session_id, n, name, at, version, source)"
+            " SELECT %s, n, 'marked', now(), 4, 'agent' FROM generate_series(5, 2001) AS n",
+            [made.session_id],
+        )
+        cursor.execute(
+            "UPDATE agent_sessions SET checkpoint_count = 2001, version = version + 1 WHERE id = %s",
+            [made.session_id],
+        )
+    shown = page_of(look, made).split('id="rhythm"')[1].split("</summary>")[0]
+    assert "in the newest 2,000 checkpoints" in shown
 
 
 def test_the_history_is_filtered_by_kind(look: Client, make_session: Make) -> None:
