@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,13 +20,12 @@ from agent_sessions.keys import NAMESPACE
 from agent_sessions.validation import MAX_NAMESPACE
 from dashboard.database import address
 from dashboard.errors import BadSetting, SetupError
+from dashboard.heartbeat_rules import DEFAULT_RULE, Rules, merge_rules
 from dashboard.misspelled import refuse_misspelled
 
 T = TypeVar("T")
-Rules = dict[str, dict[str, int]]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DEFAULT_RULE = {"interval": 10, "late": 30, "lost": 120, "no_progress": 600, "fail_after": 3600}
 OIDC_REQUIRED = (
     "OIDC_RP_CLIENT_ID",
     "OIDC_RP_CLIENT_SECRET",
@@ -289,31 +288,6 @@ def _heartbeat_rules() -> Rules:
     except (ValueError, TypeError, AttributeError) as error:
         raise BadSetting("HEARTBEAT_RULES", text, f"{error}; {expected}") from None
     return rules
-
-
-def merge_rules(given: Mapping[str, Mapping[str, int]]) -> Rules:
-    """Completes every agent type's rule from `default`."""
-    default = _rule("default", {**DEFAULT_RULE, **given.get("default", {})})
-    return {
-        "default": default,
-        **{name: _rule(name, {**default, **rule}) for name, rule in given.items()},
-    }
-
-
-LONGEST_RULE = 10**9  # 31 years; PostgreSQL has no timestamps before 4713 BC
-
-
-def _rule(name: str, rule: dict[str, int]) -> dict[str, int]:
-    if unknown := set(rule) - set(DEFAULT_RULE):
-        raise ValueError(f"{name} has the unknown key {', '.join(sorted(unknown))}")
-    for key, seconds in rule.items():
-        if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds <= 0:
-            raise ValueError(f"{name}.{key} is no whole number of seconds above 0")
-        if seconds > LONGEST_RULE:
-            raise ValueError(f"{name}.{key} is more than {LONGEST_RULE} seconds")
-    if not rule["interval"] < rule["late"] < rule["lost"]:
-        raise ValueError(f"{name} needs interval < late < lost")
-    return rule
 
 
 def _oidc() -> dict[str, str]:

@@ -19,6 +19,7 @@ from dashboard.database import address
 from dashboard.database.bounded import BoundedConnection
 from dashboard.embedded import database_url, valkey_url
 from dashboard.embedded.credentials import LogIn
+from dashboard.heartbeat_rules import Rules
 from dashboard.logging import logging_config
 from dashboard.secret import secret_key
 
@@ -34,7 +35,7 @@ DATABASE_URL: str = database_url(ENVIRONMENT, LogIn.DASHBOARD)
 LISTEN_DATABASE_URL: str = ENVIRONMENT.listen_database_url
 VALKEY_URL: str = valkey_url(ENVIRONMENT, LogIn.DASHBOARD)
 SESSION_NAMESPACE: str = ENVIRONMENT.namespace
-HEARTBEAT_RULES: environment.Rules = ENVIRONMENT.heartbeat_rules
+HEARTBEAT_RULES: Rules = ENVIRONMENT.heartbeat_rules
 TRASH_DAYS: int = ENVIRONMENT.trash_days
 METRICS_TOKEN: str = ENVIRONMENT.metrics_token
 METRICS_PORT: int = ENVIRONMENT.metrics_port

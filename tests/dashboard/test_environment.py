@@ -6,6 +6,7 @@ import pytest
 
 from dashboard import environment
 from dashboard.errors import SetupError
+from dashboard.heartbeat_rules import DEFAULT_RULE
 
 BAD_PREFIXES = (
     *("agents", "//agents", "/a//b", "/a b", "/..", "/a/../b", "/.hidden", "https://host/agents"),
@@ -38,7 +39,7 @@ def test_with_nothing_set_everything_has_a_value() -> None:
     assert (settings.database_url, settings.valkey_url) == ("", "")
     assert (settings.host, settings.port, settings.demo) == ("127.0.0.1", 8000, True)
     assert settings.data_dir == environment.BASE_DIR / ".data"
-    assert settings.heartbeat_rules == {"default": environment.DEFAULT_RULE}
+    assert settings.heartbeat_rules == {"default": DEFAULT_RULE}
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,8 @@ def test_an_agent_types_rule_takes_from_the_default_what_it_does_not_say(
 ) -> None:
     monkeypatch.setenv("HEARTBEAT_RULES", '{"default": {"late": 40}, "tutor": {"lost": 300}}')
     rules = environment.read().heartbeat_rules
-    assert rules["default"] == {**environment.DEFAULT_RULE, "late": 40}
-    assert rules["tutor"] == {**environment.DEFAULT_RULE, "late": 40, "lost": 300}
+    assert rules["default"] == {**DEFAULT_RULE, "late": 40}
+    assert rules["tutor"] == {**DEFAULT_RULE, "late": 40, "lost": 300}
 
 
 def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
