@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_sessions import Checkpoint, CheckpointManager, InvalidInput
+from agent_sessions.validation import has_visible
 
 START = datetime(2025, 3, 1, 8, tzinfo=UTC)
 
@@ -147,7 +148,7 @@ NAMES = st.lists(st.sampled_from("abcdefgh") | st.text(min_size=1, max_size=3), 
 def test_compression_keeps_what_it_promises_within_its_bounds(
     names: list[str], most: int, after: int
 ) -> None:
-    names = [name for name in names if name.strip() and "\x00" not in name]
+    names = [name for name in names if has_visible(name) and "\x00" not in name]
     checkpoints = made(*names, max_checkpoints=most, compress_after=after)
     kept = checkpoints.get_all()
     ids = [int(c.id.split(":")[1]) for c in kept]
@@ -167,7 +168,7 @@ def test_compression_keeps_what_it_promises_within_its_bounds(
 
 @given(NAMES)
 def test_the_newest_of_each_other_name_survives(names: list[str]) -> None:
-    names = [name for name in names if name.strip() and "\x00" not in name]
+    names = [name for name in names if has_visible(name) and "\x00" not in name]
     checkpoints = made(*names, max_checkpoints=1000, compress_after=30)
     kept = {c.name: c.data["n"] for c in checkpoints.get_all()}
     assert kept == {name: n for n, name in enumerate(names, 1)}

@@ -68,16 +68,24 @@ async def test_a_copy_that_shows_everything_meets_no_conflict(anywhere: SessionM
 async def test_after_a_change_that_conflicts_an_edit_of_what_the_copy_does_not_show_is_refused(
     anywhere: SessionManager,
 ) -> None:
-    """The agent changes its copy while it waits in a pause; another writer changes the same path."""
+    """The agent changes its copy while it waits in a pause; another writer changes the same path.
+
+    Leaving the block tries to store the change once more.
+    """
     made = await anywhere.create_session("grader", context=START)
-    async with anywhere.attach(made.session_id, complete=False) as run:
-        await anywhere.pause(made.session_id, **OLGA)
+    with pytest.raises(Conflict, match="rubric"):
+        await _conflict(anywhere, made.session_id)
+
+
+async def _conflict(anywhere: SessionManager, session_id: str) -> None:
+    async with anywhere.attach(session_id, complete=False) as run:
+        await anywhere.pause(session_id, **OLGA)
         waiting = asyncio.create_task(run.safe_point())
         await asyncio.sleep(0)
         run.context["rubric"] = 3
         seen = run.session.version
-        await anywhere.edit(made.session_id, context=START | {"rubric": 2}, **OLGA)
-        await anywhere.resume(made.session_id, **OLGA)
+        await anywhere.edit(session_id, context=START | {"rubric": 2}, **OLGA)
+        await anywhere.resume(session_id, **OLGA)
         await waiting
         assert run.context == START | {"rubric": 3}
         assert run.session.version == seen

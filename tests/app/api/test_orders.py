@@ -167,6 +167,7 @@ def test_the_same_key_again_has_one_effect(olga, create):
 
 
 def test_fifty_at_once_with_one_key_have_one_effect(olga, create, checkpoint):
+    """On a busy machine some find no free connection in time; they repeat the request, as the answer says."""
     session = create(step=0)
     checkpoint(session, "first", step=1)
     path = f"/sessions/{session.session_id}/rollbacks"
@@ -175,7 +176,9 @@ def test_fifty_at_once_with_one_key_have_one_effect(olga, create, checkpoint):
     def send():
         body = {"reason": "again", "checkpoint": 1}
         try:
-            found.append(olga.post(path, body, Idempotency_Key="fifty").status_code)
+            while (status := olga.post(path, body, Idempotency_Key="fifty").status_code) == 503:
+                pass
+            found.append(status)
         finally:
             # the test client keeps the thread's connection; a server would close it
             connection.close()
