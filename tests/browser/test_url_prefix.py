@@ -228,7 +228,7 @@ def test_a_page_whose_log_in_has_ended_leads_to_the_log_in_and_back(
     wait_until_live(visit.page)
     visit.page.context.clear_cookies()
     visit.page.locator("#refresh").click()
-    visit.is_at("/login/?next=/agents/%3Ftype%3Dtutor")
+    visit.is_at("/login/?next=%2Fagents%2F%3Ftype%3Dtutor")
     visit.log_in()
     visit.is_at("/?type=tutor")
     visit.stays_below_the_prefix()
