@@ -170,7 +170,9 @@ def open_dialog(open_page: Open, made: AgentSession) -> Page:
 
 
 def confirm(page: Page) -> None:
-    page.locator("dialog form button.primary").click()
+    button = page.locator("dialog form button.primary")
+    expect(button).not_to_have_attribute("aria-busy", "true")  # meanwhile a click sends nothing
+    button.click()
 
 
 def is_paused(page: Page, made: AgentSession) -> None:
