@@ -6,7 +6,7 @@ import logging
 import traceback
 from typing import Any
 
-from agent_sessions import validation
+from agent_sessions import save_rules, validation
 from agent_sessions.attach_options import AttachOptions, Kinds
 from agent_sessions.errors import (
     Conflict,
@@ -35,7 +35,7 @@ async def leave(run: Run, error: BaseException | None, options: AttachOptions) -
     """
     if run.lease.is_copy or not isinstance(error, Exception | None):
         return
-    order = await _standing(run, error)
+    order = await _standing(run, error, options)
     if order is None and error is not None:
         await _leave_by(run, error, options)
         return
@@ -61,8 +61,7 @@ async def _save_the_rest(run: Run, options: AttachOptions, *, complete: bool) ->
 
 async def _leave_by(run: Run, error: Exception, options: AttachOptions) -> None:
     if is_made_of(error, LEAVE_OPEN):
-        if not is_made_of(error, StorageUnavailable):  # which would be waited for once more
-            await _store_beside(run, error)
+        _say_what_is_unsaved(run, error)
         _say_that_it_stays_open(run, error)
     elif is_made_of(error, (*LEAVE_OPEN, *_each(options.retry_on))):
         await _fail_or_count(run, error, options.attempts)
@@ -70,16 +69,14 @@ async def _leave_by(run: Run, error: Exception, options: AttachOptions) -> None:
         await _fail_with(run, error)
 
 
-async def _store_beside(run: Run, error: Exception) -> None:
-    """Stores what is unsaved while `error` leaves the block and the session open."""
-    if run.session.state not in LIVE_STATES:
-        return
-    try:
-        await run.store_changes()
-    except OrderReceived as order:
-        raise order from error
-    except Exception as failed:  # the agent's own error must leave the block
-        _say_what_was_not_stored(run, error, failed)
+def _say_what_is_unsaved(run: Run, error: Exception) -> None:
+    """A half-done step is not stored: the next attempt could take it for a finished one."""
+    session = run.session
+    known = session.state in LIVE_STATES and session.attempt is None
+    if known and save_rules.is_changed(session):
+        error.add_note(
+            "changes since the last save were not stored: the next attempt starts from that save"
+        )
 
 
 def _say_what_was_not_stored(run: Run, error: Exception, failed: Exception) -> None:
@@ -121,7 +118,7 @@ async def _fail_or_count(run: Run, error: Exception, attempts: int) -> None:
     if n >= attempts:
         await _fail_with(run, error, {"attempts": n})
         return
-    await _store_beside(run, error)
+    _say_what_is_unsaved(run, error)
     try:
         await run.count_attempt(_told(error), attempts)
     except Exception:
@@ -139,16 +136,25 @@ def _told(error: Exception) -> str:
     return _storable(f"{type(error).__name__}: {said}")[: validation.MAX_TEXT]
 
 
-async def _standing(run: Run, error: Exception | None) -> OrderReceived | None:
+async def _standing(
+    run: Run, error: Exception | None, options: AttachOptions
+) -> OrderReceived | None:
     if run.order is not None:
         return run.order.again()
     if isinstance(error, WriteRefused):
         return await run.stored_order()
-    if error is None and run.session.state in LIVE_STATES:
-        try:
+    if run.session.state not in LIVE_STATES:
+        return None
+    try:
+        if error is None:
             return await run.known_order()
-        except StorageUnavailable as away:
-            logger.debug("pending orders are unknown; the next attach reads them: %s", away)
+        if is_made_of(error, _each(options.retry_on)):
+            return await run.stored_order()  # the session may not stay open for another attempt
+    except StorageUnavailable as away:
+        logger.debug("pending orders are unknown; the next attach reads them: %s", away)
+    except SessionNotFound:
+        if error is None:
+            raise
     return None
 
 

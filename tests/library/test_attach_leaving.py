@@ -234,7 +234,8 @@ async def test_a_conflict_leaves_the_session_open_and_says_so(
     assert found.context == {"grade": 2}
     assert f"session {session.session_id} stays open" in caplog.text
     assert met.value.__notes__ == [
-        f"session {session.session_id} stays open: attach again to go on"
+        "changes since the last save were not stored: the next attempt starts from that save",
+        f"session {session.session_id} stays open: attach again to go on",
     ]
 
 

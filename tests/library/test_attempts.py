@@ -29,7 +29,7 @@ async def test_an_error_to_be_tried_again_leaves_the_session_open_and_is_counted
     assert left.value.__notes__[-1].endswith("stays open: attach again to go on")
     found = await read(anywhere, session.session_id)
     assert (found.state, found.failed_attempts, found.owner_id) == ("active", 1, None)
-    assert found.context == {"half done": True}
+    assert found.context == {}
 
 
 async def test_an_error_after_the_work_was_completed_is_no_attempt(

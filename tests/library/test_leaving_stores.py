@@ -23,6 +23,7 @@ from tests.library.people import OLGA, names
 from tests.library.test_owners import read
 
 BUSY = ConnectionError("model API answered 529")
+NOT_STORED = "changes since the last save were not stored: the next attempt starts from that save"
 
 
 def change(run: Run) -> None:
@@ -86,27 +87,29 @@ async def test_what_a_framework_wraps_while_handing_back_is_stored_too(
     await assert_stored(anywhere, session.session_id)
 
 
-async def test_an_error_that_is_tried_again_stores_what_is_unsaved(
-    anywhere: SessionManager,
+@pytest.mark.parametrize("kind", [ConnectionError, Conflict])
+async def test_an_error_that_leaves_its_session_open_stores_no_half_done_step_and_says_so(
+    anywhere: SessionManager, kind: type[Exception]
 ) -> None:
     session = await anywhere.create_session("grader")
-    with pytest.raises(ConnectionError):
+    with pytest.raises(kind) as left:
         async with anywhere.attach(session.session_id, retry_on=ConnectionError) as run:
+            await run.checkpoint("essay_marked")
             change(run)
-            raise BUSY
-    await assert_stored(anywhere, session.session_id)
-    assert (await read(anywhere, session.session_id)).failed_attempts == 1
+            raise kind(None, ["marks.Anna"])
+    assert NOT_STORED in left.value.__notes__
+    found = await read(anywhere, session.session_id)
+    assert (found.state, found.context, found.metadata) == ("active", {}, {})
+    assert (await names(anywhere, session.session_id))[-1] == "essay_marked"
 
 
-async def test_a_conflict_of_another_session_does_not_lose_what_is_unsaved(
-    anywhere: SessionManager,
-) -> None:
+async def test_an_error_after_everything_was_saved_names_nothing(anywhere: SessionManager) -> None:
     session = await anywhere.create_session("grader")
-    with pytest.raises(Conflict):
-        async with anywhere.attach(session.session_id) as run:
-            change(run)
-            raise Conflict(None, ["marks.Anna"])
-    await assert_stored(anywhere, session.session_id)
+    with pytest.raises(ConnectionError) as left:
+        async with anywhere.attach(session.session_id, retry_on=ConnectionError) as run:
+            await run.checkpoint("essay_marked")
+            raise ConnectionError("model API answered 529")
+    assert NOT_STORED not in left.value.__notes__
 
 
 async def test_after_a_rollback_nothing_is_stored_and_nothing_counted(
@@ -166,19 +169,6 @@ async def test_a_conflict_that_keeps_changes_from_being_stored_is_raised(
     assert (found.state, found.context) == ("active", {"grade": 2})
     assert met.value.paths == ["grade"]
     assert "stays open" in met.value.__notes__[-1]
-
-
-async def test_changes_that_cannot_be_stored_beside_an_error_are_named_by_its_note(
-    anywhere: SessionManager,
-) -> None:
-    session = await anywhere.create_session("grader")
-    with pytest.raises(ConnectionError) as left:
-        async with anywhere.attach(session.session_id, retry_on=ConnectionError) as run:
-            run.context["marks"] = {1, 2}
-            raise ConnectionError("model API answered 529")
-    assert any("not stored" in note and "marks" in note for note in left.value.__notes__)
-    found = await read(anywhere, session.session_id)
-    assert (found.state, found.context, found.failed_attempts) == ("active", {}, 1)
 
 
 async def test_changes_that_an_error_cannot_store_as_it_fails_are_named_by_its_note(
