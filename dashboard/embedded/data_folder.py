@@ -56,7 +56,10 @@ def socket_folder(data_dir: Path) -> Path:
 
 
 def own_folder(folder: Path, account: Account) -> Path:
-    """Makes a folder that only the account may enter. Raises SetupError for a symlink or somebody else's folder."""
+    """Creates a folder with access for its owner alone.
+
+    Raises SetupError if the path is a symlink or belongs to another account.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid not in (os.geteuid(), account.uid):
         raise SetupError(f"{folder} belongs to somebody else: remove it, or set another DATA_DIR")

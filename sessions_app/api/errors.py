@@ -121,9 +121,8 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
         return refused(request, error.__cause__)
     if isinstance(error.__cause__, UnsupportedMediaType):
         return problem(415)
-    if isinstance(
-        error.__cause__, InvalidInput
-    ):  # of json_input: what is wrong with the JSON, and where
+    # of json_input: what is wrong with the JSON, and where
+    if isinstance(error.__cause__, InvalidInput):
         return problem(error.status_code, detail=explain(error.__cause__))
     text = str(error)
     if text.startswith("Cannot parse request body"):  # ninja's own text

@@ -184,7 +184,7 @@ class CheckpointPage(Schema):
 
 
 class RequestBody(Schema):
-    """A body: no conversions (true is not 1, 2.0 is not 2), and no fields that nobody reads."""
+    """The body of a request. Values are not converted (true is not 1, 2.0 is not 2), unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 

@@ -19,7 +19,6 @@ from ..models import ApiToken
 from ..numbers import MAX_DAYS
 
 PREFIX = "ags_"
-MAX_NAME = 100
 NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -39,7 +38,8 @@ def make(user: User, name: str, days: int | None = None) -> str:
 
 def check_name(name: str) -> None:
     """Raises InvalidInput for a name that cannot be stored or seen."""
-    validation.text(name, "name", MAX_NAME, required=True)
+    longest = ApiToken._meta.get_field("name").max_length or 0
+    validation.text(name, "name", longest, required=True)
 
 
 def user_of(token: str) -> User | None:

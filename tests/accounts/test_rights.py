@@ -1,4 +1,4 @@
-"""What users without a permission are told, the same everywhere."""
+"""The message for users without a permission is the same on pages, in the API and in the admin."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ async def watch(once: bool) -> None:
         if task.done():
             task.result()  # raises: a failed check must not end `--once` with success
     except LOST as error:
-        raise CommandError(_("PostgreSQL does not answer: {error}").format(error=error)) from error
+        raise CommandError(_("PostgreSQL does not answer: %(error)s") % {"error": error}) from error
     finally:
         await cancel_and_wait(*(each for each in (stop, task) if not each.done()))
         await watching.close()
