@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sessions_app.health import Health, health, is_without_agent, rule_for
+from sessions_app.health import Health, health, is_without_agent, limits_of, rule_for
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 RULES = {
@@ -90,3 +90,21 @@ def test_an_order_finds_no_agent_once_its_heartbeat_is_lost_whatever_the_state(
 
 def test_one_that_has_made_no_progress_yet_is_on_time() -> None:
     assert health(Facts(last_progress=None), RULES, NOW) is Health.ON_TIME
+
+
+@pytest.mark.parametrize(
+    ("state", "limits"),
+    [
+        ("active", "lost heartbeat 120;late heartbeat 30;no_progress progress 600"),
+        ("paused", "lost heartbeat 120;late heartbeat 30"),
+        ("completed", ""),
+        ("deleted", ""),
+    ],
+)
+def test_the_browser_gets_the_limits_of_the_state(state: str, limits: str) -> None:
+    assert limits_of(Facts(state=state), RULES) == limits
+
+
+def test_progress_that_is_unknown_has_no_limit_and_a_heartbeat_has() -> None:
+    unknown = Facts(last_heartbeat=None, last_progress=None)
+    assert limits_of(unknown, RULES) == "lost heartbeat 120;late heartbeat 30"

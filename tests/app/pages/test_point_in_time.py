@@ -292,6 +292,20 @@ def test_a_silence_that_ended_a_session_is_on_the_axis(look: Client, make_sessio
     assert silence["to"] - silence["from"] == pytest.approx(3 * 24 * 3600 * 1000, rel=0.01)
 
 
+def test_a_state_that_is_on_no_list_is_drawn_with_its_own_word(
+    look: Client, make_session: Make
+) -> None:
+    made = make_session()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agent_session_history (session_id, version, at, kind, from_state, to_state, epoch, source)"
+            " VALUES (%s, 2, now(), 'state', 'active', 'molten', 0, 'sql')",
+            (made.session_id,),
+        )
+    (last,) = axis_of(look, made)["states"][-1:]
+    assert (last["state"], last["word"]) == ("deleted", "molten")
+
+
 def test_hostile_names_on_the_axis_are_bounded(look: Client, make_session: Make) -> None:
     made = make_session(checkpoints=("<script>" + "x" * 180,))
     response = look.get(f"/sessions/{made.session_id}/timeline/")
