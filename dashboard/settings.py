@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from agent_sessions.keys import Keys
 from dashboard import environment
 from dashboard.database import address
-from dashboard.database.bounded import BoundedConnection
+from dashboard.database.bounded_connection import BoundedConnection
 from dashboard.embedded import database_url, valkey_url
 from dashboard.embedded.credentials import LogIn
 from dashboard.heartbeat_rules import Rules

@@ -25,8 +25,8 @@ from psycopg.adapt import AdaptersMap
 
 from agent_sessions.stored_values import TimeLoader
 
-from . import bounded
-from .bounded import NoAnswer
+from . import bounded_connection
+from .bounded_connection import NoAnswer
 
 ATTEMPTS = 3  # another one may die during the check; a third one means a new outage
 
@@ -49,7 +49,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         for _ in range(ATTEMPTS):
             connection = super().get_new_connection(conn_params)
             try:
-                bounded.check(connection)
+                bounded_connection.check(connection)
             except Broken as error:
                 self.pool.putconn(connection)
                 if isinstance(error, NoAnswer):

@@ -20,7 +20,7 @@ from .authentication import AUTH, Token
 from .export import router as export
 from .openapi import DescribedAPI
 from .orders import router as orders
-from .parameters import refuse_others, require_known
+from .parameters import refuse_unknown, require_known
 from .sessions import router as reading
 
 JSON = re.compile(r"application/(\S+\+)?json")
@@ -71,4 +71,4 @@ api = DescribedAPI(
 )
 errors.install(api)
 for router in (export, reading, orders):
-    api.add_router("", refuse_others(router))
+    api.add_router("", refuse_unknown(router))

@@ -52,7 +52,7 @@ def require_known(query: QueryDict, single: Collection[str], several: Collection
             raise InvalidInput(f"The parameter “{name}” contains a NUL character.")
 
 
-def refuse_others(router: Router) -> Router:
+def refuse_unknown(router: Router) -> Router:
     """Applies `require_known` to every operation of the router, before its view."""
     for path in router.path_operations.values():
         for operation in path.operations:

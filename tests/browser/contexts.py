@@ -19,12 +19,12 @@ STORED = "local_storage,indexeddb,cache_storage,service_workers"  # not the cach
 class ReusedContext:
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
-        self._stays = context.new_page()
-        self._devtools = context.new_cdp_session(self._stays)
+        self._kept_page = context.new_page()
+        self._devtools = context.new_cdp_session(self._kept_page)
 
     def clear(self, origins: Iterable[str]) -> None:
         for page in self.context.pages:
-            if page != self._stays:
+            if page != self._kept_page:
                 page.close()
         self.context.set_offline(False)
         self.context.clear_cookies()
