@@ -23,11 +23,13 @@ class ReusedContext:
         self._devtools = context.new_cdp_session(self._kept_page)
 
     def clear(self, origins: Iterable[str]) -> None:
+        # Before the pages close: the last request of a page must not carry a cookie. Its answer comes after the
+        # tables were emptied, and Django would delete the cookie of the next test with it.
+        self.context.clear_cookies()
         for page in self.context.pages:
             if page != self._kept_page:
                 page.close()
         self.context.set_offline(False)
-        self.context.clear_cookies()
         for origin in origins:
             stored = {"origin": origin, "storageTypes": STORED}
             self._devtools.send("Storage.clearDataForOrigin", stored)
