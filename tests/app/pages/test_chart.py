@@ -67,7 +67,7 @@ def test_what_valkey_lost_is_not_shown_as_silence(
         valkey.flushdb()
     assert chart(minutes, "state", now).beats == [None] * len(chart(minutes, "state", now).slots)
     manager_portal.call(lambda manager: manager.heartbeat(session.session_id))
-    later = now + timedelta(minutes=minutes - 1)
+    later = now + timedelta(minutes=minutes - 2)  # a slot of a minute before the heartbeat
     drawn = chart(minutes, "state", later)
     assert drawn.beats is not None
     first = next(i for i, n in enumerate(drawn.beats) if n is not None)
