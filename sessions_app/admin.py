@@ -33,7 +33,7 @@ from .checkpoint_words import checkpoint_text
 from .choices import VERBS, Verb
 from .drafts import drafts
 from .models import AgentSession, Checkpoint
-from .permissions import may_look, may_operate, permitted_verbs
+from .permissions import access
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
@@ -111,26 +111,33 @@ class SessionAdmin(KeepsDrafts):
         "id", "agent_type", "user_id", "state", "version", "created_at", "updated_at", "last_heartbeat",
         "last_progress", "ended_at", "order", "refused_writes", "checkpoint_names",
     )  # fmt: skip
-    fieldsets = (
-        (None, {"fields": readonly_fields}),
-        (gettext_lazy("Content"), {"fields": ("context", "metadata")}),
-        (
-            gettext_lazy("Order"),
-            {"fields": ("conflicts", "verb", "checkpoint", "reason", "seen_version", "request_id")},
-        ),
+    facts = (None, {"fields": readonly_fields})
+    content = (gettext_lazy("Content"), {"fields": ("context", "metadata")})
+    orders = (
+        gettext_lazy("Order"),
+        {"fields": ("conflicts", "verb", "checkpoint", "reason", "seen_version", "request_id")},
     )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """The orders that this user may give."""
-        permitted = {f"{verb.name}_sessions" for verb in permitted_verbs(request.user)}
+        permitted = {f"{verb.name}_sessions" for verb in access(request).verbs}
         found = super().get_actions(request)
         return {name: action for name, action in found.items() if name in permitted}
+
+    def get_fieldsets(self, request: HttpRequest, obj: AgentSession | None = None) -> Any:
+        content = [self.content] if access(request).sees_content else []
+        return [self.facts, *content, self.orders]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AgentSession | None = None) -> Any:
+        if access(request).may_edit:
+            return self.readonly_fields
+        return (*self.readonly_fields, *self.content[1]["fields"])
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
         known = {
             "actor": request.user.get_username(),
-            "permitted": permitted_verbs(request.user),
+            "permitted": access(request).verbs,
         }
         return type(form.__name__, (form,), known)
 
@@ -201,14 +208,11 @@ class SessionAdmin(KeepsDrafts):
         """Always false: deleting is an order, and rows are not removed here."""
         return False
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return may_operate(request.user)
-
     def has_change_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
-        return self.has_operate_permission(request)
+        return access(request).may_act
 
     def has_view_permission(self, request: HttpRequest, obj: AgentSession | None = None) -> bool:
-        return may_look(request.user)
+        return access(request).sees_sessions
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
@@ -70,10 +72,15 @@ class PrefetchingModelBackend(ModelBackend):
         return user
 
     def get_user(self, user_id: int) -> User | None:
-        found = get_user_model()._default_manager.select_related("liststyle__default_view")
-        user = found.annotate(given=RawSQL(PERMISSIONS_SQL, ())).filter(pk=user_id).first()  # noqa: S611
-        if user is None or not self.user_can_authenticate(user):
-            return None
+        people = get_user_model()._default_manager.select_related("liststyle__default_view")
+        user = next(iter(with_permissions(people.filter(pk=user_id))), None)
+        return user if user is not None and self.user_can_authenticate(user) else None
+
+
+def with_permissions(people: QuerySet[User]) -> Sequence[User]:
+    """The users with the permissions of themselves and of their groups, where Django looks for them."""
+    found = list(people.annotate(given=RawSQL(PERMISSIONS_SQL, ())))  # noqa: S611 - without parameters
+    for user in found:
         if not user.is_superuser:
             setattr(user, "_perm_cache", set(user.given))  # noqa: B010
-        return user
+    return found

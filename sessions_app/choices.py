@@ -81,9 +81,8 @@ class Verb:
     `ordered` is its label in the history, `checkpoint` the label of its checkpoint.
 
     `agent_sessions.states` defines where it is possible. `main_in`: states whose page offers it
-    first. `undo`: the verb that reverts it. `permission`: the required permission, where it is not
-    the one to operate. `rare`: shown only where it is possible. `unconfirmed`: the label of an
-    active session until its agent has confirmed the order.
+    first. `undo`: the verb that reverts it. `rare`: shown only where it is possible. `unconfirmed`:
+    the label of an active session until its agent has confirmed the order.
     """
 
     name: str
@@ -101,9 +100,13 @@ class Verb:
     needs_checkpoint: bool = False
     main_in: frozenset[str] = frozenset()
     undo: str = ""
-    permission: str = ""
     blocked: Text = ""
     unconfirmed: Badge | None = None
+
+    @property
+    def right(self) -> str:
+        """The permission that it needs."""
+        return f"{self.name}_session"
 
     @property
     def states(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""View decorators for the permissions to view and to operate sessions."""
+"""View decorators for the rights on sessions."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,35 +9,41 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 from .choices import Verb
-from .permissions import may_look, may_operate, may_perform, permitted_verbs
+from .permissions import VIEW, Access, access, labels
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
-def performers_only(view: View[P]) -> View[P]:
-    """For users who may give at least one order; the view checks the permission for its own."""
-    return _guarded(view, lambda request: bool(permitted_verbs(request.user)))
-
-
-def require_permission(request: HttpRequest, verb: Verb) -> None:
-    if not may_perform(request.user, verb):
-        raise PermissionDenied
-
-
 def viewers_only(view: View[P]) -> View[P]:
-    return _guarded(view, lambda request: may_look(request.user))
+    return _guarded(view, lambda request: require_right(request, VIEW))
 
 
-def operators_only(view: View[P]) -> View[P]:
-    return _guarded(view, lambda request: may_operate(request.user))
+def requires(*rights: str) -> Callable[[View[P]], View[P]]:
+    """All of them; the page of a refusal names the missing one."""
+
+    def decorated(view: View[P]) -> View[P]:
+        return _guarded(view, lambda request: require_right(request, *rights))
+
+    return decorated
 
 
-def _guarded(view: View[P], allowed: Callable[[HttpRequest], bool]) -> View[P]:
+def require_right(request: HttpRequest, *rights: str) -> None:
+    """Raises PermissionDenied with the label of the missing right."""
+    found: Access = access(request)
+    for right in rights:
+        if not found.has(right):
+            raise PermissionDenied(str(labels()[right]))
+
+
+def require_verb(request: HttpRequest, verb: Verb) -> None:
+    require_right(request, verb.right)
+
+
+def _guarded(view: View[P], check: Callable[[HttpRequest], None]) -> View[P]:
     @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not allowed(request):
-            raise PermissionDenied
+        check(request)
         return view(request, *args, **kwargs)
 
     return cast(View[P], login_required(guarded))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -13,6 +13,7 @@ from agent_sessions.stored_values import read_json
 
 from .bidi import isolated
 from .choices import STATE_LABELS
+from .permissions import VIEW, labels
 from .querysets import CheckpointQuerySet, HistoryQuerySet, PastContextQuerySet, SessionQuerySet
 
 
@@ -82,7 +83,7 @@ class AgentSession(models.Model):
         verbose_name = _("agent session")
         verbose_name_plural = _("agent sessions")
         permissions = [
-            ("operate_agentsession", _("Can pause, resume, fail and roll back sessions"))
+            (right, cast("Any", label)) for right, label in labels().items() if right != VIEW
         ]
 
     def __str__(self) -> str:
@@ -191,7 +192,7 @@ class Blindness(models.Model):
 
 
 class ApiToken(models.Model):
-    """A program's way in, with a person's rights. Only the hash is kept. Django's own table, no mirror."""
+    """Lets a program in with rights of a user. Only its hash is stored. Managed by Django."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("user")
@@ -201,6 +202,12 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used"), null=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    rights = ArrayField(
+        models.CharField(max_length=100),
+        verbose_name=_("rights"),
+        null=True,
+    )
+    """None: all of its user, as for tokens that were made before rights could be chosen."""
 
     class Meta:
         verbose_name = _("API token")

@@ -1,54 +1,156 @@
-"""The permissions to view and to operate sessions, and the two default groups."""
+"""The rights on sessions, what a caller has of them, and the ready groups."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from .choices import VERBS, Verb
+from .choices import VERBS, Text, Verb
 
 Person = AbstractBaseUser | AnonymousUser
 
 VIEW = "view_agentsession"
-OPERATE = "operate_agentsession"
-GROUPS = {"viewers": (VIEW,), "operators": (VIEW, OPERATE)}
-LOOK = (VIEW, OPERATE)  # operators may also view
-NAMES = {VIEW: "Can view agent sessions", OPERATE: "Can operate agent sessions"}
+CONTENT = "view_content"
+EXPORT = "export_history"
+EDIT = "edit_session"
+SHARE = "share_views"
+LABELS: dict[str, Text] = {
+    VIEW: _("See sessions"),
+    CONTENT: _("See contents of sessions"),
+    EXPORT: _("Export the history"),
+    EDIT: _("Edit context and metadata"),
+    SHARE: _("Share saved views"),
+}
+"""Of the rights beside those of the verbs. Each of them needs VIEW as well."""
+
+ORDERS = tuple(verb.right for verb in VERBS.values())
+GROUPS: dict[str, tuple[str, ...]] = {
+    "viewers": (VIEW,),
+    "operators": (VIEW, CONTENT, EXPORT, EDIT, *ORDERS),
+    "leads": (VIEW, CONTENT, EXPORT, EDIT, *ORDERS, SHARE),
+    "data protection": (VIEW, CONTENT, EXPORT),
+    "administrators": (*LABELS, *ORDERS),
+}
 
 
-def has_right(user: Person, right: str) -> bool:
-    return cast("User", user).has_perm(f"sessions_app.{right}")
+def labels() -> dict[str, Text]:
+    """Every right with its label."""
+    return {**LABELS, **{verb.right: verb.label for verb in VERBS.values()}}
 
 
-def may_look(user: Person) -> bool:
-    return any(has_right(user, right) for right in LOOK)
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a caller may do. Equal ones see the same pages and counts."""
+
+    rights: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """A key for what is computed once for all callers with equal access."""
+        return hashlib.sha256(" ".join(sorted(self.rights)).encode()).hexdigest()[:16]
+
+    def has(self, right: str) -> bool:
+        """Without the right to see sessions no other one counts."""
+        return VIEW in self.rights and right in self.rights
+
+    def may_perform(self, verb: Verb) -> bool:
+        return self.has(verb.right)
+
+    @property
+    def sees_sessions(self) -> bool:
+        return self.has(VIEW)
+
+    @property
+    def sees_content(self) -> bool:
+        return self.has(CONTENT)
+
+    @property
+    def may_export(self) -> bool:
+        return self.has(EXPORT)
+
+    @property
+    def may_edit(self) -> bool:
+        """Who edits sees the whole value."""
+        return self.has(EDIT) and self.has(CONTENT)
+
+    @property
+    def may_share(self) -> bool:
+        return self.has(SHARE)
+
+    @property
+    def may_roll_back(self) -> bool:
+        return self.may_perform(VERBS["rollback"])
+
+    @property
+    def verbs(self) -> list[Verb]:
+        """The orders that the caller may give."""
+        return [verb for verb in VERBS.values() if self.may_perform(verb)]
+
+    @property
+    def may_act(self) -> bool:
+        return self.may_edit or bool(self.verbs)
+
+    def limited_to(self, rights: Collection[str] | None) -> Access:
+        """Those of the given rights that the caller has; None for all."""
+        return self if rights is None else Access(self.rights & frozenset(rights))
 
 
-def may_operate(user: Person) -> bool:
-    return has_right(user, OPERATE)
+NONE = Access()
 
 
-def may_perform(user: Person, verb: Verb) -> bool:
-    return has_right(user, verb.permission or OPERATE)
+def access_of(user: Person) -> Access:
+    """Superusers have every right, disabled and anonymous users have none."""
+    if not user.is_active:
+        return NONE
+    known = labels().keys()
+    if cast("User", user).is_superuser:
+        return Access(frozenset(known))
+    return access_from(cast("User", user).get_all_permissions())
 
 
-def permitted_verbs(user: Person) -> list[Verb]:
-    """The orders that a person may give."""
-    return [verb for verb in VERBS.values() if may_perform(user, verb)]
+def access_from(given: Collection[str]) -> Access:
+    """From the names of permissions, like `sessions_app.view_agentsession`."""
+    named = (
+        name.removeprefix("sessions_app.") for name in given if name.startswith("sessions_app.")
+    )
+    return Access(frozenset(labels()) & frozenset(named))
+
+
+def access(request: HttpRequest) -> Access:
+    """Of the request's user, or of the token that it was sent with."""
+    found: Access | None = getattr(request, "access", None)
+    if found is None:
+        user = getattr(request, "user", None)  # error pages are also shown before log-ins are read
+        found = NONE if user is None else access_of(user)
+        setattr(request, "access", found)  # noqa: B010
+    return found
 
 
 def ensure_groups() -> None:
-    """Also creates the permissions: Django creates those of an unmanaged model only if a migration names it."""
-    content_type, _ = ContentType.objects.get_or_create(
+    """Creates the ready groups. One that exists keeps its rights: an administrator may have changed them."""
+    permissions = ensure_permissions()
+    for name, rights in GROUPS.items():
+        group, created = Group.objects.get_or_create(name=name)
+        if created:
+            group.permissions.set([permissions[right] for right in rights])
+
+
+def ensure_permissions() -> dict[str, Permission]:
+    """Django creates those of an unmanaged model only if a migration names it."""
+    content_type, _made = ContentType.objects.get_or_create(
         app_label="sessions_app", model="agentsession"
     )
-    for group_name, codenames in GROUPS.items():
-        group, _ = Group.objects.get_or_create(name=group_name)
-        for codename in codenames:
-            permission, _ = Permission.objects.get_or_create(
-                codename=codename, content_type=content_type, defaults={"name": NAMES[codename]}
-            )
-            group.permissions.add(permission)
+    found = {}
+    for codename, label in labels().items():
+        found[codename], _made = Permission.objects.get_or_create(
+            codename=codename, content_type=content_type, defaults={"name": str(label)}
+        )
+    return found

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import Group, Permission
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ..permissions import GROUPS, OPERATE, VIEW
+from ..permissions import labels
 
-OWN: dict[str, Promise] = {
-    VIEW: gettext_lazy("Look at sessions"),
-    OPERATE: gettext_lazy("Operate sessions"),
+GROUPS: dict[str, Promise] = {
+    "viewers": gettext_lazy("see sessions, not their contents"),
+    "operators": gettext_lazy("see and act on sessions"),
+    "leads": gettext_lazy("act on sessions and share views"),
+    "data protection": gettext_lazy("see and export contents, without acting"),
+    "administrators": gettext_lazy("everything"),
 }
 KINDS: dict[str, Promise] = {
     "add": gettext_lazy("Add: %(what)s"),
@@ -29,8 +34,9 @@ def right_word(right: Permission) -> str:
 
 
 def _right(right: Permission) -> str:
-    if right.content_type.app_label == "sessions_app" and right.codename in OWN:
-        return str(OWN[right.codename])
+    own = labels()
+    if right.content_type.app_label == "sessions_app" and right.codename in own:
+        return str(own[right.codename])
     kind, _joint, model_name = right.codename.partition("_")
     model = right.content_type.model_class()
     if kind in KINDS and model and model_name == model._meta.model_name:
@@ -38,10 +44,15 @@ def _right(right: Permission) -> str:
     return right.name
 
 
+def rights_text(rights: Collection[str] | None) -> str:
+    """The rights of a token in the reader's words."""
+    if rights is None:
+        return _("everything that its user may do")
+    known = labels()
+    return ", ".join(str(known.get(right, right)) for right in rights)
+
+
 def group_word(group: Group) -> str:
     """The group's name, with a description for the groups of this project."""
-    if group.name not in GROUPS:
-        return group.name
-    may_act = OPERATE in GROUPS[group.name]
-    word = _("may act on sessions") if may_act else _("may look, not act")
-    return f"{group.name} ({word})"
+    word = GROUPS.get(group.name)
+    return group.name if word is None else f"{group.name} ({word})"

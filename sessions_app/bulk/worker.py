@@ -31,7 +31,7 @@ from agent_sessions import (
 from .. import actions
 from ..choices import VERBS
 from ..models import HistoryEntry
-from ..permissions import may_perform
+from ..permissions import access_of
 from .models import BulkItem, BulkJob
 
 logger = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def _problem(error: SessionError) -> tuple[str, str]:
 def owner_may_operate(job: BulkJob) -> bool:
     """Whether the owner still has the permission; without it the job stops."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
-    return owner is not None and owner.is_active and may_perform(owner, VERBS[job.verb])
+    return owner is not None and owner.is_active and access_of(owner).may_perform(VERBS[job.verb])
 
 
 class Background:
