@@ -12,6 +12,7 @@ from agent_sessions.states import SessionState
 
 from ..choices import VERBS
 from ..models import AgentSession
+from ..permissions import access_of
 from ..querysets import SessionQuerySet
 from ..selectors.filters import ListFilter
 from .models import BulkItem, BulkJob
@@ -50,7 +51,7 @@ def plan_matching(verb: str, query: str, user: User) -> BulkJob:
 
     Later matches are not included.
     """
-    sessions = ListFilter.from_query(query).queryset(AgentSession.objects.all())
+    sessions = ListFilter.from_query(query, access_of(user)).queryset(AgentSession.objects.all())
     return _pinned(BulkJob(verb=verb, query=query[:4000], **_by(user)), sessions)
 
 

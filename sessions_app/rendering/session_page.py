@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +15,11 @@ from django.utils.translation import ngettext
 
 from agent_sessions.states import LIVE_STATES, SessionState
 
-from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, Verb, primary_verb
+from ..choices import KINDS, SOURCES, STATES, VERBS, Badge, Text, primary_verb
 from ..health import Health
 from ..listed_states import PAUSED, pause_verbs
 from ..models import AgentSession, HistoryEntry
+from ..permissions import Access
 from ..selectors import conversation as turns
 from ..selectors import session as detail
 from ..selectors.conversation import Conversation
@@ -44,7 +44,10 @@ class SessionPageParams:
 
 
 class SessionPageContent:
-    """Data for the templates, which make no queries: the view calls `read_conversation` or `read_panels` first."""
+    """Data for the templates, which make no queries: the view calls `read_conversation` or `read_panels` first.
+
+    What the reader may not see is not read.
+    """
 
     past: PointInTime | None = None
     conversation: Conversation | None = None
@@ -68,20 +71,21 @@ class SessionPageContent:
         session: AgentSession,
         row: Row,
         asked: SessionPageParams,
-        permitted: Sequence[Verb],
+        access: Access,
     ) -> None:
-        """`permitted` are the verbs that the reader may use."""
         self.session = session
         self.row = row
         self.now = row.read_at
         self.checkpoint_count = row.checkpoint_count
         self.asked = asked
-        self.permitted = permitted
+        self.access = access
+        self.shows_content = access.sees_content
 
     def read_conversation(self) -> None:
-        self.conversation = turns.read_live(
-            self.session.id, self.conversation_id, self.session.context
-        )
+        if self.shows_content:
+            self.conversation = turns.read_live(
+                self.session.id, self.conversation_id, self.session.context
+            )
 
     def read_panels(self) -> None:
         self.read_conversation()
@@ -95,7 +99,7 @@ class SessionPageContent:
         """Returns the newest of all; the page may show older ones."""
         before = self.asked.before_checkpoint
         self.checkpoints, more = detail.read_checkpoints(
-            self.session.id, before=before, past=self.past
+            self.session.id, content=self.shows_content, before=before, past=self.past
         )
         self.older_checkpoints = self.checkpoints[-1].n if more else None
         if self.past is not None:
@@ -104,14 +108,16 @@ class SessionPageContent:
         self.groups = read_step_durations(self.session.id, at) if self.checkpoints else []
         if self.is_newest_checkpoints:
             return self.checkpoints
-        return detail.read_checkpoints(self.session.id, past=self.past)[0]
+        return detail.read_checkpoints(self.session.id, content=False, past=self.past)[0]
 
     def _read_history(self) -> None:
         before = self.asked.before
         if self.past is not None:
             last = (self.past.version or 0) + 1
             before = min(last, before or last)
-        self.history, more = detail.read_history(self.session.id, before, self.asked.kinds)
+        self.history, more = detail.read_history(
+            self.session.id, before, self.asked.kinds, content=self.shows_content
+        )
         self.older_history = self.history[-1].version if more else None
 
     def _read_failure(self, newest: list[ShownCheckpoint]) -> None:
@@ -122,14 +128,18 @@ class SessionPageContent:
         if self.row.state == SessionState.FAILED:
             self.repeated = detail.read_repeated_failure(self.session.id)
         if self.repeated is not None:
-            newest = detail.read_checkpoints(self.session.id, before=self.repeated.earliest)[0]
+            newest = detail.read_checkpoints(
+                self.session.id, content=False, before=self.repeated.earliest
+            )[0]
         self.last_good = detail.first_matching(newest, own=True)
         if self.past is not None:
             return
-        if self.row.state == SessionState.FAILED:
+        if self.row.state == SessionState.FAILED and self.shows_content:
             self.failure = detail.read_failure(self.session.id)
         elif self.session.failed_attempts and self._is_live:
-            self.failed_attempt = detail.read_failed_attempt(self.session.id)
+            self.failed_attempt = detail.read_failed_attempt(
+                self.session.id, content=self.shows_content
+            )
 
     def _read_order(self, newest: list[ShownCheckpoint]) -> None:
         """Facts of the last order, each only where the page shows it."""
@@ -143,7 +153,7 @@ class SessionPageContent:
         if self.row.order_open and self.row.without_agent and self.row.refused_writes:
             later = HistoryEntry.objects.of(session.id).late_saves(self.row.order_version)
             self.saves_after_order = later.exists()
-        if self.rolled_back and self.permitted:
+        if self.rolled_back and self.access.may_roll_back:
             self.undo_checkpoint = detail.read_undo_checkpoint(session.id)
 
     def _order_source(self) -> str:
@@ -203,7 +213,7 @@ class SessionPageContent:
 
     @cached_property
     def actions(self) -> list[Action]:
-        return [detail.action(verb, self.row.state) for verb in self.permitted]
+        return [detail.action(verb, self.row.state) for verb in self.access.verbs]
 
     @property
     def primary_action(self) -> Action | None:
@@ -289,10 +299,13 @@ class PointInTimePage(SessionPageContent):
     past: PointInTime
 
     def read_past(self, at: datetime) -> None:
-        self.past = state_at(self.session, at)
+        self.past = state_at(self.session, at, content=self.shows_content)
 
     def read_conversation(self) -> None:
-        self.conversation = turns.read_past(self.session.id, self.past.context, self.past.version)
+        if self.shows_content:
+            self.conversation = turns.read_past(
+                self.session.id, self.past.context, self.past.version
+            )
 
     @property
     def past_sign(self) -> Badge | None:
@@ -308,15 +321,15 @@ class PointInTimePage(SessionPageContent):
 
 
 def read_page(
-    session_id: Any, asked: SessionPageParams, permitted: Sequence[Verb] = ()
+    session_id: Any, asked: SessionPageParams, access: Access
 ) -> SessionPageContent | None:
     """None if the session does not exist. Panels or conversation are read by the page's methods."""
-    found = detail.read_session(session_id)
+    found = detail.read_session(session_id, content=access.sees_content)
     if found is None:
         return None
     session, row = found
     if asked.at is None or asked.at >= row.read_at:
-        return SessionPageContent(session, row, asked, permitted)
-    page = PointInTimePage(session, row, asked, permitted)
+        return SessionPageContent(session, row, asked, access)
+    page = PointInTimePage(session, row, asked, access)
     page.read_past(max(asked.at, row.created_at or asked.at))
     return page

@@ -16,6 +16,7 @@ from django.utils.formats import number_format
 from agent_sessions.states import SessionState
 
 from ..models import AgentSession
+from ..permissions import Access
 from ..selectors.facet_counts import CountRow, FacetCounts
 from ..selectors.filters import ListFilter
 from .models import ListStyle, SavedView
@@ -108,9 +109,13 @@ def opened(
 
 
 def entries(
-    views: Sequence[SavedView], user: User, current: OpenView | None, found: FacetCounts
+    views: Sequence[SavedView],
+    user: User,
+    current: OpenView | None,
+    found: FacetCounts,
+    access: Access,
 ) -> list[ListedView]:
-    tallies = quick_counts(views, found)
+    tallies = quick_counts(views, found, access)
     at = current.view.pk if current else None
     return [
         ListedView(view, view.owner_id == user.pk, view.pk == at, tallies.get(view.pk, ViewCount()))
@@ -118,11 +123,13 @@ def entries(
     ]
 
 
-def quick_counts(views: Iterable[SavedView], found: FacetCounts) -> dict[int, ViewCount]:
+def quick_counts(
+    views: Iterable[SavedView], found: FacetCounts, access: Access
+) -> dict[int, ViewCount]:
     """Counts of the views that the stored counters can answer."""
     tallies = {}
     for view in views:
-        wanted = ListFilter.from_query(view.query)
+        wanted = ListFilter.from_query(view.query, access)
         if wanted.errors:
             tallies[view.pk] = ViewCount(0)
         elif all(group.key in COUNTED for group in wanted.groups):
@@ -130,12 +137,14 @@ def quick_counts(views: Iterable[SavedView], found: FacetCounts) -> dict[int, Vi
     return tallies
 
 
-def view_counts(views: Sequence[SavedView], found: FacetCounts) -> dict[int, ViewCount]:
+def view_counts(
+    views: Sequence[SavedView], found: FacetCounts, access: Access
+) -> dict[int, ViewCount]:
     """Counts of all views; those without counters are counted up to a limit and cached for seconds."""
-    known = quick_counts(views, found)
+    known = quick_counts(views, found, access)
     for view in views:
         if view.pk not in known:
-            known[view.pk] = _counted(canonical(view.query))
+            known[view.pk] = _counted(canonical(view.query), access)
     return known
 
 
@@ -153,11 +162,12 @@ def _has(cell: CountRow, key: str, value: str) -> bool:
     return value == (cell.listed_state if key == "state" else cell.agent_type)
 
 
-def _counted(query: str) -> ViewCount:
-    found = _checked(cache.get(f"view:{query}"))
+def _counted(query: str, access: Access) -> ViewCount:
+    key = f"view:{access.digest}:{query}"
+    found = _checked(cache.get(key))
     if found is None:
-        found = _count(query)
-        cache.set(f"view:{query}", found, KEPT_SECONDS)
+        found = _count(query, access)
+        cache.set(key, found, KEPT_SECONDS)
     n, more = found
     return ViewCount(n, more)
 
@@ -171,8 +181,8 @@ def _checked(cached: Any) -> Counted | None:
     return found
 
 
-def _count(query: str) -> Counted:
-    found = ListFilter.from_query(query).queryset(AgentSession.objects.all())
+def _count(query: str, access: Access) -> Counted:
+    found = ListFilter.from_query(query, access).queryset(AgentSession.objects.all())
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '1s'")

@@ -10,12 +10,14 @@ from django.conf import settings
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from agent_sessions.states import SessionState
 
 from ..health import PROGRESSED, condition_q
 from ..listed_states import LISTED_STATES, state_q
 from ..models import AgentSession, Checkpoint
+from ..permissions import NONE, Access
 from ..querysets import SessionQuerySet
 from .json_lookups import json_contains_q, json_path_q
 from .search import SearchGroup, is_deep, looks_like_id, parse, seconds
@@ -44,9 +46,11 @@ class ListFilter:
     terms: tuple[SearchGroup, ...] = ()
     errors: tuple[str, ...] = ()
     sort: str = SORTS[0]
+    access: Access = NONE
 
     @classmethod
-    def from_query(cls, query: QueryDict | str) -> "ListFilter":
+    def from_query(cls, query: QueryDict | str, access: Access) -> "ListFilter":
+        """What the caller may not see is not searched either."""
         if isinstance(query, str):
             query = QueryDict(query.lstrip("?"))
         wanted = {name.lower() for name in query.getlist("state")}
@@ -60,8 +64,9 @@ class ListFilter:
             types=frozenset(query.getlist("type")),
             text=text,
             terms=search.groups + users,
-            errors=errors_of(query) + search.errors,
+            errors=errors_of(query) + search.errors + _refused(search.groups, access),
             sort=sort if sort in SORTS else SORTS[0],
+            access=access,
         )
 
     @property
@@ -118,8 +123,12 @@ class ListFilter:
     def _inside(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
         for group in self.groups:
             if is_deep(group.key):
-                sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+                sessions = sessions.filter(self._any_of(group))
         return sessions
+
+    def _any_of(self, group: SearchGroup) -> Q:
+        content = self.access.sees_content
+        return _any(_sql(group.key, value, content=content) for value in group.values)
 
     @property
     def is_deep(self) -> bool:
@@ -147,7 +156,7 @@ class ListFilter:
             sessions = sessions.outside_trash()
         for group in self.groups:
             if not is_deep(group.key):
-                sessions = sessions.filter(_any(_sql(group.key, value) for value in group.values))
+                sessions = sessions.filter(self._any_of(group))
         return sessions
 
     def without(self, **facets: frozenset[str]) -> "ListFilter":
@@ -197,7 +206,13 @@ def _row_has(row: "Row", key: str, value: str) -> bool:
     )
 
 
-def _sql(key: str, value: str) -> Q:
+def _refused(groups: Iterable[SearchGroup], access: Access) -> tuple[str, ...]:
+    if access.sees_content or not any(group.key.startswith(INSIDE) for group in groups):
+        return ()
+    return (_("Your account cannot see contents of sessions, so it cannot search in them."),)
+
+
+def _sql(key: str, value: str, *, content: bool) -> Q:
     match key:
         case "state":
             return state_q(value)
@@ -217,7 +232,9 @@ def _sql(key: str, value: str) -> Q:
         part, _dot, path = key.partition(".")
         return json_path_q(part, path, value)
     found = Q(user_id__icontains=value) | Q(agent_type__icontains=value)
-    found |= Q(_has_checkpoint(name__icontains=value)) | json_contains_q(value)
+    found |= Q(_has_checkpoint(name__icontains=value))
+    if content:
+        found |= json_contains_q(value)
     return found | _id_range(value) if looks_like_id(value) else found
 
 

@@ -21,7 +21,8 @@ class PointInTime:
     context: Any
 
 
-def state_at(session: AgentSession, at: datetime) -> PointInTime:
+def state_at(session: AgentSession, at: datetime, *, content: bool) -> PointInTime:
+    """Without content its context is empty."""
     entry = _entry_at(session.id, at)
     context_version, context = _context_at(session, entry.version if entry else 0)
     return PointInTime(
@@ -29,7 +30,7 @@ def state_at(session: AgentSession, at: datetime) -> PointInTime:
         version=entry.version if entry else None,
         state=(entry.to_state if entry else None) or "",
         context_version=context_version,
-        context=context or {},
+        context=(context or {}) if content else {},
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField
+from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField, Value
 from django.db.models.expressions import Func, RawSQL
 from django.db.models.functions import Cast, Left
 
@@ -25,11 +25,13 @@ HISTORY = 50
 FAILURES = 100  # failures and rollbacks that are searched for the same error
 SHOWN_PATHS, PATHS = 5, 8
 LONGEST = 500  # above the shown length of every part of an entry
-SHOWN = (
+FACTS = (
     "owner_id", "owner_name", "owner_since", "lease_until", "handed_back_at", "failed_attempts",
-    "state", "context", "context_version", "metadata", "epoch", "order_verb", "order_actor",
-    "order_reason", "ordered_at", "order_checkpoint", "acknowledged_at",
+    "state", "context_version", "epoch", "order_verb", "order_actor", "ordered_at",
+    "order_checkpoint", "acknowledged_at",
 )  # fmt: skip
+CONTENT = ("context", "metadata", "order_reason")
+NOTHING = Value(None, output_field=TextField())
 AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 
@@ -72,8 +74,9 @@ class ShownHistoryEntry:
     detail: str
 
     @classmethod
-    def of(cls, entry: HistoryEntry) -> ShownHistoryEntry:
-        paths = entry.paths or []
+    def of(cls, entry: HistoryEntry, *, content: bool) -> ShownHistoryEntry:
+        """Reasons, paths and details are content; who did what and when are facts."""
+        paths = entry.paths or [] if content else []
         return cls(
             version=entry.version,
             at=entry.at,
@@ -85,11 +88,11 @@ class ShownHistoryEntry:
             paths=tuple(path[:LONGEST] for path in paths[:100]),
             more_paths=max(len(paths) - PATHS, 0),
             actor=(entry.actor or "")[:LONGEST],
-            reason=(entry.reason or "")[:LONGEST],
+            reason=(entry.reason or "")[:LONGEST] if content else "",
             source=entry.source,
             change_id=entry.change_id,
             verb=str((entry.detail or {}).get("verb"))[:40] if entry.kind == "order" else "",
-            detail=as_text(entry.detail) if entry.detail else "",
+            detail=as_text(entry.detail) if entry.detail and content else "",
         )
 
 
@@ -103,11 +106,18 @@ class Action:
         return not self.why_not
 
 
-def read_session(session_id: UUID) -> tuple[AgentSession, Row] | None:
-    """The session with the columns that its page shows, and its row, in one query each."""
-    session = AgentSession.objects.only(*SHOWN).filter(id=session_id).first()
+def read_session(session_id: UUID, *, content: bool) -> tuple[AgentSession, Row] | None:
+    """The session with the columns that its page shows, and its row, in one query each.
+
+    Without content those columns are not read; they are None.
+    """
+    columns = (*FACTS, *CONTENT) if content else FACTS
+    session = AgentSession.objects.only(*columns).filter(id=session_id).first()
     if session is None:
         return None
+    if not content:
+        for name in CONTENT:
+            setattr(session, name, None)
     values = with_row_columns(AgentSession.objects.filter(id=session_id)).first()
     return None if values is None else (session, from_values(values))
 
@@ -128,9 +138,13 @@ def count_checkpoints(session_id: UUID, past: PointInTime) -> int:
 
 
 def read_checkpoints(
-    session_id: UUID, *, before: int | None = None, past: PointInTime | None = None
+    session_id: UUID,
+    *,
+    content: bool,
+    before: int | None = None,
+    past: PointInTime | None = None,
 ) -> tuple[list[ShownCheckpoint], bool]:
-    """Newest first, as of a past time, and whether there are older ones."""
+    """Newest first, as of a past time, and whether there are older ones. Data and paths are content."""
     text = Cast("data", TextField())
     known = _known_checkpoints(session_id, past)
     if before is not None:
@@ -140,9 +154,9 @@ def read_checkpoints(
     )
     found = (
         known.annotate(
-            changed=Subquery(entry.values("paths")[:1]),
+            changed=Subquery(entry.values("paths")[:1]) if content else NOTHING,
             size=Func(text, function="octet_length", output_field=IntegerField()),
-            preview=Left(text, 400),
+            preview=Left(text, 400) if content else NOTHING,
             made_automatically=RawSQL("coalesce(metadata->>'automatic', '') <> ''", ()),
         )
         .newest_first()
@@ -169,7 +183,7 @@ def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> ShownCh
         size=values["size"],
         captured=values["context_version"] is not None,
         automatic=values["made_automatically"] or values["name"] in AUTOMATIC,
-        preview=values["preview"],
+        preview=values["preview"] or "",
         since_previous=None if before is None else max(values["at"] - before, timedelta()),
         paths=tuple(path[:LONGEST] for path in changed[:SHOWN_PATHS]),
         more_paths=max(len(changed) - SHOWN_PATHS, 0),
@@ -177,7 +191,7 @@ def _checkpoint_item(values: dict[str, Any], before: datetime | None) -> ShownCh
 
 
 def read_history(
-    session_id: UUID, before: int | None = None, kinds: Sequence[str] = ()
+    session_id: UUID, before: int | None = None, kinds: Sequence[str] = (), *, content: bool
 ) -> tuple[list[ShownHistoryEntry], bool]:
     """Newest first, and whether there are older ones."""
     entries = HistoryEntry.objects.of(session_id)
@@ -186,7 +200,8 @@ def read_history(
     if kinds:
         entries = entries.filter(kind__in=kinds)
     found = list(entries.newest_first()[: HISTORY + 1])
-    return [ShownHistoryEntry.of(entry) for entry in found[:HISTORY]], len(found) > HISTORY
+    shown = [ShownHistoryEntry.of(entry, content=content) for entry in found[:HISTORY]]
+    return shown, len(found) > HISTORY
 
 
 def first_matching(
@@ -228,12 +243,12 @@ def read_repeated_failure(session_id: UUID) -> RepeatedFailure | None:
     return RepeatedFailure(times, min(known)) if times > 1 and known else None
 
 
-def last_decision(session_id: UUID, since: int) -> ShownHistoryEntry | None:
+def last_decision(session_id: UUID, since: int, *, content: bool) -> ShownHistoryEntry | None:
     """Who changed the state of a session after a version, and when: what a conflict is about."""
     decisive = Q(kind="order") | ~Q(from_state=F("to_state"))
     entries = HistoryEntry.objects.of(session_id).filter(version__gt=since)
     found = entries.filter(decisive).newest_first().first()
-    return None if found is None else ShownHistoryEntry.of(found)
+    return None if found is None else ShownHistoryEntry.of(found, content=content)
 
 
 def find_checkpoint(
@@ -243,7 +258,7 @@ def find_checkpoint(
     known = next((checkpoint for checkpoint in among if checkpoint.n == n), None)
     if known is not None:
         return known
-    found = read_checkpoints(session_id, before=n + 1)[0][:1]
+    found = read_checkpoints(session_id, content=False, before=n + 1)[0][:1]
     return found[0] if found and found[0].n == n else None
 
 
@@ -253,10 +268,13 @@ def read_failure(session_id: UUID) -> dict[str, Any] | None:
     return _json_object(found.order_by("-n").values_list("data", flat=True).first())
 
 
-def read_failed_attempt(session_id: UUID) -> dict[str, Any] | None:
-    """The last error that left the session open."""
+def read_failed_attempt(session_id: UUID, *, content: bool) -> dict[str, Any] | None:
+    """The last error that left the session open. Its text is content; which attempt it was is a fact."""
     found = HistoryEntry.objects.filter(session_id=session_id, kind="attempt")
-    return _json_object(found.order_by("-version").values_list("detail", flat=True).first())
+    stored = _json_object(found.order_by("-version").values_list("detail", flat=True).first())
+    if stored is None or content:
+        return stored
+    return {name: stored.get(name) for name in ("attempt", "of")}
 
 
 def read_order_source(session_id: UUID, version: int) -> str:

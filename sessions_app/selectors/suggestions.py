@@ -53,28 +53,31 @@ class Suggestion:
         return {"text": self.text, "hint": self.hint, "goes_on": self.text.endswith((":", "."))}
 
 
-def suggest(word: str) -> list[Suggestion]:
+def suggest(word: str, *, content: bool) -> list[Suggestion]:
+    """Keys and values inside sessions only for who may see contents."""
     word = word.replace("\x00", "").lstrip('"')[:200]
     key, colon, start = word.partition(":")
     start = start.lstrip('"')
+    inside = _inside(key)
+    if inside and not content:
+        return []
     if not colon:
-        inside = _inside(key)
-        return _paths(key.partition(".")[0], *inside) if inside else _begin(key)
+        return _paths(key.partition(".")[0], *inside) if inside else _begin(key, content)
     values = _values_of(key)
     return [Suggestion(f"{key}:{_quoted(value)}") for value in _fitting(values, start)]
 
 
-def _begin(start: str) -> list[Suggestion]:
+def _begin(start: str, content: bool) -> list[Suggestion]:
     """In the reader's words; in another language's where only those begin so."""
     mine = search_words.language()
     for language in (mine, *(one for one in search_words.KEYS if one != mine)):
-        everything = _words(language)
+        everything = _words(language, content)
         if found := [name for name in everything if name.startswith(start.lower())]:
             return [Suggestion(name, everything[name]) for name in found]
     return []
 
 
-def _words(language: str) -> dict[str, str]:
+def _words(language: str, content: bool) -> dict[str, str]:
     """Each key and each flag with what it looks for."""
     hints = {
         "state": _("state"),
@@ -88,7 +91,9 @@ def _words(language: str) -> dict[str, str]:
     }
     keys = search_words.KEYS[language]
     words = {
-        (keys[key] if key.endswith(".") else f"{keys[key]}:"): hint for key, hint in hints.items()
+        (keys[key] if key.endswith(".") else f"{keys[key]}:"): hint
+        for key, hint in hints.items()
+        if content or key not in search_words.INSIDE
     }
     flags = {PAUSING: STATES[PAUSING], **CONDITIONS}
     values = search_words.VALUES[language]

@@ -50,7 +50,7 @@ SELECT
     coalesce(json_agg(json_build_object('version', version, 'at', at, 'in_force', in_force, 'kind', kind,
         'from_state', from_state, 'to_state', to_state, 'source', source,
         'verb', left(detail->>'verb', 40), 'obeyed', detail->'order_version',
-        'why', left(coalesce(reason, ''), 200), 'by', left(coalesce(actor, ''), 60))
+        'why', CASE WHEN %(content)s THEN left(coalesce(reason, ''), 200) ELSE '' END, 'by', left(coalesce(actor, ''), 60))
         ORDER BY version, at) FILTER (WHERE telling), '[]')
 FROM known
 """  # noqa: S608  (our own words)
@@ -58,9 +58,9 @@ FROM known
 Json = dict[str, Any]
 
 
-def axis(row: Row) -> Json:
-    """All times in milliseconds since the epoch; lists oldest first."""
-    moments, telling = _moments(row.id)
+def axis(row: Row, *, content: bool) -> Json:
+    """All times in milliseconds since the epoch; lists oldest first. Reasons are content."""
+    moments, telling = _moments(row.id, content)
     start = row.created_at or (telling[0]["at"] if telling else row.read_at)
     return {
         "now": milliseconds(row.read_at),
@@ -78,13 +78,14 @@ def axis(row: Row) -> Json:
     }
 
 
-def _moments(session_id: UUID) -> tuple[list[list[int]], list[Json]]:
+def _moments(session_id: UUID, content: bool) -> tuple[list[list[int]], list[Json]]:
     """Each: version, its first whole millisecond in force, and whether it was the agent's (1), with a turn (2).
 
     And, with its words, each that may have changed the state or is marked; the first one always.
     """
     asked: dict[str, Any] = {
         "id": session_id,
+        "content": content,
         "most": MOMENTS,
         "agents": list(AGENTS),
         "telling": ["state", "acknowledged", *MARKED],

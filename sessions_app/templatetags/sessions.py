@@ -112,11 +112,13 @@ def list_row(row: Row) -> SafeString:
 
 
 @register.simple_tag
-def flag_item(flag: ShownCheckpoint, row: Row, now: datetime, may_operate: bool) -> SafeString:
-    may_go_back = may_operate and row.state != SessionState.DELETED
+def flag_item(
+    flag: ShownCheckpoint, row: Row, now: datetime, may_roll_back: bool, shows_content: bool
+) -> SafeString:
     return template_cache.render_cached(
         "sessions/session/_checkpoint.html",
-        flag=flag, session_id=row.id, day=time_format.day_of(now), may_go_back=may_go_back,
+        flag=flag, session_id=row.id, day=time_format.day_of(now), shows_content=shows_content,
+        may_go_back=may_roll_back and row.state != SessionState.DELETED,
     )  # fmt: skip
 
 

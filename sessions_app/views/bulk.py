@@ -31,11 +31,11 @@ from ..bulk.planning import MOST
 from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
-from ..decorators import performers_only, require_permission, viewers_only
+from ..decorators import require_verb, viewers_only
 from ..drafts import drafts
 from ..forms import BulkForm, BulkLinesQuery, BulkPlanForm
 from ..models import AgentSession
-from ..permissions import may_operate, may_perform
+from ..permissions import access
 from ..selectors.filters import ListFilter
 from .orders import is_fetch
 from .redirects import back
@@ -52,17 +52,17 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 def jobs(request: HttpRequest) -> HttpResponse:
     newest = BulkJob.objects.exclude(state=State.DRAFT).order_by("-created_at")[:JOBS_SHOWN]
-    context = {"jobs": [progress(job) for job in newest], "may_operate": may_operate(request.user)}
+    context = {"jobs": [progress(job) for job in newest]}
     return render(request, "sessions/bulk/bulk_jobs.html", context)
 
 
-@performers_only
+@viewers_only
 @require_POST
 def plan(request: HttpRequest) -> HttpResponse:
     asked = BulkPlanForm.read(request.POST)
     verb = VERBS.get(asked["verb"])
     if verb is not None:
-        require_permission(request, verb)
+        require_verb(request, verb)
     if verb is None or not (asked["id"] or asked["all"]):
         messages.warning(request, _("Nothing was selected. Tick the sessions first."))
         return HttpResponseRedirect(back(request))
@@ -84,7 +84,7 @@ def job(request: HttpRequest, id: UUID) -> HttpResponse:
 @require_GET
 def matching(request: HttpRequest) -> HttpResponse:
     """The number of sessions that a query matches, counted up to the limit of a bulk order."""
-    wanted = ListFilter.from_query(request.GET.urlencode())
+    wanted = ListFilter.from_query(request.GET.urlencode(), access(request))
     found = wanted.queryset(AgentSession.objects.all()).order_by().values("id")[: MOST + 1]
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -95,13 +95,13 @@ def matching(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"n": min(n, MOST), "more": n > MOST})
 
 
-@performers_only
+@viewers_only
 @require_POST
 def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
     job = get_object_or_404(BulkJob, id=id)
     if act not in ACTS:
         raise Http404
-    require_permission(request, progress(job).verb)
+    require_verb(request, progress(job).verb)
     return ACTS[act](request, job)
 
 
@@ -178,10 +178,10 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
     """The plan before the start, the progress after it: as a dialog's content or as a page."""
     now = progress(job)
     draft = job.state == State.DRAFT
-    if draft and not may_perform(request.user, now.verb):
+    if draft and not access(request).may_perform(now.verb):
         raise Http404
     context: dict[str, Any] = {"progress": now, "job": job, "verb": now.verb, "now": timezone.now()}
-    context["may_operate"] = may_perform(request.user, now.verb)
+    context["may_order"] = access(request).may_perform(now.verb)
     if draft:
         names = planning.checkpoint_names(job) if now.verb.needs_checkpoint else ()
         context |= {"reasons": reasons(job), "names": names, "refused": refused}

@@ -9,9 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..decorators import viewers_only
+from ..decorators import requires
 from ..forms import NOW, CompareQuery
 from ..models import AgentSession, Checkpoint, PastContext
+from ..permissions import CONTENT
 from ..rendering.json_diff import differences
 from ..selectors import session as detail
 
@@ -28,10 +29,10 @@ class Side:
     context: Any = None
 
 
-@viewers_only
+@requires(CONTENT)
 @require_GET
 def compare(request: HttpRequest, id: UUID) -> HttpResponse:
-    found = detail.read_session(id)
+    found = detail.read_session(id, content=True)
     if found is None:
         raise Http404
     session, row = found

@@ -4,11 +4,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
 from ..decorators import viewers_only
+from ..permissions import access
 from ..selectors.suggestions import suggest
 
 
 @viewers_only
 @require_GET
 def completions(request: HttpRequest) -> HttpResponse:
-    found = suggest(request.GET.get("word", ""))
+    found = suggest(request.GET.get("word", ""), content=access(request).sees_content)
     return JsonResponse({"suggestions": [suggestion.as_json() for suggestion in found]})

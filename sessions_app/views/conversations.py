@@ -6,14 +6,15 @@ from django.views.decorators.http import require_GET
 
 from agent_sessions import InvalidInput
 
-from ..decorators import viewers_only
+from ..decorators import requires
+from ..permissions import CONTENT
 from ..selectors.conversation_client import live_page
 from .orders import is_fetch
 
 PAGE = 50
 
 
-@viewers_only
+@requires(CONTENT)
 @require_GET
 def conversations(request: HttpRequest) -> HttpResponse:
     try:

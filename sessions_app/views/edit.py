@@ -32,10 +32,11 @@ from agent_sessions.edits import Merged
 
 from .. import actions, conflicts, json_input, manager_portal
 from ..conflicts import ConflictRow
-from ..decorators import operators_only
+from ..decorators import requires
 from ..drafts import drafts
 from ..forms import EditForm, PartForm
 from ..models import AgentSession
+from ..permissions import CONTENT, EDIT
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session as detail
 from .orders import is_fetch
@@ -67,10 +68,10 @@ class Draft:
         return any(not row.choice for row in self.rows)
 
 
-@operators_only
+@requires(CONTENT, EDIT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, id: UUID) -> HttpResponse:
-    found = detail.read_session(id)
+    found = detail.read_session(id, content=True)
     asked = PartForm({"part": "context", **(request.POST or request.GET).dict()})
     if found is None or not asked.is_valid():
         raise Http404

@@ -8,14 +8,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from ..decorators import viewers_only
+from ..decorators import requires
 from ..forms import JsonPartQuery
 from ..models import AgentSession, PastContext
+from ..permissions import CONTENT
 from ..rendering import json_tree
 from .orders import is_fetch
 
 
-@viewers_only
+@requires(CONTENT)
 @require_GET
 def context(request: HttpRequest, id: UUID, part: str) -> HttpResponse:
     """A part of the context: for an opened branch, or as a page of its own."""

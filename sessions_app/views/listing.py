@@ -22,7 +22,7 @@ from ..decorators import viewers_only
 from ..drafts import drafts
 from ..forms import ListQuery
 from ..models import AgentSession
-from ..permissions import permitted_verbs
+from ..permissions import access
 from ..rendering.facets import address, build_facets, with_value
 from ..saved_views import queries
 from ..saved_views.models import ListStyle
@@ -46,12 +46,12 @@ def sessions(request: HttpRequest) -> HttpResponse:
     query, style = request.GET, preferences_for(user_of(request))
     if not query and style.default_view is not None:
         return HttpResponseRedirect(f"{request.path}{style.default_view.address}")
-    wanted = ListFilter.from_query(query)
+    wanted = ListFilter.from_query(query, access(request))
     wanted, page, limited = _searched(query, wanted)
     found = counts()
     facets = found.facets(wanted)
     ascending = wanted.sort == "created"
-    verbs = permitted_verbs(request.user)
+    verbs = access(request).verbs
     context = {
         "rows": page.rows,
         "page": _neighbours(query, page),
@@ -64,7 +64,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "rail": build_facets(query, wanted, facets),
         "refresh_href": address(query),
         "sort_href": address(with_value(query, sort="-created" if ascending else "created")),
-        "may_operate": bool(verbs),
+        "may_order": bool(verbs),
         "row_verbs": [verb for verb in verbs if not verb.needs_checkpoint],
         "bulk_verbs": _bulk_verbs(verbs, wanted),
         "only_deleted": wanted.states == TRASH,
@@ -83,7 +83,7 @@ def _desk(request: HttpRequest, found: FacetCounts, style: ListStyle) -> dict[st
     query = queries.canonical(request.GET)
     return {
         **(_begun(user, current) if current or query else {}),
-        "saved_views": queries.entries(views, user, current, found),
+        "saved_views": queries.entries(views, user, current, found, access(request)),
         "current_view": current,
         "view_query": query,
         "style": style,

@@ -25,9 +25,10 @@ from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, manager_portal
 from ..choices import VERBS, Verb, verb_of_noun
-from ..decorators import operators_only, performers_only, require_permission
+from ..decorators import require_verb, viewers_only
 from ..drafts import drafts
 from ..forms import OrderForm
+from ..permissions import access
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session
 from ..selectors.rows import Row, load_rows
@@ -90,13 +91,13 @@ class Form:
         return f"{reverse('rollback', args=[self.row.id])}?checkpoint={self.asked.checkpoint}"
 
 
-@performers_only
+@viewers_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
     verb = verb_of_noun(noun)
     if verb is None:
         raise Http404
-    require_permission(request, verb)
+    require_verb(request, verb)
     row = _row_or_404(id)
     if request.method == "POST":
         asked = OrderParams.from_post(request)
@@ -105,21 +106,22 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
         return _perform(request, verb, row, asked)
     if verb.needs_checkpoint:
         return HttpResponseRedirect(f"{reverse('session', args=[id])}#checkpoints")
-    return _ask(request, _form(verb, row, OrderParams.anew(row, reason=_begun(request, verb, id))))
+    asked = OrderParams.anew(row, reason=_begun(request, verb, id))
+    return _ask(request, _form(request, verb, row, asked))
 
 
-@operators_only
+@viewers_only
 @require_GET
 def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     """The preview: what would change, which checkpoints come after it, and whether the context was captured."""
+    verb = VERBS["rollback"]
+    require_verb(request, verb)
     row = _row_or_404(id)
     checkpoint = OrderForm.read(request.GET)["checkpoint"]
     if checkpoint is None:
         raise Http404
-    verb = VERBS["rollback"]
-    return _ask(
-        request, _form(verb, row, OrderParams.anew(row, checkpoint, _begun(request, verb, id)))
-    )
+    asked = OrderParams.anew(row, checkpoint, _begun(request, verb, id))
+    return _ask(request, _form(request, verb, row, asked))
 
 
 def _begun(request: HttpRequest, verb: Verb, id: UUID) -> str:
@@ -132,7 +134,7 @@ def draft_name(verb: Verb, id: UUID) -> str:
     return f"order:{verb.noun}:{id}"
 
 
-def _form(verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
+def _form(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
     form = Form(verb, row, asked, session.action(verb, row.state).why_not, **more)
     if verb.needs_checkpoint:
         try:
@@ -141,7 +143,8 @@ def _form(verb: Verb, row: Row, asked: OrderParams, **more: Any) -> Form:
             )
         except (CheckpointNotFound, InvalidInput):
             raise Http404 from None
-        form.found = differences(form.preview.before, form.preview.after)
+        if access(request).sees_content:
+            form.found = differences(form.preview.before, form.preview.after)
     return form
 
 
@@ -161,12 +164,12 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
             source="page",
             request_id=asked.id,
             seen_version=asked.seen,
-            **asked.extra,
+            **(asked.extra if verb.needs_checkpoint else {}),
         )
     except Conflict as error:
         return _conflict(request, verb, asked, row, error)
     except SessionError as error:
-        form = _form(verb, _row_or_404(row.id), asked, error=actions.explain(error))
+        form = _form(request, verb, _row_or_404(row.id), asked, error=actions.explain(error))
         return _ask(request, form, _status_of(error))
     drafts.forget(cast(User, request.user), draft_name(verb, row.id))
     text = (
@@ -188,9 +191,11 @@ def _conflict(
 ) -> HttpResponse:
     """Shows the form again with the current session; the person decides again."""
     newer = _row_or_404(row.id)
-    entry = session.last_decision(row.id, asked.seen or 0)
+    content = access(request).sees_content
+    entry = session.last_decision(row.id, asked.seen or 0, content=content)
     again = OrderParams.anew(newer, asked.checkpoint, asked.reason)
-    form = _form(verb, newer, again, conflict=entry, error="" if entry else actions.explain(error))
+    told = "" if entry else actions.explain(error)
+    form = _form(request, verb, newer, again, conflict=entry, error=told)
     return _ask(request, form, 409)
 
 

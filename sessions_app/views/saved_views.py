@@ -19,6 +19,7 @@ from ..bidi import isolated
 from ..decorators import viewers_only
 from ..drafts import drafts
 from ..forms import ListStyleForm, SavedViewForm
+from ..permissions import access
 from ..saved_views import preferences, queries
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts as all_counts
@@ -39,7 +40,8 @@ def create(request: HttpRequest) -> HttpResponse:
         drafts.keep_sent(request)
         messages.warning(request, _("Please give the view a name."))
         return HttpResponseRedirect(back(request))
-    view = SavedView(owner=user_of(request), name=sent["name"], shared=bool(sent["shared"]))
+    shared = bool(sent["shared"]) and access(request).may_share
+    view = SavedView(owner=user_of(request), name=sent["name"], shared=shared)
     view.query = queries.canonical(sent["query"])
     return _stored(request, view)
 
@@ -71,10 +73,10 @@ def _change(request: HttpRequest, view: SavedView) -> HttpResponse:
 
 def _rename(request: HttpRequest, view: SavedView) -> HttpResponse:
     sent = SavedViewForm.read(request.POST)
-    view.name, view.shared = (
-        sent["name"] if has_visible(sent["name"]) else view.name,
-        bool(sent["shared"]),
-    )
+    if has_visible(sent["name"]):
+        view.name = sent["name"]
+    # Without the right a view that is shared already may stay so or become private.
+    view.shared = bool(sent["shared"]) and (view.shared or access(request).may_share)
     return _stored(request, view)
 
 
@@ -118,7 +120,7 @@ def _open(view: SavedView) -> HttpResponse:
 def counts(request: HttpRequest) -> HttpResponse:
     """The number of sessions in each view, for the sidebar."""
     views = queries.visible(user_of(request))
-    found = queries.view_counts(views, all_counts())
+    found = queries.view_counts(views, all_counts(), access(request))
     return JsonResponse({str(pk): {"n": t.n, "shown": t.shown} for pk, t in found.items()})
 
 

@@ -7,9 +7,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from .. import presence
-from ..decorators import viewers_only
+from ..decorators import requires, viewers_only
 from ..forms import SessionQuery
-from ..permissions import may_operate, permitted_verbs
+from ..permissions import CONTENT, access
 from ..rendering.session_page import SessionPageContent, SessionPageParams, read_page
 from ..selectors import session as detail
 from ..selectors.timeline import axis
@@ -27,7 +27,7 @@ def panels(request: HttpRequest, id: UUID) -> HttpResponse:
     return _panels(request, id, "sessions/session/_panels.html", "at")
 
 
-@viewers_only
+@requires(CONTENT)
 @require_GET
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """Only the conversation, which changes without a new version of the session."""
@@ -47,10 +47,11 @@ def at(request: HttpRequest, id: UUID) -> HttpResponse:
 @require_GET
 def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
     """Data of the time axis, for its script."""
-    found = detail.read_session(id)
+    content = access(request).sees_content
+    found = detail.read_session(id, content=False)
     if found is None:
         raise Http404
-    response = JsonResponse(axis(found[1]))
+    response = JsonResponse(axis(found[1], content=content))
     response["Cache-Control"] = "no-store"
     return response
 
@@ -63,7 +64,7 @@ def _panels(request: HttpRequest, id: UUID, template: str, moment: str) -> HttpR
 
 def _read(request: HttpRequest, id: UUID, moment: str = "") -> SessionPageContent:
     """`moment` is the parameter with the point in time."""
-    page = read_page(id, _params(request, moment), permitted_verbs(request.user))
+    page = read_page(id, _params(request, moment), access(request))
     if page is None:
         raise Http404
     return page
@@ -74,8 +75,8 @@ def _render(request: HttpRequest, page: SessionPageContent, template: str) -> Ht
         "page": page,
         "row": page.row,
         "now": page.now,
-        "may_operate": may_operate(request.user) and page.past is None,
-        "operator": may_operate(request.user),
+        "may_roll_back": access(request).may_roll_back and page.past is None,
+        "may_edit": access(request).may_edit and page.past is None,
         "presence_seconds": presence.SAID_EVERY,
         "past_query": f"&version={page.context_version}" if page.past else "",
     }

@@ -11,6 +11,7 @@ from agent_sessions.states import SessionState
 from ..choices import CONDITIONS, STATES
 from ..decorators import viewers_only
 from ..models import AgentSession
+from ..permissions import access
 from ..saved_views import queries
 from ..saved_views.models import SavedView
 from ..selectors.facet_counts import counts
@@ -26,7 +27,7 @@ TILES = (SessionState.ACTIVE, SessionState.PAUSED, *CONDITIONS, SessionState.FAI
 @require_GET
 def wall(request: HttpRequest, id: int | None = None) -> HttpResponse:
     view = _view(user_of(request), id)
-    wanted = ListFilter.from_query(view.query if view else "")
+    wanted = ListFilter.from_query(view.query if view else "", access(request))
     facets = counts().facets(wanted)
     sessions = wanted.queryset(AgentSession.objects.all())
     page = read_page(sessions, descending=wanted.sort == "-created", size=ROWS)

@@ -24,6 +24,7 @@ const ACK_BYTES = Number(rules.ackBytes);
 const ACK_AFTER = Number(rules.ackAfter);
 const LOG_IN = listed("logInCodes");
 const STAY_AWAY = listed("stayAwayCodes");
+const RELOAD = listed("reloadCodes"); // the page may show too much or too little
 const WAIT_LONGER = listed("waitLongerCodes"); // our own fault: do not come back quickly
 
 export function connect(options) {
@@ -157,6 +158,10 @@ class Feed {
       return openLogIn();
     }
     if (STAY_AWAY.has(String(code))) return this.close(code);
+    if (RELOAD.has(String(code))) {
+      this.close(code);
+      return location.reload();
+    }
     if (WAIT_LONGER.has(String(code))) this.failures = Math.max(this.failures, 5);
     const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures++);
     this.retry = setTimeout(() => this.open(), ceiling * (0.25 + 0.75 * Math.random()));
