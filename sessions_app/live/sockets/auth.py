@@ -13,17 +13,16 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user, get_user_model
 from django.contrib.sessions.models import Session
-from django.db.models import QuerySet
 from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from sessions_app.permissions import LOOK, may_look
+from sessions_app.auth_backends import with_permissions
+from sessions_app.permissions import NONE, Access, access_of
 
 from . import close_codes
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 IN_DATABASE = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
 
 
@@ -33,6 +32,7 @@ class Viewer:
     session_key: str
     auth_hash: str
     language: str
+    access: Access
 
 
 def identify(scope: Mapping[str, Any]) -> Viewer | int:
@@ -46,15 +46,18 @@ def identify(scope: Mapping[str, Any]) -> Viewer | int:
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     if not user.is_authenticated or not user.is_active:
         return close_codes.NOT_LOGGED_IN
-    if not may_look(user):
+    access = access_of(user)
+    if not access.sees_sessions:
         return close_codes.NOT_ALLOWED
-    return _viewer(user.pk, key, _hash(user), language_of(headers, cookies))
+    return _viewer(user.pk, key, _hash(user), language_of(headers, cookies), access)
 
 
 @lru_cache(maxsize=1024)
-def _viewer(user_id: Any, session_key: str, auth_hash: str, language: str) -> Viewer:
+def _viewer(
+    user_id: Any, session_key: str, auth_hash: str, language: str, access: Access
+) -> Viewer:
     """One object for all pages of a log-in, which saves 0.3 KiB a page."""
-    return Viewer(user_id, session_key, auth_hash, language)
+    return Viewer(user_id, session_key, auth_hash, language, access)
 
 
 def language_of(headers: Mapping[bytes, bytes], cookies: Mapping[str, str]) -> str:
@@ -75,27 +78,27 @@ def supported(language: str) -> str | None:
 
 
 def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
-    """Viewers who have lost log-in or permission, each with the code to close with. Two queries for all."""
+    """Viewers whose log-in or rights have changed, each with the code to close with. Two queries for all."""
     asked = set(viewers)
     sessions = _living({viewer.session_key for viewer in asked})
-    users = _who_may_look().filter(pk__in={viewer.user_id for viewer in asked})
-    hashes = {user.pk: _hash(user) for user in users}
+    people = get_user_model()._default_manager.filter(pk__in={viewer.user_id for viewer in asked})
+    users = {user.pk: user for user in with_permissions(people)}
     found: dict[Viewer, int] = {}
     for viewer in asked:
         if viewer.session_key not in sessions:
             found[viewer] = close_codes.NOT_LOGGED_IN
-        elif viewer.user_id not in hashes:
-            found[viewer] = close_codes.NOT_ALLOWED
-        elif viewer.auth_hash != hashes[viewer.user_id]:
-            found[viewer] = close_codes.NOT_LOGGED_IN
+        elif code := _changed(viewer, users.get(viewer.user_id)):
+            found[viewer] = code
     return found
 
 
-def _who_may_look() -> QuerySet[Any]:
-    people: Any = get_user_model()._default_manager
-    views, operates = (people.with_perm(f"sessions_app.{right}", backend=BACKEND) for right in LOOK)
-    either: QuerySet[Any] = views | operates
-    return either
+def _changed(viewer: Viewer, user: Any) -> int | None:
+    access = access_of(user) if user is not None else NONE
+    if not access.sees_sessions:
+        return close_codes.NOT_ALLOWED
+    if viewer.auth_hash != _hash(user):
+        return close_codes.NOT_LOGGED_IN
+    return None if access == viewer.access else close_codes.RIGHTS_CHANGED
 
 
 def _living(keys: Collection[str]) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from sessions_app.permissions import Access
 from sessions_app.selectors.filters import ListFilter
 
 from .. import metrics
@@ -107,24 +108,20 @@ class Gateway:
             self.close(socket, close_codes.MALFORMED, str(error))
 
     def _on_hello(self, socket: SocketConnection, hello: protocol.Hello) -> None:
-        try:
-            wanted = _filter(hello.query)
-        except protocol.Malformed as error:
-            self.close(socket, close_codes.MALFORMED, str(error))
-            return
         if socket.viewer is None:
             socket.queued_hello = hello
-        else:
-            self._subscribe(socket, socket.viewer, hello, wanted)
+            return
+        try:
+            self._subscribe(socket, socket.viewer, hello)
+        except protocol.Malformed as error:
+            self.close(socket, close_codes.MALFORMED, str(error))
 
-    def _subscribe(
-        self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello, wanted: ListFilter
-    ) -> None:
+    def _subscribe(self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello) -> None:
         """Subscribes first; the tick then reads what is newer, so that no change is missed in between."""
-        language = auth.supported(hello.language) or viewer.language
-        key = SubscriptionKey(
-            hello.page, hello.query, language, frozenset(hello.rows), hello.conversation
-        )
+        wanted = _filter(hello.query, viewer.access)
+        language, ids = auth.supported(hello.language) or viewer.language, frozenset(hello.rows)
+        conversation = hello.conversation if viewer.access.sees_content else ""
+        key = SubscriptionKey(hello.page, hello.query, language, ids, viewer.access, conversation)
         self._subscriptions.subscribe(socket, key, wanted)
         now = self._clock()
         socket.since = now if hello.since is None else min(hello.since / 1000, now)
@@ -145,9 +142,9 @@ class Gateway:
 
 
 @lru_cache(maxsize=1024)
-def _filter(query: str) -> ListFilter:
+def _filter(query: str, access: Access) -> ListFilter:
     """Raises Malformed. Equal queries share one filter, so that its results are shared, too."""
     try:
-        return ListFilter.from_query(query)
+        return ListFilter.from_query(query, access)
     except Exception as error:
         raise protocol.Malformed("the query cannot be read") from error

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from sessions_app.permissions import Access
 from sessions_app.rendering.row_html import RowParts
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import Row
@@ -15,6 +16,7 @@ class SubscriptionKey(NamedTuple):
     query: str
     language: str
     ids: frozenset[str]
+    access: Access
     conversation: str = ""
 
 
