@@ -9,7 +9,9 @@ from django import forms
 from django.contrib import admin
 from django.db.models import DateTimeField
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
+from .accounts.permission_labels import rights_text
 from .models import ApiToken
 
 if TYPE_CHECKING:
@@ -44,12 +46,16 @@ class TokenAdmin(ModelAdmin):
     """`manage.py api_token` creates tokens and shows them once; here they are listed and deleted."""
 
     form = TokenForm
-    list_display = ("name", "user", "created_at", "last_used_at", "expires_at")
+    list_display = ("name", "user", "shown_rights", "created_at", "last_used_at", "expires_at")
     formfield_overrides = {
         DateTimeField: {"form_class": forms.DateTimeField, "widget": BrowsersDateTime}
     }
-    readonly_fields = ("name", "user", "created_at", "last_used_at")
+    readonly_fields = ("name", "user", "shown_rights", "created_at", "last_used_at")
     fields = (*readonly_fields, "expires_at")
+
+    @admin.display(description=gettext_lazy("rights"))
+    def shown_rights(self, token: ApiToken) -> str:
+        return rights_text(token.rights)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -6,12 +6,12 @@ from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import translation
 from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ..choices import Verb
-from ..permissions import may_look, may_operate, may_perform, permitted_verbs
+from ..permissions import VIEW, access, access_of, labels
 from . import tokens
 
 T = TypeVar("T")
@@ -20,10 +20,12 @@ FromQuery = Annotated[T, Query()]
 
 class Token(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Any:
-        user = tokens.user_of(token)
-        if user is not None:
-            request.user = user
-        return user
+        found = tokens.find(token)
+        if found is None:
+            return None
+        request.user = found.user
+        setattr(request, "access", access_of(found.user).limited_to(found.rights))  # noqa: B010
+        return found.user
 
 
 class BrowserSession(APIKeyCookie):
@@ -46,19 +48,11 @@ class BrowserSession(APIKeyCookie):
 AUTH = [Token(), BrowserSession()]
 
 
-def require_look(request: HttpRequest) -> None:
-    if not may_look(request.user):
-        raise HttpError(403, "You may not look at sessions.")
-
-
-def require_permission(request: HttpRequest, verb: Verb) -> None:
-    if not may_perform(request.user, verb):
-        require_look(request)
-        others = "give this order" if permitted_verbs(request.user) else "change them"
-        raise HttpError(403, f"You may look at sessions, but not {others}.")
-
-
-def require_operate(request: HttpRequest) -> None:
-    if not may_operate(request.user):
-        require_look(request)
-        raise HttpError(403, "You may look at sessions, but not change them.")
+def require(request: HttpRequest, right: str) -> None:
+    """Raises 403, which names the missing right."""
+    found = access(request)
+    for needed in (VIEW, right):
+        if not found.has(needed):
+            with translation.override("en"):
+                label = labels()[needed]
+                raise HttpError(403, f"You need the right “{label}” ({needed}) for this.")

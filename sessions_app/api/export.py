@@ -21,7 +21,8 @@ from agent_sessions import InvalidInput
 
 from ..choices import KINDS
 from ..models import HistoryEntry
-from .authentication import FromQuery, require_look
+from ..permissions import EXPORT, access
+from .authentication import FromQuery, require
 from .parameters import UrlMoment
 from .schemas import HistoryItem
 
@@ -67,11 +68,11 @@ class HistoryQuery(Schema):
 )
 def session_history(request: HttpRequest, id: UUID, format: Format) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
-    require_look(request)
+    require(request, EXPORT)
     entries = HistoryEntry.objects.of(id)
     if not entries.exists():
         raise Http404
-    return _file(entries.oldest_first(), format, f"history-{id}")
+    return _file(request, entries.oldest_first(), format, f"history-{id}")
 
 
 @router.get(
@@ -83,7 +84,7 @@ def whole_history(
     request: HttpRequest, format: Format, asked: FromQuery[HistoryQuery]
 ) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
-    require_look(request)
+    require(request, EXPORT)
     entries = HistoryEntry.objects.filter(at__gte=_aware(asked.since))
     if asked.until is not None:
         entries = entries.filter(at__lt=_aware(asked.until))
@@ -91,7 +92,7 @@ def whole_history(
         entries = entries.filter(actor=asked.actor)
     if asked.kind:
         entries = entries.filter(kind__in=_known(asked.kind))
-    return _file(entries.order_by("at", "session_id", "version"), format, "history")
+    return _file(request, entries.order_by("at", "session_id", "version"), format, "history")
 
 
 def _known(kinds: list[str]) -> list[str]:
@@ -107,11 +108,15 @@ def _aware(moment: datetime) -> datetime:
     return moment
 
 
-def _file(entries: QuerySet[HistoryEntry], format: str, name: str) -> StreamingHttpResponse:
+def _file(
+    request: HttpRequest, entries: QuerySet[HistoryEntry], format: str, name: str
+) -> StreamingHttpResponse:
     if format not in WRITERS:
         raise Http404("There are .csv, .excel.csv and .json.")
     content_type, write = WRITERS[format]
-    items = (HistoryItem.of(entry) for entry in entries.iterator(chunk_size=CHUNK))
+    content = access(request).sees_content
+    rows = entries.iterator(chunk_size=CHUNK)
+    items = (HistoryItem.of(entry, content=content) for entry in rows)
     return StreamingHttpResponse(
         _streamed(write(items)),
         content_type=content_type,

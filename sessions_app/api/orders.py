@@ -17,7 +17,8 @@ from agent_sessions import InvalidInput
 from ..actions import perform
 from ..choices import VERBS, Verb
 from ..numbers import BIGINT, whole
-from .authentication import require_operate, require_permission
+from ..permissions import CONTENT, EDIT
+from .authentication import require
 from .schemas import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
 from .sessions import read_detail
 
@@ -47,7 +48,7 @@ def _endpoint(verb: Verb) -> Callable[..., ActionOut]:
         idempotency_key: Key = None,
         if_match: Match = None,
     ) -> ActionOut:
-        require_permission(request, verb)
+        require(request, verb.right)
         return _order(request, verb.name, id, asked, idempotency_key, if_match, **asked.extra())
 
     endpoint.__name__ = endpoint.__qualname__ = verb.name
@@ -77,7 +78,8 @@ def edit(
 
     With `If-Match`, it is refused if someone else has changed the same path since.
     """
-    require_operate(request)
+    require(request, EDIT)
+    require(request, CONTENT)
     if asked.context is None and asked.metadata is None:
         raise InvalidInput("Give context or metadata.")
     extra = {
@@ -108,7 +110,7 @@ def _order(
         seen_version=seen_version(match),
         **extra,
     )
-    return ActionOut(changed=outcome.changed, session=read_detail(id))
+    return ActionOut(changed=outcome.changed, session=read_detail(request, id))
 
 
 def request_id(actor: str, key: str | None) -> UUID | None:

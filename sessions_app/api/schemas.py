@@ -13,6 +13,8 @@ from ..models import AgentSession, Blindness, Checkpoint, HistoryEntry
 from ..selectors.rows import Row
 from ..selectors.watchdog_status import WatchdogStatus
 
+CONTENT_ONLY = "null without the right to see contents"
+
 
 class Order(Schema):
     """The last order of a person.
@@ -84,6 +86,12 @@ class Owner(Schema):
     lease_until: datetime | None = Field(description="renewed with each heartbeat")
 
 
+def _content(stored: Any, content: bool) -> dict[str, Any] | None:
+    if not content:
+        return None
+    return stored if isinstance(stored, dict) else {}
+
+
 def _owner(session: AgentSession) -> Owner | None:
     if session.owner_id is None:
         return None
@@ -95,9 +103,9 @@ def _owner(session: AgentSession) -> Owner | None:
 class SessionDetail(SessionItem):
     epoch: int
     context_version: int
-    context: dict[str, Any]
-    metadata: dict[str, Any]
-    order_reason: str | None
+    context: dict[str, Any] | None = Field(description=CONTENT_ONLY)
+    metadata: dict[str, Any] | None = Field(description=CONTENT_ONLY)
+    order_reason: str | None = Field(description=CONTENT_ONLY)
     acknowledged_at: datetime | None
     owner: Owner | None
     handed_back_at: datetime | None = Field(
@@ -108,13 +116,13 @@ class SessionDetail(SessionItem):
     )
 
     @classmethod
-    def of_session(cls, session: AgentSession, row: Row) -> Self:
+    def of_session(cls, session: AgentSession, row: Row, *, content: bool) -> Self:
         return cls.of(
             row,
             epoch=session.epoch,
             context_version=session.context_version,
-            context=session.context if isinstance(session.context, dict) else {},
-            metadata=session.metadata if isinstance(session.metadata, dict) else {},
+            context=_content(session.context, content),
+            metadata=_content(session.metadata, content),
             order_reason=session.order_reason,
             acknowledged_at=session.acknowledged_at,
             owner=_owner(session),
@@ -140,19 +148,23 @@ class HistoryItem(Schema):
     epoch: int
     checkpoint_n: int | None
     checkpoint_name: str | None
-    paths: list[str] | None
+    paths: list[str] | None = Field(description=CONTENT_ONLY)
     actor: str | None
-    reason: str | None
+    reason: str | None = Field(description=CONTENT_ONLY)
     source: str
     change_id: UUID | None
-    detail: dict[str, Any] | None
+    detail: dict[str, Any] | None = Field(description=CONTENT_ONLY)
 
     @classmethod
-    def of(cls, entry: HistoryEntry) -> HistoryItem:
+    def of(cls, entry: HistoryEntry, *, content: bool) -> HistoryItem:
         said = entry.detail if isinstance(entry.detail, dict) else {}
         detail = {key: value for key, value in said.items() if key not in {"request", "verb"}}
         own = {name: getattr(entry, name) for name in cls.model_fields if hasattr(entry, name)}
-        return cls(**{**own, "verb": said.get("verb"), "detail": detail or None})
+        item = cls(**{**own, "verb": said.get("verb"), "detail": detail or None})
+        return item if content else item.model_copy(update=dict.fromkeys(HISTORY_CONTENT))
+
+
+HISTORY_CONTENT = ("paths", "reason", "detail")
 
 
 class HistoryPage(Schema):
@@ -165,16 +177,18 @@ class CheckpointItem(Schema):
     n: int
     name: str
     at: datetime
-    data: dict[str, Any]
-    metadata: dict[str, Any]
+    data: dict[str, Any] | None = Field(description=CONTENT_ONLY)
+    metadata: dict[str, Any] | None = Field(description=CONTENT_ONLY)
     context_captured: bool
     actor: str | None
     source: str
 
     @classmethod
-    def of(cls, found: Checkpoint) -> CheckpointItem:
+    def of(cls, found: Checkpoint, *, content: bool) -> CheckpointItem:
         own = {name: getattr(found, name) for name in cls.model_fields if hasattr(found, name)}
         captured = found.context_version is not None
+        if not content:
+            own |= {"data": None, "metadata": None}
         return cls(**{**own, "id": f"{found.session_id}:{found.n}", "context_captured": captured})
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Router, Schema
 
 from agent_sessions import InvalidInput
 
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..numbers import INTEGER
+from ..permissions import VIEW, access
 from ..selectors import session as detail
 from ..selectors.filters import ListFilter
 from ..selectors.pagination import PageKey, read_page
 from ..selectors.url_values import SORTS
 from ..selectors.watchdog_status import read_watchdog_status
-from .authentication import FromQuery, require_look
+from .authentication import FromQuery, require
 from .parameters import UrlNumber
 from .schemas import (
     CheckpointItem,
@@ -50,8 +51,8 @@ class PageQuery(Schema):
 
 @router.get("/sessions", response=SessionPage, summary="Sessions, newest first")
 def sessions(request: HttpRequest, asked: FromQuery[SessionListQuery]) -> SessionPage:
-    require_look(request)
-    wanted = _wanted(request.GET)
+    require(request, VIEW)
+    wanted = _wanted(request)
     page = read_page(
         wanted.queryset(AgentSession.objects.all()),
         after=_key(asked.after),
@@ -66,9 +67,9 @@ def sessions(request: HttpRequest, asked: FromQuery[SessionListQuery]) -> Sessio
     )
 
 
-def _wanted(query: QueryDict) -> ListFilter:
+def _wanted(request: HttpRequest) -> ListFilter:
     """The filter. Raises InvalidInput for values that are not understood."""
-    wanted = ListFilter.from_query(query)
+    wanted = ListFilter.from_query(request.GET, access(request))
     if wanted.errors:
         raise InvalidInput(" ".join(wanted.errors))
     return wanted
@@ -87,17 +88,18 @@ def session(request: HttpRequest, response: HttpResponse, id: UUID) -> SessionDe
 
     Send it as `If-Match` with an order, and the order does not override newer ones.
     """
-    require_look(request)
-    found = read_detail(id)
+    require(request, VIEW)
+    found = read_detail(request, id)
     response["ETag"] = f'"{found.version}"'
     return found
 
 
-def read_detail(id: UUID) -> SessionDetail:
-    found = detail.read_session(id)
+def read_detail(request: HttpRequest, id: UUID) -> SessionDetail:
+    content = access(request).sees_content
+    found = detail.read_session(id, content=content)
     if found is None:
         raise Http404
-    return SessionDetail.of_session(*found)
+    return SessionDetail.of_session(*found, content=content)
 
 
 @router.get(
@@ -105,14 +107,15 @@ def read_detail(id: UUID) -> SessionDetail:
 )
 def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
     """Also available after the session was removed for good."""
-    require_look(request)
+    require(request, VIEW)
     entries = HistoryEntry.objects.of(id)
     if asked.before is not None:
         entries = entries.filter(version__lt=asked.before)
     found = list(entries.newest_first()[: asked.limit + 1])
     if not found and asked.before is None:
         raise Http404
-    items = [HistoryItem.of(entry) for entry in found[: asked.limit]]
+    content = access(request).sees_content
+    items = [HistoryItem.of(entry, content=content) for entry in found[: asked.limit]]
     return HistoryPage(items=items, next=items[-1].version if len(found) > asked.limit else None)
 
 
@@ -120,19 +123,20 @@ def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> Hist
     "/sessions/{uuid:id}/checkpoints", response=CheckpointPage, summary="Checkpoints, newest first"
 )
 def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> CheckpointPage:
-    require_look(request)
+    require(request, VIEW)
     if not AgentSession.objects.filter(id=id).exists():
         raise Http404
     wanted = Checkpoint.objects.of(id)
     if asked.before is not None:
         wanted = wanted.filter(n__lt=min(asked.before, INTEGER))
     found = list(wanted.newest_first()[: asked.limit + 1])
-    items = [CheckpointItem.of(checkpoint) for checkpoint in found[: asked.limit]]
+    content = access(request).sees_content
+    items = [CheckpointItem.of(checkpoint, content=content) for checkpoint in found[: asked.limit]]
     return CheckpointPage(items=items, next=items[-1].n if len(found) > asked.limit else None)
 
 
 @router.get("/watch", response=WatchItem, summary="The status of the watchdog")
 def watch(request: HttpRequest) -> WatchItem:
     """While the watchdog receives no heartbeats, it fails no session for silence."""
-    require_look(request)
+    require(request, VIEW)
     return WatchItem.of(read_watchdog_status())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
@@ -17,23 +18,39 @@ from dashboard.database_errors import is_read_only
 
 from ..models import ApiToken
 from ..numbers import MAX_DAYS
+from ..permissions import VIEW, labels
 
 PREFIX = "ags_"
 NOTED_EVERY = timedelta(minutes=1)
 
 
-def make(user: User, name: str, days: int | None = None) -> str:
+def make(
+    user: User, name: str, days: int | None = None, rights: Collection[str] | None = None
+) -> str:
     """Creates a token and returns it; only its hash is stored. Raises InvalidInput.
 
-    Without `days` it has no end.
+    Without `days` it has no end. It has those of the `rights` that its user has at the time of a
+    request; None for all of them.
     """
     check_name(name)
     if days is not None and not 1 <= days <= MAX_DAYS:
         raise InvalidInput(_("Days: 1 to %(high)d are possible.") % {"high": MAX_DAYS})
     token = PREFIX + secrets.token_urlsafe(32)
     expires_at = None if days is None else timezone.now() + timedelta(days=days)
-    ApiToken.objects.create(user=user, name=name, digest=_digest(token), expires_at=expires_at)
+    ApiToken.objects.create(
+        user=user, name=name, digest=_digest(token), expires_at=expires_at, rights=_known(rights)
+    )
     return token
+
+
+def _known(rights: Collection[str] | None) -> list[str] | None:
+    if rights is None:
+        return None
+    known = labels()
+    if unknown := sorted(set(rights) - known.keys()):
+        text = _("There is no right “%(right)s”. Rights: %(known)s.")
+        raise InvalidInput(text % {"right": unknown[0][:60], "known": ", ".join(known)})
+    return sorted({VIEW, *rights})
 
 
 def check_name(name: str) -> None:
@@ -42,7 +59,7 @@ def check_name(name: str) -> None:
     validation.text(name, "name", longest, required=True)
 
 
-def user_of(token: str) -> User | None:
+def find(token: str) -> ApiToken | None:
     """None if the token is unknown or expired, or its user is disabled."""
     now = timezone.now()
     usable = Q(expires_at=None) | Q(expires_at__gt=now)
@@ -50,7 +67,7 @@ def user_of(token: str) -> User | None:
     if found is None or not found.user.is_active:
         return None
     _note_use(found, now)
-    return found.user
+    return found
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
