@@ -203,12 +203,24 @@ def _person(name: str, *groups: str) -> User:
 
 @pytest.fixture
 def operator(db: None) -> User:
-    return _person("olga", "operators")
+    """A user who may do everything with sessions."""
+    return _person("olga", "leads")
 
 
 @pytest.fixture
 def viewer(db: None) -> User:
-    return _person("viktor", "viewers")
+    """A user who sees sessions with their contents, and may not act."""
+    from sessions_app.permissions import CONTENT, EXPORT, SHARE, ensure_permissions
+
+    user, rights = _person("viktor", "viewers"), ensure_permissions()
+    user.user_permissions.add(*(rights[name] for name in (CONTENT, EXPORT, SHARE)))
+    return user
+
+
+@pytest.fixture
+def plain_viewer(db: None) -> User:
+    """A user who sees sessions, but not what is in them."""
+    return _person("vera", "viewers")
 
 
 @pytest.fixture

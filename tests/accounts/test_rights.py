@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,13 +17,17 @@ from django.utils import timezone
 
 from sessions_app import choices, permissions
 from sessions_app.accounts.models import LoginAttempts
-from sessions_app.accounts.permission_labels import OWN, group_word, right_word
+from sessions_app.accounts.permission_labels import group_word, right_word
 from sessions_app.live.sockets import auth, close_codes
 from sessions_app.models import ApiToken
 from tests.support.dashboard import session_cookie
 
 ENGLISH = {"accept-language": "en"}
-OPERATE = "operate_agentsession"
+
+
+def give(user: User, *rights: str) -> None:
+    found = permissions.ensure_permissions()
+    user.user_permissions.add(*(found[right] for right in rights))
 
 
 def scope_of(user: User) -> dict[str, Any]:
@@ -47,30 +52,40 @@ def test_who_may_look_is_told_that_the_order_is_what_is_refused(
     client: Client, viewer: User
 ) -> None:
     client.force_login(viewer)
-    page = client.post("/bulk/", headers=ENGLISH).content.decode()
-    assert "you can only look at sessions" in page
+    asked = {"verb": "pause", "id": str(uuid.uuid4())}
+    page = client.post("/bulk/", asked, headers=ENGLISH).content.decode()
+    assert "Your account may not do this" in page
     assert "has no rights yet" not in page
 
 
-def test_a_verb_with_a_right_of_its_own_needs_that_right(operator: User) -> None:
-    pause = choices.VERBS["pause"]
-    assert permissions.may_perform(operator, pause)
-    assert not permissions.may_perform(operator, replace(pause, permission="stop_all"))
+def test_each_order_needs_its_own_right(nobody: User) -> None:
+    give(nobody, permissions.VIEW, "pause_session")
+    found = permissions.access_of(nobody)
+    assert [verb.name for verb in found.verbs] == ["pause"]
+    assert not found.may_perform(replace(choices.VERBS["pause"], name="stop_all"))
 
 
-def test_who_may_act_may_look_at_pages_and_at_the_socket_alike(
-    client: Client, nobody: User, viewer: User
+def test_without_the_right_to_see_sessions_no_other_right_counts(
+    client: Client, nobody: User
 ) -> None:
-    nobody.user_permissions.add(Permission.objects.get(codename=OPERATE))
+    give(nobody, "pause_session", permissions.CONTENT)
     client.force_login(nobody)
-    assert client.get("/").status_code == 200
+    for path in ("/", "/conversations/", "/bulk/", "/api/sessions"):
+        assert client.get(path).status_code == 403, path
+    assert client.post("/bulk/", {"verb": "pause"}).status_code == 403
+    assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
+
+
+def test_rights_that_are_taken_or_given_close_the_open_pages(nobody: User) -> None:
+    give(nobody, permissions.VIEW)
     seen = auth.identify(scope_of(nobody))
     assert isinstance(seen, auth.Viewer)
     assert auth.withdrawn([seen]) == {}
+    give(nobody, permissions.CONTENT)
+    assert auth.withdrawn([seen]) == {seen: close_codes.RIGHTS_CHANGED}
     nobody.user_permissions.clear()
-    assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
     assert auth.withdrawn([seen]) == {seen: close_codes.NOT_ALLOWED}
-    assert client.get("/").status_code == 403
+    assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
 
 
 def test_a_changed_password_withdraws_every_log_in_made_with_the_old_one(
@@ -224,10 +239,10 @@ def test_nothing_in_an_address_of_the_admin_is_a_fault(client: Client, db: None)
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("de", ["Agentensitzungen: Sitzungen steuern", "Agentensitzungen: Sitzungen ansehen",
-                "viewers (Nur ansehen)", "operators (Ansehen und steuern)"]),
-        ("en", ["Agent sessions: Operate sessions", "Agent sessions: Look at sessions",
-                "viewers (may look, not act)", "operators (may act on sessions)"]),
+        ("de", ["Agentensitzungen: Inhalte von Sitzungen ansehen", "Agentensitzungen: Sitzungen ansehen",
+                "viewers (Sitzungen ansehen, ohne Inhalte)", "operators (Sitzungen ansehen und steuern)"]),
+        ("en", ["Agent sessions: See contents of sessions", "Agent sessions: See sessions",
+                "viewers (see sessions, not their contents)", "operators (see and act on sessions)"]),
     ],
 )  # fmt: skip
 def test_rights_and_groups_are_given_in_the_readers_words(
@@ -245,17 +260,19 @@ def test_rights_and_groups_are_given_in_the_readers_words(
     assert (">Can " not in page) and (": Can " not in page)
 
 
-def test_who_may_only_look_reads_the_name_of_the_right_that_the_administration_gives(
-    client: Client, viewer: User
+@pytest.mark.parametrize(("language", "word"), [("de", "„Pausieren“"), ("en", "“Pause”")])
+def test_a_refused_order_names_the_missing_right(
+    client: Client, viewer: User, language: str, word: str
 ) -> None:
     client.force_login(viewer)
-    for language, word in (("de", "„Sitzungen steuern“"), ("en", "“Operate sessions”")):
-        assert word in client.post("/bulk/", headers={"accept-language": language}).content.decode()
-    assert str(OWN[OPERATE]) in {"Sitzungen steuern", "Operate sessions"}
+    at = f"/sessions/{uuid.uuid4()}/pauses/"
+    page = client.get(at, headers={"accept-language": language})
+    assert page.status_code == 403
+    assert word in page.content.decode()
 
 
 def test_a_right_that_another_program_made_keeps_its_name(nobody: User) -> None:
-    right = Permission.objects.get(codename=OPERATE)
+    right = Permission.objects.get(codename="pause_session")
     right.codename, right.name = "export_everything", "Can export everything"
     assert right_word(right).endswith(": Can export everything")
     assert group_word(Group(name="Lehrkräfte")) == "Lehrkräfte"

@@ -182,12 +182,15 @@ def test_login_and_errors(start: Start, make_session: Make, language: str) -> No
     errors_and_login(walk, language)
 
 
-def test_who_may_only_look(open_page: Open, make_session: Make) -> None:
+def test_who_may_only_look(open_page: Open, make_session: Make, viewer: Any) -> None:
+    """With contents on the wide screen, without them on the phone."""
     made = make_session(checkpoints=("begun",))
     for width in (1440, PHONE):
         walk = Walk(open_page("/", as_viewer=True, width=width, reduced_motion="reduce"))
         wait_until_live(walk.page)
         walk.look("list")
+        if width == PHONE:
+            viewer.user_permissions.clear()
         walk.at(f"/sessions/{made.session_id}/", "session")
         walk.at(f"/sessions/{made.session_id}/edits/new/", "forbidden", live=False)
         walk.is_clean()

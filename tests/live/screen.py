@@ -8,8 +8,9 @@ from typing import Any
 from sessions_app.live.hub import Hub
 from sessions_app.live.sockets.auth import Viewer
 from sessions_app.live.sockets.connection import SocketConnection
+from tests.support.access import FULL
 
-VIEWER = Viewer(1, "key", "hash", "de")
+VIEWER = Viewer(1, "key", "hash", "de", FULL)
 
 
 class Screen:

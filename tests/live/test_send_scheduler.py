@@ -11,6 +11,7 @@ from sessions_app.live.sockets.frames import Update, row_fragment
 from sessions_app.live.sockets.send_scheduler import CHANGES, FEW_CHANGES, OTHERS
 from sessions_app.live.state.subscriptions import SubscriptionKey
 from sessions_app.selectors.filters import ListFilter
+from tests.support.access import FULL
 
 from .screen import Screen
 
@@ -101,7 +102,10 @@ async def test_no_page_is_always_told_last_of_a_change(hub_without_ears: Hub) ->
             await super()._send(message)
 
     screens = [Noted(hub_without_ears) for _ in range(3)]
-    key, every = SubscriptionKey("list", "", "de", frozenset({A})), ListFilter.from_query("")
+    key, every = (
+        SubscriptionKey("list", "", "de", frozenset({A}), FULL),
+        ListFilter.from_query("", FULL),
+    )
     for screen in screens:
         subscription = hub_without_ears.subscriptions.subscribe(screen.socket, key, every)
     for _ in range(100):

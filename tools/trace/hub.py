@@ -36,12 +36,13 @@ class TracedPage:
 
     def __init__(self, hub: Hub, session_id: str) -> None:
         from sessions_app.live.sockets.auth import Viewer
+        from sessions_app.permissions import VIEW, Access
 
         self._hub = hub
         self.recorder: Recorder | None = None
         self.sent = asyncio.Event()
         self._socket = hub.gateway.join(self._send)
-        hub.gateway.welcome(self._socket, Viewer(1, "key", "hash", "en"))
+        hub.gateway.welcome(self._socket, Viewer(1, "key", "hash", "en", Access(frozenset({VIEW}))))
         self._say({"type": "hello", "page": "list", "rows": {session_id: 1}})
 
     async def _send(self, message: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 from agent_sessions import AgentSession, StorageUnavailable
 from sessions_app import actions, manager_portal, models
 from sessions_app.api import tokens
+from sessions_app.choices import VERBS
 from sessions_app.models import HistoryEntry
 from tests.support.waiting import HANGS
 
@@ -102,7 +103,8 @@ def test_who_may_only_look_may_not_order(viktor, create, noun):
     body = {"reason": "x", **more.get(noun, {})}
     response = viktor.post(f"/sessions/{session.session_id}/{noun}", body)
     assert response.status_code == 403
-    assert "not change" in response.json()["detail"]
+    right = next((v.right for v in VERBS.values() if v.noun == noun), "edit_session")
+    assert f"({right})" in response.json()["detail"]
     assert state(session) == "active"
 
 
@@ -219,7 +221,7 @@ def test_a_key_of_one_caller_is_nothing_to_another(olga, viewer, create):
 
     from .conftest import Api
 
-    viewer.groups.add(Group.objects.get(name="operators"))
+    viewer.groups.add(Group.objects.get(name="leads"))
     other = Api(tokens.make(viewer, "other"))
     session = create()
     olga.post(f"/sessions/{session.session_id}/pauses", Idempotency_Key="one")
@@ -511,4 +513,6 @@ def test_a_refusal_claims_no_right_that_is_missing(create, django_user_model, no
     body = {"reason": "x", **({"context": {}} if noun == "/edits" else {})}
     answer = nobody.post(path, body) if noun else nobody.get(path)
     assert answer.status_code == 403
-    assert answer.json()["detail"] == "You may not look at sessions."
+    assert (
+        answer.json()["detail"] == "You need the right “See sessions” (view_agentsession) for this."
+    )

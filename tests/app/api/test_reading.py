@@ -151,7 +151,7 @@ PATHS = ["/sessions", "/sessions/{id}", "/sessions/{id}/history", "/sessions/{id
 def test_who_may_not_look_sees_nothing(nora, create, path):
     response = nora.get(path.format(id=create().session_id))
     assert response.status_code == 403
-    assert "look" in response.json()["detail"]
+    assert "(view_agentsession)" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("path", PATHS)

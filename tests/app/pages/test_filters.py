@@ -14,6 +14,7 @@ from sessions_app.models import AgentSession as Stored
 from sessions_app.selectors.facet_counts import counts
 from sessions_app.selectors.filters import BEGINNING, ListFilter
 from sessions_app.selectors.rows import load_rows
+from tests.support.access import FULL
 
 Make = Callable[..., AgentSession]
 
@@ -62,7 +63,7 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_page_and_the_feed_agree_on_who_is_in_the_list(sessions: list[str], query: str) -> None:
-    wanted = ListFilter.from_query(query)
+    wanted = ListFilter.from_query(query, FULL)
     in_sql = {str(id) for id in wanted.queryset(Stored.objects.all()).values_list("id", flat=True)}
     rows = load_rows([UUID(id) for id in sessions])
     certain = {str(row.id) for row in rows if wanted.matches(row)}
@@ -93,37 +94,37 @@ def test_a_session_counts_as_paused_only_once_its_agent_has_confirmed(sessions: 
 
 
 def test_every_session_outside_the_trash_counts_in_one_state(sessions: list[str]) -> None:
-    facets = counts().facets(ListFilter.from_query(""))
+    facets = counts().facets(ListFilter.from_query("", FULL))
     assert sum(facets.states[name] for name in LISTED_STATES if name != "deleted") == facets.total
 
 
 def ids_in(query: str) -> set[str]:
-    found = ListFilter.from_query(query).queryset(Stored.objects.all())
+    found = ListFilter.from_query(query, FULL).queryset(Stored.objects.all())
     return {str(id) for id in found.values_list("id", flat=True)}
 
 
 def agrees_with_the_filter(name: str) -> None:
-    everything = ListFilter.from_query("")
-    found = ListFilter.from_query(f"state={name}").queryset(Stored.objects.all()).count()
+    everything = ListFilter.from_query("", FULL)
+    found = ListFilter.from_query(f"state={name}", FULL).queryset(Stored.objects.all()).count()
     assert counts().facets(everything).states[name] == found
 
 
 def test_a_chosen_type_narrows_the_states_but_not_the_types(sessions: list[str]) -> None:
-    facets = counts().facets(ListFilter.from_query("type=grader"))
+    facets = counts().facets(ListFilter.from_query("type=grader", FULL))
     assert facets.states["active"] == 2
     assert facets.types["tutor"] == 2
     assert facets.total == 3
 
 
 def test_what_was_found_by_text_stays_found_while_it_is_shown(sessions: list[str]) -> None:
-    wanted = ListFilter.from_query("q=essay_marked")
+    wanted = ListFilter.from_query("q=essay_marked", FULL)
     (row,) = load_rows([UUID(sessions[5])])
     assert row.checkpoint_name == "session_failed"
     assert wanted.matches(row, shown=True)
 
 
 def test_ids_are_found_by_how_they_begin(sessions: list[str]) -> None:
-    wanted = ListFilter.from_query(QueryDict(f"q=id:{sessions[0][:10]}"))
+    wanted = ListFilter.from_query(QueryDict(f"q=id:{sessions[0][:10]}"), FULL)
     found = wanted.queryset(Stored.objects.all()).values_list("id", flat=True)
     assert [str(id) for id in found] == [sessions[0]]
 
@@ -155,7 +156,7 @@ NOT_UNDERSTOOD = [
 def test_a_value_that_is_not_understood_never_widens_the_list(
     sessions: list[str], query: str
 ) -> None:
-    wanted = ListFilter.from_query(query)
+    wanted = ListFilter.from_query(query, FULL)
     stored = Stored.objects.all()
     assert not wanted.queryset(stored).exists()
     assert not wanted.since(stored, BEGINNING).exists()
@@ -167,5 +168,5 @@ def test_two_searches_in_one_address_both_count(sessions: list[str]) -> None:
 
 
 def test_a_percent_sign_is_a_sign_and_no_wildcard(sessions: list[str]) -> None:
-    wanted = ListFilter.from_query("q=100%25_")
+    wanted = ListFilter.from_query("q=100%25_", FULL)
     assert wanted.queryset(Stored.objects.all()).count() == 1

@@ -89,7 +89,7 @@ def test_an_unknown_search_key_is_explained_and_nothing_is_shown(
 def test_a_viewer_sees_no_controls(look: Client, make_session: Make) -> None:
     make_session()
     page = text(look.get("/"))
-    assert 'data-may-operate="false"' in page
+    assert 'data-may-order="false"' in page
     assert "bulkbar" not in page
     assert "row-menu" not in page
 

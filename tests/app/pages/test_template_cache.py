@@ -45,14 +45,14 @@ def test_checkpoints_alike_of_two_sessions_lead_each_to_its_own() -> None:
     flag = ShownCheckpoint(
         1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, ("a",), 0
     )
-    drawn = [flag_item(flag, row(n), AT, True) for n in (1, 2)]
+    drawn = [flag_item(flag, row(n), AT, True, True) for n in (1, 2)]
     assert [str(UUID(int=n)) in text for n, text in zip((1, 2), drawn, strict=True)] == [True] * 2
     assert str(UUID(int=1)) not in drawn[1]
 
 
 def test_a_time_of_today_is_one_of_yesterday_tomorrow() -> None:
     flag = ShownCheckpoint(1, "essay", AT, "olga", "agent", 9, True, False, '{"n": 1}', None, (), 0)
-    today, tomorrow = (flag_item(flag, row(1), AT + timedelta(days=n), False) for n in (0, 1))
+    today, tomorrow = (flag_item(flag, row(1), AT + timedelta(days=n), False, True) for n in (0, 1))
     assert (">13:00:00<" in today) and (">13:00:00<" not in tomorrow)
 
 

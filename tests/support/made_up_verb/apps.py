@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from . import CHECKPOINT, HOLD, PERMISSION
+from . import CHECKPOINT, HOLD
 
 
 class MadeUpVerb(AppConfig):
@@ -17,5 +17,5 @@ class MadeUpVerb(AppConfig):
         VERBS[HOLD] = Verb(
             HOLD, "holds", "pause", "Hold", "Hold this session?", "Held.", "Hold ordered", "On hold",
             "The agent waits until somebody resumes it.",
-            reason_required=True, undo="resume", permission=PERMISSION,
+            reason_required=True, undo="resume",
         )  # fmt: skip

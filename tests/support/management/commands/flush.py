@@ -7,9 +7,12 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connection
 
+from sessions_app.permissions import GROUPS
+
 MIGRATED = {"django_migrations", "django_content_type", "auth_permission"}
-GROUPS = {"auth_group", "auth_group_permissions"}
-OF_TESTS = "SELECT id FROM auth_group WHERE name NOT IN ('operators', 'viewers')"
+TABLES_OF_GROUPS = {"auth_group", "auth_group_permissions"}
+READY = ", ".join(map("'{}'".format, GROUPS))
+OF_TESTS = f"SELECT id FROM auth_group WHERE name NOT IN ({READY})"
 
 
 class Command(BaseCommand):
@@ -24,7 +27,9 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         names = connection.introspection.django_table_names(only_existing=True, include_views=False)
         emptied = [
-            connection.ops.quote_name(name) for name in names if name not in MIGRATED | GROUPS
+            connection.ops.quote_name(name)
+            for name in names
+            if name not in MIGRATED | TABLES_OF_GROUPS
         ]
         statements = [
             "BEGIN",
