@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from .accounts import login_throttling
+from .accounts.agent_types import AGENT_TYPES_SQL, LOADED
 
 log = structlog.get_logger(__name__)
 
@@ -78,8 +79,12 @@ class PrefetchingModelBackend(ModelBackend):
 
 
 def with_permissions(people: QuerySet[User]) -> Sequence[User]:
-    """The users with the permissions of themselves and of their groups, where Django looks for them."""
-    found = list(people.annotate(given=RawSQL(PERMISSIONS_SQL, ())))  # noqa: S611 - without parameters
+    """The users with the permissions of themselves and of their groups, where Django looks for them.
+
+    And with the agent types to which they are limited.
+    """
+    columns = {"given": RawSQL(PERMISSIONS_SQL, ()), LOADED: RawSQL(AGENT_TYPES_SQL, ())}  # noqa: S611
+    found: list[Any] = list(people.annotate(**columns))
     for user in found:
         if not user.is_superuser:
             setattr(user, "_perm_cache", set(user.given))  # noqa: B010

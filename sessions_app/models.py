@@ -218,7 +218,7 @@ class ApiToken(models.Model):
         return isolated(self.name)
 
 
-from .accounts.models import LoginAttempts, ProviderIdentity  # noqa: E402, F401
+from .accounts.models import AgentTypeLimit, LoginAttempts, ProviderIdentity  # noqa: E402, F401
 from .bulk.models import BulkItem, BulkJob  # noqa: E402, F401  (Django looks for models here)
 from .drafts.models import FormDraft  # noqa: E402, F401
 from .saved_views.models import ListStyle, SavedView  # noqa: E402, F401

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -13,6 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from .accounts.agent_types import agent_types_of
 from .choices import VERBS, Text, Verb
 
 Person = AbstractBaseUser | AnonymousUser
@@ -48,14 +50,27 @@ def labels() -> dict[str, Text]:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a caller may do. Equal ones see the same pages and counts."""
+    """What a caller may do, and with sessions of which agent types; None for all.
+
+    Equal ones see the same pages and counts.
+    """
 
     rights: frozenset[str] = frozenset()
+    types: frozenset[str] | None = None
 
     @property
     def digest(self) -> str:
         """A key for what is computed once for all callers with equal access."""
-        return hashlib.sha256(" ".join(sorted(self.rights)).encode()).hexdigest()[:16]
+        known = [sorted(self.rights), None if self.types is None else sorted(self.types)]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+    def allows(self, agent_type: str) -> bool:
+        """The same as `SessionQuerySet.visible_to`."""
+        return self.types is None or agent_type in self.types
+
+    @property
+    def shown_types(self) -> str:
+        return ", ".join(sorted(self.types or ()))
 
     def has(self, right: str) -> bool:
         """Without the right to see sessions no other one counts."""
@@ -71,6 +86,11 @@ class Access:
     @property
     def sees_content(self) -> bool:
         return self.has(CONTENT)
+
+    @property
+    def sees_conversations(self) -> bool:
+        """Of all agents: Valkey does not store the agent type of a conversation."""
+        return self.sees_content and self.types is None
 
     @property
     def may_export(self) -> bool:
@@ -100,7 +120,7 @@ class Access:
 
     def limited_to(self, rights: Collection[str] | None) -> Access:
         """Those of the given rights that the caller has; None for all."""
-        return self if rights is None else Access(self.rights & frozenset(rights))
+        return self if rights is None else replace(self, rights=self.rights & frozenset(rights))
 
 
 NONE = Access()
@@ -113,15 +133,9 @@ def access_of(user: Person) -> Access:
     known = labels().keys()
     if cast("User", user).is_superuser:
         return Access(frozenset(known))
-    return access_from(cast("User", user).get_all_permissions())
-
-
-def access_from(given: Collection[str]) -> Access:
-    """From the names of permissions, like `sessions_app.view_agentsession`."""
-    named = (
-        name.removeprefix("sessions_app.") for name in given if name.startswith("sessions_app.")
-    )
-    return Access(frozenset(labels()) & frozenset(named))
+    given = cast("User", user).get_all_permissions()
+    rights = (right for right in known if f"sessions_app.{right}" in given)
+    return Access(frozenset(rights), agent_types_of(cast("User", user)))
 
 
 def access(request: HttpRequest) -> Access:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
+from django.apps import apps
 from django.db import models
 
 from agent_sessions.states import SessionState
+
+from .permissions import Access
 
 M = TypeVar("M", bound=models.Model)
 
@@ -16,6 +19,10 @@ class SessionQuerySet(models.QuerySet[M]):
     def newest_first(self) -> Self:
         """In a stable order that an index supports."""
         return self.order_by("-created_at", "-id")
+
+    def visible_to(self, access: Access) -> Self:
+        """Those of the agent types to which the caller is limited; the same as `Access.allows`."""
+        return self if access.types is None else self.filter(agent_type__in=sorted(access.types))
 
     def outside_trash(self) -> Self:
         return self.exclude(state=SessionState.DELETED.value)
@@ -33,6 +40,14 @@ class CheckpointQuerySet(OfSessionQuerySet[M]):
 
 class HistoryQuerySet(OfSessionQuerySet[M]):
     """A version can have several entries: a refused write has the version of the row."""
+
+    def visible_to(self, access: Access) -> Self:
+        """Of sessions that exist, where the caller is limited to agent types: the history has none."""
+        if access.types is None:
+            return self
+        sessions = apps.get_model("sessions_app", "AgentSession")._default_manager
+        of_types = sessions.filter(agent_type__in=sorted(access.types))
+        return self.filter(session_id__in=of_types.values("id"))
 
     def newest_first(self) -> Self:
         return self.order_by("-version", "-at")

@@ -1,8 +1,9 @@
-"""Accounts of the identity provider and failed log-ins. Managed by Django."""
+"""Accounts of the identity provider, limits to agent types, failed log-ins. Managed by Django."""
 
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +30,31 @@ class ProviderIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{isolated(self.subject)} @ {isolated(self.issuer)}"
+
+
+class AgentTypeLimit(models.Model):
+    """The agent types to whose sessions a user, or the members of a group, are limited."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, verbose_name=_("user")
+    )
+    group = models.OneToOneField(
+        "auth.Group", on_delete=models.CASCADE, null=True, verbose_name=_("group")
+    )
+    agent_types = ArrayField(models.CharField(max_length=50), verbose_name=_("agent types"))
+
+    class Meta:
+        app_label = "sessions_app"
+        verbose_name = _("limit to agent types")
+        verbose_name_plural = _("limit to agent types")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(user=None) ^ models.Q(group=None), name="of_a_user_or_a_group"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return isolated(", ".join(self.agent_types))
 
 
 class LoginAttempts(models.Model):

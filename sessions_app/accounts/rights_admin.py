@@ -8,18 +8,23 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.postgres.forms import SimpleArrayField
 from django.db.models import ManyToManyField
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
+from .models import AgentTypeLimit
 from .permission_labels import group_word, right_word
 
 if TYPE_CHECKING:
     PermissionsChoice = forms.ModelMultipleChoiceField[Permission]
     GroupsChoice = forms.ModelMultipleChoiceField[Group]
     AccountsBase = UserAdmin[User]
+    LimitBase = forms.ModelForm[AgentTypeLimit]
+    InlineBase = admin.StackedInline[AgentTypeLimit, User]
 else:
     PermissionsChoice = GroupsChoice = forms.ModelMultipleChoiceField
-    AccountsBase = UserAdmin
+    AccountsBase, LimitBase, InlineBase = UserAdmin, forms.ModelForm, admin.StackedInline
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -43,8 +48,28 @@ def in_words(db_field: ManyToManyField[Any, Any], given: dict[str, Any]) -> dict
     return given | {"form_class": field} if field else given
 
 
+class LimitForm(LimitBase):
+    """Names divided by commas. The box to delete it removes the limit."""
+
+    agent_types = SimpleArrayField(
+        forms.CharField(max_length=50),
+        label=gettext_lazy("Agent types"),
+        help_text=gettext_lazy("Divided by commas. Only sessions of these are visible."),
+    )
+
+
+class LimitInline(InlineBase):
+    model = AgentTypeLimit
+    form = LimitForm
+    fields = ("agent_types",)
+    extra = 0
+    max_num = 1
+
+
 @admin.register(User)
 class AccountAdmin(AccountsBase):
+    inlines = (LimitInline,)
+
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
@@ -53,6 +78,8 @@ class AccountAdmin(AccountsBase):
 
 @admin.register(Group)
 class RightsGroupAdmin(GroupAdmin):
+    inlines = (LimitInline,)
+
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: Any = None, **kwargs: Any
     ) -> Any:
