@@ -34,6 +34,7 @@ from .choices import VERBS, Verb
 from .drafts import drafts
 from .models import AgentSession, Checkpoint
 from .permissions import access
+from .querysets import SessionQuerySet
 
 if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
@@ -144,6 +145,7 @@ class SessionAdmin(KeepsDrafts):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentSession]:
         """Never reads checkpoints; a list reads no context or metadata either, as it does not show them."""
         sessions = super().get_queryset(request).defer("checkpoints", "their_copies")
+        sessions = cast("SessionQuerySet[AgentSession]", sessions).visible_to(access(request))
         match = request.resolver_match
         is_list = match is not None and str(match.url_name).endswith("_changelist")
         return sessions.defer("context", "metadata", "change_detail") if is_list else sessions

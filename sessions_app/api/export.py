@@ -25,6 +25,7 @@ from ..permissions import EXPORT, access
 from .authentication import FromQuery, require
 from .parameters import UrlMoment
 from .schemas import HistoryItem
+from .sessions import require_visible
 
 router = Router(tags=["export"])
 
@@ -69,6 +70,7 @@ class HistoryQuery(Schema):
 def session_history(request: HttpRequest, id: UUID, format: Format) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require(request, EXPORT)
+    require_visible(request, id)
     entries = HistoryEntry.objects.of(id)
     if not entries.exists():
         raise Http404
@@ -85,7 +87,7 @@ def whole_history(
 ) -> StreamingHttpResponse:
     """`format` is csv, json, or excel.csv, which a German Excel opens. Oldest first."""
     require(request, EXPORT)
-    entries = HistoryEntry.objects.filter(at__gte=_aware(asked.since))
+    entries = HistoryEntry.objects.visible_to(access(request)).filter(at__gte=_aware(asked.since))
     if asked.until is not None:
         entries = entries.filter(at__lt=_aware(asked.until))
     if asked.actor is not None:

@@ -20,7 +20,7 @@ from ..numbers import BIGINT, whole
 from ..permissions import CONTENT, EDIT
 from .authentication import require
 from .schemas import ActionOut, CompletionIn, EditIn, ReasonIn, RollbackIn
-from .sessions import read_detail
+from .sessions import read_detail, require_visible
 
 router = Router(tags=["orders"])
 
@@ -99,6 +99,7 @@ def _order(
     match: str | None,
     **extra: Any,
 ) -> ActionOut:
+    require_visible(request, id)
     actor = request.user.get_username()
     outcome = perform(
         verb,

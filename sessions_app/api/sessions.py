@@ -95,19 +95,25 @@ def session(request: HttpRequest, response: HttpResponse, id: UUID) -> SessionDe
 
 
 def read_detail(request: HttpRequest, id: UUID) -> SessionDetail:
-    content = access(request).sees_content
-    found = detail.read_session(id, content=content)
+    found = detail.read_session(id, access(request))
     if found is None:
         raise Http404
-    return SessionDetail.of_session(*found, content=content)
+    return SessionDetail.of_session(*found, content=access(request).sees_content)
+
+
+def require_visible(request: HttpRequest, id: UUID) -> None:
+    """Raises 404 for a session of an agent type that the caller does not see."""
+    if not detail.is_visible(id, access(request)):
+        raise Http404
 
 
 @router.get(
     "/sessions/{uuid:id}/history", response=HistoryPage, summary="What happened, newest first"
 )
 def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
-    """Also available after the session was removed for good."""
+    """Also available after the session was removed for good, unless the caller is limited to agent types."""
     require(request, VIEW)
+    require_visible(request, id)
     entries = HistoryEntry.objects.of(id)
     if asked.before is not None:
         entries = entries.filter(version__lt=asked.before)
@@ -124,7 +130,7 @@ def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> Hist
 )
 def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> CheckpointPage:
     require(request, VIEW)
-    if not AgentSession.objects.filter(id=id).exists():
+    if not AgentSession.objects.visible_to(access(request)).filter(id=id).exists():
         raise Http404
     wanted = Checkpoint.objects.of(id)
     if asked.before is not None:

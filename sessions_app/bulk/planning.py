@@ -42,7 +42,7 @@ WHERE i.id = found.id
 
 def plan_ticked(verb: str, seen: dict[UUID, int | None], user: User) -> BulkJob:
     """`seen` is the version that each row showed when it was ticked, if known."""
-    sessions = AgentSession.objects.filter(id__in=list(seen)[:MOST])
+    sessions = _visible(user).filter(id__in=list(seen)[:MOST])
     return _pinned(BulkJob(verb=verb, **_by(user)), sessions, seen)
 
 
@@ -61,7 +61,7 @@ def plan_undo(job: BulkJob, user: User) -> BulkJob:
     changed = dict(
         job.items.filter(outcome=Outcome.DONE).values_list("session_id", "result_version")
     )
-    return _pinned(undo, AgentSession.objects.filter(id__in=list(changed)), changed)
+    return _pinned(undo, _visible(user).filter(id__in=list(changed)), changed)
 
 
 def plan_retry(job: BulkJob, user: User) -> BulkJob:
@@ -75,10 +75,14 @@ def plan_retry(job: BulkJob, user: User) -> BulkJob:
         **_by(user),
     )
     failed = job.items.filter(outcome=Outcome.FAILED).values_list("session_id", flat=True)
-    planned = _pinned(retry, AgentSession.objects.filter(id__in=list(failed)))
+    planned = _pinned(retry, _visible(user).filter(id__in=list(failed)))
     if job.checkpoint:
         choose_checkpoint(planned, job.checkpoint)
     return planned
+
+
+def _visible(user: User) -> SessionQuerySet[AgentSession]:
+    return AgentSession.objects.visible_to(access_of(user))
 
 
 def _by(user: User) -> dict[str, object]:

@@ -203,4 +203,6 @@ def why(job: BulkJob, problem: str, text: str) -> Text:
             }
         case "gone":
             return _("It was removed for good.")
+        case "hidden":
+            return _("The account does not see sessions of this agent type any more.")
     return text

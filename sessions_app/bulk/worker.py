@@ -31,7 +31,7 @@ from agent_sessions import (
 from .. import actions
 from ..choices import VERBS
 from ..models import HistoryEntry
-from ..permissions import access_of
+from ..permissions import NONE, Access, access_of
 from .models import BulkItem, BulkJob
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ class BulkWorker:
         """Executes one batch. False if nothing is left for this worker."""
         if not self._mine(job).update(lease_until=Now() + LEASE):
             return False
-        if not owner_may_operate(job):
+        access = owner_access(job)
+        if not access.may_perform(VERBS[job.verb]):
             self._mine(job).update(state=State.STOPPED, trouble="right", ended_at=Now())
             return False
         batch = list(job.items.filter(outcome=Outcome.WAITING).order_by("n")[:BATCH])
@@ -86,7 +87,7 @@ class BulkWorker:
             self._mine(job).update(state=State.DONE, trouble="", ended_at=Now(), worker="")
             return False
         try:
-            results = list(hands.map(lambda item: apply_item(job, item), batch))
+            results = list(hands.map(lambda item: apply_item(job, item, access), batch))
         except StorageUnavailable:
             self._mine(job).update(trouble="database", lease_until=Now() + timedelta(seconds=1))
             return False
@@ -99,13 +100,16 @@ class BulkWorker:
         return BulkJob.objects.filter(id=job.id, state=State.RUNNING, worker=self.name)
 
 
-def apply_item(job: BulkJob, item: BulkItem) -> BulkItem:
-    """Gives the order.
+def apply_item(job: BulkJob, item: BulkItem, access: Access) -> BulkItem:
+    """Gives the order, unless the owner does not see sessions of that agent type any more.
 
     Raises StorageUnavailable if the outcome is unknown; the item is then repeated.
     """
     extra = {} if item.checkpoint_n is None else {"checkpoint_id": item.checkpoint_n}
     item.at = None
+    if not access.allows(item.agent_type):
+        item.outcome, item.problem, item.at = Outcome.FAILED, "hidden", Now()
+        return item
     try:
         outcome = actions.perform(
             job.verb,
@@ -160,10 +164,10 @@ def _problem(error: SessionError) -> tuple[str, str]:
     return "other", str(error)[:300]
 
 
-def owner_may_operate(job: BulkJob) -> bool:
-    """Whether the owner still has the permission; without it the job stops."""
+def owner_access(job: BulkJob) -> Access:
+    """What the owner may do now; without the right the job stops."""
     owner = BulkJob.objects.select_related("owner").get(id=job.id).owner
-    return owner is not None and owner.is_active and access_of(owner).may_perform(VERBS[job.verb])
+    return NONE if owner is None else access_of(owner)
 
 
 class Background:

@@ -324,7 +324,7 @@ def read_page(
     session_id: Any, asked: SessionPageParams, access: Access
 ) -> SessionPageContent | None:
     """None if the session does not exist. Panels or conversation are read by the page's methods."""
-    found = detail.read_session(session_id, content=access.sees_content)
+    found = detail.read_session(session_id, access)
     if found is None:
         return None
     session, row = found

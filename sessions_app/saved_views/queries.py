@@ -133,7 +133,9 @@ def quick_counts(
         if wanted.errors:
             tallies[view.pk] = ViewCount(0)
         elif all(group.key in COUNTED for group in wanted.groups):
-            tallies[view.pk] = ViewCount(sum(c.n for c in found.cells if _is_in(c, wanted)))
+            tallies[view.pk] = ViewCount(
+                sum(c.n for c in found.visible_to(access) if _is_in(c, wanted))
+            )
     return tallies
 
 

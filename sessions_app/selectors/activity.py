@@ -13,6 +13,7 @@ from agent_sessions import SessionError
 
 from .. import manager_portal
 from ..choices import STATES, Text
+from ..permissions import Access
 
 BEAT_SLOT = 10
 # minutes shown -> seconds a slot; both are multiples of the ten seconds that are stored
@@ -43,7 +44,7 @@ class Series:
 class Chart:
     """`slots` are their starts in seconds since the epoch.
 
-    `beats` is None while Valkey is unavailable, and None in slots that it has not counted whole.
+    `beats` is None while Valkey is unavailable and for a limited caller, and None in slots that it has not counted whole.
     """
 
     slots: Sequence[int]
@@ -51,12 +52,14 @@ class Chart:
     beats: Sequence[int | None] | None
 
 
-def chart(minutes: int, grouping: str, now: datetime) -> Chart:
+def chart(minutes: int, grouping: str, now: datetime, access: Access) -> Chart:
+    """Of the agent types that the caller sees; heartbeats, which are counted for all together, only without a limit."""
     step = WINDOWS[minutes]
     last = int(now.timestamp()) // step * step
     slots = list(range(last - minutes * 60 + step, last + step, step))
-    entries = _entries(datetime.fromtimestamp(slots[0], UTC))
-    return Chart(slots, _series(entries, slots, step, grouping), _beats(slots, step))
+    entries = [e for e in _entries(datetime.fromtimestamp(slots[0], UTC)) if access.allows(e[1])]
+    beats = _beats(slots, step) if access.types is None else None
+    return Chart(slots, _series(entries, slots, step, grouping), beats)
 
 
 def _entries(since: datetime) -> list[ActivityCount]:

@@ -12,6 +12,7 @@ from agent_sessions.states import LIVE_STATES, SessionState
 
 from ..health import CONDITIONS, case_sql, rules_parameter, rules_sql
 from ..listed_states import LISTED_STATES, PAUSED, PAUSING, pause_verbs, states_sql
+from ..permissions import Access
 from .filters import ListFilter
 
 # Counters have the ended sessions; the few live ones are counted, because their condition depends on time.
@@ -60,19 +61,23 @@ class Facets:
 class FacetCounts:
     cells: tuple[CountRow, ...]
 
+    def visible_to(self, access: Access) -> list[CountRow]:
+        return [cell for cell in self.cells if access.allows(cell.agent_type)]
+
     def facets(self, wanted: ListFilter) -> Facets:
         """Each facet is counted within the filters of the others; searched text does not count."""
-        of_type = [c for c in self.cells if not wanted.types or c.agent_type in wanted.types]
+        cells = self.visible_to(wanted.access)
+        of_type = [c for c in cells if not wanted.types or c.agent_type in wanted.types]
         by_state = [c for c in of_type if _conditions_hold(c, wanted)]
         by_condition = [c for c in of_type if _states_hold(c, wanted)]
-        by_type = [c for c in self.cells if _states_hold(c, wanted) and _conditions_hold(c, wanted)]
+        by_type = [c for c in cells if _states_hold(c, wanted) and _conditions_hold(c, wanted)]
         states = {
             name: _sum(c for c in by_state if c.listed_state == name) for name in LISTED_STATES
         }
         conditions = {
             name: _sum(c for c in by_condition if c.health == name) for name in CONDITIONS
         }
-        types: Counter[str] = Counter({c.agent_type: 0 for c in self.cells})
+        types: Counter[str] = Counter({c.agent_type: 0 for c in cells})
         for cell in by_type:
             types[cell.agent_type] += cell.n
         total = _sum(c for c in of_type if c.state != SessionState.DELETED)

@@ -92,7 +92,9 @@ class ListFilter:
         `shown` is for a row that the page shows already: a match by free text, by a checkpoint's name or inside the
         context stays, because the row alone has neither older checkpoints nor the context.
         """
-        if self.errors or (row.state == SessionState.DELETED and not self.shows_deleted):
+        if self.errors or not self.access.allows(row.agent_type):
+            return False
+        if row.state == SessionState.DELETED and not self.shows_deleted:
             return False
         return all(
             any(_row_has(row, group.key, value) for value in group.values)
@@ -150,7 +152,7 @@ class ListFilter:
         return replace(self, terms=tuple(g for g in self.terms if not is_deep(g.key)))
 
     def _by_index(self, sessions: SessionQuerySet[AgentSession]) -> SessionQuerySet[AgentSession]:
-        with_progress = sessions.annotate(progressed=PROGRESSED)
+        with_progress = sessions.visible_to(self.access).annotate(progressed=PROGRESSED)
         sessions = cast("SessionQuerySet[AgentSession]", with_progress)
         if not self.shows_deleted:
             sessions = sessions.outside_trash()

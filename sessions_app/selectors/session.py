@@ -16,6 +16,7 @@ from agent_sessions.states import CHECKPOINT_NAMES, CREATED
 
 from ..choices import Text, Verb, as_text
 from ..models import AgentSession, Checkpoint, HistoryEntry
+from ..permissions import Access
 from ..querysets import CheckpointQuerySet
 from .point_in_time import PointInTime
 from .rows import Row, from_values, with_row_columns
@@ -106,16 +107,24 @@ class Action:
         return not self.why_not
 
 
-def read_session(session_id: UUID, *, content: bool) -> tuple[AgentSession, Row] | None:
+def is_visible(session_id: UUID, access: Access) -> bool:
+    """Whether the caller may see this session; not whether it exists, where all may be seen."""
+    return access.types is None or (
+        AgentSession.objects.visible_to(access).filter(id=session_id).exists()
+    )
+
+
+def read_session(session_id: UUID, access: Access) -> tuple[AgentSession, Row] | None:
     """The session with the columns that its page shows, and its row, in one query each.
 
-    Without content those columns are not read; they are None.
+    None if it does not exist or is not visible. Columns with contents are None if those are not.
     """
-    columns = (*FACTS, *CONTENT) if content else FACTS
-    session = AgentSession.objects.only(*columns).filter(id=session_id).first()
+    columns = (*FACTS, *CONTENT) if access.sees_content else FACTS
+    sessions = AgentSession.objects.visible_to(access)
+    session = sessions.only(*columns).filter(id=session_id).first()
     if session is None:
         return None
-    if not content:
+    if not access.sees_content:
         for name in CONTENT:
             setattr(session, name, None)
     values = with_row_columns(AgentSession.objects.filter(id=session_id)).first()

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import (
     Http404,
@@ -48,10 +49,16 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
     return plan(request) if request.method == "POST" else jobs(request)
 
 
+def _visible(request: HttpRequest) -> QuerySet[BulkJob]:
+    """Who is limited to agent types sees only own ones: those of others may name other sessions."""
+    own = Q() if access(request).types is None else Q(owner=cast(User, request.user))
+    return BulkJob.objects.filter(own)
+
+
 @viewers_only
 @require_GET
 def jobs(request: HttpRequest) -> HttpResponse:
-    newest = BulkJob.objects.exclude(state=State.DRAFT).order_by("-created_at")[:JOBS_SHOWN]
+    newest = _visible(request).exclude(state=State.DRAFT).order_by("-created_at")[:JOBS_SHOWN]
     context = {"jobs": [progress(job) for job in newest]}
     return render(request, "sessions/bulk/bulk_jobs.html", context)
 
@@ -77,7 +84,7 @@ def plan(request: HttpRequest) -> HttpResponse:
 @viewers_only
 @require_GET
 def job(request: HttpRequest, id: UUID) -> HttpResponse:
-    return _show(request, get_object_or_404(BulkJob.objects.select_related("follows"), id=id))
+    return _show(request, get_object_or_404(_visible(request).select_related("follows"), id=id))
 
 
 @viewers_only
@@ -98,7 +105,7 @@ def matching(request: HttpRequest) -> HttpResponse:
 @viewers_only
 @require_POST
 def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
-    job = get_object_or_404(BulkJob, id=id)
+    job = get_object_or_404(_visible(request), id=id)
     if act not in ACTS:
         raise Http404
     require_verb(request, progress(job).verb)

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET
 
 from ..decorators import viewers_only
 from ..forms import ChartForm
+from ..permissions import access
 from ..selectors.activity import WINDOWS, chart
 
 
@@ -18,7 +19,9 @@ def numbers(request: HttpRequest) -> HttpResponse:
         known = ", ".join(str(window) for window in WINDOWS)
         error = _("minutes must be one of %(known)s, by must be state or type.") % {"known": known}
         return JsonResponse({"error": error}, status=400)
-    drawn = chart(asked.cleaned_data["minutes"], asked.cleaned_data["by"], timezone.now())
+    drawn = chart(
+        asked.cleaned_data["minutes"], asked.cleaned_data["by"], timezone.now(), access(request)
+    )
     series = [
         {"key": one.key, "label": str(one.label), "values": one.values} for one in drawn.series
     ]

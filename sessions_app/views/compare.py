@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from ..decorators import requires
 from ..forms import NOW, CompareQuery
 from ..models import AgentSession, Checkpoint, PastContext
-from ..permissions import CONTENT
+from ..permissions import CONTENT, access
 from ..rendering.json_diff import differences
 from ..selectors import session as detail
 
@@ -32,7 +32,7 @@ class Side:
 @requires(CONTENT)
 @require_GET
 def compare(request: HttpRequest, id: UUID) -> HttpResponse:
-    found = detail.read_session(id, content=True)
+    found = detail.read_session(id, access(request))
     if found is None:
         raise Http404
     session, row = found

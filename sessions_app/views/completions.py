@@ -11,5 +11,5 @@ from ..selectors.suggestions import suggest
 @viewers_only
 @require_GET
 def completions(request: HttpRequest) -> HttpResponse:
-    found = suggest(request.GET.get("word", ""), content=access(request).sees_content)
+    found = suggest(request.GET.get("word", ""), access(request))
     return JsonResponse({"suggestions": [suggestion.as_json() for suggestion in found]})

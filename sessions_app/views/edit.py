@@ -36,7 +36,7 @@ from ..decorators import requires
 from ..drafts import drafts
 from ..forms import EditForm, PartForm
 from ..models import AgentSession
-from ..permissions import CONTENT, EDIT
+from ..permissions import CONTENT, EDIT, access
 from ..rendering.json_diff import Differences, differences
 from ..selectors import session as detail
 from .orders import is_fetch
@@ -71,7 +71,7 @@ class Draft:
 @requires(CONTENT, EDIT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, id: UUID) -> HttpResponse:
-    found = detail.read_session(id, content=True)
+    found = detail.read_session(id, access(request))
     asked = PartForm({"part": "context", **(request.POST or request.GET).dict()})
     if found is None or not asked.is_valid():
         raise Http404

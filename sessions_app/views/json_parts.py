@@ -11,8 +11,9 @@ from django.views.decorators.http import require_GET
 from ..decorators import requires
 from ..forms import JsonPartQuery
 from ..models import AgentSession, PastContext
-from ..permissions import CONTENT
+from ..permissions import CONTENT, access
 from ..rendering import json_tree
+from ..selectors import session
 from .orders import is_fetch
 
 
@@ -20,6 +21,8 @@ from .orders import is_fetch
 @require_GET
 def context(request: HttpRequest, id: UUID, part: str) -> HttpResponse:
     """A part of the context: for an opened branch, or as a page of its own."""
+    if not session.is_visible(id, access(request)):
+        raise Http404
     asked = JsonPartQuery.read(request.GET)
     value, place = _part(id, part, asked["version"]), _place(id, part, asked["version"])
     if asked["find"]:

@@ -98,7 +98,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
     if verb is None:
         raise Http404
     require_verb(request, verb)
-    row = _row_or_404(id)
+    row = _row_or_404(request, id)
     if request.method == "POST":
         asked = OrderParams.from_post(request)
         if verb.needs_checkpoint and asked.checkpoint is None:
@@ -116,7 +116,7 @@ def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     """The preview: what would change, which checkpoints come after it, and whether the context was captured."""
     verb = VERBS["rollback"]
     require_verb(request, verb)
-    row = _row_or_404(id)
+    row = _row_or_404(request, id)
     checkpoint = OrderForm.read(request.GET)["checkpoint"]
     if checkpoint is None:
         raise Http404
@@ -169,7 +169,9 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
     except Conflict as error:
         return _conflict(request, verb, asked, row, error)
     except SessionError as error:
-        form = _form(request, verb, _row_or_404(row.id), asked, error=actions.explain(error))
+        form = _form(
+            request, verb, _row_or_404(request, row.id), asked, error=actions.explain(error)
+        )
         return _ask(request, form, _status_of(error))
     drafts.forget(cast(User, request.user), draft_name(verb, row.id))
     text = (
@@ -190,7 +192,7 @@ def _conflict(
     request: HttpRequest, verb: Verb, asked: OrderParams, row: Row, error: Conflict
 ) -> HttpResponse:
     """Shows the form again with the current session; the person decides again."""
-    newer = _row_or_404(row.id)
+    newer = _row_or_404(request, row.id)
     content = access(request).sees_content
     entry = session.last_decision(row.id, asked.seen or 0, content=content)
     again = OrderParams.anew(newer, asked.checkpoint, asked.reason)
@@ -210,8 +212,8 @@ def is_fetch(request: HttpRequest) -> bool:
     return request.headers.get("X-Requested-With") == "fetch"
 
 
-def _row_or_404(id: UUID) -> Row:
+def _row_or_404(request: HttpRequest, id: UUID) -> Row:
     rows = load_rows([id])
-    if not rows:
+    if not rows or not access(request).allows(rows[0].agent_type):
         raise Http404
     return rows[0]

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -11,12 +11,16 @@ from ..bidi import isolated
 from ..choices import verb_of_noun
 from ..decorators import viewers_only
 from ..forms import PresenceForm
+from ..permissions import access
+from ..selectors import session
 from ..templatetags.sessions import initials
 
 
 @viewers_only
 @require_POST
 def present(request: HttpRequest, id: UUID) -> HttpResponse:
+    if not session.is_visible(id, access(request)):
+        raise Http404
     name, said = request.user.get_username(), PresenceForm.read(request.POST)
     if said["gone"]:
         presence.gone(id, name)

@@ -47,11 +47,10 @@ def at(request: HttpRequest, id: UUID) -> HttpResponse:
 @require_GET
 def timeline(request: HttpRequest, id: UUID) -> HttpResponse:
     """Data of the time axis, for its script."""
-    content = access(request).sees_content
-    found = detail.read_session(id, content=False)
+    found = detail.read_session(id, access(request))
     if found is None:
         raise Http404
-    response = JsonResponse(axis(found[1], content=content))
+    response = JsonResponse(axis(found[1], content=access(request).sees_content))
     response["Cache-Control"] = "no-store"
     return response
 

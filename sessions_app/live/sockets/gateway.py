@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..limits import FeedLimits
 from ..push.facet_push import FacetPush
 from ..push.resync import Resync
 from ..state.database_thread import DatabaseThread, DatabaseUnavailable
+from ..state.queries import hidden_ids
 from ..state.subscriptions import SubscriptionKey, SubscriptionRegistry
 from . import auth, close_codes, protocol
 from .auth import Viewer
@@ -110,15 +112,35 @@ class Gateway:
     def _on_hello(self, socket: SocketConnection, hello: protocol.Hello) -> None:
         if socket.viewer is None:
             socket.queued_hello = hello
-            return
-        try:
+        elif socket.viewer.access.types is None:
             self._subscribe(socket, socket.viewer, hello)
-        except protocol.Malformed as error:
-            self.close(socket, close_codes.MALFORMED, str(error))
+        else:
+            socket.queued_hello = hello
+            self._keep(asyncio.create_task(self._subscribe_limited(socket, socket.viewer, hello)))
+
+    async def _subscribe_limited(
+        self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello
+    ) -> None:
+        """A page may name any session: those that its reader does not see are left out."""
+        try:
+            hidden = await self._auth_reader.read(hidden_ids, hello.rows, viewer.access)
+        except DatabaseUnavailable as error:
+            log.warning("a page could not subscribe, its sessions cannot be read: %s", error)
+            code = close_codes.TRY_AGAIN_LATER
+            self.close(socket, code, close_codes.REASONS[code])
+            return
+        if socket.closed is None and socket.queued_hello is hello:  # else it shows others by now
+            socket.queued_hello = None
+            rows = {id: version for id, version in hello.rows.items() if id not in hidden}
+            self._subscribe(socket, viewer, replace(hello, rows=rows))
 
     def _subscribe(self, socket: SocketConnection, viewer: Viewer, hello: protocol.Hello) -> None:
         """Subscribes first; the tick then reads what is newer, so that no change is missed in between."""
-        wanted = _filter(hello.query, viewer.access)
+        try:
+            wanted = _filter(hello.query, viewer.access)
+        except protocol.Malformed as error:
+            self.close(socket, close_codes.MALFORMED, str(error))
+            return
         language, ids = auth.supported(hello.language) or viewer.language, frozenset(hello.rows)
         conversation = hello.conversation if viewer.access.sees_content else ""
         key = SubscriptionKey(hello.page, hello.query, language, ids, viewer.access, conversation)

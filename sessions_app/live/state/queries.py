@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from sessions_app.health import LIMITS
 from sessions_app.models import AgentSession
+from sessions_app.permissions import Access
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import Row, rows_by_id
 from sessions_app.selectors.search_words import INSIDE
@@ -78,6 +79,13 @@ def arrived_since(since: float, most: int) -> dict[str, float]:
     with connection.cursor() as cursor:
         cursor.execute(_ARRIVED_SINCE, [since, most])
         return dict(cursor.fetchall())
+
+
+def hidden_ids(ids: Collection[str], access: Access) -> set[str]:
+    """Those of other agent types than the caller's. One that was removed for good is not among them: a page is told."""
+    found = AgentSession.objects.filter(id__in=[UUID(i) for i in ids])
+    types = found.values_list("id", "agent_type")
+    return {str(id) for id, agent_type in types if not access.allows(agent_type)}
 
 
 def versions(ids: Sequence[str]) -> Versions:
