@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from agent_sessions import AgentSession
+from sessions_app.accounts.models import AgentTypeLimit
 from sessions_app.api import tokens
 from sessions_app.bulk.models import BulkJob
 from sessions_app.choices import VERBS
@@ -235,6 +236,30 @@ def test_every_address_has_a_row_and_every_row_an_address() -> None:
     }
     assert missing == set()
     assert known <= set(ADDRESSES)
+
+
+OF_SESSIONS = ("<uuid:id>", "<uuidstr:id>", "<path:object_id>")
+
+
+def test_out_of_the_limit_to_agent_types_nothing_is_found(
+    filled: dict[str, str], operator: User
+) -> None:
+    """An administrator-like account, but for tutors alone; the session is a grader's, the bulk order another's."""
+    operator.is_staff = True
+    operator.save()
+    AgentTypeLimit.objects.create(user=operator, agent_types=["tutor"])
+    client, wrong = Client(), []
+    client.force_login(operator)
+    for row in TABLE:
+        status, one = answer(client, row, filled), any(part in row.address for part in OF_SESSIONS)
+        expected = {302, 404} if one else {200, 204, 302, 422}
+        if row.address == "conversations/" or ADMIN in row.needs:
+            expected = {403}
+        if status not in expected or (
+            one and status == 302 and not row.address.startswith("admin/")
+        ):
+            wrong.append(f"{row.address} {row.body}: {status}")
+    assert wrong == []
 
 
 def calls() -> Iterator[Row]:

@@ -18,6 +18,7 @@ from sessions_app.bulk.progress import Confirmations, progress, reasons
 from sessions_app.manager_portal import call
 from sessions_app.models import AgentSession as Stored
 from sessions_app.models import HistoryEntry
+from tests.support.access import FULL
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., AgentSession]
@@ -158,7 +159,7 @@ def test_an_orphan_is_taken_over_when_its_lease_is_over_and_nothing_is_done_twic
     claimed = dead.claim()
     assert claimed is not None
     # without recording it
-    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))
+    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)), FULL)
     assert worker.BulkWorker().claim() is None
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")
     assert look(job) == {"done": 3}
@@ -189,7 +190,7 @@ def test_what_a_dead_worker_had_done_counts_as_done_whatever_happened_since(
     dead = worker.BulkWorker("dead")
     claimed = dead.claim()
     assert claimed is not None
-    by_it = [worker.apply_item(claimed, item) for item in items[:2]]  # without recording it
+    by_it = [worker.apply_item(claimed, item, FULL) for item in items[:2]]  # without recording it
     versions = {item.session_id: item.result_version for item in by_it}
     for session_id in versions:
         since(made[str(session_id)])
@@ -210,7 +211,7 @@ def test_what_somebody_else_had_done_is_no_work_of_the_job(act: Client, make_ses
     claimed = dead.claim()
     assert claimed is not None
     # without recording it
-    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)))
+    worker.apply_item(claimed, claimed.items.get(session=UUID(made[0].session_id)), FULL)
     edited(made[0])
     actions.perform("pause", made[1].session_id, actor="viktor")
     BulkJob.objects.update(lease_until="2020-01-01T00:00:00Z")

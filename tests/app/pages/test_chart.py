@@ -13,6 +13,7 @@ from django.utils import timezone
 from agent_sessions import AgentSession
 from sessions_app import actions, manager_portal
 from sessions_app.selectors.activity import Chart, chart
+from tests.support.access import FULL
 
 Make = Callable[..., AgentSession]
 
@@ -26,21 +27,21 @@ def test_changes_are_counted_by_the_state_they_led_to_and_by_agent_type(make_ses
     tutor = make_session("tutor")
     actions.perform("pause", tutor.session_id, actor="olga")
     now = timezone.now() + timedelta(seconds=1)
-    assert sums(chart(5, "state", now)) == {"active": 4, "paused": 1}
-    assert sums(chart(15, "type", now)) == {"grader": 3, "tutor": 2}
+    assert sums(chart(5, "state", now, FULL)) == {"active": 4, "paused": 1}
+    assert sums(chart(15, "type", now, FULL)) == {"grader": 3, "tutor": 2}
 
 
 def test_what_was_folded_counts_as_before_and_once(make_session: Make) -> None:
     make_session("grader", checkpoints=("essay_marked",) * 3)
     later = timezone.now() + timedelta(minutes=1)
-    before = sums(chart(60, "state", later))
+    before = sums(chart(60, "state", later, FULL))
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO agent_session_activity"
             " SELECT * FROM agent_session_activity_since(now() - interval '1 hour', now() + interval '1 minute')"
         )
         cursor.execute("SELECT agent_session_fold_activity()")
-    assert sums(chart(60, "state", later)) == before == {"active": 4}
+    assert sums(chart(60, "state", later, FULL)) == before == {"active": 4}
 
 
 def test_received_beats_are_counted_and_a_valkey_that_is_away_is_not_shown_as_silence(
@@ -48,13 +49,13 @@ def test_received_beats_are_counted_and_a_valkey_that_is_away_is_not_shown_as_si
 ) -> None:
     session = make_session()
     manager_portal.call(lambda manager: manager.heartbeat(session.session_id))
-    drawn = chart(5, "state", datetime.now(UTC))
+    drawn = chart(5, "state", datetime.now(UTC), FULL)
     assert drawn.beats is not None
     assert sum(n or 0 for n in drawn.beats) >= 1
     assert len(drawn.beats) == len(drawn.slots)
     manager_portal.portal.close()
     settings.VALKEY_URL = "redis://127.0.0.1:1/0"
-    assert chart(5, "state", datetime.now(UTC)).beats is None
+    assert chart(5, "state", datetime.now(UTC), FULL).beats is None
 
 
 @pytest.mark.parametrize("minutes", [5, 60])
@@ -65,10 +66,12 @@ def test_what_valkey_lost_is_not_shown_as_silence(
     now = datetime.now(UTC)
     with redis.Redis.from_url(valkey_url) as valkey:
         valkey.flushdb()
-    assert chart(minutes, "state", now).beats == [None] * len(chart(minutes, "state", now).slots)
+    assert chart(minutes, "state", now, FULL).beats == [None] * len(
+        chart(minutes, "state", now, FULL).slots
+    )
     manager_portal.call(lambda manager: manager.heartbeat(session.session_id))
     later = now + timedelta(minutes=minutes - 2)  # a slot of a minute before the heartbeat
-    drawn = chart(minutes, "state", later)
+    drawn = chart(minutes, "state", later, FULL)
     assert drawn.beats is not None
     first = next(i for i, n in enumerate(drawn.beats) if n is not None)
     assert first > 0

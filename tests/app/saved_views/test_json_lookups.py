@@ -173,7 +173,7 @@ def test_what_the_other_terms_leave_is_searched_further_back(
 
 
 def texts(word: str) -> list[str]:
-    return [suggestion.text for suggestion in suggest(word, content=True)]
+    return [suggestion.text for suggestion in suggest(word, FULL)]
 
 
 def test_keys_and_conditions_are_completed(db: None) -> None:
@@ -222,7 +222,7 @@ def test_values_are_completed_from_what_is_there(made: AgentSession) -> None:
     "word", ["nonsense:x", "context..:x", "context.", '"', ":", "context.a:\x00", "x" * 999]
 )
 def test_nonsense_is_completed_by_nothing_and_breaks_nothing(made: AgentSession, word: str) -> None:
-    suggest(word, content=True)
+    suggest(word, FULL)
 
 
 def test_completions_are_for_who_may_look(client: Client, nobody: Any, viewer: Any) -> None:
