@@ -23,11 +23,14 @@ ELSE (
 END
 """
 LOADED = "limited_agent_types"
+NOT_LOADED: Any = object()
 
 
 def agent_types_of(user: User) -> frozenset[str] | None:
     """Queried where the user was not loaded with them (`auth_backends.with_permissions`)."""
-    found = user.__dict__[LOADED] if LOADED in user.__dict__ else _read(user.pk)
+    found = getattr(user, LOADED, NOT_LOADED)  # a request's user is a lazy object
+    if found is NOT_LOADED:
+        found = _read(user.pk)
     return None if found is None else frozenset(found)
 
 
