@@ -24,12 +24,14 @@ CONTENT = "view_content"
 EXPORT = "export_history"
 EDIT = "edit_session"
 SHARE = "share_views"
+PEOPLE = "manage_people"
 LABELS: dict[str, Text] = {
     VIEW: _("See sessions"),
     CONTENT: _("See contents of sessions"),
     EXPORT: _("Export the history"),
     EDIT: _("Edit context and metadata"),
     SHARE: _("Share saved views"),
+    PEOPLE: _("Manage accounts"),
 }
 """Of the rights beside those of the verbs. Each of them needs VIEW as well."""
 
@@ -104,6 +106,11 @@ class Access:
     @property
     def may_share(self) -> bool:
         return self.has(SHARE)
+
+    @property
+    def may_manage_people(self) -> bool:
+        """Not with a limit: who sees a part only could give more than that."""
+        return self.has(PEOPLE) and self.types is None
 
     @property
     def may_roll_back(self) -> bool:

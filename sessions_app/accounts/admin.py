@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from . import rights_admin  # noqa: F401 - registers itself
@@ -24,6 +25,10 @@ class IdentityAdmin(IdentityBase):
     list_display = ("user", "issuer", "subject", "created_at")
     search_fields = ("user__username", "subject")
     raw_id_fields = ("user",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers alone: who links an account to a person of the provider can log in as it."""
+        return cast(User, request.user).is_superuser
 
     def has_change_permission(
         self, request: HttpRequest, obj: ProviderIdentity | None = None

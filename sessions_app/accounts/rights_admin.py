@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.postgres.forms import SimpleArrayField
+from django.core.exceptions import PermissionDenied
 from django.db.models import ManyToManyField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
+from .delegation import groups_to_give, is_within, may_manage_people, permissions_to_give
 from .models import AgentTypeLimit
 from .permission_labels import group_word, right_word
 
@@ -65,20 +67,79 @@ class LimitInline(InlineBase):
     extra = 0
     max_num = 1
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage_people(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage_people(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage_people(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_manage_people(request)
+
 
 @admin.register(User)
 class AccountAdmin(AccountsBase):
+    """Who may manage people gives no more than they have, and changes no account that has more."""
+
     inlines = (LimitInline,)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_manage_people(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return may_manage_people(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may_manage_people(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return may_manage_people(request) and (obj is None or is_within(obj, request.user))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        found = super().get_readonly_fields(request, obj)
+        return found if cast(User, request.user).is_superuser else (*found, "is_superuser")
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
+        given = {"groups": groups_to_give, "user_permissions": permissions_to_give}
+        if choices := given.get(db_field.name):
+            kwargs["queryset"] = choices(request.user)
         return super().formfield_for_manytomany(db_field, request, **in_words(db_field, kwargs))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The form offers nothing beyond; this holds whatever it was sent. Django undoes what was saved."""
+        super().save_related(request, form, formsets, change)
+        if not is_within(form.instance, request.user):
+            raise PermissionDenied
 
 
 @admin.register(Group)
 class RightsGroupAdmin(GroupAdmin):
+    """For superusers: a group's rights are those of everybody in it."""
+
     inlines = (LimitInline,)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return cast(User, request.user).is_superuser
+
+    def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return cast(User, request.user).is_superuser
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return cast(User, request.user).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return cast(User, request.user).is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return cast(User, request.user).is_superuser
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: Any = None, **kwargs: Any
