@@ -1,4 +1,4 @@
-"""Who may manage whose account: nobody gives more than they have, or takes over an account that has more."""
+"""The rules of account management: which accounts a manager may change, and what the manager may give."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 
 from ..auth_backends import with_permissions
-from ..permissions import access
-
-
-def may_manage_people(request: HttpRequest) -> bool:
-    """Django's own permissions on accounts do not count: with them anybody could become a superuser."""
-    return access(request).may_manage_people
 
 
 def is_within(person: User, manager: Any) -> bool:
-    """Whether the person has no more than the manager, also if disabled and given back their rights."""
+    """Whether the manager has all permissions of the person, which count in full for a disabled account, too."""
     if manager.is_superuser:
         return True
     return not person.is_superuser and _granted(person) <= _granted(manager)
@@ -32,7 +25,7 @@ def permissions_to_give(manager: Any) -> QuerySet[Permission]:
 
 
 def groups_to_give(manager: Any) -> QuerySet[Group]:
-    """Those with no more permissions than the manager has."""
+    """Groups all of whose permissions the manager has."""
     if manager.is_superuser:
         return Group.objects.all()
     others = Permission.objects.exclude(pk__in=permissions_to_give(manager).values("pk"))

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from ..permissions import labels
 
-GROUPS: dict[str, Promise] = {
+GROUP_LABELS: dict[str, Promise] = {
     "viewers": gettext_lazy("see sessions, not their contents"),
     "operators": gettext_lazy("see and act on sessions"),
     "leads": gettext_lazy("act on sessions and share views"),
@@ -54,5 +54,5 @@ def rights_text(rights: Collection[str] | None) -> str:
 
 def group_word(group: Group) -> str:
     """The group's name, with a description for the groups of this project."""
-    word = GROUPS.get(group.name)
+    word = GROUP_LABELS.get(group.name)
     return group.name if word is None else f"{group.name} ({word})"

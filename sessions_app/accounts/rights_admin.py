@@ -14,7 +14,8 @@ from django.db.models import ManyToManyField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from .delegation import groups_to_give, is_within, may_manage_people, permissions_to_give
+from ..permissions import access
+from .delegation import groups_to_give, is_within, permissions_to_give
 from .models import AgentTypeLimit
 from .permission_labels import group_word, right_word
 
@@ -60,46 +61,48 @@ class LimitForm(LimitBase):
     )
 
 
-class LimitInline(InlineBase):
+class ByOneRule:
+    """Pages of Django's admin for those whom `allows` names.
+
+    Django's permissions on users and groups do not count: with them an account could make itself a superuser.
+    """
+
+    def allows(self, request: HttpRequest) -> bool:
+        """Who has the right to manage accounts."""
+        return access(request).may_manage_people
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.allows(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allows(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allows(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.allows(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+
+class LimitInline(ByOneRule, InlineBase):
     model = AgentTypeLimit
     form = LimitForm
     fields = ("agent_types",)
     extra = 0
     max_num = 1
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_manage_people(request)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_manage_people(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_manage_people(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_manage_people(request)
-
 
 @admin.register(User)
-class AccountAdmin(AccountsBase):
-    """Who may manage people gives no more than they have, and changes no account that has more."""
+class AccountAdmin(ByOneRule, AccountsBase):
+    """A manager gives only what the manager has, and changes only accounts without more."""
 
     inlines = (LimitInline,)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return may_manage_people(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return may_manage_people(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return may_manage_people(request)
-
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return may_manage_people(request) and (obj is None or is_within(obj, request.user))
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return self.has_change_permission(request, obj)
+        return self.allows(request) and (obj is None or is_within(obj, request.user))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         found = super().get_readonly_fields(request, obj)
@@ -114,31 +117,19 @@ class AccountAdmin(AccountsBase):
         return super().formfield_for_manytomany(db_field, request, **in_words(db_field, kwargs))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The form offers nothing beyond; this holds whatever it was sent. Django undoes what was saved."""
+        """Checks what was stored, whatever the form was sent. A refusal rolls the transaction back."""
         super().save_related(request, form, formsets, change)
         if not is_within(form.instance, request.user):
             raise PermissionDenied
 
 
 @admin.register(Group)
-class RightsGroupAdmin(GroupAdmin):
-    """For superusers: a group's rights are those of everybody in it."""
+class RightsGroupAdmin(ByOneRule, GroupAdmin):
+    """For superusers, because a change of a group changes the rights of all its members."""
 
     inlines = (LimitInline,)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return cast(User, request.user).is_superuser
-
-    def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return cast(User, request.user).is_superuser
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return cast(User, request.user).is_superuser
-
-    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return cast(User, request.user).is_superuser
-
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+    def allows(self, request: HttpRequest) -> bool:
         return cast(User, request.user).is_superuser
 
     def formfield_for_manytomany(

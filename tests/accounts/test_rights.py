@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from sessions_app import choices, permissions
 from sessions_app.accounts.models import LoginAttempts
-from sessions_app.accounts.permission_labels import group_word, right_word
+from sessions_app.accounts.permission_labels import GROUP_LABELS, group_word, right_word
 from sessions_app.live.sockets import auth, close_codes
 from sessions_app.models import ApiToken
 from tests.support.dashboard import session_cookie
@@ -276,3 +276,7 @@ def test_a_right_that_another_program_made_keeps_its_name(nobody: User) -> None:
     right.codename, right.name = "export_everything", "Can export everything"
     assert right_word(right).endswith(": Can export everything")
     assert group_word(Group(name="Lehrkräfte")) == "Lehrkräfte"
+
+
+def test_every_ready_group_says_what_it_is_for() -> None:
+    assert GROUP_LABELS.keys() == permissions.GROUPS.keys()
