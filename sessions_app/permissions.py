@@ -78,6 +78,10 @@ class Access:
         """Without the right to see sessions no other one counts."""
         return VIEW in self.rights and right in self.rights
 
+    def missing(self, *rights: str) -> str:
+        """The first of these that the caller lacks, the right to see sessions before all; empty if none."""
+        return next((right for right in (VIEW, *rights) if not self.has(right)), "")
+
     def may_perform(self, verb: Verb) -> bool:
         return self.has(verb.right)
 
@@ -109,7 +113,7 @@ class Access:
 
     @property
     def may_manage_people(self) -> bool:
-        """Not with a limit: who sees a part only could give more than that."""
+        """Not with a limit, because the account could give access to more than it has itself."""
         return self.has(PEOPLE) and self.types is None
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from django.apps import apps
 from django.db import models
 
 from agent_sessions.states import SessionState
@@ -40,14 +39,6 @@ class CheckpointQuerySet(OfSessionQuerySet[M]):
 
 class HistoryQuerySet(OfSessionQuerySet[M]):
     """A version can have several entries: a refused write has the version of the row."""
-
-    def visible_to(self, access: Access) -> Self:
-        """Of sessions that exist, where the caller is limited to agent types: the history has none."""
-        if access.types is None:
-            return self
-        sessions = apps.get_model("sessions_app", "AgentSession")._default_manager
-        of_types = sessions.filter(agent_type__in=sorted(access.types))
-        return self.filter(session_id__in=of_types.values("id"))
 
     def newest_first(self) -> Self:
         return self.order_by("-version", "-at")

@@ -11,7 +11,7 @@ from ninja import Query
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from ..permissions import VIEW, access, access_of, labels
+from ..permissions import access, access_of, labels
 from . import tokens
 
 T = TypeVar("T")
@@ -48,11 +48,9 @@ class BrowserSession(APIKeyCookie):
 AUTH = [Token(), BrowserSession()]
 
 
-def require(request: HttpRequest, right: str) -> None:
-    """Raises 403, which names the missing right."""
-    found = access(request)
-    for needed in (VIEW, right):
-        if not found.has(needed):
-            with translation.override("en"):
-                label = labels()[needed]
-                raise HttpError(403, f"You need the right “{label}” ({needed}) for this.")
+def require(request: HttpRequest, *rights: str) -> None:
+    """Raises 403, which names the missing right. Without arguments: the right to see sessions."""
+    if missing := access(request).missing(*rights):
+        with translation.override("en"):
+            label = labels()[missing]
+            raise HttpError(403, f"You need the right “{label}” ({missing}) for this.")

@@ -78,8 +78,7 @@ def edit(
 
     With `If-Match`, it is refused if someone else has changed the same path since.
     """
-    require(request, EDIT)
-    require(request, CONTENT)
+    require(request, CONTENT, EDIT)
     if asked.context is None and asked.metadata is None:
         raise InvalidInput("Give context or metadata.")
     extra = {

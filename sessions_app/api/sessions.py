@@ -11,7 +11,7 @@ from agent_sessions import InvalidInput
 
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..numbers import INTEGER
-from ..permissions import VIEW, access
+from ..permissions import access
 from ..selectors import session as detail
 from ..selectors.filters import ListFilter
 from ..selectors.pagination import PageKey, read_page
@@ -51,7 +51,7 @@ class PageQuery(Schema):
 
 @router.get("/sessions", response=SessionPage, summary="Sessions, newest first")
 def sessions(request: HttpRequest, asked: FromQuery[SessionListQuery]) -> SessionPage:
-    require(request, VIEW)
+    require(request)
     wanted = _wanted(request)
     page = read_page(
         wanted.queryset(AgentSession.objects.all()),
@@ -88,7 +88,7 @@ def session(request: HttpRequest, response: HttpResponse, id: UUID) -> SessionDe
 
     Send it as `If-Match` with an order, and the order does not override newer ones.
     """
-    require(request, VIEW)
+    require(request)
     found = read_detail(request, id)
     response["ETag"] = f'"{found.version}"'
     return found
@@ -112,7 +112,7 @@ def require_visible(request: HttpRequest, id: UUID) -> None:
 )
 def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> HistoryPage:
     """Also available after the session was removed for good, unless the caller is limited to agent types."""
-    require(request, VIEW)
+    require(request)
     require_visible(request, id)
     entries = HistoryEntry.objects.of(id)
     if asked.before is not None:
@@ -129,7 +129,7 @@ def history(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> Hist
     "/sessions/{uuid:id}/checkpoints", response=CheckpointPage, summary="Checkpoints, newest first"
 )
 def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> CheckpointPage:
-    require(request, VIEW)
+    require(request)
     if not AgentSession.objects.visible_to(access(request)).filter(id=id).exists():
         raise Http404
     wanted = Checkpoint.objects.of(id)
@@ -144,5 +144,5 @@ def checkpoints(request: HttpRequest, id: UUID, asked: FromQuery[PageQuery]) -> 
 @router.get("/watch", response=WatchItem, summary="The status of the watchdog")
 def watch(request: HttpRequest) -> WatchItem:
     """While the watchdog receives no heartbeats, it fails no session for silence."""
-    require(request, VIEW)
+    require(request)
     return WatchItem.of(read_watchdog_status())

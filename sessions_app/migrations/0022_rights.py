@@ -26,7 +26,7 @@ OF_VIEWERS = ("view_content", "export_history", "share_views")
 
 
 def convert(apps: Any, _schema: Any) -> None:
-    """Nobody loses a right: viewers could see and export all contents, and share views."""
+    """Adds the named rights that cover what the old ones allowed. Viewers could also export, and share views."""
     permissions = apps.get_model("auth", "Permission").objects
     of_sessions = permissions.filter(
         content_type__app_label="sessions_app", content_type__model="agentsession"

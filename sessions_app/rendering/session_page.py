@@ -46,7 +46,7 @@ class SessionPageParams:
 class SessionPageContent:
     """Data for the templates, which make no queries: the view calls `read_conversation` or `read_panels` first.
 
-    What the reader may not see is not read.
+    Contents are left out if the reader may not see them.
     """
 
     past: PointInTime | None = None

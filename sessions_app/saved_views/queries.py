@@ -127,15 +127,13 @@ def quick_counts(
     views: Iterable[SavedView], found: FacetCounts, access: Access
 ) -> dict[int, ViewCount]:
     """Counts of the views that the stored counters can answer."""
-    tallies = {}
+    tallies, cells = {}, found.visible_to(access)
     for view in views:
         wanted = ListFilter.from_query(view.query, access)
         if wanted.errors:
             tallies[view.pk] = ViewCount(0)
         elif all(group.key in COUNTED for group in wanted.groups):
-            tallies[view.pk] = ViewCount(
-                sum(c.n for c in found.visible_to(access) if _is_in(c, wanted))
-            )
+            tallies[view.pk] = ViewCount(sum(c.n for c in cells if _is_in(c, wanted)))
     return tallies
 
 

@@ -44,7 +44,8 @@ class Series:
 class Chart:
     """`slots` are their starts in seconds since the epoch.
 
-    `beats` is None while Valkey is unavailable and for a limited caller, and None in slots that it has not counted whole.
+    `beats` is None while Valkey is unavailable and for a limited caller, and None in slots that it
+    has not counted whole.
     """
 
     slots: Sequence[int]
@@ -53,7 +54,10 @@ class Chart:
 
 
 def chart(minutes: int, grouping: str, now: datetime, access: Access) -> Chart:
-    """Of the agent types that the caller sees; heartbeats, which are counted for all together, only without a limit."""
+    """History entries of the agent types that the caller sees.
+
+    Heartbeats are not counted by agent type, so a limited caller gets none.
+    """
     step = WINDOWS[minutes]
     last = int(now.timestamp()) // step * step
     slots = list(range(last - minutes * 60 + step, last + step, step))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField, Value
+from django.db.models import F, IntegerField, OuterRef, Q, Subquery, TextField
 from django.db.models.expressions import Func, RawSQL
 from django.db.models.functions import Cast, Left
 
@@ -18,7 +18,7 @@ from ..choices import Text, Verb, as_text
 from ..models import AgentSession, Checkpoint, HistoryEntry
 from ..permissions import Access
 from ..querysets import CheckpointQuerySet
-from .point_in_time import PointInTime
+from .point_in_time import NOTHING, PointInTime
 from .rows import Row, from_values, with_row_columns
 
 CHECKPOINTS = 25
@@ -32,7 +32,6 @@ FACTS = (
     "order_checkpoint", "acknowledged_at",
 )  # fmt: skip
 CONTENT = ("context", "metadata", "order_reason")
-NOTHING = Value(None, output_field=TextField())
 AUTOMATIC = frozenset({*CHECKPOINT_NAMES.values(), CREATED})
 
 

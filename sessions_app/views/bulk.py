@@ -32,7 +32,7 @@ from ..bulk.planning import MOST
 from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
 from ..choices import VERBS
-from ..decorators import require_verb, viewers_only
+from ..decorators import require_right, viewers_only
 from ..drafts import drafts
 from ..forms import BulkForm, BulkLinesQuery, BulkPlanForm
 from ..models import AgentSession
@@ -69,7 +69,7 @@ def plan(request: HttpRequest) -> HttpResponse:
     asked = BulkPlanForm.read(request.POST)
     verb = VERBS.get(asked["verb"])
     if verb is not None:
-        require_verb(request, verb)
+        require_right(request, verb.right)
     if verb is None or not (asked["id"] or asked["all"]):
         messages.warning(request, _("Nothing was selected. Tick the sessions first."))
         return HttpResponseRedirect(back(request))
@@ -108,7 +108,7 @@ def act(request: HttpRequest, id: UUID, act: str) -> HttpResponse:
     job = get_object_or_404(_visible(request), id=id)
     if act not in ACTS:
         raise Http404
-    require_verb(request, progress(job).verb)
+    require_right(request, progress(job).verb.right)
     return ACTS[act](request, job)
 
 

@@ -25,7 +25,7 @@ from agent_sessions.transitions import RollbackPreview
 
 from .. import actions, manager_portal
 from ..choices import VERBS, Verb, verb_of_noun
-from ..decorators import require_verb, viewers_only
+from ..decorators import require_right, viewers_only
 from ..drafts import drafts
 from ..forms import OrderForm
 from ..permissions import access
@@ -45,13 +45,14 @@ class OrderParams:
     checkpoint: int | None = None
 
     @classmethod
-    def from_post(cls, request: HttpRequest) -> "OrderParams":
+    def from_post(cls, request: HttpRequest, verb: Verb) -> "OrderParams":
+        """A checkpoint counts only for a verb that needs one."""
         sent = OrderForm.read(request.POST)
         return cls(
             sent["request_id"] or uuid.uuid4(),
             sent["seen_version"],
             sent["reason"],
-            sent["checkpoint"],
+            sent["checkpoint"] if verb.needs_checkpoint else None,
         )
 
     @classmethod
@@ -97,10 +98,10 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
     verb = verb_of_noun(noun)
     if verb is None:
         raise Http404
-    require_verb(request, verb)
+    require_right(request, verb.right)
     row = _row_or_404(request, id)
     if request.method == "POST":
-        asked = OrderParams.from_post(request)
+        asked = OrderParams.from_post(request, verb)
         if verb.needs_checkpoint and asked.checkpoint is None:
             raise Http404
         return _perform(request, verb, row, asked)
@@ -115,7 +116,7 @@ def order(request: HttpRequest, id: UUID, noun: str) -> HttpResponse:
 def rollback(request: HttpRequest, id: UUID) -> HttpResponse:
     """The preview: what would change, which checkpoints come after it, and whether the context was captured."""
     verb = VERBS["rollback"]
-    require_verb(request, verb)
+    require_right(request, verb.right)
     row = _row_or_404(request, id)
     checkpoint = OrderForm.read(request.GET)["checkpoint"]
     if checkpoint is None:
@@ -164,7 +165,7 @@ def _perform(request: HttpRequest, verb: Verb, row: Row, asked: OrderParams) -> 
             source="page",
             request_id=asked.id,
             seen_version=asked.seen,
-            **(asked.extra if verb.needs_checkpoint else {}),
+            **asked.extra,
         )
     except Conflict as error:
         return _conflict(request, verb, asked, row, error)

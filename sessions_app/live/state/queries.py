@@ -82,7 +82,7 @@ def arrived_since(since: float, most: int) -> dict[str, float]:
 
 
 def hidden_ids(ids: Collection[str], access: Access) -> set[str]:
-    """Those of other agent types than the caller's. One that was removed for good is not among them: a page is told."""
+    """Sessions of agent types that the caller does not see. Ids of removed sessions are not among them."""
     found = AgentSession.objects.filter(id__in=[UUID(i) for i in ids])
     types = found.values_list("id", "agent_type")
     return {str(id) for id, agent_type in types if not access.allows(agent_type)}
