@@ -34,7 +34,8 @@ class BrowserSession(APIKeyCookie):
     param_name: str = settings.SESSION_COOKIE_NAME
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
-        return request.user if request.user.is_authenticated else None
+        """`key` is None for a request with a token: a cookie beside it does not count, and nobody checked CSRF."""
+        return request.user if key is not None and request.user.is_authenticated else None
 
     def _get_key(self, request: HttpRequest) -> str | None:
         if "Authorization" in request.headers:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app.models import AgentSession as Stored
 from sessions_app.models import ApiToken
 
 from .conftest import Api
@@ -82,3 +85,18 @@ def test_a_token_opens_the_description_of_the_api(operator):
     assert answer.status_code == 401
     assert answer["Content-Type"] == "application/problem+json"
     assert Client().get("/api/openapi.json").status_code == 401
+
+
+@pytest.mark.parametrize("sent", ["Bearer unknown", "Basic abc", "x"])
+def test_a_log_in_beside_another_authorization_does_not_count(
+    operator: User, create: Any, sent: str
+) -> None:
+    """Nothing has checked the CSRF token then."""
+    session = create()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(operator)
+    at = f"/api/sessions/{session.session_id}/pauses"
+    answer = client.post(at, {}, content_type="application/json", headers={"Authorization": sent})
+    assert answer.status_code == 401
+    assert client.post(at, {}, content_type="application/json").status_code == 403
+    assert Stored.objects.get(pk=session.session_id).state == "active"
