@@ -11,6 +11,7 @@ from django.db.models import DateTimeField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
+from .accounts.admin_access import OfAnAccount
 from .accounts.permission_labels import rights_text
 from .models import ApiToken
 
@@ -42,7 +43,7 @@ class TokenForm(ModelForm):
 
 
 @admin.register(ApiToken)
-class TokenAdmin(ModelAdmin):
+class TokenAdmin(OfAnAccount, ModelAdmin):
     """`manage.py api_token` creates tokens and shows them once; here they are listed and deleted."""
 
     form = TokenForm
@@ -57,5 +58,5 @@ class TokenAdmin(ModelAdmin):
     def shown_rights(self, token: ApiToken) -> str:
         return rights_text(token.rights)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

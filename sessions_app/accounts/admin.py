@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from . import rights_admin  # noqa: F401 - registers itself
+from .admin_access import OfAnAccount
 from .models import LoginAttempts, ProviderIdentity
 
 if TYPE_CHECKING:
@@ -19,20 +19,17 @@ else:
 
 
 @admin.register(ProviderIdentity)
-class IdentityAdmin(IdentityBase):
-    """Links an existing account to a person of the provider; there is no other way."""
+class IdentityAdmin(OfAnAccount, IdentityBase):
+    """Links an existing account to a person of the provider; there is no other way.
+
+    Whoever makes such a link can log in as that account.
+    """
 
     list_display = ("user", "issuer", "subject", "created_at")
     search_fields = ("user__username", "subject")
     raw_id_fields = ("user",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Superusers alone: who links an account to a person of the provider can log in as it."""
-        return cast(User, request.user).is_superuser
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: ProviderIdentity | None = None
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 

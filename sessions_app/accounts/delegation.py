@@ -11,10 +11,13 @@ from ..auth_backends import with_permissions
 
 
 def is_within(person: User, manager: Any) -> bool:
-    """Whether the manager has all permissions of the person, which count in full for a disabled account, too."""
+    """Whether the manager has all permissions of the person, which count in full for a disabled account, too.
+
+    Those of the manager are from the beginning of the request, so they count for the manager's own account as well.
+    """
     if manager.is_superuser:
         return True
-    return not person.is_superuser and _granted(person) <= _granted(manager)
+    return not person.is_superuser and _granted(person) <= manager.get_all_permissions()
 
 
 def permissions_to_give(manager: Any) -> QuerySet[Permission]:

@@ -14,7 +14,7 @@ from django.db.models import ManyToManyField
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from ..permissions import access
+from .admin_access import ByOneRule, ForSuperusers
 from .delegation import groups_to_give, is_within, permissions_to_give
 from .models import AgentTypeLimit
 from .permission_labels import group_word, right_word
@@ -61,32 +61,6 @@ class LimitForm(LimitBase):
     )
 
 
-class ByOneRule:
-    """Pages of Django's admin for those whom `allows` names.
-
-    Django's permissions on users and groups do not count: with them an account could make itself a superuser.
-    """
-
-    def allows(self, request: HttpRequest) -> bool:
-        """Who has the right to manage accounts."""
-        return access(request).may_manage_people
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.allows(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allows(request)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allows(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.allows(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_change_permission(request, obj)
-
-
 class LimitInline(ByOneRule, InlineBase):
     model = AgentTypeLimit
     form = LimitForm
@@ -124,13 +98,10 @@ class AccountAdmin(ByOneRule, AccountsBase):
 
 
 @admin.register(Group)
-class RightsGroupAdmin(ByOneRule, GroupAdmin):
+class RightsGroupAdmin(ForSuperusers, GroupAdmin):
     """For superusers, because a change of a group changes the rights of all its members."""
 
     inlines = (LimitInline,)
-
-    def allows(self, request: HttpRequest) -> bool:
-        return cast(User, request.user).is_superuser
 
     def formfield_for_manytomany(
         self, db_field: ManyToManyField[Any, Any], request: Any = None, **kwargs: Any

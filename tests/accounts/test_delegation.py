@@ -8,7 +8,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
+from sessions_app.accounts.delegation import is_within
 from sessions_app.accounts.models import AgentTypeLimit, ProviderIdentity
+from sessions_app.models import ApiToken
 from sessions_app.permissions import CONTENT, PEOPLE, VIEW, access_of, ensure_permissions
 
 OWN = (VIEW, CONTENT, "pause_session", PEOPLE)
@@ -186,3 +188,47 @@ def test_groups_are_for_superusers(mia: Client, admin_client: Client) -> None:
     for path in ("/admin/auth/group/", f"/admin/auth/group/{made.pk}/change/"):
         assert mia.get(path).status_code == 403
         assert admin_client.get(path).status_code == 200
+
+
+def test_an_account_is_deleted_with_its_tokens_and_its_link_to_the_provider(
+    mia: Client, nobody: User, operator: User
+) -> None:
+    for user in (nobody, operator):
+        ApiToken.objects.create(user=user, name="a", digest=user.username)
+        ProviderIdentity.objects.create(user=user, issuer="https://x", subject=user.username)
+    assert mia.post(f"/admin/auth/user/{nobody.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(pk=nobody.pk).exists()
+    for model, row in (("apitoken", ApiToken), ("provideridentity", ProviderIdentity)):
+        left: Any = row._default_manager.get()
+        at = f"/admin/sessions_app/{model}/{left.pk}"
+        assert mia.post(f"{at}/delete/", {"post": "yes"}).status_code == 403
+        assert mia.get(f"{at}/change/").status_code == 403
+        assert mia.get(f"/admin/sessions_app/{model}/").status_code == 403
+
+
+def test_django_s_permissions_on_tokens_and_links_do_not_count(
+    client: Client, nobody: User
+) -> None:
+    nobody.is_staff = True
+    nobody.save()
+    nobody.user_permissions.set(
+        [
+            *Permission.objects.filter(codename__regex="_(apitoken|provideridentity)$"),
+            ensure_permissions()[VIEW],
+        ]
+    )
+    root = User.objects.create_superuser("root")
+    token = ApiToken.objects.create(user=root, name="a", digest="d")
+    link = ProviderIdentity.objects.create(user=root, issuer="https://x", subject="y")
+    client.force_login(nobody)
+    for at in (f"apitoken/{token.pk}", f"provideridentity/{link.pk}"):
+        assert client.get(f"/admin/sessions_app/{at}/change/").status_code == 403
+        assert client.post(f"/admin/sessions_app/{at}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiToken.objects.exists()
+    assert ProviderIdentity.objects.exists()
+
+
+def test_the_check_after_saving_counts_the_rights_from_before(manager: User) -> None:
+    access_of(manager)  # as at the beginning of a request
+    manager.user_permissions.add(ensure_permissions()["delete_session"])
+    assert not is_within(User.objects.get(pk=manager.pk), manager)

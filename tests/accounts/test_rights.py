@@ -73,7 +73,7 @@ def test_without_the_right_to_see_sessions_no_other_right_counts(
     for path in ("/", "/conversations/", "/bulk/", "/api/sessions"):
         assert client.get(path).status_code == 403, path
     assert client.post("/bulk/", {"verb": "pause"}).status_code == 403
-    assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
+    assert auth.identify(scope_of(nobody)) == close_codes.RIGHTS_CHANGED
 
 
 def test_rights_that_are_taken_or_given_close_the_open_pages(nobody: User) -> None:
@@ -84,8 +84,8 @@ def test_rights_that_are_taken_or_given_close_the_open_pages(nobody: User) -> No
     give(nobody, permissions.CONTENT)
     assert auth.withdrawn([seen]) == {seen: close_codes.RIGHTS_CHANGED}
     nobody.user_permissions.clear()
-    assert auth.withdrawn([seen]) == {seen: close_codes.NOT_ALLOWED}
-    assert auth.identify(scope_of(nobody)) == close_codes.NOT_ALLOWED
+    assert auth.withdrawn([seen]) == {seen: close_codes.RIGHTS_CHANGED}
+    assert auth.identify(scope_of(nobody)) == close_codes.RIGHTS_CHANGED
 
 
 def test_a_changed_password_withdraws_every_log_in_made_with_the_old_one(
