@@ -25,7 +25,6 @@ RULES = {
     "ping-after": _milliseconds(PING_AFTER),
     "silent-after": _milliseconds(SILENT_AFTER),
     "log-in-codes": _list(close_codes.LOG_IN),
-    "stay-away-codes": _list(close_codes.STAY_AWAY),
     "reload-codes": _list(close_codes.RELOAD),
     "wait-longer-codes": _list(close_codes.WAIT_LONGER),
     "id-part": LOOKS_LIKE_ID,

@@ -66,10 +66,11 @@ def ring() -> SafeString:
     return RING
 
 
-@register.inclusion_tag("_addresses.html")
-def addresses() -> dict[str, Any]:
+@register.inclusion_tag("_addresses.html", takes_context=True)
+def addresses(context: template.Context) -> dict[str, Any]:
     """URLs, settings and the server's rules for scripts, which contain none themselves."""
     return {
+        "access": context.get("access"),
         "feed": f"{get_script_prefix()}{FEED}",
         "rules": script_rules.RULES,
         "settings": settings,

@@ -320,7 +320,7 @@ def test_a_socket_lets_in_who_may_see_sessions(person: User | None) -> None:
         assert isinstance(found, auth.Viewer)
         assert found.access == access_of(person)
     else:
-        assert found == close_codes.NOT_ALLOWED
+        assert found == close_codes.RIGHTS_CHANGED
 
 
 def test_every_right_is_needed_somewhere() -> None:

@@ -29,7 +29,7 @@ OWN_NAMES = {"list/complete.js": ["completions"]}  # the element that lists them
 OWN_NUMBERS = {
     "core/blind_gaps.js": {"WORTH_SAYING", "SAID_FOR"},
     "core/clock.js": {"SLICES"},
-    "core/feed.js": {"FIRST_WAIT", "LONGEST_WAIT", "OFFLINE_AFTER", "ASK_AGAIN_AFTER"},
+    "core/feed.js": {"FIRST_WAIT", "LONGEST_WAIT", "OFFLINE_AFTER", "ASK_AGAIN_AFTER", "RELOAD_AFTER"},
     "core/heartbeat_gaps.js": {"KEPT"},
     "core/job.js": {"WHILE_RUNNING", "WHILE_CONFIRMING"},
     "core/spans.js": {"MINUTE", "HOUR", "DAY"},

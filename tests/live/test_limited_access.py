@@ -7,6 +7,7 @@ import json
 import pytest
 
 from sessions_app.live.hub import Hub
+from sessions_app.live.sockets import close_codes
 from sessions_app.live.sockets.auth import Viewer
 from sessions_app.permissions import Access
 from tests.support.access import FULL
@@ -100,3 +101,54 @@ async def test_a_session_that_was_removed_for_good_is_told(hub: Hub, database_ur
     screen.says({"type": "hello", "page": "list", "rows": {own: 1}, "seq": 1})
     await until(lambda: screen.last("hello") == 1, hub.tick)
     assert screen.rows[own]["gone"] is True
+
+
+async def test_a_page_follows_the_conversation_of_its_own_session_alone(
+    hub: Hub, database_url: str
+) -> None:
+    own, other = await two(hub, database_url)
+    for asked, followed in ((other, ""), ("klasse-7b", ""), (own, own)):
+        screen = await limited(hub)
+        screen.says(
+            {
+                "type": "hello",
+                "page": "session",
+                "id": own,
+                "version": 0,
+                "conversation": asked,
+                "seq": 1,
+            }
+        )
+        await until(lambda screen=screen: screen.last("hello") == 1, hub.tick)  # type: ignore[misc]
+        subscription = hub.gateway._subscriptions.sockets[screen.socket]
+        assert subscription is not None
+        assert subscription.key.conversation == followed
+
+
+async def test_a_row_whose_agent_type_changes_leaves_the_list_without_its_values(
+    hub: Hub, database_url: str
+) -> None:
+    own, _other = await two(hub, database_url)
+    screen = await limited(hub)
+    screen.says({"type": "hello", "page": "list", "rows": {own: 0}, "seq": 1})
+    await until(lambda: screen.last("hello") == 1, hub.tick)
+    writers.sql(
+        database_url,
+        "UPDATE agent_sessions SET agent_type = 'judge', user_id = 'geheim' WHERE id = %s",
+        own,
+    )
+    await until(lambda: screen.rows[own].get("gone"), hub.tick)
+    assert "geheim" not in json.dumps(screen.frames)
+
+
+async def test_a_page_that_was_rendered_with_other_rights_loads_again(
+    hub: Hub, database_url: str
+) -> None:
+    own, _other = await two(hub, database_url)
+    now = await limited(hub)
+    for access, code in ((FULL.digest, close_codes.RIGHTS_CHANGED), (TUTORS.access.digest, None)):
+        screen = await limited(hub)
+        screen.says({"type": "hello", "page": "list", "rows": {own: 1}, "access": access, "seq": 1})
+        await until(lambda screen=screen: screen.closed or screen.last("hello"), hub.tick)  # type: ignore[misc]
+        assert (screen.closed and screen.closed[0]) == code
+    assert now.closed is None

@@ -51,7 +51,7 @@ async def test_who_may_not_look_is_refused(
     live_dashboard: LiveDashboard, cookie_of_nobody: dict[str, Any]
 ) -> None:
     async with Page(live_dashboard.url, cookie_of_nobody) as page:
-        assert await page.is_closed() == close_codes.NOT_ALLOWED
+        assert await page.is_closed() == close_codes.RIGHTS_CHANGED
         assert page.frames == 0
 
 
@@ -74,7 +74,7 @@ async def test_a_right_that_is_withdrawn_ends_the_open_socket(
     async with Page(live_dashboard.url, cookie) as page:
         await page.until(lambda: page.is_live)
         await sync_to_async(viewer.groups.clear)()
-        assert await page.is_closed() == close_codes.NOT_ALLOWED
+        assert await page.is_closed() == close_codes.RIGHTS_CHANGED
 
 
 async def is_live(page: Page) -> None:

@@ -113,6 +113,9 @@ def _push_to_list(
     rendered = found.rendered[session_id].get(language)
     if rendered is None:
         return
+    if not subscription.filter.access.allows(row.agent_type):  # since its agent type was changed
+        outbox.of(subscription).rows[session_id] = gone_fragment(session_id, row.version)
+        return
     belongs = subscription.matches(row)
     has_moved = subscription.note_membership(session_id, belongs)
     sent = shown.sent_parts.get(language)

@@ -48,7 +48,7 @@ def identify(scope: Mapping[str, Any]) -> Viewer | int:
         return close_codes.NOT_LOGGED_IN
     access = access_of(user)
     if not access.sees_sessions:
-        return close_codes.NOT_ALLOWED
+        return close_codes.RIGHTS_CHANGED
     return _viewer(user.pk, key, _hash(user), language_of(headers, cookies), access)
 
 
@@ -95,7 +95,7 @@ def withdrawn(viewers: Iterable[Viewer]) -> dict[Viewer, int]:
 def _changed(viewer: Viewer, user: Any) -> int | None:
     access = access_of(user) if user is not None else NONE
     if not access.sees_sessions:
-        return close_codes.NOT_ALLOWED
+        return close_codes.RIGHTS_CHANGED
     if viewer.auth_hash != _hash(user):
         return close_codes.NOT_LOGGED_IN
     return None if access == viewer.access else close_codes.RIGHTS_CHANGED

@@ -16,13 +16,11 @@ MESSAGE_TOO_BIG = 1009  # sent by daphne itself or by a proxy, never by the appl
 
 # What a page does after a code; after all others it connects again soon. Pages get these in _addresses.html.
 LOG_IN = (NOT_LOGGED_IN,)
-STAY_AWAY = (NOT_ALLOWED,)
 RELOAD = (RIGHTS_CHANGED,)
 WAIT_LONGER = (MALFORMED, TOO_LARGE, FLOOD, MESSAGE_TOO_BIG)
 
 REASONS = {
     NOT_LOGGED_IN: "not logged in",
-    NOT_ALLOWED: "not allowed to look at sessions",
     RIGHTS_CHANGED: "the rights of the account have changed",
     RESTORED: "the database was restored or failed over",
     TRY_AGAIN_LATER: "the database cannot be reached",

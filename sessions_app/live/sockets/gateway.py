@@ -112,6 +112,9 @@ class Gateway:
     def _on_hello(self, socket: SocketConnection, hello: protocol.Hello) -> None:
         if socket.viewer is None:
             socket.queued_hello = hello
+        elif hello.access and hello.access != socket.viewer.access.digest:
+            code = close_codes.RIGHTS_CHANGED  # while the page had no socket
+            self.close(socket, code, close_codes.REASONS[code])
         elif socket.viewer.access.types is None:
             self._subscribe(socket, socket.viewer, hello)
         else:
@@ -142,7 +145,7 @@ class Gateway:
             self.close(socket, close_codes.MALFORMED, str(error))
             return
         language, ids = auth.supported(hello.language) or viewer.language, frozenset(hello.rows)
-        conversation = hello.conversation if viewer.access.sees_content else ""
+        conversation = hello.conversation if _may_follow(viewer.access, hello) else ""
         key = SubscriptionKey(hello.page, hello.query, language, ids, viewer.access, conversation)
         self._subscriptions.subscribe(socket, key, wanted)
         now = self._clock()
@@ -161,6 +164,11 @@ class Gateway:
         self._subscriptions.remove(socket)
         self._resync.waiting.pop(socket, None)
         metrics.SOCKETS.set(len(self._subscriptions.sockets))
+
+
+def _may_follow(access: Access, hello: protocol.Hello) -> bool:
+    """A limited reader follows only the own conversation of a session that is visible."""
+    return access.sees_conversations or (access.sees_content and hello.conversation in hello.rows)
 
 
 @lru_cache(maxsize=1024)

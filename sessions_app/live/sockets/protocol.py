@@ -28,6 +28,8 @@ class Hello:
     since: int | None = None
     seq: int = 0
     conversation: str = ""
+    access: str = ""
+    """The digest of the access with which the page was rendered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _hello(fields: _Fields, limits: FeedLimits) -> Hello:
     common: dict[str, Any] = {
         "language": fields.text("language", 20),
         "seq": fields.number("seq", 0),
+        "access": fields.text("access", 64),
     }
     match fields.values.get("page"):
         case "list":

@@ -1,16 +1,15 @@
 // Shows the connection status, which the feed determines (feed.js), in the top bar.
 
-export function showStatus({ state, since, refused }) {
+export function showStatus({ state, since }) {
   const chip = document.getElementById("connection");
   chip.dataset.status = state;
-  set(chip.firstElementChild, words(state, since, refused));
+  set(chip.firstElementChild, words(state, since));
 }
 
-function words(state, since, refused) {
+function words(state, since) {
   if (state === "live") return gettext("Live");
   if (state === "catching-up") return gettext("Catching up");
   if (state === "reconnecting") return gettext("Reconnecting");
-  if (refused) return gettext("Not live: your right to look was withdrawn");
   if (!since) return gettext("Offline, data may be old");
   return interpolate(
     gettext("Offline since %(time)s, data may be old"),

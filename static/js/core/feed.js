@@ -4,7 +4,7 @@
 //   const feed = connect({hello, onFrame, onStatus});
 //   hello()          -> {page: "list", query, rows: {id: version}, since} or {page: "session", id, version}
 //   onFrame(frame)   rows, touched, beats and session hold only what is newer than what the page has
-//   onStatus({state, since, beatsSince, refused})   state: live | catching-up | reconnecting | offline
+//   onStatus({state, since, beatsSince})   state: live | catching-up | reconnecting | offline
 //   feed.hello()     after the page shows other rows; feed.close() for good
 
 import { addresses } from "./addresses.js";
@@ -23,8 +23,8 @@ const ACK_EVERY = Number(rules.ackEvery);
 const ACK_BYTES = Number(rules.ackBytes);
 const ACK_AFTER = Number(rules.ackAfter);
 const LOG_IN = listed("logInCodes");
-const STAY_AWAY = listed("stayAwayCodes");
 const RELOAD = listed("reloadCodes"); // the page may show too much or too little
+const RELOAD_AFTER = 5_000; // from the beginning of the page: two versions of the server could disagree for ever
 const WAIT_LONGER = listed("waitLongerCodes"); // our own fault: do not come back quickly
 
 export function connect(options) {
@@ -89,7 +89,7 @@ class Feed {
     this.missing = false;
     const since = shown.since ?? this.firstNow ?? undefined;
     const language = document.documentElement.lang;
-    this.send({ language, since, ...shown, type: "hello", seq: ++this.seq });
+    this.send({ language, since, ...shown, access: rules.access, type: "hello", seq: ++this.seq });
     this.tell();
   }
 
@@ -157,10 +157,10 @@ class Feed {
       this.close(code);
       return openLogIn();
     }
-    if (STAY_AWAY.has(String(code))) return this.close(code);
     if (RELOAD.has(String(code))) {
       this.close(code);
-      return location.reload();
+      setTimeout(() => location.reload(), Math.max(0, RELOAD_AFTER - performance.now()));
+      return;
     }
     if (WAIT_LONGER.has(String(code))) this.failures = Math.max(this.failures, 5);
     const ceiling = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures++);
@@ -218,7 +218,6 @@ class Feed {
       return {
         state: offline ? "offline" : "reconnecting",
         since: this.lostAt + this.offset,
-        refused: STAY_AWAY.has(String(this.ended)),
       };
     }
     if (this.told?.status === "blind") {

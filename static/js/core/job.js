@@ -24,6 +24,7 @@ export async function follow(panel, ended = () => {}) {
       const response = await request(panel.dataset.href, {
         headers: { "X-Requested-With": "fetch" },
       });
+      if (response.status === 403) location.reload(); // rights were taken, and the page still shows what it had
       if (!response.ok) continue;
       const fresh = parse(await response.text()).querySelector("[data-job]");
       const place = panel.parentElement;

@@ -10,6 +10,7 @@ async function renew() {
   if (document.hidden) return;
   try {
     const response = await request(location.href, { headers: { "X-Requested-With": "fetch" } });
+    if (response.status === 403) location.reload(); // rights were taken, and the page still shows what it had
     if (response.ok) {
       morph(document.getElementById("conversations"), parse(await response.text()), {
         morphStyle: "innerHTML",
