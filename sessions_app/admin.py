@@ -113,10 +113,10 @@ class SessionAdmin(KeepsDrafts):
         "last_progress", "ended_at", "order", "refused_writes", "checkpoint_names",
     )  # fmt: skip
     facts = (None, {"fields": readonly_fields})
-    content = (gettext_lazy("Content"), {"fields": ("context", "metadata")})
+    content = (gettext_lazy("Content"), {"fields": ("context", "metadata", "conflicts")})
     orders = (
         gettext_lazy("Order"),
-        {"fields": ("conflicts", "verb", "checkpoint", "reason", "seen_version", "request_id")},
+        {"fields": ("verb", "checkpoint", "reason", "seen_version", "request_id")},
     )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -132,7 +132,11 @@ class SessionAdmin(KeepsDrafts):
     def get_readonly_fields(self, request: HttpRequest, obj: AgentSession | None = None) -> Any:
         if access(request).may_edit:
             return self.readonly_fields
-        return (*self.readonly_fields, *self.content[1]["fields"])
+        return (*self.readonly_fields, "context", "metadata")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only the filter of the list: Django would search any field, contents letter by letter."""
+        return lookup.partition("__")[0] in self.list_filter
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)

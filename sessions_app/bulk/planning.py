@@ -69,7 +69,7 @@ def plan_retry(job: BulkJob, user: User) -> BulkJob:
     retry = BulkJob(
         verb=job.verb,
         checkpoint=job.checkpoint,
-        reason=job.reason,
+        reason=job.reason if access_of(user).sees_content or job.owner == user else "",
         origin=BulkJob.Origin.RETRY,
         follows=job,
         **_by(user),

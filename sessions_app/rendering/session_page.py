@@ -125,7 +125,7 @@ class SessionPageContent:
 
         After a repeated error it is older than those to which the session was rolled back in vain.
         """
-        if self.row.state == SessionState.FAILED:
+        if self.row.state == SessionState.FAILED and self.shows_content:
             self.repeated = detail.read_repeated_failure(self.session.id)
         if self.repeated is not None:
             newest = detail.read_checkpoints(
@@ -193,7 +193,9 @@ class SessionPageContent:
 
     @cached_property
     def conversation_id(self) -> str:
-        return conversation_id_of(self.session.id, self.session.metadata, self.session.context)
+        """A limited reader gets the session's own: metadata could name that of any other session."""
+        parts = (self.session.metadata, self.session.context) if self.access.types is None else ()
+        return conversation_id_of(self.session.id, *parts)
 
     @property
     def shares_conversation(self) -> bool:

@@ -39,7 +39,7 @@ WITH newest AS (
 ), known AS (
     SELECT *, floor(extract(epoch FROM at) * 1000)::bigint + 1 AS in_force,
         source = ANY(%(agents)s) AS mine,
-        {TURNS} AS turn,
+        {TURNS} AND %(content)s AS turn,
         kind = ANY(%(telling)s) OR row_number() OVER early = 1
             OR to_state IS DISTINCT FROM lag(to_state) OVER early AS telling
     FROM newest WINDOW early AS (ORDER BY version, at)
@@ -80,6 +80,8 @@ def axis(row: Row, *, content: bool) -> Json:
 
 def _moments(session_id: UUID, content: bool) -> tuple[list[list[int]], list[Json]]:
     """Each: version, its first whole millisecond in force, and whether it was the agent's (1), with a turn (2).
+
+    What a change was about is content: without it no turns are marked.
 
     And, with its words, each that may have changed the state or is marked; the first one always.
     """

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.http import (
     Http404,
@@ -27,7 +27,7 @@ from agent_sessions import InvalidInput
 
 from ..actions import check_reason, explain
 from ..bulk import planning
-from ..bulk.models import BulkJob
+from ..bulk.models import BulkItem, BulkJob
 from ..bulk.planning import MOST
 from ..bulk.progress import SHOWN, lines, progress, reasons
 from ..bulk.worker import background
@@ -50,9 +50,12 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
 
 
 def _visible(request: HttpRequest) -> QuerySet[BulkJob]:
-    """Who is limited to agent types sees only own ones: those of others may name other sessions."""
-    own = Q() if access(request).types is None else Q(owner=cast(User, request.user))
-    return BulkJob.objects.filter(own)
+    """Somebody with a limit sees only own ones, and of these only those whose sessions are all visible."""
+    types = access(request).types
+    if types is None:
+        return BulkJob.objects.all()
+    hidden = BulkItem.objects.filter(job=OuterRef("pk")).exclude(agent_type__in=sorted(types))
+    return BulkJob.objects.filter(~Exists(hidden), owner=cast(User, request.user))
 
 
 @viewers_only
@@ -191,7 +194,9 @@ def _show(request: HttpRequest, job: BulkJob, *, refused: str = "") -> HttpRespo
     context["may_order"] = access(request).may_perform(now.verb)
     if draft:
         names = planning.checkpoint_names(job) if now.verb.needs_checkpoint else ()
+        own = job.owner_id == request.user.pk or access(request).sees_content
         context |= {"reasons": reasons(job), "names": names, "refused": refused}
+        context["reason"] = job.reason if own else ""
         begun = None if refused else drafts.find(cast(User, request.user), now.draft_name)
         context["begun"] = begun or {}
     else:

@@ -28,6 +28,7 @@ from sessions_app.selectors.facet_counts import counts
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import load_rows
 from tests.app.pages.conftest import make_session
+from tests.app.pages.test_session_panels import talk
 
 from .test_access_matrix import TABLE, path_of
 
@@ -257,3 +258,39 @@ def test_the_account_menu_says_that_the_view_is_limited(client: Client, limited:
     page = client.get("/", headers={"accept-language": "en"}).content.decode()
     assert "only agent types: " in page
     assert "grader, tutor" in page
+
+
+def test_the_conversation_of_another_session_is_not_read_through_metadata(
+    other: AgentSession, own: AgentSession, limited: User
+) -> None:
+    talk(other.session_id, (f"Wie steht {USER}?", "gut"))
+    talk(own.session_id, ("Und Jonas?", "auch gut"))
+    actions.perform(
+        "edit",
+        own.session_id,
+        actor="olga",
+        reason="x",
+        metadata={"conversation_id": other.session_id},
+    )
+    client = Client()
+    client.force_login(limited)
+    for path in ("", "conversation/"):
+        page = client.get(f"/sessions/{own.session_id}/{path}").content.decode()
+        assert USER not in page
+        assert "Und Jonas?" in page
+
+
+def test_an_own_bulk_order_with_sessions_beyond_a_later_limit_is_not_shown(
+    other: AgentSession, own: AgentSession, operator: User
+) -> None:
+    whole, part = (
+        planning.plan_matching("resume", query, operator) for query in ("", "type=tutor")
+    )
+    BulkJob.objects.update(state=BulkJob.State.DONE)
+    AgentTypeLimit.objects.create(user=operator, agent_types=["tutor"])
+    client = Client()
+    client.force_login(operator)
+    assert client.get(f"/bulk/{whole.pk}/").status_code == 404
+    assert client.get(f"/bulk/{part.pk}/").status_code == 200
+    assert str(whole.pk) not in client.get("/bulk/").content.decode()
+    assert client.post(f"/bulk/{whole.pk}/undos/").status_code == 404

@@ -5,19 +5,24 @@ The same words are found by somebody who may see them, so that each test can fai
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from agent_sessions import AgentSession
+from agent_sessions import AgentSession, SessionManager
 from sessions_app import actions, manager_portal
 from sessions_app.api import tokens
-from sessions_app.bulk.models import BulkJob
+from sessions_app.bulk.models import BulkItem, BulkJob
+from sessions_app.choices import VERBS
+from sessions_app.drafts import drafts
 from sessions_app.models import HistoryEntry
-from sessions_app.permissions import CONTENT, VIEW, Access, access_of
+from sessions_app.permissions import CONTENT, VIEW, Access, access_of, ensure_permissions
 from sessions_app.selectors.filters import ListFilter
 from sessions_app.selectors.rows import load_rows
 from tests.app.pages.conftest import make_session
@@ -28,6 +33,7 @@ from .test_access_matrix import TABLE, Row, filled, path_of, session
 __all__ = ["filled", "make_session", "session"]
 
 PUPIL = "Amrei-Sofie"
+ADMIN = "/admin/sessions_app/agentsession/"
 READING = [row for row in TABLE if row.body is None and VIEW in row.needs]
 
 
@@ -167,3 +173,96 @@ def test_the_administration_shows_no_contents_and_takes_none(
         client = Client()
         client.force_login(user)
         assert (PUPIL in client.get(at).content.decode()) == expected, user
+
+
+def test_the_administration_searches_no_contents(
+    told: dict[str, str], plain_viewer: User, operator: User
+) -> None:
+    for user in (plain_viewer, operator):
+        client = Client()
+        client.force_login(user)
+        assert client.get(f"{ADMIN}?state__exact=failed").status_code == 200
+        for lookup in ("context__pupil", "metadata__pupil__startswith", "order_reason__icontains",
+                       "change_reason__icontains", "checkpoints__icontains", "context__icontains"):  # fmt: skip
+            assert client.get(ADMIN, {lookup: PUPIL[:3]}).status_code == 400, (user, lookup)
+
+
+def test_a_draft_in_the_administration_shows_none(told: dict[str, str], plain_viewer: User) -> None:
+    id = told["<uuid:id>"]
+    with_orders(plain_viewer)
+    conflict = json.dumps(
+        ["context", ["pupil"], json.dumps(PUPIL), json.dumps(PUPIL), json.dumps(PUPIL)]
+    )
+    sent = {"reason": ["begun"], "verb": ["resume"], "conflict": [conflict]}
+    drafts.keep(plain_viewer.pk, f"admin:session:{id}", sent)
+    client = Client()
+    client.force_login(plain_viewer)
+    page = client.get(f"{ADMIN}{id}/change/").content.decode()
+    assert "begun" in page, "the draft is shown"
+    assert PUPIL not in page
+
+
+def with_orders(user: User) -> None:
+    known = ensure_permissions()
+    user.user_permissions.add(*(known[verb.right] for verb in VERBS.values()))
+
+
+def test_the_reason_of_another_person_is_in_no_plan(
+    told: dict[str, str], make_session: Any, plain_viewer: User, viewer: User
+) -> None:
+    for user in (plain_viewer, viewer):
+        with_orders(user)
+    job, failed = BulkJob.objects.get(), make_session()
+    BulkItem.objects.create(
+        job=job, n=1, session_id=failed.session_id, agent_type="grader", outcome="failed", version=1
+    )
+    seen = {}
+    for user in (plain_viewer, viewer):
+        client = Client()
+        client.force_login(user)
+        page = client.post(f"/bulk/{job.pk}/retries/", follow=True)
+        seen[user.username] = PUPIL in page.content.decode()
+        plan = page.redirect_chain[-1][0]
+    assert seen == {"vera": False, "viktor": True}
+    client = Client()
+    client.force_login(plain_viewer)
+    assert PUPIL not in client.get(plan).content.decode(), "the plan of somebody who may see it"
+
+
+def test_no_error_can_be_guessed_by_causing_it_again(
+    make_session: Any, plain_viewer: User, viewer: User
+) -> None:
+    id = make_session(checkpoints=("a",)).session_id
+    actions.perform("fail", id, actor="olga", reason=PUPIL)
+    actions.perform("rollback", id, actor="olga", reason="r", checkpoint_id=2)
+    actions.perform("fail", id, actor="olga", reason=PUPIL)
+    said = {}
+    for user in (plain_viewer, viewer):
+        client = Client()
+        client.force_login(user)
+        page = client.get(f"/sessions/{id}/", headers={"accept-language": "en"}).content.decode()
+        said[user.username] = "The same error" in page
+    assert said == {"vera": False, "viktor": True}
+
+
+async def save_a_turn() -> str:
+    """As an agent does: of other writers the time axis marks no turns."""
+    agents = await SessionManager.connect(settings.DATABASE_URL, settings.VALKEY_URL)
+    try:
+        found = await agents.create_session("tutor", "maria", {})
+        found.context["turns"] = [{"role": "user", "content": PUPIL}]
+        await agents.update_session(found)
+        return str(found.session_id)
+    finally:
+        await agents.close()
+
+
+def test_the_time_axis_marks_no_turns(plain_viewer: User, viewer: User) -> None:
+    id = asyncio.run(save_a_turn())
+    marked = {}
+    for user in (plain_viewer, viewer):
+        client = Client()
+        client.force_login(user)
+        moments = client.get(f"/sessions/{id}/timeline/").json()["moments"]
+        marked[user.username] = any(flags & 2 for _version, _at, flags in moments)
+    assert marked == {"vera": False, "viktor": True}
