@@ -75,3 +75,15 @@ def test_who_may_only_pause_is_offered_nothing_else(
     page.locator("dialog form button.primary").click()
     expect(page.locator("#session-head")).to_have_attribute("data-state", "paused")
     expect(page.locator("body")).not_to_contain_text("Mittagspause")
+
+
+def test_an_open_session_is_left_when_every_right_is_taken(
+    open_page: Open, make_session: Make, viewer: Any
+) -> None:
+    made = one(make_session)
+    page = open_page(f"/sessions/{made.session_id}/", as_viewer=True)
+    wait_until_live(page)
+    viewer.user_permissions.clear()
+    viewer.groups.clear()
+    expect(page.locator("body")).to_contain_text("hat noch keine Rechte")
+    expect(page.locator("body")).not_to_contain_text(PUPIL)
